@@ -1,0 +1,171 @@
+"""The model folder: the only file that knows its layout.
+
+    raygen.json   format, raygen's version, fingerprint, config, figures, and a hash of each other file
+    schema.json   columns, kinds and Arrow types
+    codec.json    blocks of codes
+    vae.keras     the network, in Keras' own format
+    latent.npz    every fitted sampler
+No pickle, no code, no training row.
+"""
+
+import hashlib
+import io
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from raygen import __version__, storage
+from raygen.codec import Codec
+from raygen.config import Config
+from raygen.errors import ModelError, RaygenError
+from raygen.latent import Sampler
+from raygen.schema import Schema
+
+FORMAT = 1
+FILES = ("schema.json", "codec.json", "vae.keras", "latent.npz")
+INDEX = "raygen.json"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A model as loaded.
+
+    Attributes:
+        uri: Its folder.
+        config: The config that it was trained with.
+        codec: Between tables and codes; `codec.schema` is the table's schema.
+        samplers: Latent samplers by name.
+        sampler: Name of the one to draw z from.
+        metrics: Figures of the training, and of each sampler.
+        fingerprint: Hash of all that the generated rows depend on, but for their seed.
+        content: The files themselves, for actors that load the network (see `network`).
+    """
+
+    uri: str
+    config: Config
+    codec: Codec
+    samplers: dict[str, Sampler]
+    sampler: str
+    metrics: dict
+    fingerprint: str
+    content: dict[str, bytes]
+
+    def network(self):
+        """The Keras VAE, loaded in safe mode."""
+        import keras
+
+        import raygen.model  # noqa: F401  registers the classes
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "vae.keras"
+            path.write_bytes(self.content["vae.keras"])
+            try:
+                return keras.saving.load_model(path, compile=False, safe_mode=True)
+            except (ValueError, TypeError, KeyError, OSError) as error:
+                raise _damaged(self.uri, f"vae.keras cannot be loaded: {error}") from None
+
+
+def save(uri: str, config: Config, codec: Codec, model, samplers: dict[str, Sampler], sampler: str, metrics: dict) -> str:
+    """Write a model folder, its index last, and return the fingerprint."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "vae.keras"
+        model.save(path)
+        arrays = {f"{name}/{key}": array for name, s in samplers.items() for key, array in s.to_arrays().items()}
+        packed = io.BytesIO()
+        np.savez(packed, **arrays)
+        content = {
+            "schema.json": json.dumps(codec.schema.to_dict(), indent=1).encode(),
+            "codec.json": json.dumps(codec.to_dict()).encode(),
+            "vae.keras": path.read_bytes(),
+            "latent.npz": packed.getvalue(),
+        }
+    index = {
+        "format": FORMAT,
+        "raygen": __version__,
+        "fingerprint": _fingerprint(content, model, samplers, sampler),
+        "sampler": sampler,
+        "samplers": list(samplers),
+        "files": {name: hashlib.sha256(content[name]).hexdigest() for name in FILES},
+        "metrics": metrics,
+        "config": config.to_dict(),
+    }
+    for name in FILES:
+        storage.write(storage.join(uri, name), content[name])
+    storage.write_json(storage.join(uri, INDEX), index)
+    return index["fingerprint"]
+
+
+def is_model(uri: str) -> bool:
+    return storage.exists(storage.join(uri, INDEX))
+
+
+def read_index(uri: str) -> dict:
+    """The index of a model folder.
+
+    Raises:
+        ModelError: If there is none, it is damaged, or of a newer format.
+    """
+    if not storage.exists(uri):
+        raise ModelError(f"there is no model '{uri}'.", "train one with raygen train CONFIG.toml, or check the path.")
+    if not is_model(uri):
+        raise ModelError(f"'{uri}' is no model folder: it has no {INDEX}.", "name the folder that raygen train printed.")
+    try:
+        index = storage.read_json(storage.join(uri, INDEX))
+        number = index["format"]
+        if number > FORMAT:
+            message = f"'{uri}' was made by raygen {index['raygen']} (format {number}); this is raygen {__version__} (format {FORMAT})."
+            raise ModelError(message, "pip install -U raygen")
+        for key in ("fingerprint", "sampler", "samplers", "files", "metrics", "config"):
+            index[key]
+        return index
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise _damaged(uri, f"{INDEX} cannot be read ({error!r})") from None
+
+
+def load(uri: str) -> Artifact:
+    """Read a model folder and check every file against the index.
+
+    Raises:
+        ModelError: If a file is missing, truncated or edited, or the format is newer.
+    """
+    uri = storage.absolute(uri)
+    index = read_index(uri)
+    content = {}
+    for name in FILES:
+        try:
+            content[name] = storage.read(storage.join(uri, name))
+        except OSError:
+            raise _damaged(uri, f"{name} is missing") from None
+        if hashlib.sha256(content[name]).hexdigest() != index["files"].get(name):
+            raise _damaged(uri, f"{name} was truncated or edited ({len(content[name])} bytes)")
+    try:
+        schema = Schema.from_dict(json.loads(content["schema.json"]))
+        codec = Codec.from_dict(schema, json.loads(content["codec.json"]))
+        with np.load(io.BytesIO(content["latent.npz"]), allow_pickle=False) as arrays:
+            kept = {name: {k: arrays[f"{name}/{k}"] for k in ("weights", "means", "scales")} for name in index["samplers"]}
+        samplers = {name: Sampler.from_arrays(name, state) for name, state in kept.items()}
+        config = Config.from_dict(index["config"])
+        samplers[index["sampler"]]
+    except ModelError:
+        raise
+    except (RaygenError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(uri, str(error)) from None
+    return Artifact(uri, config, codec, samplers, index["sampler"], index["metrics"], index["fingerprint"], content)
+
+
+def _fingerprint(content: dict[str, bytes], model, samplers: dict[str, Sampler], sampler: str) -> str:
+    digest = hashlib.sha256(content["schema.json"] + content["codec.json"])
+    for weight in model.get_weights():
+        digest.update(np.ascontiguousarray(weight).tobytes())
+    for name in sorted(samplers):
+        for array in samplers[name].to_arrays().values():
+            digest.update(np.ascontiguousarray(array).tobytes())
+    digest.update(sampler.encode())
+    return digest.hexdigest()[:16]
+
+
+def _damaged(uri: str, reason: str) -> ModelError:
+    return ModelError(f"model '{uri}' is damaged: {reason}.", "copy the folder again, or train the model again.")

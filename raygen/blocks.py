@@ -1,0 +1,237 @@
+"""One block of codes: a number cut into atoms and bars, or a string among categories and groups."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from raygen.stats import MAX_DECIMALS, CategoryStats, NumericStats
+
+GRID = 32  # points of the quantile grid inside a bar
+ROWS_PER_BAR = 16  # a bar of fewer rows would memorise single values
+
+
+@dataclass(frozen=True)
+class NumericBlock:
+    """Codes of a number, in the order of its values: an atom is one frequent value, a bar is a range of equal mass.
+
+    Attributes:
+        grid: float64 of shape (cells, GRID): values at equal steps of mass inside a bar; all equal in an atom.
+        low, high: float64 of shape (cells,): shares of the values below and up to the cell.
+        stepped: bool of shape (cells,): draw grid values as they are (few distinct ones) instead of between them.
+        decimals, divisor, minimum, maximum: What a drawn value is rounded and clipped to.
+        missing: Share of the rows that have no value; if there are any, the code after the last cell stands for it.
+    """
+
+    grid: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    stepped: np.ndarray
+    decimals: int
+    divisor: int
+    minimum: float
+    maximum: float
+    missing: float
+
+    @classmethod
+    def fit(cls, stats: NumericStats, bars: int) -> "NumericBlock":
+        """Cut the distribution of a column into at most about 2 x `bars` cells."""
+        values, share = stats.distribution()
+        bars = int(np.clip((stats.num_rows - stats.num_missing) // ROWS_PER_BAR, 4, bars))
+        atom = np.ones(len(values), bool) if len(values) <= 2 * bars else share > 1 / bars
+        middle = np.cumsum(share[~atom]) - share[~atom] / 2
+        bar = (middle * bars / (1 - 1e-9)).astype(int)
+        cells = [([v], [s]) for v, s in zip(values[atom], share[atom], strict=True)]
+        for members in np.split(np.arange(len(bar)), np.flatnonzero(np.diff(bar)) + 1) if len(bar) else []:
+            cells.append((values[~atom][members], share[~atom][members]))
+        cells.sort(key=lambda cell: cell[0][len(cell[0]) // 2])
+        mass = np.array([np.sum(s) for _, s in cells])
+        high = np.cumsum(mass) / max(mass.sum(), 1e-300)
+        continuous = len(values) > 0.3 * (stats.num_rows - stats.num_missing) or stats.sketch is not None
+        return cls(
+            grid=np.array([_quantiles(v, s, continuous) for v, s in cells]).reshape(-1, GRID),
+            low=np.concatenate([[0.0], high[:-1]]) if len(high) else high,
+            high=high,
+            stepped=np.array([len(v) <= GRID and not continuous for v, _ in cells], bool),
+            decimals=stats.decimals,
+            divisor=stats.divisor,
+            minimum=stats.minimum,
+            maximum=stats.maximum,
+            missing=stats.num_missing / max(1, stats.num_rows),
+        )
+
+    @property
+    def cardinality(self) -> int:
+        return max(1, len(self.grid) + (self.missing > 0))
+
+    def frequencies(self) -> np.ndarray:
+        """Share of the rows that have each code."""
+        return _frequencies(self.high - self.low, self.missing)
+
+    @property
+    def is_bar(self) -> np.ndarray:
+        """bool of shape (cells,): the cell is a range, not an atom."""
+        return self.grid[:, 0] != self.grid[:, -1]
+
+    def encode(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """float64 `values` (NaN: missing) to codes, and to the position inside the bar, uint8 in 256 steps of mass."""
+        codes = np.full(len(values), len(self.grid), np.int64)
+        offsets = np.full(len(values), 128, np.uint8)
+        present = ~np.isnan(values)
+        bars, atoms = np.flatnonzero(self.is_bar), np.flatnonzero(~self.is_bar)
+        x = values[present]
+        code = np.zeros(len(x), np.int64)
+        offset = np.full(len(x), 128, np.uint8)
+        exact = np.zeros(len(x), bool)
+        if len(atoms):
+            points = self.grid[atoms, 0]
+            near = np.searchsorted(points, x).clip(0, len(points) - 1)
+            exact = points[near] == x
+            code[exact] = atoms[near[exact]]
+            if not len(bars):  # a value that the statistics never saw goes to the nearest atom
+                code = atoms[np.where(np.abs(points[np.maximum(near - 1, 0)] - x) < np.abs(points[near] - x), np.maximum(near - 1, 0), near)]
+        if len(bars):
+            knots, position = self._knots(bars)
+            place = np.interp(x[~exact], knots, position)
+            code[~exact] = bars[place.astype(int).clip(0, len(bars) - 1)]
+            offset[~exact] = ((place % 1) * 256).astype(np.uint8)
+        codes[present], offsets[present] = code, offset
+        return codes, offsets
+
+    def decode(self, codes: np.ndarray, position: np.ndarray) -> np.ndarray:
+        """Codes and positions inside the bar, in [0, 1), to float64 values; NaN where missing."""
+        gone = codes >= len(self.grid)
+        if not len(self.grid):
+            return np.full(len(codes), np.nan)
+        cell = np.where(gone, 0, codes)
+        stepped = self.stepped[cell]
+        place = np.clip(position, 0, 1 - 1e-7) * np.where(stepped, GRID, GRID - 1)
+        index = place.astype(np.int64)
+        flat = cell * GRID + index
+        left = self.grid.ravel()[flat]
+        right = self.grid.ravel()[np.minimum(flat + 1, self.grid.size - 1)]
+        values = np.where(stepped, left, left + (right - left) * (place - index))
+        if self.divisor > 1:
+            values = np.round(values / self.divisor) * self.divisor
+        elif self.decimals < MAX_DECIMALS:
+            values = np.round(values, self.decimals)
+        values = np.clip(values, self.minimum, self.maximum)
+        values[gone] = np.nan
+        return values
+
+    def _knots(self, bars: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Values in ascending order, and bar number + position inside it for each: the inverse of the grids."""
+        knots, position = [], []
+        for number, bar in enumerate(bars):
+            if self.stepped[bar]:
+                points, where = np.unique(self.grid[bar], return_inverse=True)
+                inside = np.bincount(where, (np.arange(GRID) + 0.5) / GRID) / np.bincount(where)
+            else:
+                points, inside = self.grid[bar], np.linspace(0, 1 - 1e-6, GRID)
+            knots.append(points)
+            position.append(number + inside)
+        return np.concatenate(knots), np.concatenate(position)
+
+    def to_dict(self) -> dict:
+        return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, state: dict) -> "NumericBlock":
+        arrays = {k: np.asarray(state[k], float) for k in ("low", "high")}
+        grid = np.asarray(state["grid"], float).reshape(-1, GRID)
+        return cls(**{**state, **arrays, "grid": grid, "stepped": np.asarray(state["stepped"], bool)})
+
+
+@dataclass(frozen=True)
+class CategoryBlock:
+    """Codes of a string: the most frequent ones have one each, the rest share groups of neighbours in sorted order.
+
+    Attributes:
+        members: All strings, those of one code side by side.
+        codes: int64 of shape (members,), ascending.
+        shares: float64 of shape (members,): how frequent each is; a member of a group is drawn by it.
+        missing: Share of the rows that have no value; if there are any, the code after the last one stands for it.
+    """
+
+    members: list[str]
+    codes: np.ndarray
+    shares: np.ndarray
+    missing: float
+
+    @classmethod
+    def fit(cls, stats: CategoryStats, max_categories: int) -> "CategoryBlock":
+        names = stats.frequencies()
+        total = sum(count for _, count in names)
+        alone = names if len(names) <= max_categories else names[: max_categories // 2]
+        rest = sorted(names[len(alone) :])
+        codes = list(range(len(alone)))
+        if rest:
+            mass = np.cumsum([count for _, count in rest], dtype=float)
+            group = np.minimum((mass - 1) / mass[-1] * (max_categories - len(alone)), max_categories - len(alone) - 1).astype(int)
+            codes += (len(alone) + np.unique(group, return_inverse=True)[1]).tolist()
+        ordered = alone + rest
+        return cls(
+            members=[name for name, _ in ordered],
+            codes=np.array(codes, np.int64),
+            shares=np.array([count for _, count in ordered], float) / max(1, total),
+            missing=1 - min(total, stats.num_rows) / max(1, stats.num_rows),  # rows whose string the statistics dropped count too
+        )
+
+    @property
+    def num_codes(self) -> int:
+        return int(self.codes[-1]) + 1 if len(self.codes) else 0
+
+    @property
+    def cardinality(self) -> int:
+        return max(1, self.num_codes + (self.missing > 0))
+
+    def frequencies(self) -> np.ndarray:
+        """Share of the rows that have each code."""
+        return _frequencies(np.bincount(self.codes, self.shares, self.num_codes), self.missing)
+
+    def encode(self, values: pa.Array) -> np.ndarray:
+        """A string array to codes; null, and a string too rare for the statistics to keep, to the code of missing."""
+        index = pc.index_in(values, pa.array(self.members, values.type)).fill_null(-1).to_numpy(zero_copy_only=False)
+        return np.append(self.codes, self.num_codes)[index]
+
+    def decode(self, codes: np.ndarray, position: np.ndarray) -> pa.Array:
+        """Codes, and uniform positions in [0, 1) that choose the member of a group, to strings; null where missing."""
+        if not self.members:
+            return pa.nulls(len(codes), pa.string())
+        gone = codes >= self.num_codes
+        code = np.where(gone, 0, codes)
+        index = code
+        if self.num_codes < len(self.members):
+            upper = np.cumsum(self.shares)
+            first = np.searchsorted(self.codes, np.arange(self.num_codes))
+            last = np.append(first[1:], len(self.codes)) - 1
+            low = np.where(first > 0, upper[first - 1], 0.0)[code]
+            index = np.searchsorted(upper, low + position * (upper[last][code] - low), side="right")
+            index = index.clip(first[code], last[code])
+        names = pa.array(self.members, pa.string())
+        return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32), mask=gone), names).dictionary_decode()
+
+    def to_dict(self) -> dict:
+        return {"members": self.members, "codes": self.codes.tolist(), "shares": self.shares.tolist(), "missing": self.missing}
+
+    @classmethod
+    def from_dict(cls, state: dict) -> "CategoryBlock":
+        return cls(state["members"], np.asarray(state["codes"], np.int64), np.asarray(state["shares"], float), state["missing"])
+
+
+def _frequencies(shares: np.ndarray, missing: float) -> np.ndarray:
+    if not len(shares):
+        return np.ones(1)
+    return np.append(shares * (1 - missing), missing) if missing > 0 else shares
+
+
+def _quantiles(values, shares, continuous: bool) -> np.ndarray:
+    """Values at GRID equal steps of mass: middles of the steps for few values, ends included for a continuous range."""
+    values, shares = np.asarray(values, float), np.asarray(shares, float)
+    upper = np.cumsum(shares) / shares.sum()
+    if len(values) <= GRID and not continuous:
+        return values[np.searchsorted(upper, (np.arange(GRID) + 0.5) / GRID).clip(0, len(values) - 1)]
+    middle = upper - shares / shares.sum() / 2
+    middle = (middle - middle[0]) / max(middle[-1] - middle[0], 1e-300)
+    return np.interp(np.linspace(0, 1, GRID), middle, values)

@@ -1,0 +1,154 @@
+"""The `raygen` command: each verb calls the function of the same name and prints what it returns."""
+
+import argparse
+import json
+import os
+import shlex
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from raygen import __version__
+from raygen.config import Config
+from raygen.errors import ConfigError, GenerationError, RaygenError, TrainingError
+
+FAILED = (TrainingError, GenerationError)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb; exit status 0 done, 1 failed, 2 the user's mistake, 130 interrupted."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    args = parser().parse_args(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stdout.reconfigure(line_buffering=True)
+    try:
+        result = args.verb(args)
+    except RaygenError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 1 if isinstance(error, FAILED) else 2
+    except KeyboardInterrupt:
+        again = shlex.join(["raygen", *arguments])
+        print(f"\nInterrupted. What was finished stays; to go on, run: {again}", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    if args.json:
+        print(json.dumps(result))
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="raygen", description="Learn a table with a Keras VAE on Ray, and write synthetic rows.")
+    top.add_argument("--version", action="version", version=f"raygen {__version__}")
+    verbs = top.add_subparsers(title="verbs", required=True, metavar="VERB")
+
+    def verb(name, run, help):
+        added = verbs.add_parser(name, help=help, description=help)
+        added.add_argument("--json", action="store_true", help="print the result as one JSON line, last")
+        added.set_defaults(verb=run)
+        return added
+
+    demo = verb("demo", _demo, "the whole way on UCI Adult: train, generate 100,000 rows, compare with real ones")
+    demo.add_argument("--folder", default="runs/demo", help="where everything goes (default: runs/demo)")
+    _with_overrides(demo)
+    init = verb("init", _init, "look at a table and write a commented config to edit")
+    init.add_argument("data", metavar="DATA", help="Parquet or CSV, a file or a folder")
+    init.add_argument("-o", "--out", default="raygen.toml", help="file to write (default: raygen.toml)")
+    init.add_argument("--force", action="store_true", help="replace the file if it exists")
+    train = verb("train", _train, "learn the config's table; resumes an unfinished run")
+    train.add_argument("config", metavar="CONFIG.toml")
+    _with_overrides(train)
+    generate = verb("generate", _generate, "write synthetic rows as Parquet; resumes an unfinished generation")
+    generate.add_argument("config", metavar="CONFIG.toml|MODEL", help="a config, or a model folder")
+    _with_rows(generate)
+    plan = verb("plan", _plan, "what training and generating would take; runs neither")
+    plan.add_argument("config", metavar="CONFIG.toml|MODEL", help="a config, or a model folder")
+    _with_rows(plan)
+    inspect = verb("inspect", _inspect, "columns, training and latent samplers of a model")
+    inspect.add_argument("model", metavar="MODEL")
+    return top
+
+
+def _with_overrides(verb) -> None:
+    verb.add_argument("--set", nargs="+", action="extend", default=[], metavar="SECTION.KEY=VALUE", help="settings in place of the config's")
+
+
+def _with_rows(verb) -> None:
+    _with_overrides(verb)
+    verb.add_argument("--rows", type=_rows, help="in place of generate.rows; 1e6 works too")
+    verb.add_argument("--seed", type=int, help="in place of generate.seed")
+    verb.add_argument("--out", help="folder in place of synthetic/ beside the model")
+
+
+def _rows(text: str) -> int:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 1 <= value < 2**53 or value != int(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows")
+    return int(text) if text.isdigit() else int(value)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _config_or_model(args) -> Config | str:
+    """A config for a .toml file, a model folder for anything else."""
+    if args.config.endswith(".toml") or Path(args.config).is_file():
+        return Config.load(args.config, args.set)
+    if args.set:
+        raise ConfigError(f"--set has no effect on '{args.config}', a model folder.", "use --rows, --seed and --out, or name a config.")
+    return args.config
+
+
+def _demo(args) -> dict:
+    from raygen import demo
+
+    return demo.run(args.folder, args.set, _say)
+
+
+def _init(args) -> dict:
+    from raygen import starter
+
+    path = starter.init(args.data, args.out, args.force)
+    _say(f"Wrote {path}. Look at its [schema.columns], then: raygen train {path}")
+    return {"config": str(path)}
+
+
+def _train(args) -> dict:
+    from raygen import training
+
+    done = training.train(Config.load(args.config, args.set), _say)
+    m = done.metrics
+    state = "was trained before, with the same settings" if done.finished_before else f"trained in {m['training_seconds']:.0f} s"
+    _say(f"Model {done.model} ({done.fingerprint}) {state}: held-out {m['held_out_nats']:.3f} nats/row.")
+    _say(f"Next: raygen generate {args.config}, or raygen inspect {done.model}")
+    return asdict(done)
+
+
+def _generate(args) -> dict:
+    from raygen import generation
+
+    done = generation.generate(_config_or_model(args), args.rows, args.seed, args.out, _say)
+    kept = f", {done.kept} of them were there before" if done.kept else ""
+    _say(f"Wrote {done.rows:,} rows in {done.shards:,} shard(s){kept} and {done.bytes / 1e6:,.1f} MB to {done.folder} in {done.seconds:.0f} s.")
+    return asdict(done)
+
+
+def _plan(args) -> dict:
+    from raygen import planning
+
+    return planning.plan(_config_or_model(args), args.rows, args.seed, args.out, _say)
+
+
+def _inspect(args) -> dict:
+    from raygen import inspection
+
+    return inspection.inspect(args.model, _say)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

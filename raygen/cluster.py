@@ -1,0 +1,169 @@
+"""Connecting to Ray: the user's cluster, or one started on this machine for the length of a verb."""
+
+import contextlib
+import os
+from dataclasses import dataclass
+
+from raygen.errors import ClusterError
+
+ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+DRIVER_ENVIRONMENT = {
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # a report waits for the next poll
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # hides a harmless line for each actor pool (ray#53727)
+}
+OBJECT_STORE_BYTES = 300 * 2**20  # of a Ray on this machine: only small tables pass through it
+
+
+@dataclass(frozen=True)
+class Resources:
+    """CPUs and GPUs of the cluster, in all and of each living node."""
+
+    cpus: int
+    gpus: float
+    nodes: list[tuple[float, float]]
+    autoscaling: bool
+
+    @property
+    def largest_node_cpus(self) -> int:
+        return int(max((cpus for cpus, _ in self.nodes), default=0))
+
+
+@contextlib.contextmanager
+def connected():
+    """Ray, ready to use, and what it has.
+
+    Uses the Ray that this process has already initialised, or the one that RAY_ADDRESS names; else starts one here and stops it.
+
+    Raises:
+        ClusterError: If RAY_ADDRESS names no running cluster.
+    """
+    for key, value in (ENVIRONMENT | DRIVER_ENVIRONMENT).items():
+        os.environ.setdefault(key, value)
+    import ray
+
+    ours = not ray.is_initialized()
+    if ours:
+        address = os.environ.get("RAY_ADDRESS")
+        options = {"log_to_driver": False, "logging_level": "ERROR"}
+        if not address:
+            options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+        try:
+            ray.init(address or "local", **options)
+        except (ConnectionError, ValueError) as error:
+            raise ClusterError(f"RAY_ADDRESS = '{address}' cannot be reached: {error}.", "unset it to use this machine.") from None
+    try:
+        _quiet()
+        yield resources()
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def resources() -> Resources:
+    """What the connected cluster has now."""
+    import ray
+    from ray._private.state import state  # what Ray Train itself asks before it waits for nodes
+
+    alive = [n["Resources"] for n in ray.nodes() if n["Alive"]]
+    nodes = [(n.get("CPU", 0), n.get("GPU", 0)) for n in alive]
+    autoscaling = state.get_max_resources_from_cluster_config() is not None
+    return Resources(int(sum(c for c, _ in nodes)), sum(g for _, g in nodes), nodes, autoscaling)
+
+
+def require(setting: str, count: int, cpus: float, gpus: float, available: Resources) -> None:
+    """Refuse what can never start: `count` processes of `cpus` and `gpus` each, each on one node.
+
+    On an autoscaling cluster nodes may still come, so nothing is refused.
+
+    Raises:
+        ClusterError: If the cluster is too small.
+    """
+    if available.autoscaling:
+        return
+    fits = sum(min(c // cpus if cpus else count, g // gpus if gpus else count) for c, g in available.nodes)
+    if fits >= count:
+        return
+    needs = f"{count * cpus:g} CPUs" + (f" and {count * gpus:g} GPUs" if gpus else "")
+    has = f"{available.cpus} CPUs and {available.gpus:g} GPUs on {len(available.nodes)} node{'s' * (len(available.nodes) != 1)}"
+    message = f"{setting} = {count} with {cpus:g} CPUs and {gpus:g} GPUs each needs {needs}; the cluster has {has}."
+    raise ClusterError(message, f"set {setting} = {int(fits)}, or add nodes in cluster.yaml." if fits else "lower what each needs, or add nodes.")
+
+
+class Board:
+    """An actor between workers and driver: what workers put on it, and the error that starting them again cannot mend."""
+
+    def __init__(self):
+        self.waiting, self.error = [], None
+
+    def add(self, item):
+        self.waiting.append(item)
+
+    def take(self):
+        taken, self.waiting = self.waiting, []
+        return taken
+
+    def fail(self, error):
+        self.error = error
+
+    def failure(self):
+        return self.error
+
+
+def new_board():
+    import ray
+
+    return ray.remote(num_cpus=0)(Board).remote()
+
+
+@contextlib.contextmanager
+def following(board, take, every_seconds: float = 0.5):
+    """Call `take` with what is put on the board, in a thread, until the block ends."""
+    import threading
+
+    import ray
+
+    stop = threading.Event()
+
+    def follow():
+        while not stop.wait(every_seconds):
+            take(ray.get(board.take.remote()))
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        take(ray.get(board.take.remote()))
+
+
+def _quiet() -> None:
+    """Ray Data's notes about its own execution say nothing that a user of raygen can act on."""
+    import logging
+
+    from ray.data import DataContext
+
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    for name in ("ray.data", "ray.train"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def silent_stderr():
+    """Drop what C++ code writes to stderr, such as TensorFlow's lines at import, which no setting turns off."""
+    import sys
+
+    sys.stderr.flush()
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)

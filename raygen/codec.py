@@ -1,0 +1,173 @@
+"""The codec: a table to integer codes and back, one block of codes for each part of a column."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from raygen import arrow
+from raygen.blocks import CategoryBlock, NumericBlock
+from raygen.errors import ModelError
+from raygen.schema import Schema
+from raygen.stats import CategoryStats, NumericStats
+
+TIME = "\x00time"  # suffix of the part of a datetime column that holds the time of day
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What the network needs to know of the codes; blocks with bars come first.
+
+    Attributes:
+        cardinalities: Codes of each block.
+        num_offsets: Blocks with bars.
+        low, high: float32 of shape (sum of cardinalities,): shares of the column below and up to a code; .5 where unordered.
+        is_bar: bool of shape (sum of cardinalities,).
+    """
+
+    cardinalities: list[int]
+    num_offsets: int
+    low: np.ndarray
+    high: np.ndarray
+    is_bar: np.ndarray
+
+
+class Codec:
+    """Between a table of `schema` and its codes.
+
+    Args:
+        schema: The table's columns.
+        blocks: A block for each part (a column, or the time of day of a datetime column) by its name.
+    """
+
+    def __init__(self, schema: Schema, blocks: dict[str, NumericBlock | CategoryBlock]):
+        self.schema = schema
+        with_bars = [n for n, b in blocks.items() if isinstance(b, NumericBlock) and b.is_bar.any()]
+        self.parts = with_bars + [n for n in blocks if n not in with_bars]
+        self.blocks = {name: blocks[name] for name in self.parts}
+        self.num_offsets = len(with_bars)
+
+    @classmethod
+    def fit(cls, schema: Schema, stats: dict, bars: int, max_categories: int) -> "Codec":
+        """Build the codec from the statistics of each part (see `observe`)."""
+        blocks = {}
+        for name, part in stats.items():
+            numeric = isinstance(part, NumericStats)
+            blocks[name] = NumericBlock.fit(part, bars) if numeric else CategoryBlock.fit(part, max_categories)
+        return cls(schema, blocks)
+
+    @property
+    def num_columns(self) -> int:
+        return len(self.parts)
+
+    def encode(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+        """Turn a table into codes.
+
+        Args:
+            table: Rows with every learned column of the schema, in any order.
+
+        Returns:
+            uint16 codes of shape (table.num_rows, num_columns), each below the cardinality of its block, and uint8 positions inside
+            the bar of shape (table.num_rows, num_offsets), in 256ths of the bar's mass.
+        """
+        values = parts(self.schema, table)
+        codes = np.empty((table.num_rows, self.num_columns), np.uint16)
+        offsets = np.empty((table.num_rows, self.num_offsets), np.uint8)
+        for i, (name, block) in enumerate(self.blocks.items()):
+            if isinstance(block, NumericBlock):
+                codes[:, i], offset = block.encode(values[name])
+                if i < self.num_offsets:
+                    offsets[:, i] = offset
+            else:
+                codes[:, i] = block.encode(values[name])
+        return codes, offsets
+
+    def decode(self, codes: np.ndarray, positions: np.ndarray, first_row: int = 0) -> pa.Table:
+        """Turn codes into a table of the schema's output columns.
+
+        Args:
+            codes: Integers of shape (rows, num_columns).
+            positions: Floats in [0, 1) of shape (rows, num_columns): where in the bar, or which member of the group.
+            first_row: Number of the first of these rows among all that are generated; `id` columns are made of it.
+        """
+        values = {}
+        for i, (name, block) in enumerate(self.blocks.items()):
+            values[name] = block.decode(codes[:, i].astype(np.int64), positions[:, i])
+        columns = []
+        for field in self.schema.output:
+            name, kind = field.name, self.schema.kinds[field.name]
+            if kind == "id":
+                columns.append(_numbered(first_row, len(codes), field.type))
+            elif kind == "datetime":
+                columns.append(arrow.from_day_and_time(values[name], values[name + TIME], field.type))
+            elif kind == "numeric":
+                columns.append(arrow.from_numbers(values[name], field.type))
+            else:
+                columns.append(arrow.from_strings(values[name], field.type))
+        return pa.Table.from_arrays(columns, schema=self.schema.output)
+
+    def tables(self) -> Tables:
+        """Constants of the code space for the network."""
+        low, high, is_bar = [], [], []
+        for block in self.blocks.values():
+            size = block.cardinality
+            below, upto, bar = np.full(size, 0.5), np.full(size, 0.5), np.zeros(size, bool)
+            if isinstance(block, NumericBlock):
+                cells = len(block.grid)
+                below[:cells], upto[:cells], bar[:cells] = block.low, block.high, block.is_bar
+            low.append(below), high.append(upto), is_bar.append(bar)
+        sizes = [block.cardinality for block in self.blocks.values()]
+        edges = (np.concatenate(low).astype(np.float32), np.concatenate(high).astype(np.float32))
+        return Tables(sizes, self.num_offsets, *edges, np.concatenate(is_bar))
+
+    def frequencies(self) -> np.ndarray:
+        """Share of the table's rows that have each code, float64 of shape (sum of cardinalities,)."""
+        return np.concatenate([block.frequencies() for block in self.blocks.values()])
+
+    def to_dict(self) -> dict:
+        return {n: {"type": type(b).__name__, **b.to_dict()} for n, b in self.blocks.items()}
+
+    @classmethod
+    def from_dict(cls, schema: Schema, state: dict) -> "Codec":
+        types = {"NumericBlock": NumericBlock, "CategoryBlock": CategoryBlock}
+        try:
+            return cls(schema, {n: types[s.pop("type")].from_dict(s) for n, s in state.items()})
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"the model's codec cannot be read: {error!r}.", "train the model again.") from None
+
+
+def parts(schema: Schema, table: pa.Table) -> dict:
+    """The learned values of a table by part name: float64 arrays for numbers, string arrays for categories."""
+    out = {}
+    for name in schema.learned:
+        kind, column = schema.kinds[name], table[name]
+        if kind == "numeric":
+            out[name] = arrow.numbers(column)
+        elif kind == "datetime":
+            out[name], out[name + TIME] = arrow.day_and_time(column)
+        else:
+            out[name] = arrow.strings(column)
+    return out
+
+
+def observe(schema: Schema, table: pa.Table) -> dict[str, NumericStats | CategoryStats]:
+    """Statistics of every part of a table; merge two of them with `merge`."""
+    out = {}
+    for name, values in parts(schema, table).items():
+        if isinstance(values, np.ndarray):
+            kind = arrow.value_type(schema.arrow.field(name.removesuffix(TIME)).type)
+            single = pa.types.is_float32(kind) or pa.types.is_float16(kind)
+            out[name] = NumericStats.observe(values, single)
+        else:
+            out[name] = CategoryStats.observe(values)
+    return out
+
+
+def merge(a: dict, b: dict) -> dict:
+    """Statistics of the rows of `a` and `b` together."""
+    return {name: type(a[name]).merge(a[name], b[name]) for name in a}
+
+
+def _numbered(first_row: int, rows: int, kind: pa.DataType) -> pa.Array:
+    numbers = pa.array(np.arange(first_row + 1, first_row + rows + 1, dtype=np.int64))
+    return numbers.cast(arrow.value_type(kind)).cast(kind)

@@ -1,0 +1,118 @@
+"""From row numbers to codes, in one graph: draw z, decode it, draw every column's code and the position inside its bar.
+
+A code is drawn in two steps. The logits of a column are cut into tiles of TILE codes; one draw chooses the tile by its mass and
+then the code inside it, so that cumulative sums run over a few tiles and one tile instead of all codes, and no loop over
+columns is needed.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from raygen import streams
+from raygen.latent import Sampler
+from raygen.model import MAX_LOGIT, VAE
+
+TILE = 16
+BLOCK_ROWS = 2048
+
+
+class Decoder:
+    """Rows of a generation as codes; row i is the same whatever is generated with it.
+
+    Args:
+        model: The trained VAE.
+        sampler: Where z is drawn from.
+        seed: Of the rows.
+    """
+
+    def __init__(self, model: VAE, sampler: Sampler, seed: int):
+        sizes = model.settings["cardinalities"]
+        tiles = [-(-size // TILE) for size in sizes]
+        self.columns, self.num_offsets, self.num_tiles = len(sizes), model.num_offsets, sum(tiles)
+        self.model, self.sampler = model, sampler
+        self.first_tile = tf.constant(np.cumsum([0, *tiles[:-1]]), tf.int32)
+        self.last_tile = tf.constant(np.cumsum(tiles) - 1, tf.int32)
+        self.last_code = tf.constant(np.array(sizes) - 1, tf.int32)
+        self.starts = tf.constant(model.starts)
+        column = np.repeat(np.arange(len(sizes)), tiles)
+        self.column_of_tile = tf.constant(column, tf.int32)
+        same = column[:, None] == column[None, :]
+        self.running = tf.constant(np.triu(same).astype(np.float32))  # tile masses -> running sums in each column
+        self.segments = tf.constant(np.eye(len(sizes), dtype=np.float32)[column])
+        kernel, bias = model.code_head.get_weights()
+        place = np.concatenate([np.arange(s) + TILE * t for s, t in zip(sizes, np.cumsum([0, *tiles[:-1]]), strict=True)])
+        self.kernel = np.zeros((kernel.shape[0], self.num_tiles * TILE), np.float32)
+        self.bias = np.full(self.num_tiles * TILE, -np.inf, np.float32)  # codes that only fill a tile are never drawn
+        self.kernel[:, place], self.bias[place] = kernel, bias
+        self.cumulative = tf.constant(np.cumsum(sampler.weights.astype(float)).astype(np.float32))
+        self.keys = [streams.key(seed, purpose) for purpose in ("component", "z", "code", "position")]
+        self.draw = tf.function(self._draw, input_signature=[tf.TensorSpec((), tf.int64)])
+
+    @property
+    def flops_per_row(self) -> int:
+        """Multiplications and additions of the decoder's own matrices for one row: the floor of generation."""
+        weights = [w for layer in (*self.model.decoder.layers, self.model.offset_head) for w in layer.get_weights() if w.ndim == 2]
+        codes = self.model.code_head.get_weights()[0]
+        return int(2 * (sum(w.size for w in weights) + codes.size))
+
+    def block(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Codes and positions of rows [number * BLOCK_ROWS, (number + 1) * BLOCK_ROWS), int32 and float32 (BLOCK_ROWS, columns)."""
+        codes, position = self.draw(tf.constant(number * BLOCK_ROWS, tf.int64))
+        return codes.numpy(), position.numpy()
+
+    def _draw(self, first):
+        component, normals, code, inside = self.keys
+        z = self._latent(component, normals, first)
+        hidden = self.model.decoder(z)
+        mass = tf.exp(tf.minimum(tf.matmul(hidden, self.kernel) + self.bias, MAX_LOGIT))
+        codes = self._codes(mass, streams.uniform(code, (BLOCK_ROWS, self.columns), first * self.columns))
+        position = streams.uniform(inside, (BLOCK_ROWS, self.columns), first * self.columns)
+        if self.num_offsets:
+            centre, scale = self.model.bar_law(hidden)
+            bars = codes[:, : self.num_offsets] + self.starts[: self.num_offsets]
+            low, high = tf.gather(self.model.score_low, bars), tf.gather(self.model.score_high, bars)
+            learned = draw_truncated_logistic(position[:, : self.num_offsets], low, high, centre, scale)
+            position = tf.concat([learned, position[:, self.num_offsets :]], axis=1)
+        return codes, position
+
+    def _latent(self, component, normals, first):
+        s, d = self.sampler, self.sampler.latent_dim
+        noise = streams.normal(normals, (BLOCK_ROWS, d), first * d)
+        means, scales = tf.constant(s.means), tf.constant(s.scales)
+        if len(s.weights) == 1:
+            k = tf.zeros((BLOCK_ROWS,), tf.int32)
+        else:
+            pick = streams.uniform(component, (BLOCK_ROWS,), first)
+            k = tf.minimum(tf.searchsorted(self.cumulative, pick, side="right"), len(s.weights) - 1)
+        scaled = tf.gather(scales, k) * noise if s.scales.ndim == 2 else tf.linalg.matvec(tf.gather(scales, k), noise)
+        return tf.gather(means, k) + scaled
+
+    def _codes(self, mass, pick):
+        tiles = tf.reshape(mass, (BLOCK_ROWS, self.num_tiles, TILE))
+        running = tf.matmul(tf.reduce_sum(tiles, axis=2), self.running)
+        target = pick * tf.gather(running, self.last_tile, axis=1)
+        passed = tf.cast(running <= tf.gather(target, self.column_of_tile, axis=1), tf.float32)
+        tile = self.first_tile + tf.cast(tf.matmul(passed, self.segments), tf.int32)
+        tile = tf.minimum(tile, self.last_tile)
+        before = tf.gather(tf.pad(running, [[0, 0], [1, 0]]), tile, batch_dims=1)
+        left = target - tf.where(tile > self.first_tile, before, 0.0)
+        within = tf.cumsum(tf.gather(tiles, tile, batch_dims=1), axis=2)
+        index = tf.reduce_sum(tf.cast(within <= left[:, :, None], tf.int32), axis=2)
+        return tf.minimum((tile - self.first_tile) * TILE + index, self.last_code)
+
+
+def draw_truncated_logistic(pick, low, high, centre, scale):
+    """Position in [0, 1) between `low` and `high` of a logistic truncated to them, by inversion of uniform `pick`.
+
+    With A and B the standardised edges, F^-1(F(A) + u (F(B) - F(A))) is taken on the side where F is small, in logs.
+    """
+    a, b = (low - centre) / scale, (high - centre) / scale
+    flip = a + b > 0
+    a, b, u = tf.where(flip, -b, a), tf.where(flip, -a, b), tf.where(flip, 1 - pick, pick)
+    log_a, log_b = tf.math.log_sigmoid(a), tf.math.log_sigmoid(b)
+    log_f = log_b + tf.math.log(u + (1 - u) * tf.exp(log_a - log_b) + 1e-30)
+    t = log_f - tf.math.log(-tf.math.expm1(tf.minimum(log_f, -1e-7)))
+    t = tf.clip_by_value(tf.where(flip, -t, t), tf.where(flip, -b, a), tf.where(flip, -a, b))
+    a = tf.where(flip, -b, a)
+    width = (high - low) / scale
+    return tf.clip_by_value((t - a) / tf.maximum(width, 1e-6), 0.0, 1 - 1e-6)

@@ -1,0 +1,47 @@
+"""`raygen inspect`: what a model folder holds, in words and figures."""
+
+from raygen import artifact, storage
+from raygen.blocks import NumericBlock
+from raygen.codec import TIME
+
+
+def inspect(model: str, say=print) -> dict:
+    """Print columns, training and latent samplers of a model; the same as a dict.
+
+    Raises:
+        ModelError: If the model is missing or damaged.
+    """
+    found = artifact.load(storage.absolute(model))
+    m = found.metrics
+    say(f"Model {found.uri}  fingerprint {found.fingerprint}")
+    say(f"Learned from {m['rows']:,} rows of {found.config.data.source}")
+    say("")
+    say(f"{'column':24} {'kind':12} {'type':22} codes")
+    columns = {}
+    for field in found.codec.schema.arrow:
+        kind = found.codec.schema.kinds[field.name]
+        codes = " + ".join(_codes(found.codec.blocks[n]) for n in (field.name, field.name + TIME) if n in found.codec.blocks)
+        columns[field.name] = {"kind": kind, "type": str(field.type), "codes": codes}
+        say(f"{field.name[:24]:24} {kind:12} {str(field.type)[:22]:22} {codes or '-'}")
+    say("")
+    say(f"Training: {m['steps']:,} steps in {m['training_seconds']:.0f} s; the best held-out loss came at step {m['best_step']:,}.")
+    say("   step   epoch  reconstruction      KL   (held-out, nats/row)")
+    for h in m["history"][:: max(1, len(m["history"]) // 10)]:
+        say(f"{h['step']:7,} {h['epoch']:7.1f} {h['held_out_reconstruction']:15.3f} {h['held_out_kl']:7.3f}")
+    rate, limit = m["held_out_kl"], m["log_rows"]
+    say("")
+    say(f"Rate: z carries {rate:.1f} nats of a row; ln(rows) is {limit:.1f}." + (" z can tell single rows apart." if rate > limit else ""))
+    say("Latent samplers, held-out nats per row over N(0, I):")
+    for name, s in m["samplers"].items():
+        chosen = "  <- drawn from" if name == found.sampler else ""
+        say(f"  {name:10} {s['nats']:8.3f} +- {s['error']:.3f}{chosen}")
+    return {"model": found.uri, "fingerprint": found.fingerprint, "sampler": found.sampler, "columns": columns, "metrics": m}
+
+
+def _codes(block) -> str:
+    if isinstance(block, NumericBlock):
+        bars = int(block.is_bar.sum())
+        words = f"{len(block.grid) - bars} atoms, {bars} bars"
+    else:
+        words = f"{len(block.members)} categories" + (f" in {block.num_codes} codes" if block.num_codes < len(block.members) else "")
+    return words + (", missing" if block.missing else "")

@@ -1,0 +1,203 @@
+"""The Keras VAE: an encoder from codes to z_mean and z_log_var, a decoder from z to one logit per code, and its prior."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+LOG_2PI = math.log(2 * math.pi)
+MAX_LOGIT = 40.0  # exp(40) times any number of codes still fits float32
+MIN_SCALE = 0.02  # of the logistic inside a bar, in normal scores
+
+
+@keras.saving.register_keras_serializable("raygen")
+class ResidualMLP(keras.layers.Layer):
+    """Dense relu layers; a layer as wide as its input is added to it.
+
+    Args:
+        units: Widths, first to last.
+        width: Width of the input.
+    """
+
+    def __init__(self, units, width, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        self.units, self.width, self.seed = [int(u) for u in units], int(width), int(seed)
+        seeds = [keras.initializers.HeNormal(seed=self.seed + i) for i in range(len(self.units))]
+        self.layers = [keras.layers.Dense(u, activation="relu", kernel_initializer=s) for u, s in zip(self.units, seeds, strict=True)]
+        for layer, before in zip(self.layers, [self.width, *self.units], strict=False):
+            layer.build((None, before))
+        self.built = True
+
+    def call(self, x):
+        for layer, before, after in zip(self.layers, [self.width, *self.units], self.units, strict=False):
+            x = x + layer(x) if before == after else layer(x)
+        return x
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units, "width": self.width, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable("raygen")
+class MixturePrior(keras.layers.Layer):
+    """p(z): a mixture of diagonal Gaussians, trained with the network (the VampPrior's aim, Tomczak and Welling 2018, sec. 2)."""
+
+    def __init__(self, components, latent_dim, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        self.components, self.latent_dim, self.seed = int(components), int(latent_dim), int(seed)
+        shape = (self.components, self.latent_dim)
+        self.mean = self.add_weight(shape=shape, initializer=keras.initializers.RandomNormal(stddev=1.0, seed=seed), name="mean")
+        self.log_var = self.add_weight(shape=shape, initializer="zeros", name="log_var")
+        self.logits = self.add_weight(shape=(self.components,), initializer="zeros", name="logits")
+        self.built = True
+
+    def log_prob(self, z):
+        """log p(z), float32 of shape (rows,), for z of shape (rows, latent_dim)."""
+        log_var = ops.clip(self.log_var, -12.0, 6.0)
+        precision = ops.exp(-log_var)
+        constant = ops.sum(log_var + self.mean**2 * precision, axis=1) + self.latent_dim * LOG_2PI
+        square = ops.matmul(z**2, ops.transpose(precision)) - 2 * ops.matmul(z, ops.transpose(self.mean * precision))
+        return ops.logsumexp(ops.log_softmax(self.logits) - 0.5 * (square + constant), axis=1)
+
+    def get_config(self):
+        return {**super().get_config(), "components": self.components, "latent_dim": self.latent_dim, "seed": self.seed}
+
+
+@keras.saving.register_keras_serializable("raygen")
+class VAE(keras.Model):
+    """A variational autoencoder (Kingma and Welling 2014) over rows of integer codes.
+
+    Args:
+        cardinalities: Codes of each block; all logits lie side by side in the order of the blocks.
+        num_offsets: The first so many blocks have bars, whose position inside the bar is learned too.
+        latent_dim: Width of z.
+        hidden_units: Widths of the encoder's hidden layers; the decoder has them in reverse.
+        prior: "mixture" (learned) or "normal" (N(0, I)).
+        prior_components: Gaussians of the learned prior.
+        seed: Of the initial weights.
+    """
+
+    def __init__(self, cardinalities, num_offsets, latent_dim, hidden_units, prior="mixture", prior_components=256, seed=0, **kwargs):
+        super().__init__(**kwargs)
+        self.settings = {
+            "cardinalities": [int(c) for c in cardinalities],
+            "num_offsets": int(num_offsets),
+            "latent_dim": int(latent_dim),
+            "hidden_units": [int(u) for u in hidden_units],
+            "prior": prior,
+            "prior_components": int(prior_components),
+            "seed": int(seed),
+        }
+        self.num_offsets, self.latent_dim, units = num_offsets, latent_dim, self.settings["hidden_units"]
+        self.num_codes = sum(cardinalities)
+        self.starts = np.cumsum([0, *cardinalities[:-1]]).astype(np.int32)
+        self.segments = np.repeat(np.eye(len(cardinalities), dtype=np.float32), cardinalities, axis=0)
+
+        def dense(width, before, number, scale=1.0):
+            layer = keras.layers.Dense(width, kernel_initializer=keras.initializers.VarianceScaling(scale, seed=seed * 100 + number))
+            layer.build((None, before))
+            return layer
+
+        spread = keras.initializers.RandomNormal(stddev=1 / math.sqrt(len(cardinalities)), seed=seed * 100 + 50)
+        self.embedding = self.add_weight(shape=(self.num_codes, units[0]), initializer=spread, name="embedding")
+        self.score_low = self.add_weight(shape=(self.num_codes,), initializer="zeros", trainable=False, name="score_low")
+        self.score_high = self.add_weight(shape=(self.num_codes,), initializer="zeros", trainable=False, name="score_high")
+        self.is_bar = self.add_weight(shape=(self.num_codes,), initializer="zeros", trainable=False, name="is_bar")
+        self.score_in = dense(units[0], max(1, num_offsets), 1)
+        self.encoder = ResidualMLP(units[1:], units[0], seed=seed * 100 + 10, name="encoder")
+        self.mean_head = dense(latent_dim, units[-1], 2)
+        self.log_var_head = dense(latent_dim, units[-1], 3, 0.1)
+        self.decoder = ResidualMLP(units[::-1], latent_dim, seed=seed * 100 + 30, name="decoder")
+        self.code_head = dense(self.num_codes, units[0], 4, 0.1)
+        self.offset_head = dense(2 * max(1, num_offsets), units[0], 5, 0.1)
+        self.prior = MixturePrior(prior_components, latent_dim, seed=seed * 100 + 6) if prior == "mixture" else None
+        self.built = True
+
+    def set_tables(self, tables, frequencies):
+        """Take over the codec's constants and start the decoder at the log frequencies of the codes (shape (num_codes,))."""
+        from scipy.special import ndtri
+
+        edge = 1e-5
+        self.score_low.assign(ndtri(np.clip(tables.low, edge, 1 - edge)))
+        self.score_high.assign(ndtri(np.clip(tables.high, edge, 1 - edge)))
+        self.is_bar.assign(tables.is_bar.astype(np.float32))
+        self.code_head.bias.assign(np.log(np.maximum(frequencies, 1e-7)))
+
+    def encode(self, codes, offsets):
+        """Parameters of q(z | row).
+
+        Args:
+            codes: int32 of shape (rows, blocks).
+            offsets: float32 of shape (rows, num_offsets), positions inside the bar in (0, 1).
+
+        Returns:
+            z_mean and z_log_var, each of shape (rows, latent_dim).
+        """
+        index = codes + self.starts
+        x = ops.sum(ops.take(self.embedding, index, axis=0), axis=1)
+        x = ops.relu(x + self.score_in(self._scores(index, offsets)))
+        x = self.encoder(x)
+        return self.mean_head(x), ops.clip(self.log_var_head(x), -12.0, 6.0)
+
+    def decode(self, z):
+        """Logits of all codes, and centre and scale of the logistic inside the bar of each block that has bars."""
+        hidden = self.decoder(z)
+        return ops.clip(self.code_head(hidden), -MAX_LOGIT, MAX_LOGIT), *self.bar_law(hidden)
+
+    def bar_law(self, hidden):
+        """Centre and scale of the logistic inside the bar, in normal scores, from the decoder's last hidden layer."""
+        centre, scale = ops.split(self.offset_head(hidden), 2, axis=1)
+        return centre, MIN_SCALE + ops.softplus(scale)
+
+    def reconstruction(self, codes, offsets, z):
+        """-log p(row | z) in nats, of shape (rows,): cross-entropy of every block, and of the position inside its bar."""
+        index = codes + self.starts
+        logits, centre, scale = self.decode(z)
+        log_total = ops.log(ops.matmul(ops.exp(logits), self.segments))
+        nats = ops.sum(log_total, axis=1) - ops.sum(ops.take_along_axis(logits, index, axis=1), axis=1)
+        if self.num_offsets:
+            index = index[:, : self.num_offsets]
+            low, high = ops.take(self.score_low, index), ops.take(self.score_high, index)
+            inside = truncated_logistic(self._scores(index, offsets), low, high, centre, scale)
+            nats = nats - ops.sum(ops.take(self.is_bar, index) * inside, axis=1)
+        return nats
+
+    def kl(self, z_mean, z_log_var, z, noise):
+        """KL(q || prior) in nats, of shape (rows,): in closed form for N(0, I), by the draw z for the learned prior."""
+        if self.prior is None:
+            return 0.5 * ops.sum(z_mean**2 + ops.exp(z_log_var) - 1 - z_log_var, axis=1)
+        log_q = -0.5 * ops.sum(noise**2 + z_log_var + LOG_2PI, axis=1)
+        return log_q - self.prior.log_prob(z)
+
+    def bound(self, codes, offsets, noise):
+        """Reconstruction and KL of the negative ELBO by one draw z = z_mean + exp(z_log_var / 2) noise, each of shape (rows,)."""
+        z_mean, z_log_var = self.encode(codes, offsets)
+        z = z_mean + ops.exp(0.5 * z_log_var) * noise
+        return self.reconstruction(codes, offsets, z), self.kl(z_mean, z_log_var, z, noise)
+
+    def call(self, inputs):
+        codes, offsets = inputs
+        return self.decode(self.encode(codes, offsets)[0])
+
+    def _scores(self, index, offsets):
+        """Normal scores of numbers: the bar's edges in normal scores, and the position between them."""
+        if not self.num_offsets:
+            return ops.zeros((ops.shape(index)[0], 1))
+        index = index[:, : self.num_offsets]
+        low, high = ops.take(self.score_low, index), ops.take(self.score_high, index)
+        return low + (high - low) * offsets
+
+    def get_config(self):
+        return {**super().get_config(), **self.settings}
+
+
+def truncated_logistic(score, low, high, centre, scale):
+    """Log density of `score`, relative to the uniform one on (low, high), under a logistic truncated to (low, high).
+
+    With F the logistic function, T, A and B the standardised score and edges, log f(T) - log(F(B) - F(A)) is written with
+    softplus alone, so that it stays finite far from the centre.
+    """
+    t, a, b = (score - centre) / scale, (low - centre) / scale, (high - centre) / scale
+    width = ops.maximum(b - a, 1e-6)
+    log_mass = b + ops.log(-ops.expm1(-width)) - ops.softplus(a) - ops.softplus(b)
+    return t - 2 * ops.softplus(t) - log_mass + ops.log(width)

@@ -1,0 +1,65 @@
+"""`raygen plan`: what training and generation would take, from the source, the model and a measured second of decoding."""
+
+import io
+import time
+
+from raygen import artifact, batches, cluster, data, generation, training
+from raygen.config import Config
+from raygen.shards import Plan
+
+
+def plan(config: Config | str, rows: int | None = None, seed: int | None = None, out: str | None = None, say=print) -> dict:
+    """Print rows, shards, bytes, workers and time of a run, and ask the cluster whether it fits; the same as a dict.
+
+    Raises:
+        RaygenError: For each mistake that train or generate would refuse.
+    """
+    answer: dict = {}
+    model, settings = generation.located(config, rows, seed)
+    shards = Plan(settings.rows, settings.rows_per_shard)
+    with cluster.connected() as available:
+        say(f"Cluster: {len(available.nodes)} node(s), {available.cpus} CPUs, {available.gpus:g} GPUs.")
+        if isinstance(config, Config):
+            answer["train"] = _training(config, available, say)
+        actors = generation.num_actors(settings, shards, available)
+    answer["generate"] = {"rows": shards.rows, "shards": shards.num_shards, "actors": actors}
+    line = f"Generate: {shards.rows:,} rows, seed {settings.seed}, in {shards.num_shards:,} shard(s) by {actors} actor(s)"
+    if artifact.is_model(model):
+        speed, size = _measure(artifact.load(model), settings)
+        seconds, total = shards.rows / speed / actors, size * shards.rows
+        answer["generate"] |= {"rows_per_second_of_an_actor": speed, "bytes": total, "seconds": seconds}
+        line += f"; about {total / 1e9:,.2f} GB in {seconds:,.0f} s ({speed:,.0f} rows/s for each actor, measured here)"
+    else:
+        line += "; how long that takes is known once there is a model"
+    say(line + ".")
+    return answer
+
+
+def _training(config: Config, available, say) -> dict:
+    config = training.settled(config)
+    cpus = training.check_workers(config, available)
+    source, schema, notes = data.describe(config)
+    rows = sum(source.count_rows())
+    t = config.train
+    epochs = t.steps * t.batch_size / max(1, rows * (1 - t.holdout))
+    lanes = batches.num_lanes(t.batch_size, max(1, t.num_workers))
+    say(f"Source: {config.data.source}: {rows:,} rows x {len(schema.kinds)} columns ({len(schema.learned)} learned) in {len(source.paths)} file(s).")
+    for name, note in notes.items():
+        say(f"  column '{name}' {note}.")
+    say(f"Train: {max(1, t.num_workers)} worker(s) of {cpus} CPU(s), {t.steps:,} steps of {t.batch_size} rows ({epochs:.1f} epochs, {lanes} lanes).")
+    return {"rows": rows, "columns": schema.kinds, "workers": t.num_workers, "cpus_per_worker": cpus, "steps": t.steps, "epochs": epochs}
+
+
+def _measure(found: artifact.Artifact, settings) -> tuple[float, float]:
+    """Rows per second of one actor, and bytes per row, from a second of decoding on this machine."""
+    import pyarrow.parquet as pq
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(settings.cpus_per_actor)
+    rows = generation.Rows(found, settings.seed)
+    done, began = 0, time.perf_counter()
+    while time.perf_counter() - began < 1:
+        table = rows.table(done, done + 16 * rows.block_rows)
+        pq.write_table(table, written := io.BytesIO(), compression=settings.compression)
+        done += table.num_rows
+    return done / (time.perf_counter() - began), written.tell() / table.num_rows
