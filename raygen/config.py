@@ -46,7 +46,7 @@ class Train(Section):
     use_gpu: bool = Field(False, description="one GPU for each worker")
     cpus_per_worker: int = Field(0, ge=0, description="0: an equal share of the cluster's CPUs")
     steps: int = Field(6000, ge=1, description="optimizer steps at most")
-    batch_size: int = Field(512, ge=1, description="rows of one step, over all workers")
+    batch_size: int = Field(0, ge=0, description="rows of one step, over all workers; 0: 512, or fewer for a small table")
     learning_rate: float = Field(2e-3, gt=0, lt=1, description="peak of the cosine schedule")
     holdout: float = Field(0.1, gt=0, lt=0.9, description="share of rows kept out of training, for scoring")
     patience: int = Field(6, ge=1, description="evaluations (20 in a run) without a better held-out bound before it stops")
