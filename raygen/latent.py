@@ -12,6 +12,7 @@ import numpy as np
 LADDER = ("normal", "diagonal", "gaussian", "learned", "mixture")  # cheapest first
 DRAWS = 4  # of each held-out row's posterior
 CHUNK = 4096
+NEGLIGIBLE_NATS = 0.01
 
 
 @dataclass(frozen=True)
@@ -124,9 +125,9 @@ def score(samplers: list[Sampler], z_mean: np.ndarray, z_log_var: np.ndarray, se
 
 
 def choose(scores: dict[str, dict[str, float]]) -> str:
-    """The cheapest sampler within one standard error of the best (of their paired difference)."""
+    """The cheapest sampler within one standard error of the best (of their paired difference), or within a hundredth of a nat."""
     ladder = [name for name in LADDER if name in scores]
-    return next(n for n in ladder if scores[n]["behind"] <= scores[n]["behind_error"])
+    return next(n for n in ladder if scores[n]["behind"] <= max(scores[n]["behind_error"], NEGLIGIBLE_NATS))
 
 
 def _single(array) -> np.ndarray:

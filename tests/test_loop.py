@@ -1,0 +1,82 @@
+"""The training loop of one process: it learns, resumes exactly, and stops where it should."""
+
+import numpy as np
+import pytest
+
+from raygen import batches, worker
+from raygen.codec import Codec
+from raygen.config import Config
+from raygen.loop import Loop, build
+from raygen.schema import Schema, infer
+
+ROWS = 400
+
+
+@pytest.fixture(scope="module")
+def encoded():
+    """A numeric column that decides a category, encoded."""
+    import pyarrow as pa
+
+    from raygen import codec
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=ROWS)
+    table = pa.table({"x": np.round(x, 3), "sign": np.where(x > 0, "plus", "minus")})
+    schema = Schema.of(table.schema, infer(table)[0], "test")
+    built = Codec.fit(schema, codec.observe(schema, table), 16, 16)
+    return built, *built.encode(table)
+
+
+def config(**settings):
+    tiny = {"model.latent_dim": 2, "model.hidden_units": [16, 16], "model.prior_components": 8, "train.batch_size": 64, "train.steps": 200}
+    return Config().override(tiny | settings)
+
+
+def loop(encoded, settings):
+    built, codes, offsets = encoded
+    model = build(built, settings)
+    model.set_tables(built.tables(), built.frequencies())
+    dealt = batches.Batches(ROWS - 80, settings.train.batch_size, 0, 1, 0)
+    order = dealt.arrange(np.arange(ROWS - 80))
+    return Loop(model, settings, codes[80:][order], offsets[80:][order], (codes[:80], offsets[:80]), 0, dealt)
+
+
+def test_it_learns_that_the_columns_depend(encoded):
+    trained = loop(encoded, config())
+    before = trained.score()["held_out_nats"]
+    trained.run(200)
+    after = trained.score()["held_out_nats"]
+    independent = np.log(2)  # nats of the category, which the number decides
+    assert after < before - 0.7 * independent
+
+
+def test_a_resumed_run_ends_in_the_same_weights(encoded):
+    whole = loop(encoded, config())
+    whole.run(60)
+    first = loop(encoded, config())
+    first.run(25)
+    second = loop(encoded, config())
+    second.load_state(worker.unpack(worker.pack(first.state())))
+    second.run(35)
+    assert second.step == whole.step == 60
+    assert all(np.array_equal(a, b) for a, b in zip(whole.model.get_weights(), second.model.get_weights(), strict=True))
+
+
+def test_the_best_weights_come_back(encoded):
+    trained = loop(encoded, config())
+    trained.run(10)
+    trained.keep_best()
+    kept = [w.copy() for w in trained.model.get_weights()]
+    trained.run(10)
+    assert not np.array_equal(kept[0], trained.model.get_weights()[0])
+    trained.restore_best()
+    assert all(np.array_equal(a, b) for a, b in zip(kept, trained.model.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("losses", "spent"),
+    [([3, 2, 1], False), ([1, 2, 2, 2], True), ([1, 2, 2], False), ([3, 1, 2, 0.5, 2, 2], False), ([3, 1, 2, 2, 2, 2], True)],
+)
+def test_patience(losses, spent):
+    history = [{"held_out_loss": loss} for loss in losses]
+    assert worker._patience_spent(history, config(**{"train.patience": 3})) is spent
