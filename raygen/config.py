@@ -1,7 +1,9 @@
 """The settings of a run: one TOML file, one frozen object, every default in one place."""
 
 import json
+import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,67 +11,67 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from raygen.errors import ConfigError, did_you_mean
 
-KINDS = ("numeric", "categorical", "boolean", "datetime", "id", "drop")
+Kind = Literal["numeric", "categorical", "boolean", "datetime", "id", "drop"]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
 
 class Run(Section):
-    folder: str = Field("", description="where everything of this run goes: a folder or URI that all nodes can reach")
-    seed: int = Field(0, ge=0, lt=2**31, description="of weights, noise and held-out rows")
+    folder: str = Field(default="", description="where everything of this run goes: a folder or URI that all nodes can reach")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="of weights, noise and held-out rows")
 
 
 class Data(Section):
-    source: str = Field("", description="Parquet or CSV (also .gz), one file or a folder of them, local or a URI")
+    source: str = Field(default="", description="Parquet or CSV (also .gz), one file or a folder of them, local or a URI")
 
 
 class Schema(Section):
-    bars: int = Field(128, ge=4, le=4096, description="bins of equal mass that a numeric column is cut into")
-    max_categories: int = Field(256, ge=8, le=16384, description="categories modelled one by one; more are grouped")
-    columns: dict[str, Literal[KINDS]] = Field(default_factory=dict, description="kind of each column; inferred if empty")
+    bars: int = Field(default=128, ge=4, le=4096, description="bins of equal mass that a numeric column is cut into")
+    max_categories: int = Field(default=256, ge=8, le=16384, description="categories modelled one by one; more are grouped")
+    columns: dict[str, Kind] = Field(default_factory=dict, description="kind of each column; inferred if empty")
 
 
 class Model(Section):
-    latent_dim: int = Field(16, ge=1, le=1024, description="width of z")
+    latent_dim: int = Field(default=16, ge=1, le=1024, description="width of z")
     hidden_units: list[Annotated[int, Field(ge=1, le=65536)]] = Field(
-        [256, 256], min_length=1, description="widths of the encoder's hidden layers; the decoder has them in reverse"
+        default=[256, 256], min_length=1, description="widths of the encoder's hidden layers; the decoder has them in reverse"
     )
-    prior: Literal["mixture", "normal"] = Field("mixture", description="learned mixture of Gaussians, or N(0, I)")
-    prior_components: int = Field(256, ge=1, le=65536, description="Gaussians in the learned prior")
-    beta: float = Field(0.5, gt=0, le=100, description="weight of the KL term")
+    prior: Literal["mixture", "normal"] = Field(default="mixture", description="learned mixture of Gaussians, or N(0, I)")
+    prior_components: int = Field(default=256, ge=1, le=65536, description="Gaussians in the learned prior")
+    beta: float = Field(default=0.5, gt=0, le=100, description="weight of the KL term")
 
 
 class Train(Section):
-    num_workers: int = Field(1, ge=0, description="Ray Train workers; 0 trains in this process")
-    use_gpu: bool = Field(False, description="one GPU for each worker")
-    cpus_per_worker: int = Field(0, ge=0, description="0: an equal share of the cluster's CPUs")
-    steps: int = Field(6000, ge=1, description="optimizer steps at most")
-    batch_size: int = Field(0, ge=0, description="rows of one step, over all workers; 0: 512, or fewer for a small table")
-    learning_rate: float = Field(2e-3, gt=0, lt=1, description="peak of the cosine schedule")
-    holdout: float = Field(0.1, gt=0, lt=0.9, description="share of rows kept out of training, for scoring")
-    patience: int = Field(6, ge=1, description="evaluations (20 in a run) without a better held-out bound before it stops")
-    memory_gib: float = Field(4.0, gt=0, description="encoded rows that a worker may hold in memory")
-    max_failures: int = Field(3, ge=-1, description="times that lost workers are replaced; -1: without end")
+    num_workers: int = Field(default=1, ge=0, description="Ray Train workers; 0 trains in this process")
+    use_gpu: bool = Field(default=False, description="one GPU for each worker")
+    cpus_per_worker: int = Field(default=0, ge=0, description="0: an equal share of the cluster's CPUs")
+    steps: int = Field(default=6000, ge=1, description="optimizer steps at most")
+    batch_size: int = Field(default=0, ge=0, description="rows of one step, over all workers; 0: 512, or fewer for a small table")
+    learning_rate: float = Field(default=2e-3, gt=0, lt=1, description="peak of the cosine schedule")
+    holdout: float = Field(default=0.1, gt=0, lt=0.9, description="share of rows kept out of training, for scoring")
+    patience: int = Field(default=6, ge=1, description="evaluations (20 in a run) without a better held-out bound before it stops")
+    memory_gib: float = Field(default=4.0, gt=0, description="encoded rows that a worker may hold in memory")
+    max_failures: int = Field(default=3, ge=-1, description="times that lost workers are replaced; -1: without end")
 
 
 class Latent(Section):
     sampler: Literal["auto", "learned", "normal", "diagonal", "gaussian", "mixture"] = Field(
-        "auto", description="where z is drawn from; auto: the cheapest within one standard error of the best"
+        default="auto", description="where z is drawn from; auto: the cheapest within one standard error of the best"
     )
-    mixture_components: int = Field(128, ge=1, le=4096, description="Gaussians of the mixture fitted after training")
-    max_rows: int = Field(1_000_000, ge=100, description="training rows that samplers are fitted to")
+    mixture_components: int = Field(default=128, ge=1, le=4096, description="Gaussians of the mixture fitted after training")
+    max_rows: int = Field(default=1_000_000, ge=100, description="training rows that samplers are fitted to")
 
 
 class Generate(Section):
-    rows: int = Field(100_000, ge=1, description="rows to write")
-    seed: int = Field(0, ge=0, lt=2**31, description="other seeds give other rows")
-    rows_per_shard: int = Field(1_000_000, ge=1, description="rows of one Parquet file")
-    num_actors: int = Field(0, ge=0, description="0: as many as the cluster holds and the shards need")
-    cpus_per_actor: int = Field(1, ge=1, description="CPUs, and TensorFlow threads, of a decode actor")
-    gpus_per_actor: float = Field(0.0, ge=0, description="GPUs of a decode actor; may be a fraction")
-    compression: Literal["zstd", "snappy", "gzip", "lz4", "none"] = Field("zstd", description="of the Parquet files")
+    rows: int = Field(default=100_000, ge=1, description="rows to write")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="other seeds give other rows")
+    rows_per_shard: int = Field(default=1_000_000, ge=1, description="rows of one Parquet file")
+    num_actors: int = Field(default=0, ge=0, description="0: as many as the cluster holds and the shards need")
+    cpus_per_actor: int = Field(default=1, ge=1, description="CPUs, and TensorFlow threads, of a decode actor")
+    gpus_per_actor: float = Field(default=0.0, ge=0, description="GPUs of a decode actor; may be a fraction")
+    compression: Literal["zstd", "snappy", "gzip", "lz4", "none"] = Field(default="zstd", description="of the Parquet files")
 
 
 class Config(Section):
@@ -77,7 +79,7 @@ class Config(Section):
 
     run: Run = Run()
     data: Data = Data()
-    schema_: Schema = Field(Schema(), alias="schema")
+    schema_: Schema = Field(default=Schema(), alias="schema")
     model: Model = Model()
     train: Train = Train()
     latent: Latent = Latent()
@@ -96,7 +98,7 @@ class Config(Section):
             raise _first_mistake(error) from None
 
     @classmethod
-    def load(cls, path: str, overrides: list[str] = ()) -> "Config":
+    def load(cls, path: str, overrides: Iterable[str] = ()) -> "Config":
         """Read a TOML file and apply `section.key=value` overrides.
 
         A relative `data.source` or `run.folder` is taken from the working directory, as on a command line.
@@ -105,7 +107,7 @@ class Config(Section):
             ConfigError: If the file is missing, is not TOML, or holds a wrong setting.
         """
         try:
-            settings = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+            settings = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or error
             raise ConfigError(f"config file '{path}' cannot be read: {reason}.", "raygen init DATA writes one.") from None
@@ -114,7 +116,7 @@ class Config(Section):
         return cls.from_dict(settings).override(dict(map(parse_override, overrides)))
 
     def override(self, settings: dict[str, Any]) -> "Config":
-        """A copy with dotted settings replaced, as in `{"model.latent_dim": 8}`.
+        """A copy with dotted settings replaced, as in `{"model.latent_dim": 8}` or `{"schema.columns.age": "numeric"}`.
 
         Raises:
             ConfigError: If a setting is unknown or has an impossible value.
@@ -124,7 +126,10 @@ class Config(Section):
             section, _, name = key.partition(".")
             if not name:
                 raise ConfigError(f"unknown setting '{key}'.", "write it as section.key, such as train.steps=1000.")
-            nested.setdefault(section, {})[name] = value
+            if section == "schema" and name.startswith("columns."):
+                nested["schema"]["columns"][name.removeprefix("columns.")] = value
+            else:
+                nested.setdefault(section, {})[name] = value
         return self.from_dict(nested)
 
     def to_dict(self) -> dict:
@@ -144,18 +149,21 @@ def parse_override(text: str) -> tuple[str, Any]:
 
 def _first_mistake(error: ValidationError) -> ConfigError:
     mistake = error.errors()[0]
-    *outer, name = mistake["loc"]
     dotted = ".".join(map(str, mistake["loc"]))
+    section, *inner = map(str, mistake["loc"])
+    sections = {f.alias or name: type(f.default).model_fields for name, f in Config.model_fields.items()}
     if mistake["type"] == "extra_forbidden":
-        model = Config if not outer else Config.model_fields[_field(outer[0])].annotation
-        known = [f.alias or n for n, f in model.model_fields.items()]
-        prefix = "".join(f"{o}." for o in outer)
-        hint = did_you_mean(str(name), known).replace("mean '", f"mean '{prefix}")
-        return ConfigError(f"unknown setting '{dotted}'.", hint)
-    given = json.dumps(mistake["input"], default=str)
-    expected = mistake["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    return ConfigError(f"{dotted} = {given}: expected {expected}.", f"set {dotted} to a value that fits.")
-
-
-def _field(section: str) -> str:
-    return "schema_" if section == "schema" else section
+        homes = [f"{s}.{section}" for s, settings in sections.items() if section in settings]  # written above the first [section]
+        inside = [f"{section}.{name}" for name in sections.get(section, ())]
+        return ConfigError(f"unknown setting '{dotted}'.", did_you_mean(dotted, homes or inside or sections))
+    given = json.dumps(mistake["input"], default=str, ensure_ascii=False)
+    expected = re.sub("^Input should be (greater|less)", r"a value \1", mistake["msg"]).removeprefix("Input should be ")
+    expected = re.sub("^List should have (.*) after validation.*", r"\1", expected)
+    if mistake["type"] == "literal_error":
+        hint = did_you_mean(str(mistake["input"]), re.findall("'(.*?)'", expected))
+    elif inner:
+        setting = sections[section][inner[0]]
+        hint = f"{setting.description} (default {json.dumps(setting.get_default(call_default_factory=True))})."
+    else:
+        hint = f"write its settings under [{section}]."
+    return ConfigError(f"{dotted} = {given}: expected {expected}.", hint)
