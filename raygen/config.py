@@ -40,7 +40,7 @@ class Model(Section):
     )
     prior: Literal["mixture", "normal"] = Field(default="mixture", description="learned mixture of Gaussians, or N(0, I)")
     prior_components: int = Field(default=256, ge=1, le=65536, description="Gaussians in the learned prior")
-    beta: float = Field(default=0.5, gt=0, le=100, description="weight of the KL term")
+    beta: float = Field(default=0.85, gt=0, le=100, description="weight of the KL term")
 
 
 class Train(Section):
@@ -49,7 +49,7 @@ class Train(Section):
     cpus_per_worker: int = Field(default=0, ge=0, description="0: an equal share of the cluster's CPUs")
     steps: int = Field(default=6000, ge=1, description="optimizer steps at most")
     batch_size: int = Field(default=0, ge=0, description="rows of one step, over all workers; 0: 512, or fewer for a small table")
-    learning_rate: float = Field(default=2e-3, gt=0, lt=1, description="peak of the cosine schedule")
+    learning_rate: float = Field(default=6e-3, gt=0, lt=1, description="peak of the cosine schedule")
     holdout: float = Field(default=0.1, gt=0, lt=0.9, description="share of rows kept out of training, for scoring")
     patience: int = Field(default=6, ge=1, description="evaluations (20 in a run) without a better held-out bound before it stops")
     memory_gib: float = Field(default=4.0, gt=0, description="encoded rows that a worker may hold in memory")
