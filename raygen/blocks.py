@@ -1,11 +1,13 @@
 """One block of codes: a number cut into atoms and bars, or a string among categories and groups."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raygen.arrow import rounded
 from raygen.stats import MAX_DECIMALS, CategoryStats, NumericStats
 
 GRID = 32  # points of the quantile grid inside a bar
@@ -19,7 +21,7 @@ class NumericBlock:
     Attributes:
         grid: float64 of shape (cells, GRID): values at equal steps of mass inside a bar; all equal in an atom.
         low, high: float64 of shape (cells,): shares of the values below and up to the cell.
-        stepped: bool of shape (cells,): draw grid values as they are (few distinct ones) instead of between them.
+        stepped: bool of shape (cells,): draw grid values as they are (an atom, or few distinct ones) instead of between them.
         decimals, divisor, minimum, maximum: What a drawn value is rounded and clipped to.
         missing: Share of the rows that have no value; if there are any, the code after the last cell stands for it.
     """
@@ -42,7 +44,7 @@ class NumericBlock:
         atom = np.ones(len(values), bool) if len(values) <= 2 * bars else share > 1 / bars
         middle = np.cumsum(share[~atom]) - share[~atom] / 2
         bar = (middle * bars / (1 - 1e-9)).astype(int)
-        cells = [([v], [s]) for v, s in zip(values[atom], share[atom], strict=True)]
+        cells = [(values[i : i + 1], share[i : i + 1]) for i in np.flatnonzero(atom)]
         for members in np.split(np.arange(len(bar)), np.flatnonzero(np.diff(bar)) + 1) if len(bar) else []:
             cells.append((values[~atom][members], share[~atom][members]))
         cells.sort(key=lambda cell: cell[0][len(cell[0]) // 2])
@@ -53,11 +55,11 @@ class NumericBlock:
             grid=np.array([_quantiles(v, s, continuous) for v, s in cells]).reshape(-1, GRID),
             low=np.concatenate([[0.0], high[:-1]]) if len(high) else high,
             high=high,
-            stepped=np.array([len(v) <= GRID and not continuous for v, _ in cells], bool),
+            stepped=np.array([len(v) == 1 or (len(v) <= GRID and not continuous) for v, _ in cells], bool),
             decimals=stats.decimals,
             divisor=stats.divisor,
-            minimum=stats.minimum,
-            maximum=stats.maximum,
+            minimum=float(values[0]) if len(values) else 0.0,
+            maximum=float(values[-1]) if len(values) else 0.0,
             missing=stats.num_missing / max(1, stats.num_rows),
         )
 
@@ -102,8 +104,8 @@ class NumericBlock:
     def decode(self, codes: np.ndarray, position: np.ndarray) -> np.ndarray:
         """Codes and positions inside the bar, in [0, 1), to float64 values; NaN where missing."""
         gone = codes >= len(self.grid)
-        if not len(self.grid):
-            return np.full(len(codes), np.nan)
+        if not self.is_bar.any():
+            return np.append(self.grid[:, 0], np.nan)[np.minimum(codes, len(self.grid))]
         cell = np.where(gone, 0, codes)
         stepped = self.stepped[cell]
         place = np.clip(position, 0, 1 - 1e-7) * np.where(stepped, GRID, GRID - 1)
@@ -111,12 +113,14 @@ class NumericBlock:
         flat = cell * GRID + index
         left = self.grid.ravel()[flat]
         right = self.grid.ravel()[np.minimum(flat + 1, self.grid.size - 1)]
-        values = np.where(stepped, left, left + (right - left) * (place - index))
+        part = place - index
+        between = left * (1 - part)
+        between += right * part
         if self.divisor > 1:
-            values = np.round(values / self.divisor) * self.divisor
+            between = np.round(between / self.divisor) * self.divisor
         elif self.decimals < MAX_DECIMALS:
-            values = np.round(values, self.decimals)
-        values = np.clip(values, self.minimum, self.maximum)
+            between = rounded(between, self.decimals)
+        values = np.where(stepped, left, np.clip(between, self.minimum, self.maximum))
         values[gone] = np.nan
         return values
 
@@ -138,9 +142,10 @@ class NumericBlock:
 
     @classmethod
     def from_dict(cls, state: dict) -> "NumericBlock":
-        arrays = {k: np.asarray(state[k], float) for k in ("low", "high")}
+        given = {field.name: state[field.name] for field in fields(cls)}
+        given |= {name: np.asarray(state[name], float) for name in ("low", "high")}
         grid = np.asarray(state["grid"], float).reshape(-1, GRID)
-        return cls(**{**state, **arrays, "grid": grid, "stepped": np.asarray(state["stepped"], bool)})
+        return cls(**{**given, "grid": grid, "stepped": np.asarray(state["stepped"], bool)})
 
 
 @dataclass(frozen=True)
@@ -175,7 +180,7 @@ class CategoryBlock:
             members=[name for name, _ in ordered],
             codes=np.array(codes, np.int64),
             shares=np.array([count for _, count in ordered], float) / max(1, total),
-            missing=1 - min(total, stats.num_rows) / max(1, stats.num_rows),  # rows whose string the statistics dropped count too
+            missing=stats.num_missing / max(1, stats.num_rows),
         )
 
     @property
@@ -191,9 +196,16 @@ class CategoryBlock:
         return _frequencies(np.bincount(self.codes, self.shares, self.num_codes), self.missing)
 
     def encode(self, values: pa.Array) -> np.ndarray:
-        """A string array to codes; null, and a string too rare for the statistics to keep, to the code of missing."""
-        index = pc.index_in(values, pa.array(self.members, values.type)).fill_null(-1).to_numpy(zero_copy_only=False)
-        return np.append(self.codes, self.num_codes)[index]
+        """A string array to codes; a string too rare for the statistics to keep goes to a group, by a hash of it."""
+        index = pc.index_in(values, pa.array(self.members, values.type))
+        codes = np.append(self.codes, self.num_codes)[index.fill_null(-1).to_numpy(zero_copy_only=False)]
+        unknown = pc.and_(index.is_null(), values.is_valid())
+        if self.members and unknown.true_count:
+            grouped = self.codes[1:][np.diff(self.codes) == 0]
+            first = grouped[0] if len(grouped) else self.num_codes - 1
+            hashed = pd.util.hash_array(values.filter(unknown).to_numpy(zero_copy_only=False))
+            codes[unknown.to_numpy(zero_copy_only=False)] = first + (hashed % np.uint64(self.num_codes - first)).astype(np.int64)
+        return codes
 
     def decode(self, codes: np.ndarray, position: np.ndarray) -> pa.Array:
         """Codes, and uniform positions in [0, 1) that choose the member of a group, to strings; null where missing."""

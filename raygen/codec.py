@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from raygen import arrow
 from raygen.blocks import CategoryBlock, NumericBlock
-from raygen.errors import ModelError
+from raygen.errors import ModelError, SchemaError
 from raygen.schema import Schema
 from raygen.stats import CategoryStats, NumericStats
 
@@ -20,12 +20,14 @@ class Tables:
 
     Attributes:
         cardinalities: Codes of each block.
+        ordered: For each block, whether its codes are in the order of values.
         num_offsets: Blocks with bars.
         low, high: float32 of shape (sum of cardinalities,): shares of the column below and up to a code; .5 where unordered.
         is_bar: bool of shape (sum of cardinalities,).
     """
 
     cardinalities: list[int]
+    ordered: list[bool]
     num_offsets: int
     low: np.ndarray
     high: np.ndarray
@@ -50,7 +52,7 @@ class Codec:
     @classmethod
     def fit(cls, schema: Schema, stats: dict, bars: int, max_categories: int) -> "Codec":
         """Build the codec from the statistics of each part (see `observe`)."""
-        blocks = {}
+        blocks: dict[str, NumericBlock | CategoryBlock] = {}
         for name, part in stats.items():
             numeric = isinstance(part, NumericStats)
             blocks[name] = NumericBlock.fit(part, bars) if numeric else CategoryBlock.fit(part, max_categories)
@@ -69,6 +71,9 @@ class Codec:
         Returns:
             uint16 codes of shape (table.num_rows, num_columns), each below the cardinality of its block, and uint8 positions inside
             the bar of shape (table.num_rows, num_offsets), in 256ths of the bar's mass.
+
+        Raises:
+            SchemaError: If a value is missing in a column that had none in the statistics.
         """
         values = parts(self.schema, table)
         codes = np.empty((table.num_rows, self.num_columns), np.uint16)
@@ -80,6 +85,9 @@ class Codec:
                     offsets[:, i] = offset
             else:
                 codes[:, i] = block.encode(values[name])
+            if len(codes) and codes[:, i].max() >= block.cardinality:
+                message = f"column '{name.removesuffix(TIME)}' has missing values; when its statistics were taken it had none."
+                raise SchemaError(message, "leave the source as it is while it is read.")
         return codes, offsets
 
     def decode(self, codes: np.ndarray, positions: np.ndarray, first_row: int = 0) -> pa.Table:
@@ -89,7 +97,11 @@ class Codec:
             codes: Integers of shape (rows, num_columns).
             positions: Floats in [0, 1) of shape (rows, num_columns): where in the bar, or which member of the group.
             first_row: Number of the first of these rows among all that are generated; `id` columns are made of it.
+
+        Raises:
+            SchemaError: If an `id` column cannot hold the rows' numbers.
         """
+        self.schema.check_ids(first_row + len(codes))
         values = {}
         for i, (name, block) in enumerate(self.blocks.items()):
             values[name] = block.decode(codes[:, i].astype(np.int64), positions[:, i])
@@ -101,7 +113,7 @@ class Codec:
             elif kind == "datetime":
                 columns.append(arrow.from_day_and_time(values[name], values[name + TIME], field.type))
             elif kind == "numeric":
-                columns.append(arrow.from_numbers(values[name], field.type))
+                columns.append(arrow.from_numbers(values[name], field.type, field.nullable))
             else:
                 columns.append(arrow.from_strings(values[name], field.type))
         return pa.Table.from_arrays(columns, schema=self.schema.output)
@@ -115,10 +127,13 @@ class Codec:
             if isinstance(block, NumericBlock):
                 cells = len(block.grid)
                 below[:cells], upto[:cells], bar[:cells] = block.low, block.high, block.is_bar
-            low.append(below), high.append(upto), is_bar.append(bar)
+            low.append(below)
+            high.append(upto)
+            is_bar.append(bar)
         sizes = [block.cardinality for block in self.blocks.values()]
+        ordered = [isinstance(block, NumericBlock) for block in self.blocks.values()]
         edges = (np.concatenate(low).astype(np.float32), np.concatenate(high).astype(np.float32))
-        return Tables(sizes, self.num_offsets, *edges, np.concatenate(is_bar))
+        return Tables(sizes, ordered, self.num_offsets, *edges, np.concatenate(is_bar))
 
     def frequencies(self) -> np.ndarray:
         """Share of the table's rows that have each code, float64 of shape (sum of cardinalities,)."""
@@ -129,10 +144,10 @@ class Codec:
 
     @classmethod
     def from_dict(cls, schema: Schema, state: dict) -> "Codec":
-        types = {"NumericBlock": NumericBlock, "CategoryBlock": CategoryBlock}
+        types: dict[str, type[NumericBlock] | type[CategoryBlock]] = {"NumericBlock": NumericBlock, "CategoryBlock": CategoryBlock}
         try:
-            return cls(schema, {n: types[s.pop("type")].from_dict(s) for n, s in state.items()})
-        except (KeyError, TypeError, ValueError) as error:
+            return cls(schema, {name: types[block["type"]].from_dict(block) for name, block in state.items()})
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelError(f"the model's codec cannot be read: {error!r}.", "train the model again.") from None
 
 
@@ -152,7 +167,7 @@ def parts(schema: Schema, table: pa.Table) -> dict:
 
 def observe(schema: Schema, table: pa.Table) -> dict[str, NumericStats | CategoryStats]:
     """Statistics of every part of a table; merge two of them with `merge`."""
-    out = {}
+    out: dict[str, NumericStats | CategoryStats] = {}
     for name, values in parts(schema, table).items():
         if isinstance(values, np.ndarray):
             kind = arrow.value_type(schema.arrow.field(name.removesuffix(TIME)).type)

@@ -48,10 +48,11 @@ class Train(Section):
     use_gpu: bool = Field(default=False, description="one GPU for each worker")
     cpus_per_worker: int = Field(default=0, ge=0, description="0: an equal share of the cluster's CPUs")
     steps: int = Field(default=6000, ge=1, description="optimizer steps at most")
+    epochs: int = Field(default=300, ge=1, description="times that a row is seen at most; limits the steps on a small table")
     batch_size: int = Field(default=0, ge=0, description="rows of one step, over all workers; 0: 512, or fewer for a small table")
     learning_rate: float = Field(default=6e-3, gt=0, lt=1, description="peak of the cosine schedule")
     holdout: float = Field(default=0.1, gt=0, lt=0.9, description="share of rows kept out of training, for scoring")
-    patience: int = Field(default=6, ge=1, description="evaluations (20 in a run) without a better held-out bound before it stops")
+    patience: int = Field(default=0, ge=0, description="stop after so many of 20 evaluations without a better held-out bound; 0: never")
     memory_gib: float = Field(default=4.0, gt=0, description="encoded rows that a worker may hold in memory")
     max_failures: int = Field(default=3, ge=-1, description="times that lost workers are replaced; -1: without end")
 

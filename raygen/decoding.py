@@ -39,7 +39,7 @@ class Decoder:
         same = column[:, None] == column[None, :]
         self.running = tf.constant(np.triu(same).astype(np.float32))  # tile masses -> running sums in each column
         self.segments = tf.constant(np.eye(len(sizes), dtype=np.float32)[column])
-        kernel, bias = model.code_head.get_weights()
+        kernel, bias = model.code_kernel.table().numpy().T, model.code_bias.numpy()
         place = np.concatenate([np.arange(s) + TILE * t for s, t in zip(sizes, np.cumsum([0, *tiles[:-1]]), strict=True)])
         self.kernel = np.zeros((kernel.shape[0], self.num_tiles * TILE), np.float32)
         self.bias = np.full(self.num_tiles * TILE, -np.inf, np.float32)  # codes that only fill a tile are never drawn
@@ -52,8 +52,7 @@ class Decoder:
     def flops_per_row(self) -> int:
         """Multiplications and additions of the decoder's own matrices for one row: the floor of generation."""
         weights = [w for layer in (*self.model.decoder.layers, self.model.offset_head) for w in layer.get_weights() if w.ndim == 2]
-        codes = self.model.code_head.get_weights()[0]
-        return int(2 * (sum(w.size for w in weights) + codes.size))
+        return int(2 * (sum(w.size for w in weights) + self.model.code_kernel.own.numpy().size))
 
     def block(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Codes and positions of rows [number * BLOCK_ROWS, (number + 1) * BLOCK_ROWS), int32 and float32 (BLOCK_ROWS, columns)."""

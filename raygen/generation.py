@@ -4,6 +4,7 @@ import json
 import time
 from dataclasses import asdict, dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -63,6 +64,7 @@ def generate(config: Config | str, rows: int | None = None, seed: int | None = N
     size = sum(line["bytes"] for line in lines)
     header = {**identity, "bytes": size, "shards": plan.num_shards, "model": found.uri}
     text = [json.dumps(line) for line in (header, *lines)]
+    _sweep(folder)
     storage.write(storage.join(folder, MANIFEST), "\n".join([*text, ""]).encode())
     made = sum(line["made"] for line in lines)
     return Generation(folder, plan.rows, plan.num_shards, size, plan.num_shards - made, time.perf_counter() - began)
@@ -114,6 +116,14 @@ def _claim(folder: str, identity: dict) -> None:
         raise OutputError(f"'{folder}' holds shards of another generation ({', '.join(differs)}); this one has {now}.", hint)
 
 
+def _sweep(folder: str) -> None:
+    """Delete what killed actors left half written."""
+    for info in storage.listing(folder):
+        if info.path.rpartition("/")[2].startswith("_tmp-"):
+            filesystem, _ = storage.resolve(folder)
+            filesystem.delete_file(info.path)
+
+
 def _run(found, settings, plan: Plan, folder: str, identity: dict, actors: int, say) -> list[dict]:
     """Make or keep every shard; the manifest's lines, by shard."""
     import ray
@@ -154,7 +164,7 @@ class _Progress:
             return
         if self.first is None:
             self.first = now
-        self.done += sum(counts)
+        self.done = min(self.rows, self.done + sum(counts))  # a shard that is begun again counts twice
         if now - self.last < self.every and self.done < self.rows:
             return
         self.last = now
@@ -163,16 +173,22 @@ class _Progress:
         self.say(f"{self.done:>15,}/{self.rows:,} rows{rest}")
 
 
+def prepare_process(cpus: int, gpus: float) -> None:
+    """Keep TensorFlow and Arrow, in a process that has not used them, to what a decode actor was given."""
+    cluster.prepare_environment()
+    import tensorflow as tf
+
+    if not gpus:
+        tf.config.set_visible_devices([], "GPU")
+    tf.config.threading.set_intra_op_parallelism_threads(cpus)
+    pa.set_cpu_count(cpus)
+
+
 class _WriteShards:
     """A decode actor: loads the model once, then writes shard after shard."""
 
     def __init__(self, model: str, fingerprint: str, settings: dict, plan: dict, folder: str, identity: dict, board):
-        import tensorflow as tf
-
-        if not settings["gpus_per_actor"]:
-            tf.config.set_visible_devices([], "GPU")
-        tf.config.threading.set_intra_op_parallelism_threads(settings["cpus_per_actor"])
-        pa.set_cpu_count(settings["cpus_per_actor"])
+        prepare_process(settings["cpus_per_actor"], settings["gpus_per_actor"])
         self.plan, self.folder, self.identity, self.board = Plan(**plan), folder, identity, board
         self.compression = settings["compression"]
         try:
@@ -244,11 +260,13 @@ class Rows:
 
     def table(self, first: int, last: int) -> pa.Table:
         """Rows [first, last), the same whichever rows are asked for with them."""
-        pieces = []
+        codes = np.empty((last - first, self.codec.num_columns), np.int32)
+        position = np.empty((last - first, self.codec.num_columns), np.float32)
+        at = 0
         for number, start, stop in shards.blocks(first, last, self.block_rows):
-            codes, position = self.decoder.block(number)
-            pieces.append(self.codec.decode(codes[start:stop], position[start:stop], number * self.block_rows + start))
-        return pa.concat_tables(pieces).combine_chunks()
+            rows = slice(at, at := at + stop - start)
+            codes[rows], position[rows] = (drawn[start:stop] for drawn in self.decoder.block(number))
+        return self.codec.decode(codes, position, first)
 
 
 def finished_hash(uri: str, mark: bytes, rows: int) -> str | None:

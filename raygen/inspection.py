@@ -24,7 +24,7 @@ def inspect(model: str, say=print) -> dict:
         columns[field.name] = {"kind": kind, "type": str(field.type), "codes": codes}
         say(f"{field.name[:24]:24} {kind:12} {str(field.type)[:22]:22} {codes or '-'}")
     say("")
-    say(f"Training: {m['steps']:,} steps in {m['training_seconds']:.0f} s; the best held-out loss came at step {m['best_step']:,}.")
+    say(f"Training: {m['steps']:,} steps in {m['training_seconds']:.0f} s; the weights kept are those of step {m['kept_step']:,}.")
     say("   step   epoch  reconstruction      KL   (held-out, nats/row)")
     for h in m["history"][:: max(1, len(m["history"]) // 10)]:
         say(f"{h['step']:7,} {h['epoch']:7.1f} {h['held_out_reconstruction']:15.3f} {h['held_out_kl']:7.3f}")

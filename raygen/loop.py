@@ -21,7 +21,7 @@ def build(codec, config) -> VAE:
     """The VAE of a config for the codes of a codec; the same weights wherever it is built."""
     tables = codec.tables()
     m = config.model
-    return VAE(tables.cardinalities, tables.num_offsets, m.latent_dim, m.hidden_units, m.prior, m.prior_components, config.run.seed)
+    return VAE(tables.cardinalities, tables.ordered, tables.num_offsets, m.latent_dim, m.hidden_units, m.prior, m.prior_components, config.run.seed)
 
 
 class Loop:

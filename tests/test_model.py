@@ -8,18 +8,19 @@ from scipy import stats
 
 from raygen.codec import Tables
 from raygen.decoding import draw_truncated_logistic
-from raygen.model import VAE, MixturePrior, truncated_logistic
+from raygen.model import VAE, CodeTable, MixturePrior, truncated_logistic
 
 SIZES = [5, 3, 2, 40]
+ORDERED = [True, False, False, True]
 
 
 def small_vae(prior="mixture", hidden=(8, 8), num_offsets=1):
-    vae = VAE(SIZES, num_offsets, latent_dim=3, hidden_units=list(hidden), prior=prior, prior_components=4, seed=1)
+    vae = VAE(SIZES, ORDERED, num_offsets, latent_dim=3, hidden_units=list(hidden), prior=prior, prior_components=4, seed=1)
     low = np.full(sum(SIZES), 0.5, np.float32)
     high = low.copy()
     low[:5], high[:5] = np.arange(5) / 5, np.arange(1, 6) / 5
     is_bar = np.arange(sum(SIZES)) < 4  # of the first block, the last code is an atom
-    vae.set_tables(Tables(SIZES, num_offsets, low, high, is_bar), np.concatenate([np.full(n, 1 / n) for n in SIZES]))
+    vae.set_tables(Tables(SIZES, ORDERED, num_offsets, low, high, is_bar), np.concatenate([np.full(n, 1 / n) for n in SIZES]))
     return vae
 
 
@@ -110,3 +111,10 @@ def test_the_network_survives_its_file_in_safe_mode(tmp_path, hidden, num_offset
 def test_weights_come_from_the_seed_alone():
     a, b = small_vae(), small_vae()
     assert all(np.array_equal(x, y) for x, y in zip(a.get_weights(), b.get_weights(), strict=True))
+
+
+def test_neighbours_of_an_ordered_block_share_a_vector():
+    table = CodeTable([5, 3, 18], [True, False, True], 2, 0.0)
+    table.shared[0].assign(np.arange(16).reshape(8, 2))  # groups of 4: two in the first block, one for the second, five in the third
+    rows = table.table().numpy()[:, 0]
+    np.testing.assert_array_equal(rows, [0, 0, 0, 0, 2, 4, 4, 4, *np.repeat([6, 8, 10, 12, 14], 4)[:18]])
