@@ -14,6 +14,7 @@ import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -57,15 +58,18 @@ class Artifact:
         """The Keras VAE, loaded in safe mode."""
         import keras
 
-        import raygen.model  # noqa: F401  registers the classes
+        import raygen.model  # registers the classes
 
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "vae.keras"
             path.write_bytes(self.content["vae.keras"])
             try:
-                return keras.saving.load_model(path, compile=False, safe_mode=True)
+                loaded = keras.saving.load_model(path, compile=False, safe_mode=True)
             except (ValueError, TypeError, KeyError, OSError) as error:
                 raise _damaged(self.uri, f"vae.keras cannot be loaded: {error}") from None
+        if not isinstance(loaded, raygen.model.VAE):
+            raise _damaged(self.uri, f"vae.keras holds a {type(loaded).__name__}")
+        return loaded
 
 
 def save(uri: str, config: Config, codec: Codec, model, samplers: dict[str, Sampler], sampler: str, metrics: dict) -> str:
@@ -75,14 +79,14 @@ def save(uri: str, config: Config, codec: Codec, model, samplers: dict[str, Samp
         model.save(path)
         arrays = {f"{name}/{key}": array for name, s in samplers.items() for key, array in s.to_arrays().items()}
         packed = io.BytesIO()
-        np.savez(packed, **arrays)
+        np.savez(packed, **arrays)  # type: ignore[arg-type]
         content = {
             "schema.json": json.dumps(codec.schema.to_dict(), indent=1).encode(),
             "codec.json": json.dumps(codec.to_dict()).encode(),
             "vae.keras": path.read_bytes(),
             "latent.npz": packed.getvalue(),
         }
-    index = {
+    index: dict[str, Any] = {
         "format": FORMAT,
         "raygen": __version__,
         "fingerprint": _fingerprint(content, model, samplers, sampler),
@@ -92,6 +96,7 @@ def save(uri: str, config: Config, codec: Codec, model, samplers: dict[str, Samp
         "metrics": metrics,
         "config": config.to_dict(),
     }
+    index["checksum"] = _checksum(index)
     for name in FILES:
         storage.write(storage.join(uri, name), content[name])
     storage.write_json(storage.join(uri, INDEX), index)
@@ -118,8 +123,8 @@ def read_index(uri: str) -> dict:
         if number > FORMAT:
             message = f"'{uri}' was made by raygen {index['raygen']} (format {number}); this is raygen {__version__} (format {FORMAT})."
             raise ModelError(message, "pip install -U raygen")
-        for key in ("fingerprint", "sampler", "samplers", "files", "metrics", "config"):
-            index[key]
+        if index["checksum"] != _checksum(index):
+            raise _damaged(uri, f"{INDEX} was edited")
         return index
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise _damaged(uri, f"{INDEX} cannot be read ({error!r})") from None
@@ -165,6 +170,12 @@ def _fingerprint(content: dict[str, bytes], model, samplers: dict[str, Sampler],
             digest.update(np.ascontiguousarray(array).tobytes())
     digest.update(sampler.encode())
     return digest.hexdigest()[:16]
+
+
+def _checksum(index: dict) -> str:
+    """Hash of all of the index but its checksum."""
+    rest = {key: value for key, value in index.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _damaged(uri: str, reason: str) -> ModelError:

@@ -39,7 +39,8 @@ class Batches:
         self.starts = np.cumsum([0, *self.sizes])
         self.steps_per_epoch = (num_rows // lanes) // self.per_lane
         self.num_lanes, self.seed = lanes, seed
-        self._epoch, self._order = -1, None
+        self._epoch = -1
+        self._order: list[np.ndarray] = []
 
     def holds(self, rows: np.ndarray) -> np.ndarray:
         """bool for each training row number: this worker holds it."""
@@ -58,7 +59,7 @@ class Batches:
         epoch, number = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             shuffles = [np.random.default_rng([self.seed, epoch, lane]) for lane in self.lanes]
-            self._order = [start + rng.permutation(size) for start, size, rng in zip(self.starts, self.sizes, shuffles, strict=False)]
+            self._order = [start + rng.permutation(size) for start, size, rng in zip(self.starts[:-1], self.sizes, shuffles, strict=True)]
             self._epoch = epoch
         piece = slice(number * self.per_lane, (number + 1) * self.per_lane)
         return np.concatenate([order[piece] for order in self._order]).astype(np.int32)

@@ -39,8 +39,7 @@ def connected():
     Raises:
         ClusterError: If RAY_ADDRESS names no running cluster.
     """
-    for key, value in (ENVIRONMENT | DRIVER_ENVIRONMENT).items():
-        os.environ.setdefault(key, value)
+    prepare_environment(ENVIRONMENT | DRIVER_ENVIRONMENT)
     import ray
 
     ours = not ray.is_initialized()
@@ -50,15 +49,40 @@ def connected():
         if not address:
             options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
         try:
-            ray.init(address or "local", **options)
+            with silent_stderr():
+                ray.init(address or "local", **options)
         except (ConnectionError, ValueError) as error:
             raise ClusterError(f"RAY_ADDRESS = '{address}' cannot be reached: {error}.", "unset it to use this machine.") from None
     try:
-        _quiet()
-        yield resources()
+        with _interruptible():
+            _quiet()
+            yield resources()
     finally:
         if ours:
             ray.shutdown()
+
+
+def prepare_environment(variables: dict[str, str] = ENVIRONMENT) -> None:
+    """Set the variables that the user has not set; to be called before TensorFlow is imported."""
+    for key, value in variables.items():
+        os.environ.setdefault(key, value)
+
+
+@contextlib.contextmanager
+def _interruptible():
+    """Make Ctrl-C a KeyboardInterrupt: Ray Train puts a handler of its own in place that ends in SystemExit, and leaves it there."""
+    import signal
+    import threading
+
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit:
+        raise KeyboardInterrupt from None
+    finally:
+        if main and before is not None:
+            signal.signal(signal.SIGINT, before)
 
 
 def resources() -> Resources:

@@ -52,7 +52,11 @@ class Train(Section):
     batch_size: int = Field(default=0, ge=0, description="rows of one step, over all workers; 0: 512, or fewer for a small table")
     learning_rate: float = Field(default=6e-3, gt=0, lt=1, description="peak of the cosine schedule")
     holdout: float = Field(default=0.1, gt=0, lt=0.9, description="share of rows kept out of training, for scoring")
-    patience: int = Field(default=0, ge=0, description="stop after so many of 20 evaluations without a better held-out bound; 0: never")
+    patience: int = Field(
+        default=-1,
+        ge=-1,
+        description="of 20 evaluations without a better held-out bound, to stop and keep the best; 0: never; -1: 5 for a small table",
+    )
     memory_gib: float = Field(default=4.0, gt=0, description="encoded rows that a worker may hold in memory")
     max_failures: int = Field(default=3, ge=-1, description="times that lost workers are replaced; -1: without end")
 
@@ -154,9 +158,11 @@ def _first_mistake(error: ValidationError) -> ConfigError:
     section, *inner = map(str, mistake["loc"])
     sections = {f.alias or name: type(f.default).model_fields for name, f in Config.model_fields.items()}
     if mistake["type"] == "extra_forbidden":
-        homes = [f"{s}.{section}" for s, settings in sections.items() if section in settings]  # written above the first [section]
-        inside = [f"{section}.{name}" for name in sections.get(section, ())]
-        return ConfigError(f"unknown setting '{dotted}'.", did_you_mean(dotted, homes or inside or sections))
+        homes = [f"{s}.{section}" for s, settings in sections.items() if section in settings]  # it stands above the first [section]
+        hint = did_you_mean(section, homes or sections)
+        if inner:
+            hint = did_you_mean(inner[-1], sections[section]).replace("mean '", f"mean '{section}.")
+        return ConfigError(f"unknown setting '{dotted}'.", hint)
     given = json.dumps(mistake["input"], default=str, ensure_ascii=False)
     expected = re.sub("^Input should be (greater|less)", r"a value \1", mistake["msg"]).removeprefix("Input should be ")
     expected = re.sub("^List should have (.*) after validation.*", r"\1", expected)

@@ -36,7 +36,8 @@ class Encoded:
 def describe(config: Config) -> tuple[Source, Schema, dict[str, str]]:
     """Open the source and join it with the config's kinds, inferred where it names none; and notes on what was inferred."""
     source = Source.open(config.data.source)
-    kinds, notes = dict(config.schema_.columns), {}
+    notes: dict[str, str] = {}
+    kinds = {str(name): str(kind) for name, kind in config.schema_.columns.items()}
     if not kinds:
         kinds, notes = infer(source.head())
     return source, Schema.of(source.schema, kinds, config.data.source), notes
@@ -68,11 +69,11 @@ def encode(config: Config, say=print) -> Encoded:
     return read_encoded(folder, notes)
 
 
-def read_encoded(folder: str, notes: dict[str, str] = {}) -> Encoded:
+def read_encoded(folder: str, notes: dict[str, str] | None = None) -> Encoded:
     """What `encode` wrote to `folder`."""
     marker = storage.read_json(storage.join(folder, MARKER))
     built = Codec.from_dict(Schema.from_dict(marker["schema"]), marker["codec"])
-    return Encoded(folder, built, marker["parts"], marker["num_rows"], notes)
+    return Encoded(folder, built, marker["parts"], marker["num_rows"], notes or {})
 
 
 def read_dataset(source: Source):
@@ -80,10 +81,11 @@ def read_dataset(source: Source):
     import ray
 
     if source.format == "csv":
-        return ray.data.read_csv(
-            source.paths, filesystem=source.filesystem, partitioning=None, file_extensions=None, convert_options=source.csv_options()
-        )
-    return ray.data.read_parquet(source.paths, filesystem=source.filesystem, partitioning=None, file_extensions=None, columns=source.schema.names)
+        options: dict = {"partitioning": None, "file_extensions": None, "convert_options": source.csv_options()}
+        return ray.data.read_csv(source.paths, filesystem=source.filesystem, **options)
+    return ray.data.read_parquet(source.paths, filesystem=source.filesystem, partitioning=None, file_extensions=None).select_columns(
+        source.schema.names
+    )
 
 
 def statistics(source: Source, schema: Schema) -> dict:

@@ -1,5 +1,6 @@
 """`raygen demo`: the whole way on the bundled UCI Adult table, and a look at how good the rows are."""
 
+from collections.abc import Iterable
 from importlib import resources
 
 import numpy as np
@@ -19,7 +20,7 @@ def adult() -> str:
     return str(resources.files("raygen") / "datasets" / "adult.parquet")
 
 
-def run(folder: str = "runs/demo", overrides: list[str] = (), say=print) -> dict:
+def run(folder: str = "runs/demo", overrides: Iterable[str] = (), say=print) -> dict:
     """Train on UCI Adult, write 100,000 rows, and compare them with real ones.
 
     Args:
@@ -33,9 +34,7 @@ def run(folder: str = "runs/demo", overrides: list[str] = (), say=print) -> dict
     config = config.override(dict(map(parse_override, overrides)))
     trained = training.train(config, say)
     made = generation.generate(config, say=say)
-    say(
-        f"Wrote {made.rows:,} rows to {made.folder}: real columns, types and precision, none of the {trained.metrics['rows']:,} real rows in the model."
-    )
+    say(f"Wrote {made.rows:,} rows to {made.folder}: the columns, types and precision of the {trained.metrics['rows']:,} real ones.")
     say("")
     quality = compare(trained.model, made.folder)
     say(f"{'':28}{'Shape error':>12}{'Trend error':>13}{'C2ST':>8}   (a classifier tells them from real rows: 0 always, 1 never)")

@@ -52,4 +52,9 @@ def did_you_mean(name: str, known) -> str:
     """The hint for a misspelt `name`: the nearest of `known`, or all of them."""
     known = [str(k) for k in known]
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean '{near[0]}'?" if near else f"choose one of: {', '.join(known)}."
+    return f"did you mean '{near[0]}'?" if near else f"choose one of: {listed(known)}."
+
+
+def listed(names: list[str], most: int = 20) -> str:
+    """Names side by side, the first `most` of many."""
+    return ", ".join(names[:most] + ["..."] * (len(names) > most))

@@ -156,7 +156,8 @@ class _Progress:
 
     def __init__(self, rows: int, say, every_seconds: float = 2.0):
         self.rows, self.say, self.every = rows, say, every_seconds
-        self.done, self.first, self.last = 0, None, 0.0
+        self.done, self.last = 0, 0.0
+        self.first: float | None = None
 
     def add(self, counts: list[int]) -> None:
         now = time.perf_counter()

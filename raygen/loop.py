@@ -87,7 +87,8 @@ class Loop:
         for start in range(0, len(codes), SCORE_ROWS):
             piece = slice(start, start + SCORE_ROWS)
             out.append([t.numpy() for t in self._encode(tf.constant(codes[piece]), tf.constant(offsets[piece]))])
-        return tuple(np.concatenate(parts) for parts in zip(*out, strict=True))
+        z_mean, z_log_var = (np.concatenate(parts) for parts in zip(*out, strict=True))
+        return z_mean, z_log_var
 
     def keep_best(self) -> None:
         self.best = [w.copy() for w in self.model.get_weights()]
@@ -97,7 +98,7 @@ class Loop:
 
     def state(self) -> dict[str, np.ndarray]:
         """All that a later `load_state` needs to go on as if nothing had happened."""
-        optimizer = {}
+        optimizer: dict = {}
         self.optimizer.save_own_variables(optimizer)
         arrays = {f"optimizer/{k}": np.asarray(v) for k, v in optimizer.items()}
         arrays |= {f"weights/{i}": w for i, w in enumerate(self.model.get_weights())}

@@ -22,13 +22,14 @@ def plan(config: Config | str, rows: int | None = None, seed: int | None = None,
         if isinstance(config, Config):
             answer["train"] = _training(config, available, say)
         actors = generation.num_actors(settings, shards, available)
+        measured = _measured(artifact.load(model), settings) if artifact.is_model(model) else None
     answer["generate"] = {"rows": shards.rows, "shards": shards.num_shards, "actors": actors}
     line = f"Generate: {shards.rows:,} rows, seed {settings.seed}, in {shards.num_shards:,} shard(s) by {actors} actor(s)"
-    if artifact.is_model(model):
-        speed, size = _measure(artifact.load(model), settings)
+    if measured:
+        speed, size = measured
         seconds, total = shards.rows / speed / actors, size * shards.rows
         answer["generate"] |= {"rows_per_second_of_an_actor": speed, "bytes": total, "seconds": seconds}
-        line += f"; about {total / 1e9:,.2f} GB in {seconds:,.0f} s ({speed:,.0f} rows/s for each actor, measured here)"
+        line += f"; about {total / 1e9:,.2f} GB in {seconds:,.0f} s ({speed:,.0f} rows/s for each actor, as measured now)"
     else:
         line += "; how long that takes is known once there is a model"
     say(line + ".")
@@ -50,12 +51,18 @@ def _training(config: Config, available, say) -> dict:
     return {"rows": rows, "columns": schema.kinds, "workers": t.num_workers, "cpus_per_worker": cpus, "steps": t.steps, "epochs": epochs}
 
 
-def _measure(found: artifact.Artifact, settings) -> tuple[float, float]:
-    """Rows per second of one actor, and bytes per row, from a second of decoding on this machine."""
-    import pyarrow.parquet as pq
-    import tensorflow as tf
+def _measured(found: artifact.Artifact, settings) -> tuple[float, float]:
+    """Rows per second of one actor, and bytes per row, from a second of decoding in a process like an actor's."""
+    import ray
 
-    tf.config.threading.set_intra_op_parallelism_threads(settings.cpus_per_actor)
+    place = {"num_cpus": settings.cpus_per_actor, "num_gpus": settings.gpus_per_actor}
+    return ray.get(ray.remote(max_calls=1, **place)(_decode_for_a_second).remote(found, settings))
+
+
+def _decode_for_a_second(found: artifact.Artifact, settings) -> tuple[float, float]:
+    import pyarrow.parquet as pq
+
+    generation.prepare_process(settings.cpus_per_actor, settings.gpus_per_actor)
     rows = generation.Rows(found, settings.seed)
     done, began = 0, time.perf_counter()
     while time.perf_counter() - began < 1:

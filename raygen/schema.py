@@ -3,15 +3,17 @@
 import base64
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from raygen import arrow
-from raygen.errors import ModelError, SchemaError, did_you_mean
+from raygen.errors import ModelError, SchemaError, did_you_mean, listed
 from raygen.stats import CategoryStats, NumericStats
 
 MIN_ROWS = 10
 LEARNED = ("numeric", "categorical", "boolean", "datetime")
-MAX_EXACT = 2**53  # whole numbers above it have no float64 of their own
+MAX_EXACT = 2**53 - 1  # from 2^53 on, whole numbers have no float64 of their own
+NO_VALUES = "has no values; they stay missing"
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,7 @@ class Schema:
         Raises:
             SchemaError: If a column is absent or unnamed, a kind does not fit its type, or nothing is left to learn.
         """
-        found = f"Found: {', '.join(source.names)} ({len(source.names)})."
-        if len(set(source.names)) < len(source.names):
-            twice = next(n for n in source.names if source.names.count(n) > 1)
-            raise SchemaError(f"source '{where}' has more than one column '{twice}'.", "rename one of them.")
+        found = f"Found: {listed(source.names)} ({len(source.names)})."
         for name, kind in kinds.items():
             if name not in source.names:
                 hint = did_you_mean(name, source.names)
@@ -63,6 +62,19 @@ class Schema:
         if not schema.learned:
             raise SchemaError(f"source '{where}' has no column to learn: all are of kind id or drop. {found}", "give one of them another kind.")
         return schema
+
+    def check_ids(self, rows: int) -> None:
+        """Refuse more rows than the `id` columns can number.
+
+        Raises:
+            SchemaError: If a column's integers end before.
+        """
+        for field in self.output:
+            if self.kinds[field.name] == "id" and pa.types.is_integer(field.type):
+                last = int(np.iinfo(field.type.to_pandas_dtype()).max)
+                if rows > last:
+                    message = f"column '{field.name}' of kind id and type {field.type} cannot number {rows:,} rows; it ends at {last:,}."
+                    raise SchemaError(message, f'set schema.columns.{field.name} = "drop" and train again, or generate fewer rows.')
 
     def to_dict(self) -> dict:
         packed = base64.b64encode(self.arrow.serialize().to_pybytes()).decode()
@@ -92,23 +104,36 @@ def infer(table: pa.Table) -> tuple[dict[str, str], dict[str, str]]:
     return kinds, notes
 
 
+def check_rows(rows: int, where: str) -> None:
+    """Refuse a table with too few rows to learn from.
+
+    Raises:
+        SchemaError: If there are fewer than `MIN_ROWS`.
+    """
+    if rows < MIN_ROWS:
+        count = f"{rows or 'no'} row{'s' * (rows != 1)}"
+        raise SchemaError(f"source '{where}' has {count}; at least {MIN_ROWS} are needed.", "give a larger table.")
+
+
 def check_table(schema: Schema, stats: dict, where: str) -> None:
     """Refuse a table that cannot be learned, from its statistics by part (see `codec.observe`).
 
     Raises:
-        SchemaError: If there are too few rows, or whole numbers too large to be learned as numbers.
+        SchemaError: If there are too few rows, whole numbers too large to be learned as numbers, or more categories than their type can hold.
     """
-    rows = max((s.num_rows for s in stats.values()), default=0)
-    if rows == 0:
-        raise SchemaError(f"source '{where}' has no rows.", "give a table with at least %d rows." % MIN_ROWS)
-    if rows < MIN_ROWS:
-        raise SchemaError(f"source '{where}' has {rows} row{'s' * (rows > 1)}; at least {MIN_ROWS} are needed.", "give a larger table.")
+    check_rows(max((s.num_rows for s in stats.values()), default=0), where)
     for name in schema.learned:
-        part = stats[name]
-        whole = schema.kinds[name] == "numeric" and pa.types.is_integer(arrow.value_type(schema.arrow.field(name).type))
-        if whole and max(abs(part.minimum), abs(part.maximum)) > MAX_EXACT and part.num_missing < part.num_rows:
-            hint = f'set schema.columns.{name} = "id", "categorical" or "drop".'
-            raise SchemaError(f"column '{name}' holds whole numbers above 2^53, too large to learn as a number.", hint)
+        part, kind = stats[name], schema.arrow.field(name).type
+        exact = pa.types.is_integer(arrow.value_type(kind)) or pa.types.is_decimal(arrow.value_type(kind))
+        if schema.kinds[name] == "numeric" and exact and max(abs(part.minimum), abs(part.maximum)) > MAX_EXACT and part.num_missing < part.num_rows:
+            usable = [k for k in ("id", "categorical", "drop") if _fits(kind)[k]]
+            hint = f"set schema.columns.{name} to one of: {', '.join(usable)}."
+            raise SchemaError(f"column '{name}' holds numbers above 2^53, too large to learn as numbers.", hint)
+        if schema.kinds[name] == "categorical" and pa.types.is_dictionary(kind):
+            count, most = len(part.frequencies()), int(np.iinfo(kind.index_type.to_pandas_dtype()).max) + 1
+            if count > most:
+                message = f"column '{name}' has {count:,} categories in all files together; its type {kind} holds {most:,}."
+                raise SchemaError(message, f'set schema.columns.{name} = "drop", or write the files with a wider index.')
 
 
 def _is_number(kind: pa.DataType) -> bool:
@@ -123,16 +148,22 @@ def _is_datetime(kind: pa.DataType) -> bool:
     return pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_time(kind) or pa.types.is_duration(kind)
 
 
-def _check_kind(name: str, kind: str, source: pa.DataType) -> None:
+def _fits(source: pa.DataType) -> dict[str, bool]:
+    """Whether a column of this type may be of each kind."""
     plain = arrow.value_type(source)
-    fits = {
-        "numeric": _is_number(plain),
-        "categorical": _is_number(plain) or _is_text(plain) or pa.types.is_boolean(plain) or pa.types.is_date(plain) or pa.types.is_null(plain),
-        "boolean": pa.types.is_boolean(plain),
+    number, text, boolean = _is_number(plain), _is_text(plain), pa.types.is_boolean(plain)
+    return {
+        "numeric": number,
+        "categorical": number or text or boolean or pa.types.is_date(plain) or pa.types.is_null(plain),
+        "boolean": boolean,
         "datetime": _is_datetime(plain),
-        "id": pa.types.is_integer(plain) or _is_text(plain),
+        "id": (pa.types.is_integer(source) and source.bit_width >= 32) or _is_text(source),
         "drop": True,
     }
+
+
+def _check_kind(name: str, kind: str, source: pa.DataType) -> None:
+    fits = _fits(source)
     if not fits[kind]:
         usable = ", ".join(k for k, ok in fits.items() if ok)
         raise SchemaError(f'schema.columns.{name} = "{kind}" does not fit its type {source}.', f"use one of: {usable}.")
@@ -141,33 +172,44 @@ def _check_kind(name: str, kind: str, source: pa.DataType) -> None:
 def _infer(column: pa.ChunkedArray) -> tuple[str, str]:
     source = column.type
     plain = arrow.value_type(source)
-    present = len(column) - column.null_count
     if pa.types.is_null(plain):
-        return "categorical", "has no values; they stay missing"
+        return "categorical", NO_VALUES
     if pa.types.is_boolean(plain):
         return "boolean", ""
     if _is_datetime(plain):
         return "datetime", ""
-    if pa.types.is_dictionary(source) and (_is_number(plain) or _is_text(plain)):
-        return "categorical", ""
+    if _is_text(plain) or (pa.types.is_dictionary(source) and _is_number(plain)):
+        return _infer_categories(column)
     if _is_number(plain):
-        stats = NumericStats.observe(arrow.numbers(column))
-        if not len(stats.values) and stats.sketch is None:
-            return "numeric", "has no values; they stay missing"
-        whole = pa.types.is_integer(plain)
-        distinct = present if stats.sketch is not None else len(stats.values)
-        span = stats.maximum - stats.minimum
-        if whole and max(abs(stats.maximum), abs(stats.minimum)) > MAX_EXACT:
-            return "id", "whole numbers above 2^53, taken for identifiers; numbered anew"
-        if whole and distinct == present == len(column) >= MIN_ROWS and span < 1.5 * present:
-            return "id", "every row has its own number; numbered anew"
-        return "numeric", "is constant" if distinct == 1 else ""
-    if _is_text(plain):
-        stats = CategoryStats.observe(arrow.strings(column))
-        names = [name for name, _ in stats.frequencies()]
-        if present >= MIN_ROWS and (stats.sketch is not None or len(names) > 0.9 * present):
-            if any(" " in name for name in names[:100]):
-                return "drop", "free text, nearly all distinct; left out"
-            return "id", "nearly all distinct; numbered anew"
-        return "categorical", "is constant" if len(names) == 1 else ""
+        return _infer_number(column)
     return "drop", f"type {source} is not supported; left out"
+
+
+def _infer_number(column: pa.ChunkedArray) -> tuple[str, str]:
+    stats = NumericStats.observe(arrow.numbers(column))
+    present = stats.num_rows - stats.num_missing
+    if not present:
+        return "numeric", NO_VALUES
+    if max(abs(stats.maximum), abs(stats.minimum)) > MAX_EXACT:
+        if pa.types.is_integer(column.type):
+            return "id", "whole numbers above 2^53, taken for identifiers; numbered anew"
+        if pa.types.is_decimal(column.type):
+            return "drop", "decimals above 2^53, too large to learn; left out"
+    distinct = present if stats.sketch is not None else len(stats.values)
+    if _fits(column.type)["id"] and distinct == len(column) >= MIN_ROWS and stats.maximum - stats.minimum < 1.5 * present:
+        return "id", "every row has its own number; numbered anew"
+    return "numeric", "is constant" if stats.minimum == stats.maximum else ""
+
+
+def _infer_categories(column: pa.ChunkedArray) -> tuple[str, str]:
+    stats = CategoryStats.observe(arrow.strings(column))
+    names = [name for name, _ in stats.frequencies()]
+    present = stats.num_rows - stats.num_missing
+    if not present:
+        return "categorical", NO_VALUES
+    many = present >= MIN_ROWS and (stats.sketch is not None or len(names) > 0.9 * present)
+    if many and not pa.types.is_dictionary(column.type):
+        if any(" " in name for name in names[:100]):
+            return "drop", "free text, nearly all distinct; left out"
+        return "id", "nearly all distinct; numbered anew"
+    return "categorical", "is constant" if len(names) == 1 else ""

@@ -1,5 +1,6 @@
 """Which rows a shard holds and what its file is called: arithmetic on numbers, nothing that grows with the rows."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -37,7 +38,7 @@ class Plan:
         """Ranges of shards to hand out, at most `ITEMS_PER_ACTOR` for each actor."""
         count = min(self.num_shards, num_actors * ITEMS_PER_ACTOR)
         edges = [i * self.num_shards // count for i in range(count + 1)]
-        return list(zip(edges[:-1], edges[1:], strict=True))
+        return list(itertools.pairwise(edges))
 
 
 def blocks(first: int, last: int, block_rows: int) -> Iterator[tuple[int, int, int]]:

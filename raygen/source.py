@@ -1,5 +1,7 @@
 """Where a table comes from: Parquet or CSV files, their columns and their first rows."""
 
+import csv
+import io
 import re
 from dataclasses import dataclass
 
@@ -9,11 +11,13 @@ import pyarrow.dataset as pads
 from pyarrow import fs as pafs
 
 from raygen import storage
-from raygen.errors import RaygenError, SchemaError
+from raygen.errors import RaygenError, SchemaError, listed
 
 HEAD_ROWS = 100_000
 ENDINGS = {"parquet": (".parquet", ".pq"), "csv": (".csv", ".csv.gz", ".csv.bz2", ".csv.zst")}
 CSV_BLOCK_BYTES = 1 << 24
+TO_UTF8 = "convert it, as in: iconv -f latin1 -t utf-8 OLD > NEW."
+CSV_PARSE = pacsv.ParseOptions(newlines_in_values=True)
 NULLS = ["", "NULL", "null", "NaN", "nan", "N/A", "NA", "n/a", "#N/A"]
 
 
@@ -51,29 +55,34 @@ class Source:
             raise SchemaError("data.source is not set.", "set it to a Parquet or CSV file, or a folder of them.")
         try:
             filesystem, infos = _files(uri)
-        except (RaygenError, OSError) as error:
+        except RaygenError as error:
+            raise SchemaError(f"source '{uri}' cannot be read: {error.message}", error.hint) from None
+        except OSError as error:
             raise SchemaError(f"source '{uri}' cannot be read: {error}.", "check data.source.") from None
         if not infos:
             raise SchemaError(f"source '{uri}' does not exist, or holds no file.", "check data.source.")
-        found = {i.path: next((f for f, ends in ENDINGS.items() if i.path.lower().endswith(ends)), None) for i in infos}
-        formats = set(found.values()) - {None}
+        found = {i.path: f for i in infos for f, ends in ENDINGS.items() if i.path.lower().endswith(ends)}
+        formats = set(found.values())
         if len(formats) != 1:
             kinds = "no Parquet or CSV file" if not formats else "both Parquet and CSV files"
             raise SchemaError(f"source '{uri}' holds {kinds}.", "name a .parquet or .csv file (also .csv.gz), or a folder of one of them.")
-        chosen = [i for i in infos if found[i.path]]
+        chosen = [i for i in infos if i.path in found]
         kind = formats.pop()
         paths = [i.path for i in chosen]
         identity = [(i.path, i.size, str(i.mtime)) for i in chosen]
         if schema is None:
             with _readable(uri):
                 schema = _parquet_schema(filesystem, paths) if kind == "parquet" else _csv_schema(filesystem, paths)
+        if not schema.names:
+            raise SchemaError(f"source '{uri}' has no columns.", "check data.source.")
         return cls(uri, filesystem, paths, identity, kind, schema.remove_metadata())
 
     def batches(self):
         """Record batches of all files, in order, in flat memory."""
         with _readable(self.uri):
-            options = pads.CsvFileFormat(convert_options=self.csv_options()) if self.format == "csv" else "parquet"
-            yield from pads.dataset(self.paths, self.schema, options, filesystem=self.filesystem).to_batches()
+            csv_format = pads.CsvFileFormat(parse_options=CSV_PARSE, convert_options=self.csv_options())
+            layout = csv_format if self.format == "csv" else "parquet"
+            yield from pads.dataset(self.paths, self.schema, layout, filesystem=self.filesystem).to_batches()
 
     def count_rows(self) -> list[int]:
         """Rows of each file: from the footers of Parquet, by reading CSV."""
@@ -107,8 +116,9 @@ class _readable:
 
     def __exit__(self, kind, error, trace):
         if isinstance(error, (pa.ArrowException, OSError, UnicodeDecodeError)) and not isinstance(error, RaygenError):
-            reason = str(error).splitlines()[0][:300]
-            raise SchemaError(f"source '{self.uri}' cannot be read: {reason}", "check that the files are whole and of one table.") from None
+            reason = next(iter(str(error).splitlines()), type(error).__name__)[:300].rstrip(".")
+            hint = TO_UTF8 if isinstance(error, UnicodeDecodeError) else "check that the files are whole and of one table."
+            raise SchemaError(f"source '{self.uri}' cannot be read: {reason}.", hint) from None
 
 
 def _files(uri: str) -> tuple[pafs.FileSystem, list[pafs.FileInfo]]:
@@ -117,11 +127,11 @@ def _files(uri: str) -> tuple[pafs.FileSystem, list[pafs.FileInfo]]:
     if info.type == pafs.FileType.File:
         return filesystem, [info]
     hidden = re.compile(r"(^|/)[._]")
-    inside = [i for i in storage.listing(uri) if not hidden.search(i.path.removeprefix(path))]
-    return filesystem, [i for i in inside if i.size]
+    return filesystem, [i for i in storage.listing(uri) if not hidden.search(i.path.removeprefix(path))]
 
 
 def _parquet_schema(filesystem, paths) -> pa.Schema:
+    _check_names(paths[0], pads.ParquetFileFormat().inspect(paths[0], filesystem).names)
     factory = pads.FileSystemDatasetFactory(filesystem, paths, pads.ParquetFileFormat())
     return factory.inspect(promote_options="permissive", fragments=None)
 
@@ -132,45 +142,67 @@ def _csv_options(types: dict) -> pacsv.ConvertOptions:
 
 def _csv_schema(filesystem, paths) -> pa.Schema:
     """Types that fit every row: each column starts as what its first rows look like, and is widened where a later row says otherwise."""
-    types, names = {}, None
+    types: dict[str, pa.DataType] = {}
+    names = None
     for path in paths:
+        header = _csv_header(filesystem, path)
+        if names is not None and names != header:
+            raise SchemaError(
+                f"file '{path}' has the columns {listed(header)}; the files before it have {listed(names)}.", "give all files one header."
+            )
+        names = _check_names(path, header)
         while True:
             try:
                 found = _csv_types(filesystem, path, types)
                 break
             except pa.ArrowInvalid as error:
-                column = re.search(r"column #(\d+)(?: \('(.*?)'\))?: CSV conversion error to (\w+)", str(error))
-                if not column:
+                refused = re.search(r"column #(\d+):.* conversion error to ([^:]+): (invalid UTF8|invalid value '(.*)')", str(error), re.DOTALL)
+                if not refused:
                     raise
-                header = _csv_header(filesystem, path)
-                name = header[int(column[1])]
-                types[name] = pa.float64() if column[3].startswith("int") else pa.string()
-        if names is not None and names != list(found):
-            raise pa.ArrowInvalid(f"'{path}' has columns {list(found)}, the files before it {names}")
-        names = list(found)
-        for name, kind in found.items():
-            types[name] = kind if name not in types or pa.types.is_null(types[name]) else types[name]
-    return pa.schema(list(types.items()))
+                name = names[int(refused[1])]
+                if refused[3] == "invalid UTF8":
+                    raise _not_utf8(path, name) from None
+                types[name] = _wider(refused[2], refused[4])
+        for field in found:
+            if pa.types.is_binary(field.type):
+                raise _not_utf8(path, field.name)
+            if pa.types.is_null(types.get(field.name, pa.null())):
+                types[field.name] = field.type
+    return pa.schema([(name, types[name]) for name in names or []])
 
 
-def _csv_types(filesystem, path, types) -> dict:
+def _csv_types(filesystem, path, types) -> pa.Schema:
     """Types of one file after reading all of it; a column of nulls so far is left open."""
-    known = {n: t for n, t in types.items() if not pa.types.is_null(t)}
-    with pacsv.open_csv(_open(filesystem, path), pacsv.ReadOptions(block_size=CSV_BLOCK_BYTES), convert_options=_csv_options(known)) as reader:
-        found = {f.name: f.type for f in reader.schema}
+    options = _csv_options({n: t for n, t in types.items() if not pa.types.is_null(t)})
+    with pacsv.open_csv(_open(filesystem, path), pacsv.ReadOptions(block_size=CSV_BLOCK_BYTES), CSV_PARSE, options) as reader:
         for _ in reader:
             pass
-    return found
+        return reader.schema
+
+
+def _wider(kind: str, value: str) -> pa.DataType:
+    """The type to try when a column of type `kind` came to `value`."""
+    if kind == "null":
+        quoted = value.replace('"', '""')
+        return pacsv.read_csv(io.BytesIO(f'x\n"{quoted}"'.encode()), parse_options=CSV_PARSE, convert_options=_csv_options({})).schema.field(0).type
+    steps = {"int64": pa.float64(), "date32[day]": pa.timestamp("s"), "timestamp[s]": pa.timestamp("us"), "timestamp[us]": pa.timestamp("ns")}
+    return steps.get(kind, pa.string())
 
 
 def _csv_header(filesystem, path) -> list[str]:
-    options = _csv_options({})
-    options.column_types = {}
-    text = pacsv.ReadOptions(block_size=1 << 20)
-    with _open(filesystem, path) as stream:
-        first = stream.read(1 << 20)
-    lines = first.splitlines(keepends=True)[:1]
-    return pacsv.read_csv(pa.BufferReader(b"".join(lines)), text).column_names
+    with _open(filesystem, path) as stream, io.TextIOWrapper(stream, "utf-8-sig", "replace", newline="") as text:
+        return next(filter(None, csv.reader(text)), [])
+
+
+def _check_names(path, names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise SchemaError(f"file '{path}' has more than one column '{twice}'.", "rename one of them.")
+    return names
+
+
+def _not_utf8(path, name) -> SchemaError:
+    return SchemaError(f"file '{path}' holds text in column '{name}' that is not UTF-8.", TO_UTF8)
 
 
 def _open(filesystem, path):

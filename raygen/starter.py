@@ -6,7 +6,7 @@ from pathlib import Path
 from raygen import storage
 from raygen.config import Config
 from raygen.errors import OutputError
-from raygen.schema import Schema, infer
+from raygen.schema import Schema, check_rows, infer
 from raygen.source import Source
 
 TITLES = {
@@ -37,9 +37,10 @@ def init(source: str, out: str = "raygen.toml", force: bool = False) -> Path:
         raise OutputError(f"'{out}' exists already.", "choose another file with -o, or replace it with --force.")
     opened = Source.open(source)
     table = opened.head()
+    check_rows(table.num_rows, source)
     kinds, notes = infer(table)
     Schema.of(opened.schema, kinds, source)
-    name = path.stem if path.stem != "raygen" else Path(source.rstrip("/")).name.split(".")[0]
+    name = path.stem if path.stem != "raygen" else Path(source.rstrip("/")).name.split(".")[0] or "table"
     config = Config().override({"data.source": source, "run.folder": f"runs/{name}"})
     with storage.writing(out):
         path.write_text(render(config, kinds, {f.name: str(f.type) for f in opened.schema}, notes), encoding="utf-8")
@@ -54,17 +55,23 @@ def render(config: Config, kinds: dict[str, str], types: dict[str, str], notes: 
         lines.append(f"[{section}]  # {TITLES[section]}")
         for name, setting in type(getattr(config, field)).model_fields.items():
             if name != "columns":
-                lines.append(f"{name} = {json.dumps(getattr(getattr(config, field), name))}  # {setting.description}")
+                lines.append(f"{name} = {_value(getattr(getattr(config, field), name))}  # {setting.description}")
         lines.append("")
         if section == "schema":
             lines.append("[schema.columns]  # numeric, categorical, boolean, datetime, id (numbered anew) or drop (left out)")
             for name, kind in kinds.items():
                 note = f": {notes[name]}" if name in notes else ""
-                lines.append(f"{_key(name)} = {json.dumps(kind)}  # {types[name]}{note}")
+                comment = "".join(c if c.isprintable() else " " for c in types[name] + note)  # names inside a struct may hold anything
+                lines.append(f"{_key(name)} = {_value(kind)}  # {comment}")
             lines.append("")
     return "\n".join(lines)
 
 
 def _key(name: str) -> str:
     bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
-    return name if bare and name else json.dumps(name, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return name if bare else _value(name)
+
+
+def _value(value) -> str:
+    """A setting as TOML, which is JSON but for one character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

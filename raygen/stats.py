@@ -10,9 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raygen.arrow import rounded
+
 MAX_DISTINCT = 100_000
 KLL_K = 4096
-FREQUENT_LG_K = 17
+KLL_ROWS = 1_000_000  # rows of equal values that are added to a sketch at a time
+FREQUENT_LG_K = 18
 MAX_DECIMALS = 9
 QUANTILES = 2**15
 
@@ -135,9 +138,10 @@ class CategoryStats:
 
 def _decimals(values: np.ndarray, single: bool) -> int:
     kind = np.float32 if single else np.float64
-    target = values.astype(kind)
+    left = values
     for digits in range(MAX_DECIMALS):
-        if np.array_equal(np.round(values, digits).astype(kind), target):
+        left = left[rounded(left, digits).astype(kind) != left.astype(kind)]
+        if not len(left):
             return digits
     return MAX_DECIMALS
 
@@ -153,10 +157,10 @@ def _kll(*parts: NumericStats) -> bytes:
     for part in parts:
         if part.sketch is not None:
             total.merge(kll_doubles_sketch.deserialize(part.sketch))
-        else:
-            for start in range(0, len(part.values), MAX_DISTINCT):  # in slices: counts may be large
-                piece = slice(start, start + MAX_DISTINCT)
-                total.update(np.repeat(part.values[piece], part.counts[piece]))
+        upto = np.cumsum(part.counts)
+        for start in range(0, int(upto[-1]) if len(upto) else 0, KLL_ROWS):  # in pieces: counts may be large
+            rows = np.arange(start, min(start + KLL_ROWS, upto[-1]))
+            total.update(part.values[np.searchsorted(upto, rows, side="right")])
     return total.serialize()
 
 

@@ -15,7 +15,8 @@ from raygen.errors import OutputError, RaygenError
 
 def absolute(uri: str) -> str:
     """A path made absolute, so that workers in other directories find it; a URI stays as it is."""
-    return uri if "://" in uri or not uri else os.path.abspath(os.path.expanduser(uri))
+    # not Path.resolve: it would follow links, which may lead elsewhere on other nodes
+    return uri if "://" in uri or not uri else os.path.abspath(os.path.expanduser(uri))  # noqa: PTH100, PTH111
 
 
 def join(*names: str) -> str:
@@ -85,7 +86,8 @@ def write_json(uri: str, value) -> None:
 def whole(uri: str):
     """A stream that becomes the file `uri` when it closes without an error; until then the file is not there.
 
-    On a local disk the bytes go to a temporary name in the same folder that is renamed; elsewhere closing the upload is atomic.
+    On a local disk the bytes go to a temporary name in the same folder that is renamed; elsewhere closing the upload is atomic, and
+    what an upload that failed has left is deleted.
 
     Raises:
         OutputError: If the disk is full or read-only.
@@ -102,7 +104,7 @@ def whole(uri: str):
             if local:
                 filesystem.move(target, path)
         except BaseException:
-            if local and filesystem.get_file_info(target).type == pafs.FileType.File:
+            if filesystem.get_file_info(target).type == pafs.FileType.File:
                 filesystem.delete_file(target)
             raise
 

@@ -46,7 +46,8 @@ def work(settings: dict, rounds: Rounds) -> None:
     rows, held, first_held, dealt = data.load_rows(encoded, config, rounds.rank, rounds.world_size)
     model = build(encoded.codec, config)
     model.set_tables(encoded.codec.tables(), encoded.codec.frequencies())
-    loop = Loop(model, config, *rows, held, first_held, dealt, rounds.rank, rounds.world_size, rounds.strategy)
+    codes, offsets = rows
+    loop = Loop(model, config, codes, offsets, held, first_held, dealt, rounds.rank, rounds.world_size, rounds.strategy)
     history = _run(loop, rounds)
     if rounds.rank == 0:
         _finish(loop, rounds, encoded, history, settings)
@@ -133,7 +134,8 @@ def fit_samplers(loop, config: Config):
     samplers = {n: latent.fit(n, z_mean, z_log_var, config.latent.mixture_components, config.run.seed) for n in names}
     if prior is not None:
         samplers["learned"] = latent.learned(*(w.numpy() for w in (prior.logits, prior.mean, prior.log_var)))
-    scores = latent.score(list(samplers.values()), *loop.posterior(*loop.held), config.run.seed)
+    z_mean, z_log_var = loop.posterior(*loop.held)
+    scores = latent.score(list(samplers.values()), z_mean, z_log_var, config.run.seed)
     return samplers, scores, latent.choose(scores) if wanted == "auto" else wanted
 
 

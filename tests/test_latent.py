@@ -74,7 +74,7 @@ def test_no_gaussian_gains_on_a_ring_of_unit_variance():
 
 
 def test_a_mixture_wins_on_a_mixture():
-    scores = score(mixture_of_eight, latent.LADDER[:3] + ("mixture",), components=8)
+    scores = score(mixture_of_eight, (*latent.LADDER[:3], "mixture"), components=8)
     truth = posteriors(mixture_of_eight)[1][0].astype(float)
     angles = 2 * np.pi * np.arange(8) / 8
     centres = np.stack([np.cos(angles), np.sin(angles)], axis=1) * np.sqrt(2) * 0.98

@@ -56,7 +56,8 @@ def main():
     decoder.block(0)
     seconds = {"draw_and_decode": timed(draw), "un_encode": timed(unencode), "write": timed(write)}
     total = blocks * size
-    matrices = [w for layer in decoder.model.decoder.layers for w in layer.get_weights() if w.ndim == 2] + [decoder.model.code_kernel.table().numpy().T]
+    matrices = [w for layer in decoder.model.decoder.layers for w in layer.get_weights() if w.ndim == 2]
+    matrices.append(decoder.model.code_kernel.table().numpy().T)
 
     @tf.function
     def products(x):

@@ -1,6 +1,6 @@
 """Training with one worker of two CPUs beside two workers of one CPU, for the same global batch: rows per second and losses.
 
-    python tests/bench/train.py [--steps N] [--table FILE]
+python tests/bench/train.py [--steps N] [--table FILE]
 """
 
 import argparse

@@ -1,0 +1,264 @@
+"""What many tests share: a small real table, one Ray on this machine, a tiny trained model, and `raygen` as a process of its own."""
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow.parquet as pq
+import pytest
+
+ROWS = 2000
+TINY = {
+    "model.latent_dim": 4,
+    "model.hidden_units": [32, 32],
+    "model.prior_components": 16,
+    "model.beta": 0.5,
+    "train.num_workers": 0,
+    "train.cpus_per_worker": 1,
+    "train.steps": 60,
+    "train.batch_size": 64,
+    "train.learning_rate": 2e-3,
+    "latent.mixture_components": 4,
+}
+
+
+@pytest.fixture(scope="session")
+def table(tmp_path_factory) -> Path:
+    """A folder with 2,000 rows of UCI Adult in two Parquet files."""
+    folder = tmp_path_factory.mktemp("table")
+    rows = pq.read_table(resources.files("raygen") / "datasets" / "adult.parquet").slice(0, ROWS)
+    pq.write_table(rows.slice(0, 1100), folder / "a.parquet")
+    pq.write_table(rows.slice(1100), folder / "b.parquet")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def local_ray():
+    """One Ray of three CPUs for all tests in this process; raygen uses a Ray that is initialised already."""
+    from raygen import cluster
+
+    cluster.prepare_environment(cluster.ENVIRONMENT | cluster.DRIVER_ENVIRONMENT)
+    import ray
+
+    ray.init("local", num_cpus=3, include_dashboard=False, log_to_driver=False, logging_level="ERROR", object_store_memory=150_000_000)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def tiny(table):
+    """Make a config of a very small model: `tiny(folder, {"train.steps": 40})`."""
+    from raygen.config import Config
+
+    def make(folder, settings=None) -> Config:
+        return Config().override({"run.folder": str(folder), "data.source": str(table), **TINY, **(settings or {})})
+
+    return make
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model, the config it was trained with, and what `train` returned and said."""
+
+    model: str
+    config: object
+    training: object
+    lines: list[str]
+
+    def fresh_run(self, folder: Path) -> Path:
+        """A run folder that holds the encoded table and nothing else, to save its encoding."""
+        shutil.copytree(Path(self.config.run.folder) / "encoded", folder / "encoded")
+        return folder
+
+
+@pytest.fixture(scope="session")
+def trained(local_ray, tiny, tmp_path_factory) -> Trained:
+    """A tiny model, trained in this process."""
+    import raygen
+
+    config, lines = tiny(tmp_path_factory.mktemp("run")), []
+    training = raygen.train(config, lines.append)
+    return Trained(training.model, config, training, lines)
+
+
+@pytest.fixture
+def toml(tmp_path):
+    """Write a Config as a TOML file and return its path."""
+
+    def write(config, name="config.toml") -> str:
+        lines = []
+        for section, settings in config.to_dict().items():
+            lines.append(f"[{section}]")
+            lines += [f"{key} = {json.dumps(value)}" for key, value in settings.items() if key != "columns"]
+        path = tmp_path / name
+        path.write_text("\n".join(lines))
+        return str(path)
+
+    return write
+
+
+class Command:
+    """A process in a session of its own, the lines that it prints (stderr among them), and all that it started."""
+
+    def __init__(self, arguments: list[str], **options):
+        self.mark = f"RAYGEN_TEST_COMMAND={uuid.uuid4().hex}"
+        environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | dict([self.mark.split("=")])
+        self.process = subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            env=environment | options.pop("env", {}),
+            **options,
+        )
+        self.lines, self._arriving = [], queue.Queue()
+        self._reader = threading.Thread(target=lambda: [self._arriving.put(line) for line in self.process.stdout], daemon=True)
+        self._reader.start()
+
+    @property
+    def output(self) -> str:
+        return "".join(self.lines)
+
+    def wait_for(self, text: str, seconds: float = 240) -> None:
+        """Read lines until one holds `text`."""
+        end = time.monotonic() + seconds
+        while not (self.lines and text in self.lines[-1]):
+            try:
+                self.lines.append(self._arriving.get(timeout=max(0.0, end - time.monotonic())))
+            except queue.Empty:
+                raise AssertionError(f"no line with {text!r} in {seconds} s:\n{self.output}") from None
+
+    def send(self, number: int) -> None:
+        """Send a signal to the process and all in its group, as a terminal does."""
+        os.killpg(self.process.pid, number)
+
+    def finish(self, seconds: float = 240) -> int:
+        """Wait for its end, read what is left, and return its exit status."""
+        status = self.process.wait(seconds)
+        self._reader.join(10)
+        while not self._arriving.empty():
+            self.lines.append(self._arriving.get())
+        return status
+
+    def wait_for_no_others(self, seconds: float = 60) -> list[str]:
+        """Titles of the processes that it started and that are still alive after so many seconds."""
+        end = time.monotonic() + seconds
+        while (left := self.living()) and time.monotonic() < end:
+            time.sleep(0.2)
+        return [process.title for process in left]
+
+    def living(self) -> list["Process"]:
+        """It and all that it started: what is in its session, or has its mark in the environment."""
+        return [p for p in processes() if p.session == self.process.pid or self.mark in p.environment]
+
+    def clean_up(self) -> None:
+        end = time.monotonic() + 20
+        while (left := self.living()) and time.monotonic() < end:
+            for process in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
+            self.process.poll()
+            time.sleep(0.1)
+        self.process.wait(10)
+        self._reader.join(10)
+        self.process.stdout.close()
+
+
+class Process(NamedTuple):
+    """A living process, as Linux tells of it."""
+
+    pid: int
+    parent: int
+    session: int
+    title: str
+    environment: str
+
+
+def processes() -> list[Process]:
+    """All living processes of this machine whose details this user may see."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, parent, _, session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
+            title, environment = ((folder / name).read_bytes().decode(errors="replace") for name in ("cmdline", "environ"))
+        except OSError:
+            continue
+        if state != "Z":
+            found.append(Process(int(folder.name), int(parent), int(session), title.replace("\0", " ").strip(), environment))
+    return found
+
+
+@pytest.fixture
+def kill_one():
+    """Kill (SIGKILL) one process that this one started, directly or not, whose title holds `text`; True if there was one."""
+
+    def kill(text: str) -> bool:
+        everyone, ours = processes(), {os.getpid()}
+        while more := {p.pid for p in everyone if p.parent in ours} - ours:
+            ours |= more
+        found = [p.pid for p in everyone if p.pid in ours - {os.getpid()} and text in p.title]
+        if found:
+            os.kill(max(found), signal.SIGKILL)
+        return bool(found)
+
+    return kill
+
+
+@contextlib.contextmanager
+def _commands():
+    started = []
+
+    def begin(*arguments: str, **options) -> Command:
+        started.append(Command(list(arguments), **options))
+        return started[-1]
+
+    try:
+        yield begin
+    finally:
+        for one in started:
+            one.clean_up()
+
+
+@pytest.fixture(scope="module")
+def command():
+    """Start a command; it and all that it started are gone when the module's tests have ended."""
+    with _commands() as begin:
+        yield begin
+
+
+@pytest.fixture
+def raygen_command():
+    """Start `raygen VERB ...` as a process of its own, which starts a Ray of its own where it needs one; it is gone when the test ends."""
+    with _commands() as begin:
+        yield lambda *arguments, **options: begin(sys.executable, "-m", "raygen.cli", *map(str, arguments), **options)
+
+
+@pytest.fixture
+def run_cli(capsys):
+    """Run `raygen VERB ...` in this process: exit status, standard output, standard error."""
+    from raygen import cli
+
+    def run(*arguments: str):
+        capsys.readouterr()
+        try:
+            status = cli.main([str(a) for a in arguments])
+        except SystemExit as ending:  # argparse
+            status = ending.code
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run

@@ -1,0 +1,264 @@
+"""Generation on a real local Ray: the same rows and files for any actors, resumed after anything, never fewer rows in silence."""
+
+import hashlib
+import json
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+import raygen
+from raygen import artifact, generation
+from raygen.errors import ClusterError, GenerationError, OutputError
+
+pytestmark = pytest.mark.ray
+ROWS, SHARD = 5000, 1100  # shards that neither blocks of 2,048 rows nor the number of actors divide
+LARGE = {"generate.rows": 300_000, "generate.rows_per_shard": 75_000, "generate.num_actors": 1}  # long enough to be interrupted in a shard
+
+
+def silent(line: str) -> None:
+    pass
+
+
+def generate(trained, folder, settings=None, say=silent, **given):
+    config = trained.config.override({"generate.rows": ROWS, "generate.rows_per_shard": SHARD, **(settings or {})})
+    return raygen.generate(config, out=str(folder), say=say, **given)
+
+
+def hashes(folder) -> dict[str, str]:
+    """SHA-256 of each file but the manifest, which tells what was made anew."""
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in Path(folder).iterdir() if p.name != "_manifest.jsonl"}
+
+
+def manifest(folder) -> list[dict]:
+    return [json.loads(line) for line in (Path(folder) / "_manifest.jsonl").read_text().splitlines()]
+
+
+def rows(folder):
+    return pq.ParquetDataset(folder).read()
+
+
+@pytest.fixture(scope="module")
+def one_actor(trained, tmp_path_factory) -> Path:
+    """5,000 rows in five shards, written by one actor."""
+    folder = tmp_path_factory.mktemp("one") / "out"
+    done = generate(trained, folder, {"generate.num_actors": 1})
+    assert (done.rows, done.shards, done.kept) == (ROWS, 5, 0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def large(trained, tmp_path_factory) -> Path:
+    """The rows of LARGE, by two actors that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("large") / "out"
+    generate(trained, folder, LARGE | {"generate.num_actors": 2})
+    return folder
+
+
+def test_the_manifest_tells_rows_bytes_and_hash_of_each_file(one_actor, trained):
+    header, *lines = manifest(one_actor)
+    assert header["fingerprint"] == trained.training.fingerprint
+    assert (header["rows"], header["seed"], header["shards"]) == (ROWS, 0, len(lines))
+    assert [line["shard"] for line in lines] == list(range(5))
+    assert [line["rows"] for line in lines] == [1100, 1100, 1100, 1100, 600]
+    for line in lines:
+        content = (one_actor / line["file"]).read_bytes()
+        assert len(content) == line["bytes"]
+        assert hashlib.sha256(content).hexdigest() == line["sha256"]
+        assert pq.read_metadata(one_actor / line["file"]).num_rows == line["rows"]
+    assert header["bytes"] == sum(line["bytes"] for line in lines)
+    assert {p.name for p in one_actor.iterdir()} == {"_run.json", "_manifest.jsonl", *(line["file"] for line in lines)}
+
+
+def test_rows_have_the_columns_and_types_of_the_table(one_actor, table):
+    made, real = rows(one_actor), pq.ParquetDataset(table).read()
+    assert made.num_rows == ROWS
+    assert made.schema.remove_metadata() == real.schema.remove_metadata()
+    for name in real.column_names:
+        known = set(real[name].to_pylist())
+        if isinstance(real[name][0].as_py(), str):
+            assert set(made[name].to_pylist()) <= known, name
+        else:
+            assert min(known) <= min(made[name].to_pylist()) < max(made[name].to_pylist()) <= max(known), name
+
+
+def test_three_actors_write_the_files_of_one(trained, one_actor, tmp_path):  # the killed ones below: one and two
+    done = generate(trained, tmp_path / "out", {"generate.num_actors": 3})
+    assert done.rows == ROWS
+    assert hashes(tmp_path / "out") == hashes(one_actor)
+
+
+def test_rows_do_not_depend_on_shards_and_threads(trained, one_actor, tmp_path):
+    generate(trained, tmp_path / "out", {"generate.rows_per_shard": 1777, "generate.cpus_per_actor": 3})
+    assert rows(tmp_path / "out").equals(rows(one_actor))
+
+
+def test_one_row_of_another_seed(trained, one_actor, tmp_path):
+    done = generate(trained, tmp_path / "out", rows=1, seed=1)
+    assert (done.rows, done.shards) == (1, 1)
+    made = rows(tmp_path / "out")
+    assert made.num_rows == 1
+    assert not made.equals(rows(one_actor).slice(0, 1))
+    assert made.equals(generation.Rows(artifact.load(trained.model), seed=1).table(0, 1))
+
+
+def test_any_rows_can_be_asked_for_alone(trained, one_actor):
+    made = generation.Rows(artifact.load(trained.model), seed=0)
+    for first, last in ((0, 1), (2047, 2049), (4999, 5000), (100, 4500)):
+        assert made.table(first, last).equals(rows(one_actor).slice(first, last - first)), first
+
+
+def test_running_again_makes_only_what_is_missing(trained, one_actor, tmp_path):
+    out = shutil.copytree(one_actor, tmp_path / "out")
+    (out / "part-00000001.parquet").unlink()
+    whole = (out / "part-00000002.parquet").read_bytes()
+    (out / "part-00000002.parquet").write_bytes(whole[: len(whole) // 2])
+    (out / "part-00000003.parquet").write_bytes(b"")
+    (out / "_tmp-0123-part-00000001.parquet").write_bytes(whole[:1000])
+    (out / "_manifest.jsonl").unlink()
+    before = {name: (out / name).stat().st_mtime_ns for name in ("part-00000000.parquet", "part-00000004.parquet")}
+    done = generate(trained, out)
+    assert (done.rows, done.shards, done.kept) == (ROWS, 5, 2)
+    assert hashes(out) == hashes(one_actor)
+    assert {name: (out / name).stat().st_mtime_ns for name in before} == before
+    assert [line["made"] for line in manifest(out)[1:]] == [False, True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        ({"generate.seed": 7}, r"seed 0\); this one has seed 7"),
+        ({"generate.rows": 5001}, r"rows 5000\); this one has rows 5001"),
+        ({"generate.rows_per_shard": 1000}, r"rows_per_shard 1100\); this one has rows_per_shard 1000"),
+        ({"generate.compression": "gzip"}, r"compression zstd\); this one has compression gzip"),
+    ],
+)
+def test_a_folder_of_another_generation_is_refused(change, difference, trained, one_actor):
+    before = hashes(one_actor)
+    with pytest.raises(OutputError, match=difference) as caught:
+        generate(trained, one_actor, change)
+    assert "--out" in caught.value.hint
+    assert hashes(one_actor) == before
+
+
+def test_the_folder_of_another_model_is_refused(trained, one_actor, tmp_path):
+    found = artifact.load(trained.model)
+    other = next(name for name in found.samplers if name != found.sampler)
+    model = str(tmp_path / "model")
+    fingerprint = artifact.save(model, found.config, found.codec, found.network(), found.samplers, other, found.metrics)
+    assert fingerprint != found.fingerprint
+    with pytest.raises(OutputError, match=f"fingerprint {found.fingerprint}.*fingerprint {fingerprint}"):
+        raygen.generate(model, rows=ROWS, out=str(one_actor), say=silent)
+
+
+def test_a_folder_with_other_parquet_files_or_a_damaged_mark_is_refused(trained, table, tmp_path):
+    with pytest.raises(OutputError, match="Parquet files that raygen did not write"):
+        generate(trained, table)
+    (tmp_path / "_run.json").write_text('{"seed"')
+    with pytest.raises(OutputError, match="damaged"):
+        generate(trained, tmp_path)
+
+
+@pytest.mark.parametrize("where", ["file", "file/below", "/proc/raygen"])
+def test_a_folder_that_cannot_be_written_is_refused(where, trained, tmp_path, run_cli):
+    (tmp_path / "file").write_text("in the way")
+    status, _, err = run_cli("generate", trained.model, "--out", tmp_path / where)
+    assert status == 2
+    assert err.startswith(f"OutputError: '{tmp_path / where}'")
+    assert "choose another folder" in err
+
+
+def test_more_actors_than_the_cluster_holds_are_refused(trained, tmp_path):
+    with pytest.raises(ClusterError, match=r"generate\.num_actors = 4 with 1 CPUs and 0 GPUs each needs 4 CPUs; the cluster has 3"):
+        generate(trained, tmp_path, {"generate.num_actors": 4})
+    with pytest.raises(ClusterError, match=r"0\.5 GPUs each"):
+        generate(trained, tmp_path, {"generate.gpus_per_actor": 0.5})
+
+
+def test_a_full_disk_keeps_what_was_finished(trained, tmp_path, toml, run_cli):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        settings = {"generate.rows": 60_000, "generate.rows_per_shard": 10_000, "generate.num_actors": 1}
+        config = toml(trained.config.override(settings))
+        status, _, err = run_cli("generate", config, "--out", disk / "out")
+        assert status == 2
+        assert "OutputError" in err
+        assert "No space left on device" in err
+        kept = hashes(disk / "out")
+        assert 2 <= len(kept) < 7
+        assert not [name for name in kept if name.startswith("_tmp")]
+        assert {p.name for p in (disk / "out").glob("*.parquet")} == kept.keys() - {"_run.json"}
+
+        subprocess.run(["mount", "-o", "remount,size=10m", disk], check=True, capture_output=True)
+        status, out, err = run_cli("generate", config, "--out", disk / "out")
+        assert status == 0, err
+        assert f"{len(kept) - 1} of them were there before" in out
+        assert rows(disk / "out").num_rows == 60_000
+        assert kept.items() <= hashes(disk / "out").items()
+    finally:
+        subprocess.run(["umount", disk], check=True, capture_output=True)
+
+
+def test_a_killed_actor_changes_nothing(trained, large, tmp_path, kill_one):
+    killed, lines = [], []
+
+    def say(line):
+        lines.append(line)
+        if "/300,000 rows" in line and not killed:
+            killed.append(kill_one("MapWorker"))
+
+    done = generate(trained, tmp_path / "out", LARGE, say)
+    assert killed == [True]
+    assert done.rows == LARGE["generate.rows"]
+    assert lines[-1].lstrip().startswith("300,000/300,000")
+    assert hashes(tmp_path / "out") == hashes(large)
+
+
+def test_a_generation_that_lost_its_driver_twice_goes_on_where_it_was(trained, large, tmp_path, toml, raygen_command):
+    config = toml(trained.config.override(LARGE))
+    out = tmp_path / "out"
+    command = ["generate", config, "--out", str(out)]
+
+    interrupted = raygen_command(*command)
+    interrupted.wait_for("/300,000 rows")
+    interrupted.send(signal.SIGINT)
+    assert interrupted.finish() == 130
+    assert f"to go on, run: raygen generate {config} --out {out}" in interrupted.output
+    assert "Traceback" not in interrupted.output
+    assert interrupted.wait_for_no_others() == []
+    assert not (out / "_manifest.jsonl").exists()
+
+    killed = raygen_command(*command)
+    killed.wait_for("/300,000 rows")
+    killed.send(signal.SIGKILL)
+    assert killed.finish() == -signal.SIGKILL
+    assert killed.wait_for_no_others() == []
+    assert not (out / "_manifest.jsonl").exists()
+
+    finished = raygen_command(*command)
+    assert finished.finish() == 0, finished.output
+    assert "300,000 rows in 4 shard(s)" in finished.output
+    assert "were there before" in finished.output
+    assert hashes(out) == hashes(large)
+
+
+def test_a_model_that_changes_on_the_way_is_an_error(trained, tmp_path):
+    """The actors load a model of another fingerprint than the one that the driver checked."""
+    model, other = shutil.copytree(trained.model, tmp_path / "model"), tmp_path / "other"
+    found = artifact.load(str(model))
+    sampler = next(name for name in found.samplers if name != found.sampler)
+    artifact.save(str(other), found.config, found.codec, found.network(), found.samplers, sampler, found.metrics)
+
+    def say(line):
+        if line.startswith("Generating"):
+            model.rename(tmp_path / "gone")
+            other.rename(model)
+
+    with pytest.raises(GenerationError, match="changed while rows were generated"):
+        raygen.generate(str(model), rows=10, out=str(tmp_path / "out"), say=say)

@@ -1,0 +1,139 @@
+"""Training on a real local Ray: the same model whatever happens on the way, and refusals before any worker starts."""
+
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import raygen
+from raygen.errors import OutputError
+
+pytestmark = pytest.mark.ray
+FIGURES = ("reconstruction", "kl", "held_out_reconstruction", "held_out_kl", "held_out_loss")
+
+
+def silent(line: str) -> None:
+    pass
+
+
+def train(trained, tiny, folder, workers, say=silent):
+    """Train the model of `trained` anew in an empty folder."""
+    return raygen.train(tiny(trained.fresh_run(folder), {"train.num_workers": workers}), say)
+
+
+@pytest.fixture(scope="module")
+def two_workers(trained, tiny, tmp_path_factory):
+    """A run of two workers that nothing disturbed."""
+    return train(trained, tiny, tmp_path_factory.mktemp("two"), 2)
+
+
+def test_progress_tells_step_epoch_held_out_nats_speed_and_time_left(trained):
+    steps = [line for line in trained.lines if line.startswith("step")]
+    assert len(steps) == 20
+    assert all(word in steps[-1] for word in ("60/60", "epoch", "held-out", "nats/row", "rows/s", "s left"))
+
+
+def test_one_worker_makes_the_model_that_this_process_makes(trained, tiny, tmp_path):
+    done = train(trained, tiny, tmp_path, 1)
+    assert done.fingerprint == trained.training.fingerprint
+    assert not done.finished_before
+
+
+def test_two_workers_follow_the_losses_of_one(trained, two_workers):
+    alone, together = trained.training.metrics["history"], two_workers.metrics["history"]
+    assert [h["step"] for h in together] == [h["step"] for h in alone]
+    for figure in FIGURES:
+        np.testing.assert_allclose([h[figure] for h in together], [h[figure] for h in alone], rtol=1e-3, err_msg=figure)
+
+
+def test_a_killed_worker_of_two_changes_nothing(two_workers, trained, tiny, tmp_path, kill_one):
+    killed, lines = [], []
+
+    def say(line):
+        lines.append(line)
+        if line.startswith("step     15") and not killed:
+            killed.append(kill_one("RayTrainWorker"))
+
+    done = train(trained, tiny, tmp_path, 2, say)
+    assert killed == [True]
+    assert any(line.startswith("Resuming at step") for line in lines)
+    assert done.fingerprint == two_workers.fingerprint
+    assert [h["step"] for h in done.metrics["history"]] == [h["step"] for h in two_workers.metrics["history"]]
+
+
+def test_a_run_that_lost_its_driver_twice_goes_on_where_it_was(trained, tiny, tmp_path, toml, raygen_command):
+    config = toml(tiny(trained.fresh_run(tmp_path), {"train.num_workers": 1}))
+
+    interrupted = raygen_command("train", config)
+    interrupted.wait_for("step     12/60")
+    interrupted.send(signal.SIGINT)
+    assert interrupted.finish() == 130
+    assert f"to go on, run: raygen train {config}" in interrupted.output
+    assert interrupted.wait_for_no_others() == []
+
+    killed = raygen_command("train", config)
+    killed.wait_for("Resuming at step")
+    killed.wait_for("step     36/60")
+    killed.send(signal.SIGKILL)
+    assert killed.finish() == -signal.SIGKILL
+    assert killed.wait_for_no_others() == []
+
+    finished = raygen_command("train", config)
+    assert finished.finish() == 0, finished.output
+    assert "Resuming at step" in finished.output
+    assert "step     12/60" not in finished.output
+    assert f"({trained.training.fingerprint})" in finished.output
+
+
+def test_a_finished_run_says_so_and_does_nothing(trained, toml, run_cli):
+    index = Path(trained.model) / "raygen.json"
+    before = index.stat()
+    status, out, _ = run_cli("train", toml(trained.config))
+    assert status == 0
+    assert "was trained before, with the same settings" in out
+    assert "step" not in out.replace(trained.model, "")
+    assert index.stat() == before
+
+
+def test_a_finished_run_is_known_with_other_workers_and_other_rows_to_generate(trained):
+    config = trained.config.override({"train.num_workers": 2, "generate.rows": 7})
+    assert raygen.train(config, silent).finished_before
+
+
+def test_other_settings_in_the_same_folder_are_refused(trained):
+    with pytest.raises(OutputError, match=r"other settings \(model\.beta 0\.5 -> 0\.7\)") as caught:
+        raygen.train(trained.config.override({"model.beta": 0.7}), silent)
+    assert "choose another run.folder" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message", "hint"),
+    [
+        ("train.num_workers=99", "ClusterError: train.num_workers = 99 with 1 CPUs and 0 GPUs each needs 99 CPUs", "set train.num_workers = 3"),
+        ("train.use_gpu=true train.num_workers=1", "needs 1 CPUs and 1 GPUs; the cluster has", "add nodes"),
+        ("train.batch_size=80000", "train.batch_size = 80000: the table has 1", "or less"),
+        ("train.batch_size=63 train.num_workers=2", "train.batch_size = 63 cannot be split over 2 workers", "a multiple of 2"),
+        ("model.latent_dim=0", "model.latent_dim = 0: expected a value greater than or equal to 1", "width of z"),
+        ("model.hidden_units=[]", "model.hidden_units = []", "widths of the encoder's hidden layers"),
+        ("model.latent_dims=3", "unknown setting 'model.latent_dims'", "did you mean 'model.latent_dim'?"),
+        ("trian.steps=3", "unknown setting 'trian'", "did you mean 'train'?"),
+        ("data.source=/nowhere.parquet", "source '/nowhere.parquet'", "check data.source"),
+        ("train.memory_gib=1e-6", "must hold", "set train.memory_gib"),
+    ],
+)
+def test_a_mistake_ends_with_message_and_hint_before_any_worker_starts(mistake, message, hint, trained, tiny, tmp_path, toml, run_cli):
+    config = toml(tiny(trained.fresh_run(tmp_path)))
+    status, out, err = run_cli("train", config, "--set", *mistake.split())
+    assert status == 2
+    assert message in err
+    assert hint in err.partition("Hint: ")[2]
+    assert "Traceback" not in err
+    assert "Training on" not in out
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_without_a_run_folder_there_is_a_hint(toml, tiny, run_cli):
+    status, _, err = run_cli("train", toml(tiny("")))
+    assert status == 2
+    assert "run.folder is not set" in err

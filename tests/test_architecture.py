@@ -1,0 +1,118 @@
+"""The shape of the package: which module may use which, where Ray may appear, and that importing loads neither Ray nor TensorFlow."""
+
+import ast
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import raygen
+
+PACKAGE = Path(raygen.__file__).parent
+MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+MAX_LINES = 350
+
+# From low to high: a module may import those before it.
+LEVELS = [
+    ["errors", "config", "storage", "streams", "shards", "batches", "metrics"],
+    ["arrow", "stats", "schema", "blocks", "codec", "source"],
+    ["model", "mixture", "latent", "decoding", "loop", "artifact"],
+    ["cluster", "data", "worker", "training", "generation"],
+    ["planning", "inspection", "starter", "demo", "cli"],
+]
+ORDER = list(itertools.chain(*LEVELS))
+ON_RAY = {"cluster", "data", "worker", "training", "generation", "planning"}
+WITHOUT_TENSORFLOW = {
+    "errors",
+    "config",
+    "storage",
+    "shards",
+    "batches",
+    "metrics",
+    "arrow",
+    "stats",
+    "schema",
+    "blocks",
+    "source",
+    "codec",
+    "starter",
+}
+
+
+def imports(module: str, everywhere: bool = True) -> set[str]:
+    """Names that a module imports, as `ray.data` or `raygen.codec`; only those at its top if not `everywhere`."""
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    found = set()
+    for node in ast.walk(tree) if everywhere else tree.body:
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} has a relative import"
+            found |= {f"{node.module}.{name.name}" for name in node.names}
+    return found
+
+
+def ours(module: str) -> set[str]:
+    return {name.split(".")[1] for name in imports(module) if name.startswith("raygen.")} & set(MODULES)
+
+
+def test_every_module_has_a_place():
+    assert set(MODULES) <= set(ORDER), "a new module needs a place in ORDER"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_arrows_point_down(module):
+    above = [other for other in ours(module) if ORDER.index(other) >= ORDER.index(module)]
+    assert not above, f"{module} imports {above}, which ORDER has above it"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_ray_only_in_its_shell_and_never_at_the_top(module):
+    libraries = {name.split(".")[0] for name in imports(module)}
+    assert "ray" not in libraries or module in ON_RAY
+    assert "ray" not in {name.split(".")[0] for name in imports(module, everywhere=False)}
+
+
+@pytest.mark.parametrize("module", sorted(WITHOUT_TENSORFLOW))
+def test_codes_and_settings_know_nothing_of_networks(module):
+    reached, left = set(), {module}
+    while left:
+        reached |= left
+        left = set().union(*map(ours, left)) - reached
+    for each in reached:
+        assert not {"tensorflow", "keras"} & {name.split(".")[0] for name in imports(each)}, f"{module} reaches {each}"
+
+
+@pytest.mark.parametrize("module", ["__init__", *MODULES])
+def test_files_are_short(module):
+    assert len((PACKAGE / f"{module}.py").read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+def run(code: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+
+
+HEAVY = "import sys; heavy = sorted({'ray', 'tensorflow', 'keras'} & set(sys.modules)); assert not heavy, heavy"
+LIGHT = {
+    "import raygen": "import raygen",
+    "config": "import raygen; raygen.Config().override({'train.steps': 5})",
+    "init": "import raygen; raygen.init",
+    "cli": "import raygen.cli; raygen.cli.parser().format_help()",
+    "--help": "import raygen.cli, contextlib\nwith contextlib.suppress(SystemExit): raygen.cli.main(['--help'])\n",
+}
+
+
+@pytest.mark.parametrize("code", LIGHT.values(), ids=LIGHT)
+def test_it_loads_neither_ray_nor_tensorflow(code):
+    done = run(f"{code}\n{HEAVY}")
+    assert done.returncode == 0, done.stderr
+
+
+def test_public_names_exist_and_others_do_not():
+    for name, home in raygen._HOMES.items():
+        tree = ast.parse((PACKAGE / f"{home.removeprefix('raygen.')}.py").read_text(encoding="utf-8"))
+        assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    with pytest.raises(AttributeError, match="module 'raygen' has no attribute 'nonsense'"):
+        _ = raygen.nonsense

@@ -1,0 +1,169 @@
+"""The command line, as a user types it; only what needs a trained model starts Ray."""
+
+import json
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from raygen import __version__, cli
+from raygen.config import Config
+
+VERBS = ("demo", "init", "train", "generate", "plan", "inspect")
+
+
+def test_help_names_every_verb_and_loads_neither_ray_nor_tensorflow():
+    program = "import sys\nfrom raygen import cli\ntry: cli.main(['--help'])\nfinally: print(*sorted(sys.modules), file=sys.stderr)"
+    began = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert time.perf_counter() - began < 20  # 0.3 s on a free machine; TensorFlow alone takes 4
+    assert done.returncode == 0
+    assert all(f"\n    {verb} " in done.stdout for verb in VERBS)
+    assert not {"ray", "tensorflow", "keras", "pandas", "pyarrow"} & set(done.stderr.split())
+
+
+def test_the_installed_command_tells_its_version():
+    command = Path(sys.executable).with_name("raygen")
+    done = subprocess.run([command, "--version"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, f"raygen {__version__}\n")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb, run_cli):
+    status, out, _ = run_cli(verb, "--help")
+    assert status == 0
+    assert out.startswith(f"usage: raygen {verb} ")
+    assert "--json" in out
+
+
+@pytest.mark.parametrize("arguments", [[], ["trian"], ["train"], ["train", "a.toml", "--rows", "3"], ["init"]])
+def test_a_wrong_command_line_ends_with_2_and_the_usage(arguments, run_cli):
+    status, _, err = run_cli(*arguments)
+    assert status == 2
+    assert "usage: raygen" in err
+
+
+@pytest.mark.parametrize(("text", "rows"), [("1e6", 10**6), ("1000000", 10**6), ("1.5e3", 1500), ("1", 1), ("9007199254740991", 2**53 - 1)])
+def test_rows_may_be_written_in_these_ways(text, rows):
+    assert cli.parser().parse_args(["generate", "model", "--rows", text]).rows == rows
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "many", "", "nan", "inf", "1e300", "9007199254740992"])
+def test_no_other_number_of_rows_is_taken(text, run_cli):
+    status, _, err = run_cli("generate", "model", f"--rows={text}")
+    assert status == 2
+    assert f"{text!r} is not a number of rows" in err
+
+
+def test_init_writes_a_config_that_loads_with_the_kinds_of_the_table(table, tmp_path, run_cli):
+    path = tmp_path / "mine.toml"
+    status, out, _ = run_cli("init", table, "-o", path)
+    assert status == 0
+    assert f"raygen train {path}" in out
+    config = Config.load(str(path))
+    assert config.data.source == str(table)
+    assert config.run.folder == "runs/mine"
+    assert len(config.schema_.columns) == 15
+    assert config.schema_.columns["age"] == "numeric"
+    assert config.schema_.columns["income"] == "categorical"
+    plain = config.override({"data.source": "", "run.folder": "", "schema.columns": {}})
+    assert plain == Config(), "what init writes are the defaults"
+    assert set(tomllib.loads(path.read_text())) == {"run", "data", "schema", "model", "train", "latent", "generate"}
+
+
+def test_init_replaces_a_file_only_when_told(table, tmp_path, run_cli):
+    path = tmp_path / "mine.toml"
+    path.write_text("mine")
+    status, _, err = run_cli("init", table, "-o", path)
+    assert (status, path.read_text()) == (2, "mine")
+    assert err == f"OutputError: '{path}' exists already.\nHint: choose another file with -o, or replace it with --force.\n"
+    assert run_cli("init", table, "-o", path, "--force")[0] == 0
+    assert path.read_text() != "mine"
+
+
+def test_init_of_a_missing_table_or_into_a_missing_folder_has_a_hint(table, tmp_path, run_cli):
+    for arguments in (["init", "nowhere.parquet", "-o", tmp_path / "a.toml"], ["init", table, "-o", tmp_path / "no" / "a.toml"]):
+        status, _, err = run_cli(*arguments)
+        assert status == 2
+        assert "Hint: " in err
+        assert not (tmp_path / "a.toml").exists()
+
+
+@pytest.mark.parametrize("verb", ["train", "generate", "plan"])
+def test_a_missing_config_ends_with_2_and_a_hint(verb, run_cli):
+    status, out, err = run_cli(verb, "nowhere.toml")
+    assert (status, out) == (2, "")
+    assert err == "ConfigError: config file 'nowhere.toml' cannot be read: No such file or directory.\nHint: raygen init DATA writes one.\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[run\n", "is not valid TOML"),
+        ("[train]\nstep = 3\n", "unknown setting 'train.step'"),
+        ("[train]\nsteps = 'many'\n", 'train.steps = "many": expected'),
+        ("[generate]\nrows = 0\n", "generate.rows = 0: expected"),
+    ],
+)
+def test_a_wrong_config_ends_with_2_and_a_hint(text, message, tmp_path, run_cli):
+    path = tmp_path / "wrong.toml"
+    path.write_text(text)
+    status, _, err = run_cli("generate", path)
+    assert status == 2
+    assert message in err
+    assert "\nHint: " in err
+
+
+def test_a_missing_model_ends_with_2_and_a_hint(run_cli):
+    status, _, err = run_cli("inspect", "nowhere")
+    assert status == 2
+    assert "there is no model" in err
+    assert "Hint: train one with raygen train CONFIG.toml" in err
+
+
+def test_overrides_of_a_model_folder_are_refused(tmp_path, run_cli):
+    status, _, err = run_cli("generate", tmp_path, "--set", "generate.rows=3")
+    assert status == 2
+    assert "--set has no effect" in err
+
+
+def test_json_is_the_last_line(table, tmp_path, run_cli):
+    status, out, _ = run_cli("init", table, "-o", tmp_path / "mine.toml", "--json")
+    assert status == 0
+    assert json.loads(out.splitlines()[-1]) == {"config": str(tmp_path / "mine.toml")}
+
+
+@pytest.mark.ray
+def test_inspect_shows_columns_training_and_samplers(trained, run_cli):
+    status, out, _ = run_cli("inspect", trained.model, "--json")
+    assert status == 0
+    *lines, last = out.splitlines()
+    columns = {line.split()[0]: line.split()[1] for line in lines if line}
+    assert columns["age"] == "numeric"
+    assert columns["income"] == "categorical"
+    assert any(trained.training.fingerprint in line for line in lines)
+    found = json.loads(last)
+    assert len(found["columns"]) == 15
+    assert set(found["metrics"]["samplers"]) == {"normal", "diagonal", "gaussian", "learned", "mixture"}
+    for name, scores in found["metrics"]["samplers"].items():
+        (line,) = (line for line in lines if line.split()[:1] == [name])
+        assert f"{scores['nats']:.3f} +- {scores['error']:.3f}" in line
+        assert ("<- drawn from" in line) == (name == found["sampler"])
+
+
+@pytest.mark.ray
+def test_plan_tells_rows_shards_actors_and_time_and_writes_nothing(trained, toml, tmp_path, run_cli):
+    before = sorted(Path(trained.config.run.folder).iterdir())
+    status, out, _ = run_cli("plan", toml(trained.config), "--rows", "1e9", "--json")
+    assert status == 0
+    assert "Source: " in out
+    assert "2,000 rows x 15 columns" in out
+    assert "1,000,000,000 rows, seed 0, in 1,000 shard(s) by 3 actor(s)" in out
+    answer = json.loads(out.splitlines()[-1])
+    assert answer["generate"]["seconds"] > 0
+    assert 5 < answer["generate"]["bytes"] / 1e9 < 100
+    assert answer["train"]["rows"] == 2000
+    assert sorted(Path(trained.config.run.folder).iterdir()) == before

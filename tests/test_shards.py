@@ -1,0 +1,73 @@
+"""The plan of a generation: shards tile the rows, items tile the shards, blocks cover a shard."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from raygen.shards import FILES_PER_FOLDER, ITEMS_PER_ACTOR, Plan, blocks
+
+patient = settings(deadline=None)  # the machine may be busy
+PLANS = st.builds(Plan, st.integers(1, 3000), st.integers(1, 400))
+
+
+@patient
+@given(PLANS)
+def test_spans_tile_the_rows(plan):
+    rows = [row for shard in range(plan.num_shards) for row in range(*plan.span(shard))]
+    assert rows == list(range(plan.rows))
+    sizes = [last - first for first, last in map(plan.span, range(plan.num_shards))]
+    assert set(sizes[:-1]) <= {plan.rows_per_shard}
+    assert 1 <= sizes[-1] <= plan.rows_per_shard
+
+
+@patient
+@given(PLANS, st.integers(1, 20))
+def test_items_tile_the_shards(plan, num_actors):
+    items = plan.items(num_actors)
+    assert [shard for item in items for shard in range(*item)] == list(range(plan.num_shards))
+    sizes = [last - first for first, last in items]
+    assert min(sizes) >= 1
+    assert max(sizes) - min(sizes) <= 1
+    assert len(items) <= num_actors * ITEMS_PER_ACTOR
+
+
+@patient
+@given(st.integers(0, 10**12), st.integers(1, 3000), st.integers(1, 400))
+def test_blocks_cover_a_range_of_rows(first, count, block_rows):
+    rows, numbers = [], []
+    for number, start, stop in blocks(first, first + count, block_rows):
+        assert 0 <= start < stop <= block_rows
+        rows += range(number * block_rows + start, number * block_rows + stop)
+        numbers.append(number)
+    assert rows == list(range(first, first + count))
+    assert len(set(numbers)) == len(numbers)
+
+
+@patient
+@given(PLANS, st.integers(1, 3000))
+def test_a_longer_generation_begins_with_the_same_shards(plan, more):
+    longer = Plan(plan.rows + more, plan.rows_per_shard)
+    whole = range(plan.num_shards - (plan.rows % plan.rows_per_shard > 0))
+    assert [longer.span(shard) for shard in whole] == [plan.span(shard) for shard in whole]
+
+
+@pytest.mark.parametrize("shard", [-1, 3, 10**9])
+def test_there_is_no_such_shard(shard):
+    with pytest.raises(IndexError, match="of 3"):
+        Plan(25, 10).span(shard)
+
+
+def test_names_sort_in_the_order_of_the_shards():
+    few, many = Plan(FILES_PER_FOLDER, 1), Plan(FILES_PER_FOLDER + 1, 1)
+    assert few.name(42) == "part-00000042.parquet"
+    assert many.name(42) == "000000/part-00000042.parquet"
+    assert many.name(FILES_PER_FOLDER) == "000001/part-00001000.parquet"
+    names = [many.name(shard) for shard in range(many.num_shards)]
+    assert names == sorted(set(names))
+
+
+def test_a_plan_of_a_trillion_rows_is_arithmetic():
+    plan = Plan(10**12, 10**6)
+    assert plan.num_shards == 10**6
+    assert plan.span(999_999) == (999_999_000_000, 10**12)
+    assert len(plan.items(100)) == 100 * ITEMS_PER_ACTOR
