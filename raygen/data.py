@@ -13,7 +13,7 @@ from raygen import batches, codec, storage
 from raygen.codec import Codec
 from raygen.config import Config
 from raygen.schema import Schema, check_table, infer
-from raygen.source import Source
+from raygen.source import CSV_PARSE, Source
 
 MARKER = "_encoded.json"
 
@@ -81,7 +81,7 @@ def read_dataset(source: Source):
     import ray
 
     if source.format == "csv":
-        options: dict = {"partitioning": None, "file_extensions": None, "convert_options": source.csv_options()}
+        options: dict = {"partitioning": None, "file_extensions": None, "parse_options": CSV_PARSE, "convert_options": source.csv_options()}
         return ray.data.read_csv(source.paths, filesystem=source.filesystem, **options)
     return ray.data.read_parquet(source.paths, filesystem=source.filesystem, partitioning=None, file_extensions=None).select_columns(
         source.schema.names

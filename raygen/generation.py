@@ -51,6 +51,7 @@ def generate(config: Config | str, rows: int | None = None, seed: int | None = N
     folder = folder if "://" in folder else storage.absolute(folder)
     plan = Plan(settings.rows, settings.rows_per_shard)
     found = artifact.load(model)
+    found.codec.schema.check_ids(plan.rows)
     identity = {"fingerprint": found.fingerprint, "seed": settings.seed, **asdict(plan), "compression": settings.compression}
     _claim(folder, identity)
     began = time.perf_counter()
