@@ -145,7 +145,8 @@ class Loop:
     @tf.function(reduce_retracing=True)
     def _score(self, codes, offsets, first):
         d = self.config.model.latent_dim
-        noise = streams.normal(self.held_noise, (tf.shape(codes)[0], d), first * d * streams.PER_COUNTER)
+        width = -(-d // streams.PER_COUNTER) * streams.PER_COUNTER  # whole counters for each row, so that its noise is its own
+        noise = streams.normal(self.held_noise, (tf.shape(codes)[0], width), first * width)[:, :d]
         reconstruction, kl = self.model.bound(tf.cast(codes, tf.int32), positions(offsets), noise)
         return tf.stack([tf.reduce_sum(reconstruction), tf.reduce_sum(kl), tf.cast(tf.shape(codes)[0], tf.float32)])
 
@@ -155,7 +156,7 @@ class Loop:
 
     @tf.function
     def _sum(self, value):
-        return self._all_reduce(lambda v: v, (value,))
+        return self._all_reduce(tf.identity, (value,))
 
     def _all_reduce(self, replica, args):
         """`replica(*args)` summed over all workers.
