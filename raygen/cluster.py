@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 from dataclasses import dataclass
 
 from raygen.errors import ClusterError
@@ -13,6 +14,7 @@ DRIVER_ENVIRONMENT = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # hides a harmless line for each actor pool (ray#53727)
 }
+CONNECT_SECONDS = 10
 OBJECT_STORE_BYTES = 300 * 2**20  # of a Ray on this machine: only small tables pass through it
 
 
@@ -46,7 +48,9 @@ def connected():
     if ours:
         address = os.environ.get("RAY_ADDRESS")
         options = {"log_to_driver": False, "logging_level": "ERROR"}
-        if not address:
+        if address:
+            _check_reachable(address)
+        else:
             options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
         try:
             with silent_stderr():
@@ -60,6 +64,17 @@ def connected():
     finally:
         if ours:
             ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Refuse a `host:port` that nothing listens on: Ray itself would wait for minutes."""
+    host, _, port = address.rpartition("//")[2].rpartition(":")
+    if not port.isdigit():
+        return  # "auto" and the like
+    try:
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise ClusterError(f"RAY_ADDRESS = '{address}' cannot be reached: {error}.", "start the cluster, or unset it to use this machine.") from None
 
 
 def prepare_environment(variables: dict[str, str] = ENVIRONMENT) -> None:

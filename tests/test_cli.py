@@ -1,6 +1,7 @@
 """The command line, as a user types it; only what needs a trained model starts Ray."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -167,3 +168,13 @@ def test_plan_tells_rows_shards_actors_and_time_and_writes_nothing(trained, toml
     assert 5 < answer["generate"]["bytes"] / 1e9 < 100
     assert answer["train"]["rows"] == 2000
     assert sorted(Path(trained.config.run.folder).iterdir()) == before
+
+
+def test_a_cluster_address_that_nothing_listens_on_is_refused_at_once(tmp_path):
+    config = tmp_path / "run.toml"
+    config.write_text(f'data.source = "{tmp_path}"\nrun.folder = "{tmp_path}/run"\n')
+    environment = {**os.environ, "RAY_ADDRESS": "127.0.0.1:1"}
+    command = [sys.executable, "-m", "raygen.cli", "train", str(config)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    assert done.returncode == 2
+    assert done.stderr.startswith("ClusterError: RAY_ADDRESS = '127.0.0.1:1' cannot be reached") and "Hint:" in done.stderr

@@ -29,7 +29,7 @@ def rows():
     rng = np.random.default_rng(0)
     n = 3000
     x = np.round(rng.normal(size=n), 2)
-    text = [None if i % 7 == 0 else f"a \"quoted\",\n{i % 5} text" for i in range(n)]
+    text = [None if i % 7 == 0 else f'a "quoted",\n{i % 5} text' for i in range(n)]
     return pa.table({"x": x, "n": rng.integers(0, 9, n), "text": text, "flag": rng.uniform(size=n) < 0.3})
 
 
