@@ -42,12 +42,12 @@ def _training(config: Config, available, say) -> dict:
     source, schema, notes = data.describe(config)
     rows = sum(source.count_rows())
     t = config.train
-    size = t.batch_size or min(training.BATCH_ROWS, int(rows * (1 - t.holdout)))
-    epochs = t.steps * size / max(1, rows * (1 - t.holdout))
+    t = training.sized(config, rows).train
+    epochs = t.steps * t.batch_size / (rows * (1 - t.holdout))
     say(f"Source: {config.data.source}: {rows:,} rows x {len(schema.kinds)} columns ({len(schema.learned)} learned) in {len(source.paths)} file(s).")
     for name, note in notes.items():
         say(f"  column '{name}' {note}.")
-    say(f"Train: {max(1, t.num_workers)} worker(s) of {cpus} CPU(s), {t.steps:,} steps of {size} rows ({epochs:.1f} epochs).")
+    say(f"Train: {max(1, t.num_workers)} worker(s) of {cpus} CPU(s), {t.steps:,} steps of {t.batch_size} rows ({epochs:.1f} epochs).")
     return {"rows": rows, "columns": schema.kinds, "workers": t.num_workers, "cpus_per_worker": cpus, "steps": t.steps, "epochs": epochs}
 
 

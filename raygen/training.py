@@ -48,7 +48,8 @@ def train(config: Config, say=print) -> Training:
     with cluster.connected() as available:
         cpus = check_workers(config, available)
         encoded = data.encode(config, say)
-        asked, config = config, sized(config, encoded)
+        check_memory(config, encoded)
+        asked, config = config, sized(config, encoded.num_rows)
         for name, note in encoded.notes.items():
             say(f"Note: column '{name}' {note}.")
         workers = f"{config.train.num_workers} worker(s)" if config.train.num_workers else "this process"
@@ -94,25 +95,30 @@ def check_workers(config: Config, available: cluster.Resources) -> int:
     return cpus
 
 
-def sized(config: Config, encoded: data.Encoded) -> Config:
-    """The config with its batch size and steps settled.
-
-    Raises:
-        ConfigError: If the table cannot fill the batch, or the holdout leaves nothing.
-        ClusterError: If the encoded table does not fit the workers' memory.
-    """
+def check_memory(config: Config, encoded: data.Encoded) -> None:
+    """Refuse an encoded table that does not fit the workers' memory."""
     t, workers = config.train, max(1, config.train.num_workers)
-    held = int(batches.held_out(np.arange(encoded.num_rows), t.holdout, config.run.seed).sum())
-    training = encoded.num_rows - held
-    if held == 0 or training < workers:
-        raise ConfigError(f"train.holdout = {t.holdout} leaves {training} of {encoded.num_rows} rows to train on and {held} to score.", "change it.")
     need = encoded.worker_bytes(workers) / 2**30
     if need > t.memory_gib:
         message = f"train.memory_gib = {t.memory_gib:g}: each of {workers} workers must hold {need:.1f} GiB of encoded rows."
         more = int(np.ceil(need * workers / t.memory_gib))
         raise ClusterError(message, f"set train.memory_gib = {int(np.ceil(need))}, or train.num_workers = {more}.")
+
+
+def sized(config: Config, num_rows: int) -> Config:
+    """The config with its batch size, steps and patience settled for a table of so many rows.
+
+    Raises:
+        ConfigError: If the table cannot fill the batch, or the holdout leaves nothing.
+    """
+    t, workers = config.train, max(1, config.train.num_workers)
+    held = int(batches.held_out(np.arange(num_rows), t.holdout, config.run.seed).sum())
+    training = num_rows - held
+    if held == 0 or training < workers:
+        raise ConfigError(f"train.holdout = {t.holdout} leaves {training} of {num_rows} rows to train on and {held} to score.", "change it.")
     most = training // batches.LANES * batches.LANES if training >= batches.LANES else training // workers * workers
-    size = t.batch_size or min(most, BATCH_ROWS, max(SMALL_BATCH_ROWS, most // 4 // batches.LANES * batches.LANES))
+    fitting = min(most, BATCH_ROWS, max(SMALL_BATCH_ROWS, most // 4 // batches.LANES * batches.LANES))
+    size = t.batch_size or max(1, fitting // workers) * workers
     lanes = batches.num_lanes(size, workers)
     if size % lanes:
         raise ConfigError(f"train.batch_size = {size} cannot be split over {workers} workers.", f"set it to a multiple of {workers}.")

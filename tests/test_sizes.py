@@ -1,0 +1,35 @@
+"""Batch, steps and patience that training settles from the number of rows; `raygen plan` prints the same."""
+
+import pytest
+
+from raygen import training
+from raygen.config import Config
+from raygen.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("rows", "workers", "batch_size", "steps", "patience"),
+    [
+        (32_561, 1, 512, 6000, 0),
+        (32_561, 2, 512, 6000, 0),
+        (32_561, 3, 510, 6000, 0),
+        (891, 1, 192, 1200, 5),
+        (40, 1, 32, 300, 5),
+    ],
+)
+def test_sizes_follow_the_table(rows, workers, batch_size, steps, patience):
+    t = training.sized(Config().override({"train.num_workers": workers}), rows).train
+    assert (t.batch_size, t.steps, t.patience) == (batch_size, steps, patience)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"train.batch_size": 1000}, "train.batch_size = 1000: the table has"),
+        ({"train.batch_size": 100, "train.num_workers": 3}, "cannot be split over 3 workers"),
+        ({"train.holdout": 1e-6, "run.seed": 1}, "train.holdout = 1e-06 leaves"),
+    ],
+)
+def test_what_the_table_cannot_fill_is_refused(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        training.sized(Config().override(settings), 891)
