@@ -17,6 +17,7 @@ MAX_LINES = 350
 # From low to high: a module may import those before it.
 LEVELS = [
     ["errors", "config", "storage", "streams", "shards", "batches", "metrics"],
+    ["latent_words", "latent_lines", "latent_figures", "latent_page"],
     ["arrow", "stats", "schema", "blocks", "codec", "source"],
     ["model", "mixture", "latent", "decoding", "loop", "artifact"],
     ["cluster", "data", "worker", "training", "generation"],
@@ -38,6 +39,10 @@ WITHOUT_TENSORFLOW = {
     "source",
     "codec",
     "starter",
+    "latent_words",
+    "latent_lines",
+    "latent_figures",
+    "latent_page",
 }
 
 
@@ -94,7 +99,7 @@ def run(code: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
 
 
-HEAVY = "import sys; heavy = sorted({'ray', 'tensorflow', 'keras'} & set(sys.modules)); assert not heavy, heavy"
+HEAVY = "import sys; heavy = sorted({'ray', 'tensorflow', 'keras', 'matplotlib', 'jinja2'} & set(sys.modules)); assert not heavy, heavy"
 LIGHT = {
     "import raygen": "import raygen",
     "config": "import raygen; raygen.Config().override({'train.steps': 5})",
