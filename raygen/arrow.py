@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 
 TICKS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 SECONDS_PER_DAY = 86_400
-INT64 = np.iinfo(np.int64)
+INT32, INT64 = np.iinfo(np.int32), np.iinfo(np.int64)
+EXACT = 2**53 - 1  # from 2^53 on, whole numbers have no float64 of their own
 LARGEST = 1e300  # so that differences stay finite; what is larger marks a missing value, as the largest float does
 EXACT_POWER = 22  # 10.0**22 is the last power of ten that float64 holds exactly
 
@@ -53,6 +54,18 @@ def from_numbers(values: np.ndarray, kind: pa.DataType, nullable: bool = True) -
     return _through_dictionary(pa.array(values, pa.float64(), mask=missing), kind, _from_floats)
 
 
+def within(values: np.ndarray, kind: pa.DataType) -> np.ndarray:
+    """`values` clipped to what a number of this type can be; NaN stays. (`from_numbers` does so for decimals.)"""
+    kind = value_type(kind)
+    if pa.types.is_integer(kind):
+        info = np.iinfo(kind.to_pandas_dtype())
+        return np.clip(values, max(info.min, -EXACT), min(info.max, EXACT))
+    if pa.types.is_floating(kind):
+        largest = min(float(np.finfo(kind.to_pandas_dtype()).max), LARGEST)
+        return np.clip(values, -largest, largest)
+    return values
+
+
 def strings(array: pa.Array | pa.ChunkedArray) -> pa.Array:
     """UTF-8 text of each value; null where missing."""
     return pc.cast(plain(array), pa.large_string())
@@ -91,6 +104,13 @@ def from_day_and_time(day: np.ndarray, time: np.ndarray, kind: pa.DataType) -> p
     whole = np.where(fits, day, 0).astype(np.int64) * ticks + np.where(fits, time, 0).astype(np.int64)
     whole = np.where(fits, whole, np.where(about > 0, INT64.max, INT64.min + 1))
     return _through_dictionary(pa.array(whole, pa.int64(), mask=missing), kind, _from_ticks)
+
+
+def within_day(day: np.ndarray, time: np.ndarray, kind: pa.DataType) -> tuple[np.ndarray, np.ndarray]:
+    """Days clipped to what a date of this type can be, and ticks to those of one day; NaN stays."""
+    if pa.types.is_date32(value_type(kind)):
+        day = np.clip(day, INT32.min, INT32.max)
+    return day, np.clip(time, 0, ticks_per_day(kind) - 1)
 
 
 def _through_dictionary(array: pa.Array, kind: pa.DataType, build: Callable[[pa.Array, pa.DataType], pa.Array]) -> pa.Array:
