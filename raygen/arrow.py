@@ -54,16 +54,16 @@ def from_numbers(values: np.ndarray, kind: pa.DataType, nullable: bool = True) -
     return _through_dictionary(pa.array(values, pa.float64(), mask=missing), kind, _from_floats)
 
 
-def within(values: np.ndarray, kind: pa.DataType) -> np.ndarray:
-    """`values` clipped to what a number of this type can be; NaN stays. (`from_numbers` does so for decimals.)"""
+def limits(kind: pa.DataType) -> tuple[float, float]:
+    """Lowest and highest number, or day of a datetime, that this type can hold; those of decimals and moments are kept by what makes them."""
     kind = value_type(kind)
     if pa.types.is_integer(kind):
         info = np.iinfo(kind.to_pandas_dtype())
-        return np.clip(values, max(info.min, -EXACT), min(info.max, EXACT))
-    if pa.types.is_floating(kind):
-        largest = min(float(np.finfo(kind.to_pandas_dtype()).max), LARGEST)
-        return np.clip(values, -largest, largest)
-    return values
+        return max(info.min, -EXACT), min(info.max, EXACT)
+    if pa.types.is_date32(kind):
+        return INT32.min, INT32.max
+    largest = min(float(np.finfo(kind.to_pandas_dtype()).max), LARGEST) if pa.types.is_floating(kind) else LARGEST
+    return -largest, largest
 
 
 def strings(array: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -104,13 +104,6 @@ def from_day_and_time(day: np.ndarray, time: np.ndarray, kind: pa.DataType) -> p
     whole = np.where(fits, day, 0).astype(np.int64) * ticks + np.where(fits, time, 0).astype(np.int64)
     whole = np.where(fits, whole, np.where(about > 0, INT64.max, INT64.min + 1))
     return _through_dictionary(pa.array(whole, pa.int64(), mask=missing), kind, _from_ticks)
-
-
-def within_day(day: np.ndarray, time: np.ndarray, kind: pa.DataType) -> tuple[np.ndarray, np.ndarray]:
-    """Days clipped to what a date of this type can be, and ticks to those of one day; NaN stays."""
-    if pa.types.is_date32(value_type(kind)):
-        day = np.clip(day, INT32.min, INT32.max)
-    return day, np.clip(time, 0, ticks_per_day(kind) - 1)
 
 
 def _through_dictionary(array: pa.Array, kind: pa.DataType, build: Callable[[pa.Array, pa.DataType], pa.Array]) -> pa.Array:

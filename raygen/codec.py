@@ -61,8 +61,11 @@ class Codec:
         for name, part in stats.items():
             if isinstance(part, CategoryStats):
                 blocks[name] = CategoryBlock.fit(part, max_categories)
+            elif numeric == "gaussian":
+                kind = schema.arrow.field(name.removesuffix(TIME)).type
+                blocks[name] = GaussianBlock.fit(part, *((0, arrow.ticks_per_day(kind) - 1) if name.endswith(TIME) else arrow.limits(kind)))
             else:
-                blocks[name] = GaussianBlock.fit(part) if numeric == "gaussian" else NumericBlock.fit(part, bars)
+                blocks[name] = NumericBlock.fit(part, bars)
         return cls(schema, blocks)
 
     @property
@@ -124,11 +127,9 @@ class Codec:
             if kind == "id":
                 columns.append(_numbered(first_row, len(codes), field.type))
             elif kind == "datetime":
-                moment = values[name], values[name + TIME]
-                columns.append(arrow.from_day_and_time(*(arrow.within_day(*moment, field.type) if self.gaussian else moment), field.type))
+                columns.append(arrow.from_day_and_time(values[name], values[name + TIME], field.type))
             elif kind == "numeric":
-                number = arrow.within(values[name], field.type) if self.gaussian else values[name]
-                columns.append(arrow.from_numbers(number, field.type, field.nullable))
+                columns.append(arrow.from_numbers(values[name], field.type, field.nullable))
             else:
                 columns.append(arrow.from_strings(values[name], field.type))
         return pa.Table.from_arrays(columns, schema=self.schema.output)

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
+from raygen.arrow import LARGEST
 from raygen.blocks import in_units
 from raygen.stats import NumericStats
 
@@ -12,11 +13,12 @@ from raygen.stats import NumericStats
 class GaussianBlock:
     """A number as its distance from the mean in standard deviations; its only codes say whether there is a value.
 
-    What is drawn is rounded as the column is, but not clipped to the observed range: a Gaussian has no ends.
+    What is drawn is rounded as the column is, but not clipped to the observed range: a Gaussian has no ends. Only the type has.
 
     Attributes:
         mean, std: Of the column's values; `std` is 0 in a column of one value (or none), where nothing is left to learn.
         decimals, divisor: What a drawn value is rounded to.
+        lowest, highest: What the column's type can hold, in whole multiples of the divisor.
         missing: Share of the rows that have no value; if there are some, and some that have one, code 1 stands for it.
     """
 
@@ -24,18 +26,22 @@ class GaussianBlock:
     std: float
     decimals: int
     divisor: int
+    lowest: float
+    highest: float
     missing: float
 
     @classmethod
-    def fit(cls, stats: NumericStats) -> "GaussianBlock":
+    def fit(cls, stats: NumericStats, lowest: float = -LARGEST, highest: float = LARGEST) -> "GaussianBlock":
+        """The block of a column whose type ends at `lowest` and `highest`."""
         values, share = stats.distribution()
+        unit = max(1, stats.divisor)
+        units = stats.decimals, stats.divisor, float(-(-lowest // unit) * unit), float(highest // unit * unit)
         if not len(values):
-            return cls(0.0, 0.0, 0, 0, 1.0)
+            return cls(0.0, 0.0, *units, 1.0)
         scale = np.abs(values).max() or 1.0  # squares of the largest numbers would overflow
         mean = np.sum(share * (values / scale))
         std = np.sqrt(np.sum(share * (values / scale - mean) ** 2))
-        missing = stats.num_missing / stats.num_rows
-        return cls(float(mean * scale), float(std * scale), stats.decimals, stats.divisor, missing)
+        return cls(float(mean * scale), float(std * scale), *units, stats.num_missing / stats.num_rows)
 
     @property
     def cardinality(self) -> int:
@@ -58,7 +64,9 @@ class GaussianBlock:
 
     def decode(self, codes: np.ndarray, position: np.ndarray) -> np.ndarray:
         """Codes and standard deviations from the mean to float64 values; NaN where missing."""
-        drawn = in_units(self.mean + self.std * position.astype(float), self.decimals, self.divisor) if self.std else np.full(len(codes), self.mean)
+        drawn = np.full(len(codes), self.mean)
+        if self.std:
+            drawn = in_units(self.mean + self.std * position.astype(float), self.decimals, self.divisor).clip(self.lowest, self.highest)
         return np.where((codes > 0) | (self.missing == 1), np.nan, drawn)
 
     def to_dict(self) -> dict:
