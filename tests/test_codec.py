@@ -268,6 +268,7 @@ def test_what_the_network_is_told(table):
     ends = np.cumsum(tables.cardinalities)
     for i, (first, last) in enumerate(zip(ends - tables.cardinalities, ends, strict=True)):
         assert tables.has_offset[first:last].any() == (i < tables.num_offsets)  # blocks with bars come first
+        assert tables.has_offset[first:last].sum() == (built.blocks[built.parts[i]].is_bar.sum() if i < tables.num_offsets else 0)
         assert tables.ordered[i] == (KINDS[built.parts[i].removesuffix(codec.TIME)] in ("numeric", "datetime"))
         assert built.frequencies()[first:last].sum() == pytest.approx(1)
         assert np.all(built.frequencies()[first:last] >= 0)

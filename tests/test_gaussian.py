@@ -16,7 +16,7 @@ from scipy import stats
 from raygen import arrow, codec, data, inspection, latent
 from raygen.codec import Codec
 from raygen.config import Config
-from raygen.decoding import Decoder
+from raygen.decoding import Decoder, draw_gaussian
 from raygen.errors import SchemaError
 from raygen.gaussian import GaussianBlock
 from raygen.loop import build, positions
@@ -53,7 +53,7 @@ def test_any_numbers(values):
     assert block.frequencies() == pytest.approx(np.bincount(codes, minlength=block.cardinality) / len(values) if len(values) else [1])
     back, missing = block.decode(codes, away), np.isnan(values)
     assert np.array_equal(np.isnan(back), missing)
-    close = 1e-6 * (block.std * np.abs(away.astype(float)) + abs(block.mean)) + 1e-14 * block.std + 10.0 ** -min(block.decimals, 320)
+    close = 1e-6 * (block.std * np.abs(away.astype(float)) + abs(block.mean)) + 1e-14 * block.std + max(10.0**-block.decimals, block.divisor)
     assert np.all(np.abs(back - values)[~missing] <= close[~missing])
     if block.decimals == 0 and block.divisor and np.nanmax(np.abs(values)) < 1e6:
         assert np.array_equal(back, values, equal_nan=True)
@@ -155,7 +155,7 @@ def test_what_the_network_is_told():
     assert (words["x"], words["price"], words["constant"], words["word"]) == ("Gaussian", "Gaussian, missing", "one value", "2 categories")
 
 
-@pytest.mark.parametrize("away", [-40.0, 40.0])
+@pytest.mark.parametrize("away", [-40.0, 40.0, -1e9, 1e9])
 def test_draws_far_from_the_mean_still_fit_their_type(away):
     table = a_table()
     built = fitted(table)
@@ -290,6 +290,12 @@ def test_draws_are_around_the_mean_with_the_learned_variance():
     out = built.decode(codes, position)
     out.validate(full=True)
     assert np.nanstd(arrow.numbers(out["x"])) == pytest.approx(built.blocks["x"].std * np.exp(-0.75), rel=0.03)
+
+
+def test_the_first_and_the_last_uniform_are_drawn_alike():
+    ends = draw_gaussian(keras.ops.convert_to_tensor(np.array([0, 0.5 - 2.0**-23, 0.5, 1 - 2.0**-23], np.float32)), 0.0, 2.0).numpy()
+    assert ends[0] == pytest.approx(2 * stats.norm.ppf(2.0**-24), rel=1e-4)
+    np.testing.assert_allclose(ends, -ends[::-1], rtol=1e-4)
 
 
 def test_bars_stay_the_default():
