@@ -8,7 +8,7 @@ import pyarrow as pa
 from raygen import arrow
 from raygen.blocks import CategoryBlock, NumericBlock
 from raygen.errors import ModelError, SchemaError
-from raygen.gaussian import GaussianBlock
+from raygen.gaussian_block import GaussianBlock
 from raygen.schema import Schema
 from raygen.stats import CategoryStats, NumericStats
 

@@ -3,7 +3,7 @@
 from raygen import artifact, storage
 from raygen.blocks import NumericBlock
 from raygen.codec import TIME
-from raygen.gaussian import GaussianBlock
+from raygen.gaussian_block import GaussianBlock
 
 
 def inspect(model: str, say=print) -> dict:

@@ -17,7 +17,7 @@ MAX_LINES = 350
 # From low to high: a module may import those before it.
 LEVELS = [
     ["errors", "config", "storage", "streams", "shards", "batches", "metrics"],
-    ["arrow", "stats", "schema", "blocks", "gaussian", "codec", "source"],
+    ["arrow", "stats", "schema", "blocks", "gaussian_block", "codec", "source"],
     ["model", "mixture", "latent", "decoding", "loop", "artifact"],
     ["cluster", "data", "worker", "training", "generation"],
     ["planning", "inspection", "starter", "demo", "cli"],
@@ -35,7 +35,7 @@ WITHOUT_TENSORFLOW = {
     "stats",
     "schema",
     "blocks",
-    "gaussian",
+    "gaussian_block",
     "source",
     "codec",
     "starter",

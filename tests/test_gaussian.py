@@ -18,7 +18,7 @@ from raygen.codec import Codec
 from raygen.config import Config
 from raygen.decoding import Decoder, draw_gaussian
 from raygen.errors import SchemaError
-from raygen.gaussian import GaussianBlock
+from raygen.gaussian_block import GaussianBlock
 from raygen.loop import build, positions
 from raygen.model import VAE
 from raygen.schema import Schema, infer
