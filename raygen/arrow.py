@@ -8,7 +8,8 @@ import pyarrow.compute as pc
 
 TICKS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 SECONDS_PER_DAY = 86_400
-INT64 = np.iinfo(np.int64)
+INT32, INT64 = np.iinfo(np.int32), np.iinfo(np.int64)
+EXACT = 2**53 - 1  # from 2^53 on, whole numbers have no float64 of their own
 LARGEST = 1e300  # so that differences stay finite; what is larger marks a missing value, as the largest float does
 EXACT_POWER = 22  # 10.0**22 is the last power of ten that float64 holds exactly
 
@@ -51,6 +52,18 @@ def from_numbers(values: np.ndarray, kind: pa.DataType, nullable: bool = True) -
     """
     missing = np.isnan(values) if nullable or not pa.types.is_floating(value_type(kind)) else None
     return _through_dictionary(pa.array(values, pa.float64(), mask=missing), kind, _from_floats)
+
+
+def limits(kind: pa.DataType) -> tuple[float, float]:
+    """Lowest and highest number, or day of a datetime, that this type can hold; those of decimals and moments are kept by what makes them."""
+    kind = value_type(kind)
+    if pa.types.is_integer(kind):
+        info = np.iinfo(kind.to_pandas_dtype())
+        return max(info.min, -EXACT), min(info.max, EXACT)
+    if pa.types.is_date32(kind):
+        return INT32.min, INT32.max
+    largest = min(float(np.finfo(kind.to_pandas_dtype()).max), LARGEST) if pa.types.is_floating(kind) else LARGEST
+    return -largest, largest
 
 
 def strings(array: pa.Array | pa.ChunkedArray) -> pa.Array:

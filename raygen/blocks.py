@@ -76,6 +76,11 @@ class NumericBlock:
         """bool of shape (cells,): the cell is a range, not an atom."""
         return self.grid[:, 0] != self.grid[:, -1]
 
+    @property
+    def has_offset(self) -> np.ndarray:
+        """bool of shape (cardinality,): the code stands for values that differ."""
+        return np.append(self.is_bar, np.zeros(self.cardinality - len(self.grid), bool))
+
     def encode(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """float64 `values` (NaN: missing) to codes, and to the position inside the bar, uint8 in 256 steps of mass."""
         codes = np.full(len(values), len(self.grid), np.int64)
@@ -116,10 +121,7 @@ class NumericBlock:
         part = place - index
         between = left * (1 - part)
         between += right * part
-        if self.divisor > 1:
-            between = np.round(between / self.divisor) * self.divisor
-        elif self.decimals < MAX_DECIMALS:
-            between = rounded(between, self.decimals)
+        between = in_units(between, self.decimals, self.divisor)
         values = np.where(stepped, left, np.clip(between, self.minimum, self.maximum))
         values[gone] = np.nan
         return values
@@ -230,6 +232,13 @@ class CategoryBlock:
     @classmethod
     def from_dict(cls, state: dict) -> "CategoryBlock":
         return cls(state["members"], np.asarray(state["codes"], np.int64), np.asarray(state["shares"], float), state["missing"])
+
+
+def in_units(values: np.ndarray, decimals: int, divisor: int) -> np.ndarray:
+    """`values` rounded to multiples of a column's divisor, or to its decimals."""
+    if divisor > 1:
+        return np.round(values / divisor) * divisor
+    return rounded(values, decimals) if decimals < MAX_DECIMALS else values
 
 
 def _frequencies(shares: np.ndarray, missing: float) -> np.ndarray:

@@ -8,22 +8,25 @@ import pyarrow as pa
 from raygen import arrow
 from raygen.blocks import CategoryBlock, NumericBlock
 from raygen.errors import ModelError, SchemaError
+from raygen.gaussian_block import GaussianBlock
 from raygen.schema import Schema
 from raygen.stats import CategoryStats, NumericStats
 
 TIME = "\x00time"  # suffix of the part of a datetime column that holds the time of day
+Block = NumericBlock | GaussianBlock | CategoryBlock
 
 
 @dataclass(frozen=True)
 class Tables:
-    """What the network needs to know of the codes; blocks with bars come first.
+    """What the network needs to know of the codes; blocks with offsets come first.
 
     Attributes:
         cardinalities: Codes of each block.
         ordered: For each block, whether its codes are in the order of values.
-        num_offsets: Blocks with bars.
+        num_offsets: Blocks with offsets.
         low, high: float32 of shape (sum of cardinalities,): shares of the column below and up to a code; .5 where unordered.
-        is_bar: bool of shape (sum of cardinalities,).
+        has_offset: bool of shape (sum of cardinalities,): the code is a bar, or stands for the values of a Gaussian block.
+        gaussian: Offsets are standard deviations from the mean instead of positions inside a bar.
     """
 
     cardinalities: list[int]
@@ -31,7 +34,8 @@ class Tables:
     num_offsets: int
     low: np.ndarray
     high: np.ndarray
-    is_bar: np.ndarray
+    has_offset: np.ndarray
+    gaussian: bool = False
 
 
 class Codec:
@@ -42,25 +46,35 @@ class Codec:
         blocks: A block for each part (a column, or the time of day of a datetime column) by its name.
     """
 
-    def __init__(self, schema: Schema, blocks: dict[str, NumericBlock | CategoryBlock]):
+    def __init__(self, schema: Schema, blocks: dict[str, Block]):
         self.schema = schema
-        with_bars = [n for n, b in blocks.items() if isinstance(b, NumericBlock) and b.is_bar.any()]
-        self.parts = with_bars + [n for n in blocks if n not in with_bars]
+        with_offsets = [n for n, b in blocks.items() if not isinstance(b, CategoryBlock) and b.has_offset.any()]
+        self.parts = with_offsets + [n for n in blocks if n not in with_offsets]
         self.blocks = {name: blocks[name] for name in self.parts}
-        self.num_offsets = len(with_bars)
+        self.num_offsets = len(with_offsets)
+        self.gaussian = any(isinstance(block, GaussianBlock) for block in blocks.values())
 
     @classmethod
-    def fit(cls, schema: Schema, stats: dict, bars: int, max_categories: int) -> "Codec":
-        """Build the codec from the statistics of each part (see `observe`)."""
-        blocks: dict[str, NumericBlock | CategoryBlock] = {}
+    def fit(cls, schema: Schema, stats: dict, bars: int, max_categories: int, numeric: str = "bars") -> "Codec":
+        """Build the codec from the statistics of each part (see `observe`); `numeric` is "bars" or "gaussian"."""
+        blocks: dict[str, Block] = {}
         for name, part in stats.items():
-            numeric = isinstance(part, NumericStats)
-            blocks[name] = NumericBlock.fit(part, bars) if numeric else CategoryBlock.fit(part, max_categories)
+            if isinstance(part, CategoryStats):
+                blocks[name] = CategoryBlock.fit(part, max_categories)
+            elif numeric == "gaussian":
+                kind = schema.arrow.field(name.removesuffix(TIME)).type
+                blocks[name] = GaussianBlock.fit(part, *((0, arrow.ticks_per_day(kind) - 1) if name.endswith(TIME) else arrow.limits(kind)))
+            else:
+                blocks[name] = NumericBlock.fit(part, bars)
         return cls(schema, blocks)
 
     @property
     def num_columns(self) -> int:
         return len(self.parts)
+
+    @property
+    def offset_type(self) -> type:
+        return np.float32 if self.gaussian else np.uint8
 
     def encode(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         """Turn a table into codes.
@@ -69,22 +83,23 @@ class Codec:
             table: Rows with every learned column of the schema, in any order.
 
         Returns:
-            uint16 codes of shape (table.num_rows, num_columns), each below the cardinality of its block, and uint8 positions inside
-            the bar of shape (table.num_rows, num_offsets), in 256ths of the bar's mass.
+            uint16 codes of shape (table.num_rows, num_columns), each below the cardinality of its block, and offsets of shape
+            (table.num_rows, num_offsets): uint8 positions inside the bar, in 256ths of its mass, or float32 standard deviations from
+            the mean.
 
         Raises:
             SchemaError: If a value is missing in a column that had none in the statistics.
         """
         values = parts(self.schema, table)
         codes = np.empty((table.num_rows, self.num_columns), np.uint16)
-        offsets = np.empty((table.num_rows, self.num_offsets), np.uint8)
+        offsets = np.empty((table.num_rows, self.num_offsets), self.offset_type)
         for i, (name, block) in enumerate(self.blocks.items()):
-            if isinstance(block, NumericBlock):
+            if isinstance(block, CategoryBlock):
+                codes[:, i] = block.encode(values[name])
+            else:
                 codes[:, i], offset = block.encode(values[name])
                 if i < self.num_offsets:
                     offsets[:, i] = offset
-            else:
-                codes[:, i] = block.encode(values[name])
             if len(codes) and codes[:, i].max() >= block.cardinality:
                 message = f"column '{name.removesuffix(TIME)}' has missing values; when its statistics were taken it had none."
                 raise SchemaError(message, "leave the source as it is while it is read.")
@@ -95,7 +110,8 @@ class Codec:
 
         Args:
             codes: Integers of shape (rows, num_columns).
-            positions: Floats in [0, 1) of shape (rows, num_columns): where in the bar, or which member of the group.
+            positions: Floats of shape (rows, num_columns): where in the bar or which member of the group, in [0, 1), or how many
+                standard deviations from the mean.
             first_row: Number of the first of these rows among all that are generated; `id` columns are made of it.
 
         Raises:
@@ -120,20 +136,20 @@ class Codec:
 
     def tables(self) -> Tables:
         """Constants of the code space for the network."""
-        low, high, is_bar = [], [], []
+        low, high, has_offset = [], [], []
         for block in self.blocks.values():
             size = block.cardinality
-            below, upto, bar = np.full(size, 0.5), np.full(size, 0.5), np.zeros(size, bool)
+            below, upto = np.full(size, 0.5), np.full(size, 0.5)
             if isinstance(block, NumericBlock):
                 cells = len(block.grid)
-                below[:cells], upto[:cells], bar[:cells] = block.low, block.high, block.is_bar
+                below[:cells], upto[:cells] = block.low, block.high
             low.append(below)
             high.append(upto)
-            is_bar.append(bar)
+            has_offset.append(np.zeros(size, bool) if isinstance(block, CategoryBlock) else block.has_offset)
         sizes = [block.cardinality for block in self.blocks.values()]
         ordered = [isinstance(block, NumericBlock) for block in self.blocks.values()]
         edges = (np.concatenate(low).astype(np.float32), np.concatenate(high).astype(np.float32))
-        return Tables(sizes, ordered, self.num_offsets, *edges, np.concatenate(is_bar))
+        return Tables(sizes, ordered, self.num_offsets, *edges, np.concatenate(has_offset), self.gaussian)
 
     def frequencies(self) -> np.ndarray:
         """Share of the table's rows that have each code, float64 of shape (sum of cardinalities,)."""
@@ -144,7 +160,7 @@ class Codec:
 
     @classmethod
     def from_dict(cls, schema: Schema, state: dict) -> "Codec":
-        types: dict[str, type[NumericBlock] | type[CategoryBlock]] = {"NumericBlock": NumericBlock, "CategoryBlock": CategoryBlock}
+        types: dict[str, type[Block]] = {kind.__name__: kind for kind in (NumericBlock, GaussianBlock, CategoryBlock)}
         try:
             return cls(schema, {name: types[block["type"]].from_dict(block) for name, block in state.items()})
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -30,6 +30,9 @@ class Data(Section):
 class Schema(Section):
     bars: int = Field(default=128, ge=4, le=4096, description="bins of equal mass that a numeric column is cut into")
     max_categories: int = Field(default=256, ge=8, le=16384, description="categories modelled one by one; more are grouped")
+    numeric: Literal["bars", "gaussian"] = Field(
+        default="bars", description="bars: any shape, within the observed range; gaussian: squared error, drawn beyond that range too"
+    )
     columns: dict[str, Kind] = Field(default_factory=dict, description="kind of each column; inferred if empty")
 
 

@@ -30,7 +30,8 @@ class Encoded:
 
     def worker_bytes(self, num_workers: int) -> int:
         """Bytes of codes that each worker holds in memory."""
-        return self.num_rows * (2 * self.codec.num_columns + self.codec.num_offsets) // max(1, num_workers)
+        row = 2 * self.codec.num_columns + np.dtype(self.codec.offset_type).itemsize * self.codec.num_offsets
+        return self.num_rows * row // max(1, num_workers)
 
 
 def describe(config: Config) -> tuple[Source, Schema, dict[str, str]]:
@@ -51,7 +52,8 @@ def encode(config: Config, say=print) -> Encoded:
         OutputError: If the run folder cannot be written.
     """
     source, schema, notes = describe(config)
-    state = [schema.to_dict(), source.identity, config.schema_.bars, config.schema_.max_categories]
+    ways = config.schema_.bars, config.schema_.max_categories, config.schema_.numeric
+    state = [schema.to_dict(), source.identity, *ways]
     name = hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:12]
     folder = storage.join(config.run.folder, "encoded", name)
     if not storage.exists(storage.join(folder, MARKER)):
@@ -60,7 +62,7 @@ def encode(config: Config, say=print) -> Encoded:
         say(f"Reading {config.data.source}: statistics ...")
         stats = statistics(source, schema)
         check_table(schema, stats, config.data.source)
-        built = Codec.fit(schema, stats, config.schema_.bars, config.schema_.max_categories)
+        built = Codec.fit(schema, stats, *ways)
         say("Encoding it ...")
         parts = _write_codes(source, schema, built, folder)
         rows = sum(p["rows"] for p in parts)
@@ -124,7 +126,7 @@ def load_rows(encoded: Encoded, config: Config, rank: int = 0, world_size: int =
     place = np.full(len(order), -1, np.int64)
     place[wanted] = np.arange(len(wanted))
     codes = np.empty((len(wanted), encoded.codec.num_columns), np.uint16)
-    offsets = np.empty((len(wanted), encoded.codec.num_offsets), np.uint8)
+    offsets: np.ndarray = np.empty((len(wanted), encoded.codec.num_offsets), encoded.codec.offset_type)
     at = 0
     for some_codes, some_offsets in _read_codes(encoded):
         to = place[at : at + len(some_codes)]
@@ -137,7 +139,8 @@ def load_rows(encoded: Encoded, config: Config, rank: int = 0, world_size: int =
 def content_hash(codes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """uint64 of shape (rows,) from all codes and offsets of a row."""
     total = np.zeros(len(codes), np.uint64)
-    for column in (*codes.T, *offsets.T):
+    bits = offsets.view(np.uint32) if offsets.dtype == np.float32 else offsets
+    for column in (*codes.T, *bits.T):
         total = pd.util.hash_array(total * np.uint64(0x9E3779B97F4A7C15) + column.astype(np.uint64))
     return total
 
@@ -145,7 +148,7 @@ def content_hash(codes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 def _write_codes(source: Source, schema: Schema, built: Codec, folder: str) -> list[dict]:
     sizes = [block.cardinality for block in built.blocks.values()]
     fields = [pa.field(f"code_{i}", pa.uint8() if n <= 256 else pa.uint16()) for i, n in enumerate(sizes)]
-    fields += [pa.field(f"offset_{i}", pa.uint8()) for i in range(built.num_offsets)]
+    fields += [pa.field(f"offset_{i}", pa.from_numpy_dtype(built.offset_type)) for i in range(built.num_offsets)]
     layout = pa.schema(fields)
 
     def write(block: pa.Table) -> dict:
@@ -166,5 +169,5 @@ def _read_codes(encoded: Encoded):
     for part in encoded.parts:
         table = pq.read_table(pa.BufferReader(storage.read(storage.join(encoded.folder, part))))
         columns = [column.to_numpy() for column in table.columns]
-        offsets = np.stack(columns[width:], axis=1) if len(columns) > width else np.empty((table.num_rows, 0), np.uint8)
+        offsets = np.stack(columns[width:], axis=1) if len(columns) > width else np.empty((table.num_rows, 0), encoded.codec.offset_type)
         yield np.stack(columns[:width], axis=1).astype(np.uint16), offsets

@@ -1,4 +1,4 @@
-"""From row numbers to codes, in one graph: draw z, decode it, draw every column's code and the position inside its bar.
+"""From row numbers to codes, in one graph: draw z, decode it, draw every column's code and the position inside its bar, or its value.
 
 A code is drawn in two steps. The logits of a column are cut into tiles of TILE codes; one draw chooses the tile by its mass and
 then the code inside it, so that cumulative sums run over a few tiles and one tile instead of all codes, and no loop over
@@ -67,10 +67,14 @@ class Decoder:
         codes = self._codes(mass, streams.uniform(code, (BLOCK_ROWS, self.columns), first * self.columns))
         position = streams.uniform(inside, (BLOCK_ROWS, self.columns), first * self.columns)
         if self.num_offsets:
-            centre, scale = self.model.bar_law(hidden)
-            bars = codes[:, : self.num_offsets] + self.starts[: self.num_offsets]
-            low, high = tf.gather(self.model.score_low, bars), tf.gather(self.model.score_high, bars)
-            learned = draw_truncated_logistic(position[:, : self.num_offsets], low, high, centre, scale)
+            centre, scale = self.model.offset_law(hidden)
+            pick = position[:, : self.num_offsets]
+            if self.model.gaussian:
+                learned = draw_gaussian(pick, centre, scale)
+            else:
+                bars = codes[:, : self.num_offsets] + self.starts[: self.num_offsets]
+                low, high = tf.gather(self.model.score_low, bars), tf.gather(self.model.score_high, bars)
+                learned = draw_truncated_logistic(pick, low, high, centre, scale)
             position = tf.concat([learned, position[:, self.num_offsets :]], axis=1)
         return codes, position
 
@@ -98,6 +102,11 @@ class Decoder:
         within = tf.cumsum(tf.gather(tiles, tile, batch_dims=1), axis=2)
         index = tf.reduce_sum(tf.cast(within <= left[:, :, None], tf.int32), axis=2)
         return tf.minimum((tile - self.first_tile) * TILE + index, self.last_code)
+
+
+def draw_gaussian(pick, centre, scale):
+    """Standard deviations from the column's mean, by inversion of `pick`, uniform in steps of 2^-23 whose middles are never 0 or 1."""
+    return centre + scale * tf.math.ndtri(pick + 2.0**-24)
 
 
 def draw_truncated_logistic(pick, low, high, centre, scale):

@@ -3,6 +3,7 @@
 from raygen import artifact, storage
 from raygen.blocks import NumericBlock
 from raygen.codec import TIME
+from raygen.gaussian_block import GaussianBlock
 
 
 def inspect(model: str, say=print) -> dict:
@@ -42,6 +43,8 @@ def _codes(block) -> str:
     if isinstance(block, NumericBlock):
         bars = int(block.is_bar.sum())
         words = f"{len(block.grid) - bars} atoms, {bars} bars"
+    elif isinstance(block, GaussianBlock):
+        words = "Gaussian" if block.std else "one value"
     else:
         words = f"{len(block.members)} categories" + (f" in {block.num_codes} codes" if block.num_codes < len(block.members) else "")
     return words + (", missing" if block.missing else "")

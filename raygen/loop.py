@@ -21,7 +21,8 @@ def build(codec, config) -> VAE:
     """The VAE of a config for the codes of a codec; the same weights wherever it is built."""
     tables = codec.tables()
     m = config.model
-    return VAE(tables.cardinalities, tables.ordered, tables.num_offsets, m.latent_dim, m.hidden_units, m.prior, m.prior_components, config.run.seed)
+    codes = tables.cardinalities, tables.ordered, tables.num_offsets
+    return VAE(*codes, m.latent_dim, m.hidden_units, m.prior, m.prior_components, config.run.seed, gaussian=tables.gaussian)
 
 
 class Loop:
@@ -33,7 +34,7 @@ class Loop:
     Args:
         model: The VAE, with the same weights on every worker.
         config: The run's config.
-        codes, offsets: Stored training rows of this worker, uint16 (rows, blocks) and uint8 (rows, num_offsets).
+        codes, offsets: Stored training rows of this worker, uint16 (rows, blocks) and uint8 or float32 (rows, num_offsets).
         held: The same pair for this worker's piece of the held-out rows.
         first_held: Number of its first held-out row.
         batches: Which of the stored rows make a step.
@@ -173,5 +174,5 @@ class Loop:
 
 
 def positions(offsets):
-    """uint8 steps inside the bar to float32 positions in (0, 1)."""
-    return (tf.cast(offsets, tf.float32) + 0.5) / 256
+    """uint8 steps inside the bar to float32 positions in (0, 1); standard deviations from the mean stay as they are."""
+    return offsets if offsets.dtype.is_floating else (tf.cast(offsets, tf.float32) + 0.5) / 256

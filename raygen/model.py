@@ -103,15 +103,19 @@ class VAE(keras.Model):
     Args:
         cardinalities: Codes of each block; all logits lie side by side in the order of the blocks.
         ordered: For each block, whether its codes are in the order of values.
-        num_offsets: The first so many blocks have bars, whose position inside the bar is learned too.
+        num_offsets: The first so many blocks have bars, whose position inside the bar is learned too; with `gaussian`, values.
         latent_dim: Width of z.
         hidden_units: Widths of the encoder's hidden layers; the decoder has them in reverse.
         prior: "mixture" (learned) or "normal" (N(0, I)).
         prior_components: Gaussians of the learned prior.
         seed: Of the initial weights.
+        gaussian: Offsets are values in standard deviations from the mean, each under a Gaussian around a linear output of its own; the
+            variance is learned, one for all, so that the loss is the sum of squared errors in nats.
     """
 
-    def __init__(self, cardinalities, ordered, num_offsets, latent_dim, hidden_units, prior="mixture", prior_components=256, seed=0, **kwargs):
+    def __init__(
+        self, cardinalities, ordered, num_offsets, latent_dim, hidden_units, prior="mixture", prior_components=256, seed=0, gaussian=False, **kwargs
+    ):
         super().__init__(**kwargs)
         self.settings = {
             "cardinalities": [int(c) for c in cardinalities],
@@ -122,8 +126,9 @@ class VAE(keras.Model):
             "prior": prior,
             "prior_components": int(prior_components),
             "seed": int(seed),
+            "gaussian": bool(gaussian),
         }
-        self.num_offsets, self.latent_dim, units = num_offsets, latent_dim, self.settings["hidden_units"]
+        self.num_offsets, self.latent_dim, self.gaussian, units = num_offsets, latent_dim, gaussian, self.settings["hidden_units"]
         self.num_codes = sum(cardinalities)
         self.starts = np.cumsum([0, *cardinalities[:-1]]).astype(np.int32)
         self.segments = np.repeat(np.eye(len(cardinalities), dtype=np.float32), cardinalities, axis=0)
@@ -139,13 +144,14 @@ class VAE(keras.Model):
         self.code_bias = self.add_weight(shape=(self.num_codes,), initializer="zeros", name="code_bias")
         self.score_low = self.add_weight(shape=(self.num_codes,), initializer="zeros", trainable=False, name="score_low")
         self.score_high = self.add_weight(shape=(self.num_codes,), initializer="zeros", trainable=False, name="score_high")
-        self.is_bar = self.add_weight(shape=(self.num_codes,), initializer="zeros", trainable=False, name="is_bar")
+        self.has_offset = self.add_weight(shape=(self.num_codes,), initializer="zeros", trainable=False, name="has_offset")
+        self.noise_log_var = self.add_weight(shape=(), initializer="zeros", name="noise_log_var") if gaussian else None
         self.score_in = dense(units[0], max(1, num_offsets), 1)
         self.encoder = ResidualMLP(units[1:], units[0], seed=seed * 100 + 10, name="encoder")
         self.mean_head = dense(latent_dim, units[-1], 2)
         self.log_var_head = dense(latent_dim, units[-1], 3, 0.1)
         self.decoder = ResidualMLP(units[::-1], latent_dim, seed=seed * 100 + 30, name="decoder")
-        self.offset_head = dense(2 * max(1, num_offsets), units[0], 5, 0.1)
+        self.offset_head = dense((1 if gaussian else 2) * max(1, num_offsets), units[0], 5, 0.1)
         self.prior = MixturePrior(prior_components, latent_dim, seed=seed * 100 + 6) if prior == "mixture" else None
         self.built = True
 
@@ -156,7 +162,7 @@ class VAE(keras.Model):
         edge = 1e-5
         self.score_low.assign(ndtri(np.clip(tables.low, edge, 1 - edge)))
         self.score_high.assign(ndtri(np.clip(tables.high, edge, 1 - edge)))
-        self.is_bar.assign(tables.is_bar.astype(np.float32))
+        self.has_offset.assign(tables.has_offset.astype(np.float32))
         self.code_bias.assign(np.log(np.maximum(frequencies, 1e-7)))
 
     def encode(self, codes, offsets):
@@ -164,7 +170,7 @@ class VAE(keras.Model):
 
         Args:
             codes: int32 of shape (rows, blocks).
-            offsets: float32 of shape (rows, num_offsets), positions inside the bar in (0, 1).
+            offsets: float32 of shape (rows, num_offsets), positions inside the bar in (0, 1), or standard deviations from the mean.
 
         Returns:
             z_mean and z_log_var, each of shape (rows, latent_dim).
@@ -173,13 +179,16 @@ class VAE(keras.Model):
         return self._encode(self._hot(index), self._scores(index, offsets))
 
     def decode(self, z):
-        """Logits of all codes, and centre and scale of the logistic inside the bar of each block that has bars."""
+        """Logits of all codes, and centre and scale of the offset of each block that has one (see `offset_law`)."""
         hidden = self.decoder(z)
         logits = ops.matmul(hidden, ops.transpose(self.code_kernel.table())) + self.code_bias
-        return ops.clip(logits, -MAX_LOGIT, MAX_LOGIT), *self.bar_law(hidden)
+        return ops.clip(logits, -MAX_LOGIT, MAX_LOGIT), *self.offset_law(hidden)
 
-    def bar_law(self, hidden):
-        """Centre and scale of the logistic inside the bar, in normal scores, from the decoder's last hidden layer."""
+    def offset_law(self, hidden):
+        """Centre and scale of the logistic inside the bar, in normal scores, or of the Gaussian, from the decoder's last hidden layer."""
+        if self.gaussian:
+            centre = self.offset_head(hidden)
+            return centre, ops.exp(0.5 * ops.clip(self.noise_log_var, -12.0, 6.0)) * ops.ones_like(centre)
         centre, scale = ops.split(self.offset_head(hidden), 2, axis=1)
         return centre, MIN_SCALE + ops.softplus(scale)
 
@@ -191,8 +200,7 @@ class VAE(keras.Model):
             noise: Standard normals of shape (rows, latent_dim).
 
         Returns:
-            -log p(row | z), the cross-entropy of every block and of the position inside its bar, and KL(q || prior), in nats, each of
-            shape (rows,).
+            -log p(row | z), the cross-entropy of every block and of its offset, and KL(q || prior), in nats, each of shape (rows,).
         """
         index = codes + self.starts
         hot, scores = self._hot(index), self._scores(index, offsets)
@@ -212,10 +220,14 @@ class VAE(keras.Model):
         return ops.reshape(ops.scatter(flat, ops.ones((rows * blocks,)), (rows * self.num_codes,)), (rows, self.num_codes))
 
     def _scores(self, index, offsets):
-        """Edges of the row's bars, the values between them in normal scores, and whether it is a bar, each (rows, num_offsets)."""
+        """Edges of the row's bars, the values between them in normal scores, and whether it is a bar, each (rows, num_offsets); with
+        Gaussian heads the value, 0 where it is missing, has no edges."""
         index = index[:, : self.num_offsets]
+        has_offset = ops.take(self.has_offset, index)
+        if self.gaussian:
+            return None, None, offsets * has_offset, has_offset
         low, high = ops.take(self.score_low, index), ops.take(self.score_high, index)
-        return low, high, low + (high - low) * offsets, ops.take(self.is_bar, index)
+        return low, high, low + (high - low) * offsets, has_offset
 
     def _encode(self, hot, scores):
         x = ops.matmul(hot, self.embedding.table())
@@ -229,8 +241,9 @@ class VAE(keras.Model):
         log_total = ops.log(ops.matmul(ops.exp(logits), self.segments))
         nats = ops.sum(log_total, axis=1) - ops.sum(hot * logits, axis=1)
         if self.num_offsets:
-            low, high, score, is_bar = scores
-            nats = nats - ops.sum(is_bar * truncated_logistic(score, low, high, centre, scale), axis=1)
+            low, high, score, has_offset = scores
+            law = log_gaussian(score, centre, scale) if self.gaussian else truncated_logistic(score, low, high, centre, scale)
+            nats = nats - ops.sum(has_offset * law, axis=1)
         return nats
 
     def _kl(self, z_mean, z_log_var, z, noise):
@@ -249,6 +262,11 @@ def _groups(cardinalities, ordered, size: int) -> np.ndarray:
     sizes = [size if o else n for n, o in zip(cardinalities, ordered, strict=True)]
     firsts = np.cumsum([0, *(-(-n // s) for n, s in zip(cardinalities, sizes, strict=True))])
     return np.concatenate([f + np.arange(n) // s for n, s, f in zip(cardinalities, sizes, firsts, strict=False)]).astype(np.int32)
+
+
+def log_gaussian(value, centre, scale):
+    """Log density of `value` under a Gaussian."""
+    return -0.5 * (((value - centre) / scale) ** 2 + LOG_2PI) - ops.log(scale)
 
 
 def truncated_logistic(score, low, high, centre, scale):

@@ -12,7 +12,6 @@ from raygen.stats import CategoryStats, NumericStats
 
 MIN_ROWS = 10
 LEARNED = ("numeric", "categorical", "boolean", "datetime")
-MAX_EXACT = 2**53 - 1  # from 2^53 on, whole numbers have no float64 of their own
 NO_VALUES = "has no values; they stay missing"
 
 
@@ -125,7 +124,7 @@ def check_table(schema: Schema, stats: dict, where: str) -> None:
     for name in schema.learned:
         part, kind = stats[name], schema.arrow.field(name).type
         exact = pa.types.is_integer(arrow.value_type(kind)) or pa.types.is_decimal(arrow.value_type(kind))
-        if schema.kinds[name] == "numeric" and exact and max(abs(part.minimum), abs(part.maximum)) > MAX_EXACT and part.num_missing < part.num_rows:
+        if schema.kinds[name] == "numeric" and exact and max(abs(part.minimum), abs(part.maximum)) > arrow.EXACT and part.num_missing < part.num_rows:
             usable = [k for k in ("id", "categorical", "drop") if _fits(kind)[k]]
             hint = f"set schema.columns.{name} to one of: {', '.join(usable)}."
             raise SchemaError(f"column '{name}' holds numbers above 2^53, too large to learn as numbers.", hint)
@@ -190,7 +189,7 @@ def _infer_number(column: pa.ChunkedArray) -> tuple[str, str]:
     present = stats.num_rows - stats.num_missing
     if not present:
         return "numeric", NO_VALUES
-    if max(abs(stats.maximum), abs(stats.minimum)) > MAX_EXACT:
+    if max(abs(stats.maximum), abs(stats.minimum)) > arrow.EXACT:
         if pa.types.is_integer(column.type):
             return "id", "whole numbers above 2^53, taken for identifiers; numbered anew"
         if pa.types.is_decimal(column.type):

@@ -18,7 +18,7 @@ MAX_LINES = 350
 LEVELS = [
     ["errors", "config", "storage", "streams", "shards", "batches", "metrics"],
     ["latent_words", "latent_lines", "latent_figures", "latent_page"],
-    ["arrow", "stats", "schema", "blocks", "codec", "source"],
+    ["arrow", "stats", "schema", "blocks", "gaussian_block", "codec", "source"],
     ["model", "mixture", "latent", "decoding", "loop", "artifact"],
     ["cluster", "data", "worker", "training", "generation"],
     ["planning", "inspection", "starter", "demo", "cli"],
@@ -36,6 +36,7 @@ WITHOUT_TENSORFLOW = {
     "stats",
     "schema",
     "blocks",
+    "gaussian_block",
     "source",
     "codec",
     "starter",

@@ -263,11 +263,12 @@ def test_what_the_network_is_told(table):
     built = fitted(table, KINDS, 4, 8)
     tables = built.tables()
     total = sum(tables.cardinalities)
-    assert len(tables.low) == len(tables.high) == len(tables.is_bar) == len(built.frequencies()) == total
+    assert len(tables.low) == len(tables.high) == len(tables.has_offset) == len(built.frequencies()) == total
     assert np.all((tables.low >= 0) & (tables.low <= tables.high) & (tables.high <= 1))
     ends = np.cumsum(tables.cardinalities)
     for i, (first, last) in enumerate(zip(ends - tables.cardinalities, ends, strict=True)):
-        assert tables.is_bar[first:last].any() == (i < tables.num_offsets)  # blocks with bars come first
+        assert tables.has_offset[first:last].any() == (i < tables.num_offsets)  # blocks with bars come first
+        assert tables.has_offset[first:last].sum() == (built.blocks[built.parts[i]].is_bar.sum() if i < tables.num_offsets else 0)
         assert tables.ordered[i] == (KINDS[built.parts[i].removesuffix(codec.TIME)] in ("numeric", "datetime"))
         assert built.frequencies()[first:last].sum() == pytest.approx(1)
         assert np.all(built.frequencies()[first:last] >= 0)

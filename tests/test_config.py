@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import tomllib
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -24,6 +26,11 @@ MISTAKES = {
         {"schema": {"columns": {"a.b c": "numerc"}}},
         "schema.columns.a.b c = \"numerc\": expected 'numeric', 'categorical', 'boolean', 'datetime', 'id' or 'drop'.",
         "did you mean 'numeric'?",
+    ),
+    "unknown likelihood": (
+        {"schema": {"numeric": "gauss"}},
+        "schema.numeric = \"gauss\": expected 'bars' or 'gaussian'.",
+        "did you mean 'gaussian'?",
     ),
     "kind that is no word": ({"schema": {"columns": {"a": 5}}}, "schema.columns.a = 5: expected 'numeric'", "choose one of: numeric, categorical"),
     "list of kinds": ({"schema": {"columns": ["numeric"]}}, 'schema.columns = ["numeric"]: expected a valid dictionary.', "kind of each column"),
@@ -177,3 +184,26 @@ def test_did_you_mean():
     assert did_you_mean("incme", ["age", "income"]) == "did you mean 'income'?"
     assert did_you_mean("zzz", ["age", "income"]) == "choose one of: age, income."
     assert did_you_mean("zzz", [f"c{i}" for i in range(1000)]).endswith("c19, ....")
+
+
+def test_the_jobs_configs_are_complete_or_say_what_they_change():
+    """jobs/census.toml shows every setting at its default; the other has the network of Cross Validated 602621."""
+    jobs = Path(__file__).parents[1] / "jobs"
+    census = tomllib.loads((jobs / "census.toml").read_text())
+    assert {section: set(settings) for section, settings in census.items() if section != "schema"} == {
+        section: set(settings) for section, settings in Config().to_dict().items() if section != "schema"
+    }
+    assert set(census["schema"]) == set(Config().to_dict()["schema"])
+    defaults = Config().override({"run.folder": census["run"]["folder"], "data.source": census["data"]["source"]})
+    assert Config.from_dict(census).override({"schema.columns": {}}) == defaults
+    question = Config.load(str(jobs / "crossvalidated_602621.toml"))
+    assert (question.schema_.numeric, question.model.hidden_units, question.model.prior, question.model.beta) == (
+        "gaussian",
+        [64, 32, 8],
+        "normal",
+        1,
+    )
+    assert set(question.schema_.columns) == set(census["schema"]["columns"])
+    assert [name for name, kind in question.schema_.columns.items() if kind == "numeric"] == [
+        name for name, kind in census["schema"]["columns"].items() if kind == "numeric"
+    ]

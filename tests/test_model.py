@@ -19,8 +19,8 @@ def small_vae(prior="mixture", hidden=(8, 8), num_offsets=1):
     low = np.full(sum(SIZES), 0.5, np.float32)
     high = low.copy()
     low[:5], high[:5] = np.arange(5) / 5, np.arange(1, 6) / 5
-    is_bar = np.arange(sum(SIZES)) < 4  # of the first block, the last code is an atom
-    vae.set_tables(Tables(SIZES, ORDERED, num_offsets, low, high, is_bar), np.concatenate([np.full(n, 1 / n) for n in SIZES]))
+    has_offset = np.arange(sum(SIZES)) < 4  # of the first block, the last code is an atom
+    vae.set_tables(Tables(SIZES, ORDERED, num_offsets, low, high, has_offset), np.concatenate([np.full(n, 1 / n) for n in SIZES]))
     return vae
 
 

@@ -47,11 +47,11 @@ def stored(rows, folder, form):
     return folder / "t.parquet"
 
 
-@pytest.mark.parametrize("form", ["parquet folder", "csv.gz"])
-def test_the_training_rows_do_not_depend_on_how_the_table_is_stored(form, rows, local_ray, tmp_path):
+@pytest.mark.parametrize(("form", "numeric"), [("parquet folder", "bars"), ("csv.gz", "bars"), ("parquet folder", "gaussian")])
+def test_the_training_rows_do_not_depend_on_how_the_table_is_stored(form, numeric, rows, local_ray, tmp_path):
     loaded = []
     for name in ("one parquet file", form):
-        made = config(stored(rows, tmp_path / name.replace(" ", "-"), name), tmp_path / f"run-{name[:3]}")
+        made = config(stored(rows, tmp_path / name.replace(" ", "-"), name), tmp_path / f"run-{name[:3]}", **{"schema.numeric": numeric})
         encoded = data.encode(made, silent)
         assert encoded.num_rows == len(rows)
         loaded.append(data.load_rows(encoded, made)[:3])
@@ -91,8 +91,8 @@ def test_the_encoded_table_is_reused_and_holds_codes_only(rows, local_ray, tmp_p
     for part in first.parts:
         kinds = set(pq.read_schema(f"{first.folder}/{part}").types)
         assert kinds <= {pa.uint8(), pa.uint16()}
-    other = data.encode(config(source, tmp_path / "run", **{"schema.bars": 16}), said.append)
-    assert other.folder != first.folder
+    for other in ({"schema.bars": 16}, {"schema.numeric": "gaussian"}):
+        assert data.encode(config(source, tmp_path / "run", **other), said.append).folder != first.folder
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])
