@@ -5,6 +5,7 @@
     codec.json    blocks of codes
     vae.keras     the network, in Keras' own format
     latent.npz    every fitted sampler
+    latent.json   the latent report (see latent_report), and latent.html, the same to look at
 No pickle, no code, no training row.
 """
 
@@ -18,16 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from raygen import __version__, storage
+from raygen import __version__, latent, latent_page, storage
 from raygen.codec import Codec
 from raygen.config import Config
 from raygen.errors import ModelError, RaygenError
-from raygen.latent import Sampler
 from raygen.schema import Schema
 
 FORMAT = 1
-FILES = ("schema.json", "codec.json", "vae.keras", "latent.npz")
+FILES = ("schema.json", "codec.json", "vae.keras", "latent.npz")  # what a model needs; the rest is to be read by people
 INDEX = "raygen.json"
+REPORT, PAGE = "latent.json", "latent.html"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Artifact:
     uri: str
     config: Config
     codec: Codec
-    samplers: dict[str, Sampler]
+    samplers: dict[str, Any]
     sampler: str
     metrics: dict
     fingerprint: str
@@ -72,8 +73,9 @@ class Artifact:
         return loaded
 
 
-def save(uri: str, config: Config, codec: Codec, model, samplers: dict[str, Sampler], sampler: str, metrics: dict) -> str:
+def save(uri: str, config: Config, codec: Codec, model, samplers: dict[str, Any], metrics: dict, report: dict) -> str:
     """Write a model folder, its index last, and return the fingerprint."""
+    sampler = report["chosen"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vae.keras"
         model.save(path)
@@ -85,6 +87,8 @@ def save(uri: str, config: Config, codec: Codec, model, samplers: dict[str, Samp
             "codec.json": json.dumps(codec.to_dict()).encode(),
             "vae.keras": path.read_bytes(),
             "latent.npz": packed.getvalue(),
+            REPORT: json.dumps(report).encode(),
+            PAGE: latent_page.render(report).encode(),
         }
     index: dict[str, Any] = {
         "format": FORMAT,
@@ -92,12 +96,12 @@ def save(uri: str, config: Config, codec: Codec, model, samplers: dict[str, Samp
         "fingerprint": _fingerprint(content, model, samplers, sampler),
         "sampler": sampler,
         "samplers": list(samplers),
-        "files": {name: hashlib.sha256(content[name]).hexdigest() for name in FILES},
+        "files": {name: hashlib.sha256(content[name]).hexdigest() for name in content},
         "metrics": metrics,
         "config": config.to_dict(),
     }
     index["checksum"] = _checksum(index)
-    for name in FILES:
+    for name in content:
         storage.write(storage.join(uri, name), content[name])
     storage.write_json(storage.join(uri, INDEX), index)
     return index["fingerprint"]
@@ -150,8 +154,8 @@ def load(uri: str) -> Artifact:
         schema = Schema.from_dict(json.loads(content["schema.json"]))
         codec = Codec.from_dict(schema, json.loads(content["codec.json"]))
         with np.load(io.BytesIO(content["latent.npz"]), allow_pickle=False) as arrays:
-            kept = {name: {k: arrays[f"{name}/{k}"] for k in ("weights", "means", "scales")} for name in index["samplers"]}
-        samplers = {name: Sampler.from_arrays(name, state) for name, state in kept.items()}
+            kept = {name: {k.partition("/")[2]: arrays[k] for k in arrays.files if k.startswith(f"{name}/")} for name in index["samplers"]}
+        samplers = {name: latent.from_arrays(name, state) for name, state in kept.items()}
         config = Config.from_dict(index["config"])
         samplers[index["sampler"]]
     except ModelError:
@@ -161,7 +165,13 @@ def load(uri: str) -> Artifact:
     return Artifact(uri, config, codec, samplers, index["sampler"], index["metrics"], index["fingerprint"], content)
 
 
-def _fingerprint(content: dict[str, bytes], model, samplers: dict[str, Sampler], sampler: str) -> str:
+def read_report(uri: str) -> dict | None:
+    """The latent report of a model; None for a model of before raygen made them."""
+    place = storage.join(uri, REPORT)
+    return storage.read_json(place) if storage.exists(place) else None
+
+
+def _fingerprint(content: dict[str, bytes], model, samplers: dict[str, Any], sampler: str) -> str:
     digest = hashlib.sha256(content["schema.json"] + content["codec.json"])
     for weight in model.get_weights():
         digest.update(np.ascontiguousarray(weight).tobytes())

@@ -66,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
     plan = verb("plan", _plan, "what training and generating would take; runs neither")
     plan.add_argument("config", metavar="CONFIG.toml|MODEL", help="a config, or a model folder")
     _with_rows(plan)
-    inspect = verb("inspect", _inspect, "columns, training and latent samplers of a model")
+    inspect = verb("inspect", _inspect, "columns, training and latent report of a model")
     inspect.add_argument("model", metavar="MODEL")
     return top
 
@@ -80,6 +80,7 @@ def _with_rows(verb) -> None:
     verb.add_argument("--rows", type=_rows, help="in place of generate.rows; 1e6 works too")
     verb.add_argument("--seed", type=int, help="in place of generate.seed")
     verb.add_argument("--out", help="folder in place of synthetic/ beside the model")
+    verb.add_argument("--sampler", help="latent sampler in place of the model's choice: normal, diagonal, gaussian, learned, mixture, flow, naive")
 
 
 def _rows(text: str) -> int:
@@ -133,7 +134,7 @@ def _train(args) -> dict:
 def _generate(args) -> dict:
     from raygen import generation
 
-    done = generation.generate(_config_or_model(args), args.rows, args.seed, args.out, _say)
+    done = generation.generate(_config_or_model(args), args.rows, args.seed, args.out, args.sampler, _say)
     kept = f", {done.kept} of them were there before" if done.kept else ""
     _say(f"Wrote {done.rows:,} rows in {done.shards:,} shard(s){kept} and {done.bytes / 1e6:,.1f} MB to {done.folder} in {done.seconds:.0f} s.")
     return asdict(done)

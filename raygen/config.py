@@ -65,16 +65,22 @@ class Train(Section):
 
 
 class Latent(Section):
-    sampler: Literal["auto", "learned", "normal", "diagonal", "gaussian", "mixture"] = Field(
-        default="auto", description="where z is drawn from; auto: the cheapest within one standard error of the best"
+    sampler: Literal["auto", "normal", "diagonal", "gaussian", "learned", "mixture", "flow", "naive"] = Field(
+        default="auto", description="where z is drawn from; auto: the cheapest within one standard error of the best on held-out rows"
     )
-    mixture_components: int = Field(default=128, ge=1, le=4096, description="Gaussians of the mixture fitted after training")
+    min_rows_per_second: float = Field(default=0.0, ge=0, description="auto leaves out samplers slower than this (z and decoding, one worker)")
+    mixture_components: int = Field(default=128, ge=1, le=4096, description="Gaussians of the mixture at most; held-out rows choose")
+    flow_steps: int = Field(default=4000, ge=0, description="training steps of the flow at most; held-out rows stop it; 0: no flow")
+    report: bool = Field(default=True, description="compare what each sampler does to the table, and draw it: model/latent.html")
     max_rows: int = Field(default=1_000_000, ge=100, description="training rows that samplers are fitted to")
 
 
 class Generate(Section):
     rows: int = Field(default=100_000, ge=1, description="rows to write")
     seed: int = Field(default=0, ge=0, lt=2**31, description="other seeds give other rows")
+    sampler: Literal["chosen", "normal", "diagonal", "gaussian", "learned", "mixture", "flow", "naive"] = Field(
+        default="chosen", description="latent sampler to draw from; chosen: the model's own choice"
+    )
     rows_per_shard: int = Field(default=1_000_000, ge=1, description="rows of one Parquet file")
     num_actors: int = Field(default=0, ge=0, description="0: as many as the cluster holds and the shards need")
     cpus_per_actor: int = Field(default=1, ge=1, description="CPUs, and TensorFlow threads, of a decode actor")

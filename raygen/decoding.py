@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from raygen import streams
-from raygen.latent import Sampler
 from raygen.model import MAX_LOGIT, VAE
 
 TILE = 16
@@ -21,15 +20,15 @@ class Decoder:
 
     Args:
         model: The trained VAE.
-        sampler: Where z is drawn from.
+        sampler: Where z is drawn from (see `latent.LADDER`); None if only `decode` is called.
         seed: Of the rows.
     """
 
-    def __init__(self, model: VAE, sampler: Sampler, seed: int):
+    def __init__(self, model: VAE, sampler, seed: int):
         sizes = model.settings["cardinalities"]
         tiles = [-(-size // TILE) for size in sizes]
         self.columns, self.num_offsets, self.num_tiles = len(sizes), model.num_offsets, sum(tiles)
-        self.model, self.sampler = model, sampler
+        self.model = model
         self.first_tile = tf.constant(np.cumsum([0, *tiles[:-1]]), tf.int32)
         self.last_tile = tf.constant(np.cumsum(tiles) - 1, tf.int32)
         self.last_code = tf.constant(np.array(sizes) - 1, tf.int32)
@@ -44,9 +43,11 @@ class Decoder:
         self.kernel = np.zeros((kernel.shape[0], self.num_tiles * TILE), np.float32)
         self.bias = np.full(self.num_tiles * TILE, -np.inf, np.float32)  # codes that only fill a tile are never drawn
         self.kernel[:, place], self.bias[place] = kernel, bias
-        self.cumulative = tf.constant(np.cumsum(sampler.weights.astype(float)).astype(np.float32))
-        self.keys = [streams.key(seed, purpose) for purpose in ("component", "z", "code", "position")]
-        self.draw = tf.function(self._draw, input_signature=[tf.TensorSpec((), tf.int64)])
+        self.keys = [streams.key(seed, purpose) for purpose in ("code", "position")]
+        self.decode = tf.function(self._decode)
+        if sampler is not None:
+            z = latents(sampler, seed)
+            self.draw = tf.function(lambda first: self._decode(z(first), first), input_signature=[tf.TensorSpec((), tf.int64)])
 
     @property
     def flops_per_row(self) -> int:
@@ -59,9 +60,9 @@ class Decoder:
         codes, position = self.draw(tf.constant(number * BLOCK_ROWS, tf.int64))
         return codes.numpy(), position.numpy()
 
-    def _draw(self, first):
-        component, normals, code, inside = self.keys
-        z = self._latent(component, normals, first)
+    def _decode(self, z, first):
+        """Codes and positions of the BLOCK_ROWS rows from number `first` on, given z of shape (BLOCK_ROWS, latent_dim)."""
+        code, inside = self.keys
         hidden = self.model.decoder(z)
         mass = tf.exp(tf.minimum(tf.matmul(hidden, self.kernel) + self.bias, MAX_LOGIT))
         codes = self._codes(mass, streams.uniform(code, (BLOCK_ROWS, self.columns), first * self.columns))
@@ -78,18 +79,6 @@ class Decoder:
             position = tf.concat([learned, position[:, self.num_offsets :]], axis=1)
         return codes, position
 
-    def _latent(self, component, normals, first):
-        s, d = self.sampler, self.sampler.latent_dim
-        noise = streams.normal(normals, (BLOCK_ROWS, d), first * d)
-        means, scales = tf.constant(s.means), tf.constant(s.scales)
-        if len(s.weights) == 1:
-            k = tf.zeros((BLOCK_ROWS,), tf.int32)
-        else:
-            pick = streams.uniform(component, (BLOCK_ROWS,), first)
-            k = tf.minimum(tf.searchsorted(self.cumulative, pick, side="right"), len(s.weights) - 1)
-        scaled = tf.gather(scales, k) * noise if s.scales.ndim == 2 else tf.linalg.matvec(tf.gather(scales, k), noise)
-        return tf.gather(means, k) + scaled
-
     def _codes(self, mass, pick):
         tiles = tf.reshape(mass, (BLOCK_ROWS, self.num_tiles, TILE))
         running = tf.matmul(tf.reduce_sum(tiles, axis=2), self.running)
@@ -102,6 +91,17 @@ class Decoder:
         within = tf.cumsum(tf.gather(tiles, tile, batch_dims=1), axis=2)
         index = tf.reduce_sum(tf.cast(within <= left[:, :, None], tf.int32), axis=2)
         return tf.minimum((tile - self.first_tile) * TILE + index, self.last_code)
+
+
+def latents(sampler, seed: int):
+    """A graph that gives z of the BLOCK_ROWS rows from a row number on, float32 of shape (BLOCK_ROWS, latent_dim)."""
+    component, normals = streams.key(seed, "component"), streams.key(seed, "z")
+
+    def draw(first):
+        pick = streams.uniform(component, (BLOCK_ROWS,), first)
+        return sampler.draw(pick, streams.normal(normals, (BLOCK_ROWS, sampler.latent_dim), first * sampler.latent_dim))
+
+    return tf.function(draw, input_signature=[tf.TensorSpec((), tf.int64)])
 
 
 def draw_gaussian(pick, centre, scale):

@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 
 from raygen import artifact, cluster, shards, storage
 from raygen.config import Config
-from raygen.errors import GenerationError, OutputError, RaygenError
+from raygen.errors import ConfigError, GenerationError, OutputError, RaygenError
+from raygen.latent import NAIVE
 from raygen.shards import Plan
 from raygen.training import settled
 
@@ -31,14 +32,17 @@ class Generation:
     seconds: float
 
 
-def generate(config: Config | str, rows: int | None = None, seed: int | None = None, out: str | None = None, say=print) -> Generation:
+def generate(
+    config: Config | str, rows: int | None = None, seed: int | None = None, out: str | None = None, sampler: str | None = None, say=print
+) -> Generation:
     """Write synthetic rows as Parquet shards.
 
     Rows are a function of the model, the seed and their number alone. Running it again makes only the shards that are missing.
 
     Args:
         config: A config whose run folder holds a model, or the path of a model folder.
-        rows, seed, out: In place of `generate.rows`, `generate.seed`, and the `synthetic` folder beside the model.
+        rows, seed, sampler: In place of `generate.rows`, `generate.seed` and `generate.sampler`.
+        out: In place of the `synthetic` folder beside the model.
         say: Called with each line of progress.
 
     Raises:
@@ -46,13 +50,17 @@ def generate(config: Config | str, rows: int | None = None, seed: int | None = N
         OutputError: If the folder holds another generation, or cannot be written.
         GenerationError: If it stopped before the last row.
     """
-    model, settings = located(config, rows, seed)
+    model, settings = located(config, rows, seed, sampler)
     folder = storage.absolute(out) if out else storage.join(storage.absolute(model), "..", "synthetic")
     folder = folder if "://" in folder else storage.absolute(folder)
     plan = Plan(settings.rows, settings.rows_per_shard)
     found = artifact.load(model)
     found.codec.schema.check_ids(plan.rows)
-    identity = {"fingerprint": found.fingerprint, "seed": settings.seed, **asdict(plan), "compression": settings.compression}
+    found = drawing_from(found, settings.sampler)
+    if found.sampler == NAIVE:
+        say("Warning: the sampler 'naive' averages z_mean and z_log_var and drops the variance of z_mean: its rows are all near one another.")
+    identity = {"fingerprint": found.fingerprint, "sampler": found.sampler, "seed": settings.seed, **asdict(plan)}
+    identity["compression"] = settings.compression
     _claim(folder, identity)
     began = time.perf_counter()
     with cluster.connected() as available:
@@ -71,15 +79,28 @@ def generate(config: Config | str, rows: int | None = None, seed: int | None = N
     return Generation(folder, plan.rows, plan.num_shards, size, plan.num_shards - made, time.perf_counter() - began)
 
 
-def located(config: Config | str, rows: int | None, seed: int | None):
+def located(config: Config | str, rows: int | None, seed: int | None, sampler: str | None = None):
     """The model folder, and the `generate` section to follow."""
     if isinstance(config, str):
         model, config = storage.absolute(config), Config.from_dict(artifact.read_index(config)["config"])
     else:
         config = settled(config)
         model = storage.join(config.run.folder, "model")
-    given = {"generate.rows": rows, "generate.seed": seed}
+    given = {"generate.rows": rows, "generate.seed": seed, "generate.sampler": sampler}
     return model, config.override({k: v for k, v in given.items() if v is not None}).generate
+
+
+def drawing_from(found: artifact.Artifact, sampler: str) -> artifact.Artifact:
+    """The model with its own sampler for "chosen", else with the one named.
+
+    Raises:
+        ConfigError: If the model has no such sampler.
+    """
+    name = found.sampler if sampler == "chosen" else sampler
+    if name not in found.samplers:
+        message = f"generate.sampler = '{name}': model '{found.uri}' has {', '.join(found.samplers)}."
+        raise ConfigError(message, "name one of these, or leave it out to draw from the model's own choice.")
+    return replace(found, sampler=name)
 
 
 def num_actors(settings, plan: Plan, available: cluster.Resources) -> int:
@@ -197,7 +218,7 @@ class _WriteShards:
             found = artifact.load(model)
             if found.fingerprint != fingerprint:
                 raise GenerationError(f"model '{model}' changed while rows were generated from it.", "run the command again.")
-            self.rows = Rows(found, settings["seed"])
+            self.rows = Rows(drawing_from(found, settings["sampler"]), settings["seed"])
         except RaygenError as error:
             self._fail(error)
 

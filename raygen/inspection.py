@@ -1,6 +1,6 @@
 """`raygen inspect`: what a model folder holds, in words and figures."""
 
-from raygen import artifact, storage
+from raygen import artifact, latent_lines, storage
 from raygen.blocks import NumericBlock
 from raygen.codec import TIME
 from raygen.gaussian_block import GaussianBlock
@@ -29,14 +29,14 @@ def inspect(model: str, say=print) -> dict:
     say("   step   epoch  reconstruction      KL   (held-out, nats/row)")
     for h in m["history"][:: max(1, len(m["history"]) // 10)]:
         say(f"{h['step']:7,} {h['epoch']:7.1f} {h['held_out_reconstruction']:15.3f} {h['held_out_kl']:7.3f}")
-    rate, limit = m["held_out_kl"], m["log_rows"]
-    say("")
-    say(f"Rate: z carries {rate:.1f} nats of a row; ln(rows) is {limit:.1f}." + (" z can tell single rows apart." if rate > limit else ""))
-    say("Latent samplers, held-out nats per row over N(0, I):")
-    for name, s in m["samplers"].items():
-        chosen = "  <- drawn from" if name == found.sampler else ""
-        say(f"  {name:10} {s['nats']:8.3f} +- {s['error']:.3f}{chosen}")
-    return {"model": found.uri, "fingerprint": found.fingerprint, "sampler": found.sampler, "columns": columns, "metrics": m}
+    report = artifact.read_report(found.uri)
+    if report:
+        say("")
+        say("Where z is drawn from:")
+        for line in latent_lines.lines(report):
+            say(line)
+        say(f"The same with pictures: {storage.join(found.uri, artifact.PAGE)}")
+    return {"model": found.uri, "fingerprint": found.fingerprint, "sampler": found.sampler, "columns": columns, "metrics": m, "latent": report}
 
 
 def _codes(block) -> str:

@@ -1,121 +1,127 @@
 """Latent samplers: the laws that z can be drawn from, fitted, scored on held-out rows, and chosen between.
 
 The decoder was trained on the aggregate posterior q(z), the mean over rows of N(z_mean, diag exp z_log_var). By the law of total
-variance its covariance is E[diag exp z_log_var] + Cov[z_mean]; every sampler here models q(z), with more or fewer parameters.
+variance its covariance is E[diag exp z_log_var] + Cov[z_mean]; every sampler of the ladder models q(z), with more or fewer parameters.
+`naive` does not: it averages z_mean and z_log_var, drops Cov[z_mean], and is kept to show what that does.
 """
 
 import math
-from dataclasses import dataclass
+import time
+from typing import NamedTuple
 
 import numpy as np
 
-LADDER = ("normal", "diagonal", "gaussian", "learned", "mixture")  # cheapest first
-DRAWS = 4  # of each held-out row's posterior
-CHUNK = 4096
+from raygen.gaussians import Gaussians
+
+LADDER = ("normal", "diagonal", "gaussian", "learned", "mixture", "flow")  # cheapest first
+NAIVE = "naive"
+RUNGS = (NAIVE, *LADDER)
+DRAWS = 2  # of each held-out row's posterior
+SCORED_ROWS = 2048
 NEGLIGIBLE_NATS = 0.01
+COARSER = (16, 4, 1)  # the mixture's components are tried divided by these
+FLOW_LATENT_DIM = 64  # beyond it the flow's density costs more than it can tell
 
 
-@dataclass(frozen=True)
-class Sampler:
-    """A mixture of Gaussians over z; with one component, a Gaussian.
+class Posteriors(NamedTuple):
+    """z_mean and z_log_var of some rows, each float32 of shape (rows, latent_dim)."""
 
-    Attributes:
-        name: One of LADDER.
-        weights: float32 of shape (components,), sum 1.
-        means: float32 of shape (components, latent_dim).
-        scales: Standard deviations of shape (components, latent_dim), or lower Cholesky factors of the covariances of shape
-            (components, latent_dim, latent_dim).
-    """
+    z_mean: np.ndarray
+    z_log_var: np.ndarray
 
-    name: str
-    weights: np.ndarray
-    means: np.ndarray
-    scales: np.ndarray
+    def take(self, rows) -> "Posteriors":
+        return Posteriors(self.z_mean[rows], self.z_log_var[rows])
+
+    def draw(self, rng: np.random.Generator) -> np.ndarray:
+        """One z of each row, float32 of shape (rows, latent_dim)."""
+        return _single(self.z_mean + np.exp(0.5 * self.z_log_var) * rng.standard_normal(self.z_mean.shape))
 
     @property
-    def latent_dim(self) -> int:
-        return self.means.shape[1]
-
-    @property
-    def flops_per_row(self) -> int:
-        """Multiplications and additions for one draw, without its random numbers."""
-        return int(2 * self.scales[0].size)
-
-    def log_prob(self, z: np.ndarray) -> np.ndarray:
-        """log p(z), float64 of shape (rows,), for z of shape (rows, latent_dim)."""
-        return np.concatenate([self._log_prob(z[i : i + CHUNK]) for i in range(0, len(z), CHUNK)])
-
-    def _log_prob(self, z):
-        from scipy.special import logsumexp
-
-        means, scales = self.means.astype(float), self.scales.astype(float)
-        if scales.ndim == 2:
-            precision = scales**-2.0
-            square = z**2 @ precision.T - 2 * z @ (means * precision).T + np.sum(means**2 * precision, axis=1)
-            log_det = np.log(scales).sum(axis=1)
-        else:
-            inverse = np.linalg.inv(scales)
-            square = np.stack([np.sum(((z - m) @ w.T) ** 2, axis=1) for m, w in zip(means, inverse, strict=True)], axis=1)
-            log_det = np.log(np.diagonal(scales, axis1=1, axis2=2)).sum(axis=1)
-        density = -0.5 * (square + self.latent_dim * math.log(2 * math.pi)) - log_det
-        return logsumexp(density + np.log(np.maximum(self.weights.astype(float), 1e-300)), axis=1)
-
-    def to_arrays(self) -> dict[str, np.ndarray]:
-        return {"weights": self.weights, "means": self.means, "scales": self.scales}
-
-    @classmethod
-    def from_arrays(cls, name: str, arrays) -> "Sampler":
-        return cls(name, *(np.asarray(arrays[k], np.float32) for k in ("weights", "means", "scales")))
+    def covariance(self) -> np.ndarray:
+        """Of the aggregate posterior, by the law of total variance, float64 of shape (latent_dim, latent_dim)."""
+        d = self.z_mean.shape[1]
+        return np.diag(np.exp(self.z_log_var.astype(float)).mean(axis=0)) + np.cov(self.z_mean.T.astype(float), bias=True).reshape(d, d)
 
 
-def fit(name: str, z_mean: np.ndarray, z_log_var: np.ndarray, components: int = 128, seed: int = 0) -> Sampler:
+def halves(held: Posteriors) -> tuple[Posteriors, Posteriors]:
+    """Held-out rows in two: one half to stop and size samplers by, the other to score them on."""
+    return held.take(slice(0, None, 2)), held.take(slice(1, None, 2))
+
+
+def fit(name: str, rows: Posteriors, check: Posteriors, components: int = 128, flow_steps: int = 4000, seed: int = 0, base: Gaussians | None = None):
     """Fit a sampler to the posteriors of training rows.
 
     Args:
-        name: "normal", "diagonal", "gaussian" or "mixture"; "learned" comes from the network (see `learned`).
-        z_mean, z_log_var: Of shape (rows, latent_dim).
+        name: One of LADDER or "naive", but for "learned", which comes from the network (see `learned`).
+        rows: Posteriors of training rows.
+        check: Posteriors of held-out rows, by which the components of a mixture and the steps of a flow are chosen.
         components: Of the mixture, at most; fewer for few rows (see `mixture.fit`).
-        seed: Of the mixture's draws.
+        flow_steps: Training steps of a flow, at most.
+        seed: Of the draws of mixture and flow.
+        base: The mixture that a flow starts from.
     """
-    d = z_mean.shape[1]
-    one = np.ones(1, np.float32)
+    d = rows.z_mean.shape[1]
+    mean, covariance = rows.z_mean.mean(axis=0), rows.covariance
     if name == "normal":
-        return Sampler(name, one, np.zeros((1, d), np.float32), np.ones((1, d), np.float32))
-    mean, variance = z_mean.mean(axis=0), np.exp(z_log_var).mean(axis=0)
+        return _one(name, np.zeros(d), np.ones(d))
+    if name == NAIVE:
+        return _one(name, mean, np.exp(0.5 * rows.z_log_var.mean(axis=0)))
     if name == "diagonal":
-        return Sampler(name, one, _single(mean[None]), _single(np.sqrt(variance + z_mean.var(axis=0))[None]))
+        return _one(name, mean, np.sqrt(np.diag(covariance)))
     if name == "gaussian":
-        covariance = np.diag(variance) + np.cov(z_mean.T, bias=True).reshape(d, d)
-        return Sampler(name, one, _single(mean[None]), _single(np.linalg.cholesky(covariance)[None]))
+        return _one(name, mean, np.linalg.cholesky(covariance))
     if name == "mixture":
-        from raygen import mixture
+        return _mixture(rows, check, components, seed)
+    if name == "flow" and base is not None:
+        from raygen import flow
 
-        return Sampler(name, *mixture.fit(z_mean, z_log_var, components, seed))
+        return flow.fit(base, rows, check, flow_steps, seed)
     raise ValueError(f"no sampler '{name}' is fitted after training")
 
 
-def learned(logits: np.ndarray, means: np.ndarray, log_var: np.ndarray) -> Sampler:
+def fit_all(names, rows: Posteriors, check: Posteriors, components: int, flow_steps: int, seed: int = 0) -> tuple[dict, dict[str, float]]:
+    """Each named sampler (see `fit`), and the seconds that its own fit took."""
+    samplers: dict = {}
+    seconds = {}
+    for name in names:
+        began = time.perf_counter()
+        samplers[name] = fit(name, rows, check, components, flow_steps, seed, samplers.get("mixture"))
+        seconds[name] = time.perf_counter() - began
+    return samplers, seconds
+
+
+def learned(logits: np.ndarray, means: np.ndarray, log_var: np.ndarray) -> Gaussians:
     """The prior that was trained with the network, as a sampler."""
     weights = np.exp(logits - logits.max())
-    return Sampler("learned", _single(weights / weights.sum()), _single(means), _single(np.exp(0.5 * np.clip(log_var, -12.0, 6.0))))
+    return Gaussians("learned", _single(weights / weights.sum()), _single(means), _single(np.exp(0.5 * np.clip(log_var, -12.0, 6.0))))
 
 
-def score(samplers: list[Sampler], z_mean: np.ndarray, z_log_var: np.ndarray, seed: int = 0) -> dict[str, dict[str, float]]:
+def from_arrays(name: str, arrays):
+    """The sampler whose `to_arrays` gave these arrays."""
+    if name == "flow":
+        from raygen.flow import Flow
+
+        return Flow.from_arrays(name, arrays)
+    return Gaussians.from_arrays(name, arrays)
+
+
+def score(samplers: dict, held: Posteriors, seed: int = 0) -> dict[str, dict[str, float]]:
     """Held-out nats per row of each sampler: the mean of E_q(z|row)[log p(z) - log N(z; 0, I)], the gain of the ELBO over N(0, I).
 
     Args:
-        samplers: All are scored on the same draws.
-        z_mean, z_log_var: Of held-out rows, of shape (rows, latent_dim).
+        samplers: By name; all are scored on the same draws.
+        held: Posteriors of rows that neither the network nor the samplers have seen; SCORED_ROWS of them at most.
 
     Returns:
-        By name: `nats`, their standard error `error`, and `behind`, `behind_error`: the paired difference to the best one.
+        By name: `nats`, their standard error `error`, and `behind`, `behind_error`: the paired difference to the best of the ladder.
     """
-    noise = np.random.default_rng([seed, 2]).standard_normal((DRAWS, *z_mean.shape))
-    z = (z_mean + np.exp(0.5 * z_log_var) * noise).reshape(-1, z_mean.shape[1])
-    base = fit("normal", z_mean, z_log_var).log_prob(z)
-    gain = {s.name: (s.log_prob(z) - base).reshape(DRAWS, -1).mean(axis=0) for s in samplers}
-    best = max(gain.values(), key=np.mean)
-    rows = math.sqrt(max(1, len(z_mean)))
+    rng = np.random.default_rng([seed, 2])
+    held = held.take(np.sort(rng.permutation(len(held.z_mean))[:SCORED_ROWS]))
+    z = np.concatenate([held.draw(rng) for _ in range(DRAWS)])
+    base = fit("normal", held, held).log_prob(z)
+    gain = {name: (s.log_prob(z) - base).reshape(DRAWS, -1).mean(axis=0) for name, s in samplers.items()}
+    best = max((nats for name, nats in gain.items() if name != NAIVE), key=np.mean)
+    rows = math.sqrt(max(1, len(held.z_mean)))
     out = {}
     for name, nats in gain.items():
         behind = best - nats
@@ -124,10 +130,35 @@ def score(samplers: list[Sampler], z_mean: np.ndarray, z_log_var: np.ndarray, se
     return out
 
 
-def choose(scores: dict[str, dict[str, float]]) -> str:
-    """The cheapest sampler within one standard error of the best (of their paired difference), or within a hundredth of a nat."""
+def choose(scores: dict[str, dict[str, float]], slowest: float = 0.0) -> str:
+    """The cheapest sampler within one standard error of the best (of their paired difference), or within a hundredth of a nat.
+
+    Args:
+        scores: As `score` returns them.
+        slowest: Only samplers with at least so many `rows_per_second` count; 0: all. If none is as fast, the fastest one is it.
+    """
     ladder = [name for name in LADDER if name in scores]
-    return next(n for n in ladder if scores[n]["behind"] <= max(scores[n]["behind_error"], NEGLIGIBLE_NATS))
+    if slowest:
+        fast = [n for n in ladder if scores[n]["rows_per_second"] >= slowest]
+        ladder = fast or [max(ladder, key=lambda n: scores[n]["rows_per_second"])]
+    best = min(ladder, key=lambda n: scores[n]["behind"])
+    limit = scores[best]["behind"]
+    return next(n for n in ladder if scores[n]["behind"] - limit <= max(scores[n]["behind_error"], NEGLIGIBLE_NATS))
+
+
+def _mixture(rows: Posteriors, check: Posteriors, components: int, seed: int) -> Gaussians:
+    """The mixture of the number of components that is best on `check`."""
+    from raygen import mixture
+
+    z = np.concatenate([check.draw(np.random.default_rng([seed, 6, i])) for i in range(DRAWS)])
+    count, d = rows.z_mean.shape
+    numbers = {mixture.most(count, d, max(1, components // c)) for c in COARSER}
+    fitted = [Gaussians("mixture", *mixture.fit(*rows, k, seed)) for k in sorted(numbers)]
+    return max(fitted, key=lambda found: found.log_prob(z).mean())
+
+
+def _one(name: str, mean, scale) -> Gaussians:
+    return Gaussians(name, np.ones(1, np.float32), _single(mean)[None], _single(scale)[None])
 
 
 def _single(array) -> np.ndarray:

@@ -33,7 +33,7 @@ def shape_error(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, st
         pyarrow.ArrowInvalid: If a number column holds something else.
     """
     numbers, levels = _columns(real, synthetic, kinds)
-    return _percent([_ks(*pair) for pair in numbers.values()] + [_tvd(*pair) for pair in levels.values()])
+    return _percent([ks(*pair) for pair in numbers.values()] + [_tvd(*pair) for pair in levels.values()])
 
 
 def trend_error(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], all_pairs: bool = False) -> float:
@@ -58,6 +58,13 @@ def trend_error(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, st
     pairs = itertools.chain(itertools.combinations(levels.values(), 2), itertools.product(levels.values(), bins))
     errors += [_tvd(*_joint(a, b)) for a, b in pairs if all_pairs or _cramers_v(a[0], b[0]) > 0.3]
     return _percent(errors)
+
+
+def variance_ratio(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]) -> float:
+    """Variance of a number column of the synthetic table as a multiple of the real one's, the median over columns; nan without one that varies."""
+    numbers, _ = _columns(real, synthetic, kinds)
+    ratios = [np.nanvar(b) / np.nanvar(a) for a, b in numbers.values() if len(b) and np.nanvar(a) > 0 and not np.isnan(b).all()]
+    return float(np.median(ratios)) if ratios else float("nan")
 
 
 def c2st(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0) -> float:
@@ -155,7 +162,8 @@ def _levels(real: pd.Series, synthetic: pd.Series) -> Pair:
     return np.append(codes[: len(in_real)], 0)[a], np.append(codes[len(in_real) :], 0)[b]
 
 
-def _ks(real: np.ndarray, synthetic: np.ndarray) -> float:
+def ks(real: np.ndarray, synthetic: np.ndarray) -> float:
+    """Kolmogorov-Smirnov distance of two samples, without their nans: 0 is alike, 1 is apart."""
     a, b = (np.sort(values[~np.isnan(values)]) for values in (real, synthetic))
     if not len(a) or not len(b):
         return float("nan")

@@ -18,14 +18,18 @@ MAX_PARAMETERS = 2**22
 PRIOR_ROWS = 20  # weight of the pooled variances in a component's first covariance
 
 
-def fit(z_mean: np.ndarray, z_log_var: np.ndarray, components: int, seed: int):
-    """Weights (k,), means (k, d) and Cholesky factors (k, d, d), float32, with k at most `components`.
+def most(rows: int, latent_dim: int, components: int) -> int:
+    """Components that so many rows can tell apart, `components` at most."""
+    return max(1, min(components, rows // ROWS_PER_COMPONENT, MAX_PARAMETERS // latent_dim**2))
+
+
+def fit(z_mean: np.ndarray, z_log_var: np.ndarray, k: int, seed: int):
+    """Weights (k,), means (k, d) and Cholesky factors (k, d, d), float32.
 
     z is whitened first. A component is held as the inverse W of its Cholesky factor, so that its log density is
     log|W| - ||W z - W m||^2 / 2 and all components take one matmul.
     """
     rows, d = z_mean.shape
-    k = max(1, min(components, rows // ROWS_PER_COMPONENT, MAX_PARAMETERS // (d * d)))
     centre = z_mean.mean(axis=0)
     covariance = np.diag(np.exp(z_log_var).mean(axis=0)) + np.cov(z_mean.T, bias=True).reshape(d, d)
     spread = np.linalg.cholesky(covariance)

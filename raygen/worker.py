@@ -103,8 +103,7 @@ def _finish(loop, rounds: Rounds, encoded: data.Encoded, history: list[dict], se
     """Fit and choose the sampler, and write the model folder."""
     config = rounds.config
     began = time.perf_counter()
-    rounds.say("Fitting latent samplers ...")
-    samplers, scores, chosen = fit_samplers(loop, config)
+    samplers, report = fit_samplers(loop, encoded.codec, config, rounds.say)
     kept = min(history, key=lambda h: h["held_out_loss"]) if config.train.patience else history[-1]
     metrics = {
         "rows": encoded.num_rows,
@@ -116,27 +115,60 @@ def _finish(loop, rounds: Rounds, encoded: data.Encoded, history: list[dict], se
         "log_rows": float(np.log(encoded.num_rows)),
         "training_seconds": history[-1]["seconds"],
         "sampler_seconds": time.perf_counter() - began,
-        "samplers": scores,
+        "samplers": {name: {k: v for k, v in s.items() if k != "picture"} for name, s in report["samplers"].items()},
         "history": history,
     }
-    rounds.say("  " + "  ".join(f"{n} {s['nats']:.2f} +- {s['error']:.2f}" for n, s in scores.items()) + f"  nats over N(0, I): {chosen}")
-    artifact.save(settings["model"], Config.from_dict(settings["asked"]), encoded.codec, loop.model, samplers, chosen, metrics)
+    artifact.save(settings["model"], Config.from_dict(settings["asked"]), encoded.codec, loop.model, samplers, metrics, report)
 
 
-def fit_samplers(loop, config: Config):
-    """Every sampler fitted to training rows and scored on held-out rows, and the name of the chosen one."""
-    z_mean, z_log_var = loop.posterior(loop.codes[: config.latent.max_rows], loop.offsets[: config.latent.max_rows])
-    wanted = config.latent.sampler
+def fit_samplers(loop, codec, config: Config, say) -> tuple[dict, dict]:
+    """Every sampler fitted to training rows and scored on held-out rows, and the latent report with the choice (see `latent_report`).
+
+    Raises:
+        ConfigError: If `latent.sampler` names one that this model cannot have.
+    """
+    from raygen import latent_report
+
+    wanted, seed = config.latent.sampler, config.run.seed
+    stored = loop.codes[: config.latent.max_rows].numpy(), loop.offsets[: config.latent.max_rows].numpy()
+    rows, held = latent.Posteriors(*loop.posterior(*stored)), latent.Posteriors(*loop.posterior(*loop.held))
+    check, scored = latent.halves(held)
+    names = _fitted_names(config)
+    say(f"Fitting latent samplers: {', '.join(names)} ...")
+    samplers, seconds = latent.fit_all(names, rows, check, config.latent.mixture_components, config.latent.flow_steps, seed)
     prior = loop.model.prior
-    if wanted == "learned" and prior is None:
-        raise ConfigError("latent.sampler = 'learned' needs model.prior = 'mixture'.", "set latent.sampler = 'auto'.")
-    names = [n for n in latent.LADDER if n != "learned" and (n != "mixture" or wanted in ("auto", "mixture"))]
-    samplers = {n: latent.fit(n, z_mean, z_log_var, config.latent.mixture_components, config.run.seed) for n in names}
     if prior is not None:
         samplers["learned"] = latent.learned(*(w.numpy() for w in (prior.logits, prior.mean, prior.log_var)))
-    z_mean, z_log_var = loop.posterior(*loop.held)
-    scores = latent.score(list(samplers.values()), z_mean, z_log_var, config.run.seed)
-    return samplers, scores, latent.choose(scores) if wanted == "auto" else wanted
+    scores: dict[str, dict] = latent.score(samplers, scored, seed)
+    for name, took in seconds.items():
+        scores[name]["fit_seconds"] = took
+    tables = latent_report.Comparison(loop.model, codec, stored, loop.held, held, seed)
+    if config.latent.report or config.latent.min_rows_per_second:
+        for name, sampler in samplers.items():
+            scores[name]["rows_per_second"] = tables.speed(sampler)
+    chosen = latent.choose(scores, config.latent.min_rows_per_second) if wanted == "auto" else wanted
+    if chosen not in samplers:
+        raise ConfigError(f"latent.sampler = '{chosen}': this model has none.", f"set one of {', '.join(samplers)}, or auto.")
+    for name in latent.RUNGS:
+        if name in scores:
+            say(f"  {name:9} {scores[name]['nats']:8.3f} +- {scores[name]['error']:.3f} nats/row" + ("  <- chosen" if name == chosen else ""))
+    if chosen == latent.NAIVE:
+        say("Warning: latent.sampler = 'naive' drops the variance of z_mean; its rows lie near the decoder's average row.")
+    report = latent_report.describe(rows, scored, samplers, scores, chosen, seed)
+    if config.latent.report:
+        say(f"Comparing what each sampler does to the table, on {tables.rows:,} rows x {tables.repeats} ...")
+        for name, sampler in samplers.items():
+            report["samplers"][name] |= tables.of_sampler(sampler)
+        report |= {"tables": tables.references(), "rows_compared": tables.rows}
+    return samplers, report
+
+
+def _fitted_names(config: Config) -> list[str]:
+    """Samplers to fit, a flow's mixture before it."""
+    wanted, d = config.latent.sampler, config.model.latent_dim
+    with_flow = wanted in ("auto", "flow") and config.latent.flow_steps > 0 and d <= latent.FLOW_LATENT_DIM
+    dear = {"mixture": wanted in ("auto", "mixture") or with_flow, "flow": with_flow}
+    return [n for n in latent.RUNGS if n != "learned" and dear.get(n, True)]
 
 
 class LocalCheckpoints:

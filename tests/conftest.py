@@ -31,6 +31,8 @@ TINY = {
     "train.batch_size": 64,
     "train.learning_rate": 2e-3,
     "latent.mixture_components": 4,
+    "latent.flow_steps": 0,
+    "latent.report": False,
 }
 
 

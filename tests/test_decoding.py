@@ -2,14 +2,17 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from test_model import SIZES, small_vae
 
 from raygen import latent, streams
-from raygen.decoding import BLOCK_ROWS, Decoder
+from raygen.decoding import BLOCK_ROWS, Decoder, latents
+from raygen.gaussians import Gaussians
 
 
 def sampler(d=3):
-    return latent.fit("normal", np.zeros((10, d), np.float32), np.zeros((10, d), np.float32))
+    nothing = latent.Posteriors(*np.zeros((2, 10, d), np.float32))
+    return latent.fit("normal", nothing, nothing)
 
 
 @pytest.mark.parametrize("draw", [streams.normal, streams.uniform])
@@ -58,13 +61,20 @@ def test_z_has_the_moments_of_its_sampler(full):
     factor = np.array([[1, 0, 0], [0.5, 1, 0], [-1, 0.2, 0.3]], np.float32)
     scales = np.stack([factor, 2 * factor]) if full else np.array([[1, 2, 0.5], [0.1, 1, 3]], np.float32)
     weights = np.array([0.3, 0.7], np.float32)
-    decoder = Decoder(small_vae(), latent.Sampler("mixture", weights, means, scales), seed=1)
-    z = np.concatenate([decoder._latent(*decoder.keys[:2], i * BLOCK_ROWS).numpy() for i in range(40)])
+    graph = latents(Gaussians("mixture", weights, means, scales), seed=1)
+    z = np.concatenate([graph(i * BLOCK_ROWS).numpy() for i in range(40)])
     parts = [s @ s.T if full else np.diag(s**2) for s in scales]
     mean = weights @ means
     covariance = sum(w * (p + np.outer(m - mean, m - mean)) for w, p, m in zip(weights, parts, means, strict=True))
     np.testing.assert_allclose(z.mean(axis=0), mean, atol=0.08)
     np.testing.assert_allclose(np.cov(z.T), covariance, atol=0.25)
+
+
+def test_decoding_z_by_itself_gives_the_same_rows():
+    decoder, graph = Decoder(small_vae(), sampler(), seed=5), latents(sampler(), seed=5)
+    first = tf.constant(3 * BLOCK_ROWS, tf.int64)
+    for apart, together in zip(decoder.decode(graph(first), first), decoder.block(3), strict=True):
+        np.testing.assert_array_equal(apart.numpy(), together)
 
 
 def test_the_floor_counts_every_matrix_of_the_decoder():

@@ -276,7 +276,8 @@ def test_draws_are_around_the_mean_with_the_learned_variance():
     model.offset_head.kernel.assign(model.offset_head.kernel * 0)
     model.offset_head.bias.assign(centre)
     model.code_kernel.own.assign(model.code_kernel.own * 0)
-    normal = latent.fit("normal", np.zeros((10, 2), np.float32), np.zeros((10, 2), np.float32))
+    nothing = latent.Posteriors(*np.zeros((2, 10, 2), np.float32))
+    normal = latent.fit("normal", nothing, nothing)
     decoder = Decoder(model, normal, seed=3)
     drawn = [decoder.block(i) for i in range(10)]
     codes, position = (np.concatenate(part) for part in zip(*drawn, strict=True))

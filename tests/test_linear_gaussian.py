@@ -109,15 +109,16 @@ def test_the_aggregate_posterior_is_the_prior_so_every_sampler_is(optimum, rows)
     z_mean, z_log_var = (t.numpy() for t in optimum.encode(*rows[:2]))
     covariance = np.diag(np.exp(z_log_var).mean(axis=0)) + np.cov(z_mean.T, bias=True)
     np.testing.assert_allclose(covariance, np.eye(K), atol=1e-4)
-    samplers = [latent.fit(name, z_mean, z_log_var, components=2) for name in ("normal", "diagonal", "gaussian", "mixture")]
-    scores = latent.score(samplers, z_mean, z_log_var)
+    rows = latent.Posteriors(z_mean, z_log_var)
+    samplers, _ = latent.fit_all(("normal", "diagonal", "gaussian", "mixture", "flow"), rows, rows, components=2, flow_steps=500)
+    scores = latent.score(samplers, rows)
     assert all(abs(score["nats"]) < 0.002 for score in scores.values())
     assert latent.choose(scores) == "normal"
 
 
 def test_drawn_rows_have_the_covariance_of_the_table_and_not_of_the_mean_alone(optimum, rows):
-    z_mean, z_log_var = (t.numpy() for t in optimum.encode(*rows[:2]))
-    decoder = Decoder(optimum, latent.fit("normal", z_mean, z_log_var), seed=0)
+    posteriors = latent.Posteriors(*(t.numpy() for t in optimum.encode(*rows[:2])))
+    decoder = Decoder(optimum, latent.fit("normal", posteriors, posteriors), seed=0)
     drawn = np.concatenate([decoder.block(i)[1] for i in range(40)])
     np.testing.assert_allclose(np.cov(drawn.T), model_law(optimum).cov, atol=0.04)
 
@@ -149,5 +150,6 @@ def test_training_finds_the_bound(rows, covariance):
     z_mean, z_log_var = loop.posterior(codes, offsets)
     each = 0.5 * (z_mean**2 + np.exp(z_log_var) - 1 - z_log_var).mean(axis=0)
     np.testing.assert_allclose(np.sort(each)[::-1], KL, atol=0.04)
-    scores = latent.score([latent.fit(name, z_mean, z_log_var) for name in ("normal", "gaussian")], z_mean, z_log_var)
+    rows = latent.Posteriors(z_mean, z_log_var)
+    scores = latent.score({name: latent.fit(name, rows, rows) for name in ("normal", "gaussian")}, rows)
     assert latent.choose(scores) == "normal"

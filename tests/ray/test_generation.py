@@ -7,12 +7,13 @@ import signal
 import subprocess
 from pathlib import Path
 
+import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 import pytest
 
 import raygen
 from raygen import artifact, generation
-from raygen.errors import ClusterError, GenerationError, OutputError
+from raygen.errors import ClusterError, ConfigError, GenerationError, OutputError
 
 pytestmark = pytest.mark.ray
 ROWS, SHARD = 5000, 1100  # shards that neither blocks of 2,048 rows nor the number of actors divide
@@ -144,11 +145,23 @@ def test_a_folder_of_another_generation_is_refused(change, difference, trained, 
     assert hashes(one_actor) == before
 
 
+def test_another_sampler_gives_other_rows_and_naive_warns(trained, one_actor, tmp_path):
+    lines = []
+    generate(trained, tmp_path / "naive", rows=3000, sampler="naive", say=lines.append)
+    assert any(line.startswith("Warning: the sampler 'naive'") for line in lines)
+    with pytest.raises(OutputError, match=r"sampler .*this one has sampler naive"):
+        generate(trained, one_actor, sampler="naive")
+    naive, own = (pads.dataset(str(f), exclude_invalid_files=True).to_table().slice(0, 3000) for f in (tmp_path / "naive", one_actor))
+    assert naive.schema.equals(own.schema) and not naive.equals(own)
+    with pytest.raises(ConfigError, match=r"generate.sampler = 'flow'.* has .*mixture"):
+        generate(trained, tmp_path / "flow", sampler="flow")
+
+
 def test_the_folder_of_another_model_is_refused(trained, one_actor, tmp_path):
     found = artifact.load(trained.model)
     other = next(name for name in found.samplers if name != found.sampler)
     model = str(tmp_path / "model")
-    fingerprint = artifact.save(model, found.config, found.codec, found.network(), found.samplers, other, found.metrics)
+    fingerprint = artifact.save(model, found.config, found.codec, found.network(), found.samplers, found.metrics, {"chosen": other})
     assert fingerprint != found.fingerprint
     with pytest.raises(OutputError, match=f"fingerprint {found.fingerprint}.*fingerprint {fingerprint}"):
         raygen.generate(model, rows=ROWS, out=str(one_actor), say=silent)
@@ -253,7 +266,7 @@ def test_a_model_that_changes_on_the_way_is_an_error(trained, tmp_path):
     model, other = shutil.copytree(trained.model, tmp_path / "model"), tmp_path / "other"
     found = artifact.load(str(model))
     sampler = next(name for name in found.samplers if name != found.sampler)
-    artifact.save(str(other), found.config, found.codec, found.network(), found.samplers, sampler, found.metrics)
+    artifact.save(str(other), found.config, found.codec, found.network(), found.samplers, found.metrics, {"chosen": sampler})
 
     def say(line):
         if line.startswith("Generating"):
