@@ -99,7 +99,10 @@ def explain(report: dict) -> list[str]:
         out.append(f"In other words, z of a typical held-out row is e^{nats:.2f} = {_times(math.exp(nats))} as likely under it as under N(0, I).")
     total = number((report.get("kl") or {}).get("total"))
     if nats is not None and chosen != "normal" and total and total > 0.05 and nats > 0:
-        out.append(f"There are about {show(total)} nats to gain over N(0, I); it gains {min(100.0, 100 * nats / total):.0f} % of them.")
+        out.append(
+            f"q(z) of the training rows lies {show(total)} nats from N(0, I), so it gains {min(100.0, 100 * nats / total):.0f} % of them. The rest "
+            "is in part where single training rows lie, which no sampler should learn."
+        )
     return out + rungs(report)
 
 
@@ -124,7 +127,8 @@ def rungs(report: dict) -> list[str]:
         if gain <= 0:
             out.append(f"{who} and fits no better ({show(gain, '+')} nats): it does not earn its cost.")
         elif not _is_behind(report, chosen, rival):
-            out.append(f"{who} and gains {pair(gain, error)} nats, no more than one standard error: it does not earn its cost.")
+            limit = "less than a hundredth of a nat" if gain <= NEGLIGIBLE_NATS else "no more than one standard error"
+            out.append(f"{who} and gains {pair(gain, error)} nats, {limit}: it does not earn its cost.")
         else:
             out.append(f"{who} and gains {pair(gain, error)} nats, more than its error: it would earn its cost.")
     return out
@@ -283,6 +287,9 @@ def _difference(report: dict, low: str, high: str, key: str, error: str) -> tupl
 
 
 def _work(report: dict, dear: str, cheap: str) -> str:
+    slow, fast = figure(report, dear, "rows_per_second"), figure(report, cheap, "rows_per_second")
+    if slow and fast:
+        return f" ({whole(slow)} rows/s instead of {whole(fast)})"
     more, less = figure(report, dear, "flops_per_row"), figure(report, cheap, "flops_per_row")
     return f" ({_times(more / less)} the work per row)" if more and less and more >= 2 * less else ""
 

@@ -19,7 +19,7 @@ LEVELS = [
     ["errors", "config", "storage", "streams", "shards", "batches", "metrics"],
     ["latent_words", "latent_lines", "latent_figures", "latent_page"],
     ["arrow", "stats", "schema", "blocks", "gaussian_block", "codec", "source"],
-    ["gaussians", "model", "mixture", "flow", "latent", "decoding", "loop", "latent_report", "artifact"],
+    ["gaussians", "model", "mixture", "flow_network", "flow", "latent", "decoding", "loop", "latent_report", "artifact"],
     ["cluster", "data", "worker", "training", "generation"],
     ["planning", "inspection", "starter", "demo", "cli"],
 ]
