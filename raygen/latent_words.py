@@ -21,6 +21,7 @@ TABLES = {
     "floor": "every column shuffled by itself: no dependence left",
 }
 NEGLIGIBLE_NATS = 0.01  # as in latent.choose
+NEGLIGIBLE_C2ST = 0.01
 
 
 def number(value) -> float | None:
@@ -161,7 +162,7 @@ def agreement(report: dict) -> str:
         for high in ranked[i + 1 :]:
             score, score_error = _difference(report, low, high, "c2st", "c2st_error")
             gain, gain_error = _difference(report, low, high, "nats", "error")
-            if abs(score) <= score_error or abs(gain) <= max(gain_error, NEGLIGIBLE_NATS):
+            if abs(score) <= max(score_error, NEGLIGIBLE_C2ST) or abs(gain) <= max(gain_error, NEGLIGIBLE_NATS):
                 continue
             if (score > 0) == (gain > 0):
                 same += 1
