@@ -79,11 +79,14 @@ def fit(name: str, rows: Posteriors, check: Posteriors, components: int = 128, f
     raise ValueError(f"no sampler '{name}' is fitted after training")
 
 
-def fit_all(names, rows: Posteriors, check: Posteriors, components: int, flow_steps: int, seed: int = 0) -> tuple[dict, dict[str, float]]:
-    """Each named sampler (see `fit`), and the seconds that its own fit took."""
+def fit_all(
+    names, rows: Posteriors, check: Posteriors, components: int, flow_steps: int, seed: int = 0, say=lambda line: None
+) -> tuple[dict, dict[str, float]]:
+    """Each named sampler (see `fit`), and the seconds that its own fit took; `say` hears which one is next."""
     samplers: dict = {}
     seconds = {}
-    for name in names:
+    for number, name in enumerate(names, 1):
+        say(f"Fitting latent sampler {number} of {len(names)}: {name} ...")
         began = time.perf_counter()
         samplers[name] = fit(name, rows, check, components, flow_steps, seed, samplers.get("mixture"))
         seconds[name] = time.perf_counter() - began

@@ -134,8 +134,7 @@ def fit_samplers(loop, codec, config: Config, say) -> tuple[dict, dict]:
     rows, held = latent.Posteriors(*loop.posterior(*stored)), latent.Posteriors(*loop.posterior(*loop.held))
     check, scored = latent.halves(held)
     names = _fitted_names(config)
-    say(f"Fitting latent samplers: {', '.join(names)} ...")
-    samplers, seconds = latent.fit_all(names, rows, check, config.latent.mixture_components, config.latent.flow_steps, seed)
+    samplers, seconds = latent.fit_all(names, rows, check, config.latent.mixture_components, config.latent.flow_steps, seed, say)
     prior = loop.model.prior
     if prior is not None:
         samplers["learned"] = latent.learned(*(w.numpy() for w in (prior.logits, prior.mean, prior.log_var)))
@@ -156,8 +155,8 @@ def fit_samplers(loop, codec, config: Config, say) -> tuple[dict, dict]:
         say("Warning: latent.sampler = 'naive' drops the variance of z_mean; its rows lie near the decoder's average row.")
     report = latent_report.describe(rows, scored, samplers, scores, chosen, seed)
     if config.latent.report:
-        say(f"Comparing what each sampler does to the table, on {tables.rows:,} rows x {tables.repeats} ...")
-        for name, sampler in samplers.items():
+        for number, (name, sampler) in enumerate(samplers.items(), 1):
+            say(f"Comparing rows of sampler {number} of {len(samplers)} with real ones: {name}, {tables.repeats} x {tables.rows:,} rows ...")
             report["samplers"][name] |= tables.of_sampler(sampler)
         report |= {"tables": tables.references(), "rows_compared": tables.rows}
     return samplers, report
