@@ -167,8 +167,11 @@ def _inspect(args) -> dict:
 
 
 def _doctor(args) -> dict:
+    import logging
+
     from raygen import diagnosis
 
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of graphs traced often, which samplers are: once each
     options = ("generate", "out", "page", "seed", "convention", "sampler", "mean_only", "flow_steps")
     return diagnosis.doctor(args.encoder, args.decoder, args.data, say=_say, **{name: getattr(args, name) for name in options})
 

@@ -76,7 +76,8 @@ def _spread(c: dict) -> list[dict[str, str]]:
 
 
 def _prior(report: dict, holes: dict) -> list[dict[str, str]]:
-    best = max((n for n in report["samplers"] if n not in ("naive", "normal")), key=lambda n: report["samplers"][n]["nats"])
+    fair = [n for n in report["samplers"] if n not in ("naive", "normal")]
+    best = report["chosen"] if report["chosen"] in fair else max(fair, key=lambda n: report["samplers"][n]["nats"])
     s, normal = report["samplers"][best], report["samplers"]["normal"]
     active = [d["variance"] for d in report["dimensions"] if d["active"]]
     found = []
@@ -90,7 +91,7 @@ def _prior(report: dict, holes: dict) -> list[dict[str, str]]:
         text += f" {100 * holes['normal']:.0f} % of its draws lie where at most 1 % of the z of rows do"
         if "variance_ratio" in normal:
             text += f"; what the decoder makes of them has {normal['variance_ratio']:.2f} times the variance of the real rows"
-        found.append(_defect("harms", name, text + ".", f"draw z from {title(report['chosen'])} (`--generate` does)"))
+        found.append(_defect("harms", name, text + ".", f"draw z from {title(best)}"))
     if active and holes["gaussian"] > HOLES:
         share = f"{100 * holes['gaussian']:.0f} %"
         text = f"q(z) has holes: even of a Gaussian with its mean and covariance {share} of the draws lie where at most 1 % of the z of rows do."

@@ -168,10 +168,17 @@ class Comparison:
         self.ceiling = held_x[out]
         self.bound = [wide(networks, held.take(out).draw(rng)) for _ in range(self.repeats)]
         self.rng = rng
+        self.made: dict = {}
+
+    def block(self, sampler):
+        """The sampler's `blocks`, traced once."""
+        if sampler.name not in self.made:
+            self.made[sampler.name] = blocks(self.networks, sampler, self.scale, self.seed)
+        return self.made[sampler.name]
 
     def speed(self, sampler) -> float:
         """Rows/s from random numbers to rows, in this process."""
-        block = blocks(self.networks, sampler, self.scale, self.seed)
+        block = self.block(sampler)
         block(0)
         began = time.perf_counter()
         for number in range(TIMED_BLOCKS):
@@ -180,7 +187,7 @@ class Comparison:
 
     def of_sampler(self, sampler) -> dict[str, float]:
         """Scores of rows drawn from a sampler."""
-        block, each = blocks(self.networks, sampler, self.scale, self.seed), -(-self.rows // BLOCK_ROWS)
+        block, each = self.block(sampler), -(-self.rows // BLOCK_ROWS)
         pairs = []
         for repeat in range(self.repeats):
             made = [block(repeat * each + b) for b in range(each)]
