@@ -9,9 +9,9 @@ rows and eps, and with a = d log std / do,
     a z_mean_i^2 = -dKL / do_i                                       (z scaled up, decoder scaled down: g does not change, w drops out)
 
 with one w for all; that holds in the convention that the network was trained in alone. A convention's misfit is the mean of three relative
-differences: of the dimensions' w by the first, of the two w in the median dimension, of the two sides of the third. Measured on 72 networks
-(3 to 16 dimensions, two losses, 5 to 150 epochs) the smallest misfit was the right convention's every time; `read` declined to say so of two.
-By the first line alone, with w free, it was in 15 of 27.
+differences: of the dimensions' w by the first, of the two w in the median dimension, of the two sides of the third. Over 45 trained networks,
+on which AHEAD was set, `read` named the right convention for 43 and declined 2; over 12 new ones 11 and 1; none wrongly. (By the first line
+alone, with w free, the smallest misfit was right for 15 of 27.) It declines where training has not come to rest, as at a high constant rate.
 """
 
 import numpy as np
