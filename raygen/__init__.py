@@ -15,6 +15,7 @@ _HOMES = {
     "generate": "raygen.generation",
     "plan": "raygen.planning",
     "inspect": "raygen.inspection",
+    "doctor": "raygen.diagnosis",
     "load": "raygen.artifact",
 }
 __all__ = [*_HOMES, "__version__"]

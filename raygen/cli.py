@@ -68,6 +68,20 @@ def parser() -> argparse.ArgumentParser:
     _with_rows(plan)
     inspect = verb("inspect", _inspect, "columns, training and latent report of a model")
     inspect.add_argument("model", metavar="MODEL")
+    doctor = verb("doctor", _doctor, "the latent report of someone else's Keras VAE: what is wrong, where to draw z from, rows drawn so")
+    doctor.add_argument("encoder", metavar="ENCODER.keras", help="gives z_mean and z_log_sigma (or z_log_var), and maybe z")
+    doctor.add_argument("decoder", metavar="DECODER.keras")
+    doctor.add_argument("data", metavar="DATA", help="Parquet or CSV, rows as the encoder was fed: numbers, scaled")
+    doctor.add_argument("--generate", type=_rows, default=0, metavar="N", help="write N rows to --out")
+    doctor.add_argument("--out", default="", metavar="FILE", help="a new .parquet or .csv file")
+    doctor.add_argument("--page", default="", metavar="FILE.html", help="the report with pictures")
+    doctor.add_argument("--seed", type=int, default=0, help="of everything drawn (default: 0)")
+    doctor.add_argument(
+        "--convention", default="", metavar="log_sigma|log_var", help="the draw's std is exp(o) or exp(o / 2); found out if not given"
+    )
+    doctor.add_argument("--sampler", default="auto", help="law to draw from: auto, normal, diagonal, gaussian, mixture, flow, naive")
+    doctor.add_argument("--mean-only", action="store_true", help="write the decoder's mean, without the residual variance")
+    doctor.add_argument("--flow-steps", type=int, default=4000, help="of the flow's training, at most; 0 leaves it out (default: 4000)")
     return top
 
 
@@ -150,6 +164,16 @@ def _inspect(args) -> dict:
     from raygen import inspection
 
     return inspection.inspect(args.model, _say)
+
+
+def _doctor(args) -> dict:
+    import logging
+
+    from raygen import diagnosis
+
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of graphs traced often, which samplers are: once each
+    options = ("generate", "out", "page", "seed", "convention", "sampler", "mean_only", "flow_steps")
+    return diagnosis.doctor(args.encoder, args.decoder, args.data, say=_say, **{name: getattr(args, name) for name in options})
 
 
 if __name__ == "__main__":

@@ -17,11 +17,11 @@ MAX_LINES = 350
 # From low to high: a module may import those before it.
 LEVELS = [
     ["errors", "config", "storage", "streams", "shards", "batches", "metrics"],
-    ["latent_words", "latent_lines", "latent_figures", "latent_page"],
-    ["arrow", "stats", "schema", "blocks", "gaussian_block", "codec", "source"],
-    ["gaussians", "model", "mixture", "flow_network", "flow", "latent", "decoding", "loop", "latent_report", "artifact"],
+    ["latent_words", "defects", "latent_lines", "latent_figures", "latent_page"],
+    ["arrow", "stats", "schema", "blocks", "gaussian_block", "codec", "source", "foreign"],
+    ["gaussians", "model", "mixture", "flow_network", "flow", "latent", "decoding", "loop", "latent_report", "artifact", "convention", "examination"],
     ["cluster", "data", "worker", "training", "generation"],
-    ["planning", "inspection", "starter", "demo", "cli"],
+    ["planning", "inspection", "starter", "demo", "diagnosis", "cli"],
 ]
 ORDER = list(itertools.chain(*LEVELS))
 ON_RAY = {"cluster", "data", "worker", "training", "generation", "planning"}
@@ -41,6 +41,7 @@ WITHOUT_TENSORFLOW = {
     "codec",
     "starter",
     "latent_words",
+    "defects",
     "latent_lines",
     "latent_figures",
     "latent_page",

@@ -13,7 +13,7 @@ import pytest
 from raygen import __version__, cli
 from raygen.config import Config
 
-VERBS = ("demo", "init", "train", "generate", "plan", "inspect")
+VERBS = ("demo", "init", "train", "generate", "plan", "inspect", "doctor")
 
 
 def test_help_names_every_verb_and_loads_neither_ray_nor_tensorflow():
