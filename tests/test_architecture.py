@@ -17,6 +17,7 @@ MAX_LINES = 350
 # From low to high: a module may import those before it.
 LEVELS = [
     ["errors", "config", "storage", "streams", "shards", "batches", "metrics"],
+    ["scores", "neighbors", "utility", "privacy", "fidelity", "coverage"],
     ["latent_words", "latent_lines", "latent_figures", "latent_page"],
     ["arrow", "stats", "schema", "blocks", "gaussian_block", "codec", "source"],
     ["gaussians", "model", "mixture", "flow_network", "flow", "latent", "decoding", "loop", "latent_report", "artifact"],
@@ -32,6 +33,12 @@ WITHOUT_TENSORFLOW = {
     "shards",
     "batches",
     "metrics",
+    "scores",
+    "neighbors",
+    "utility",
+    "privacy",
+    "fidelity",
+    "coverage",
     "arrow",
     "stats",
     "schema",
