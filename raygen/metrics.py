@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-Pair = tuple[np.ndarray, np.ndarray]  # one column: (values of the real table, values of the synthetic table)
+Pair = tuple[np.ndarray, ...]  # one column: its values in each table, (real, synthetic) where nothing else is said
 
 
 def shape_error(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]) -> float:
@@ -32,7 +32,7 @@ def shape_error(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, st
         KeyError: If a table lacks a column of a kind that counts.
         pyarrow.ArrowInvalid: If a number column holds something else.
     """
-    numbers, levels = _columns(real, synthetic, kinds)
+    numbers, levels = columns(kinds, real, synthetic)
     return _percent([ks(*pair) for pair in numbers.values()] + [_tvd(*pair) for pair in levels.values()])
 
 
@@ -50,7 +50,7 @@ def trend_error(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, st
     Returns:
         Percent; nan when no pair counts. A pair whose correlation is undefined (a constant column) is left out.
     """
-    numbers, levels = _columns(real, synthetic, kinds)
+    numbers, levels = columns(kinds, real, synthetic)
     tables = (pd.DataFrame({name: pair[side] for name, pair in numbers.items()}) for side in (0, 1))
     r_real, r_synthetic = (t.corr(min_periods=2).to_numpy()[np.triu_indices(len(numbers), k=1)] for t in tables)
     errors = list((np.abs(r_real - r_synthetic) / 2)[all_pairs | (np.abs(r_real) > 0.5)])
@@ -62,7 +62,7 @@ def trend_error(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, st
 
 def variance_ratio(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]) -> float:
     """Variance of a number column of the synthetic table as a multiple of the real one's, the median over columns; nan without one that varies."""
-    numbers, _ = _columns(real, synthetic, kinds)
+    numbers, _ = columns(kinds, real, synthetic)
     ratios = [np.nanvar(b) / np.nanvar(a) for a, b in numbers.values() if len(b) and np.nanvar(a) > 0 and not np.isnan(b).all()]
     return float(np.median(ratios)) if ratios else float("nan")
 
@@ -87,20 +87,21 @@ def c2st(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], see
     from threadpoolctl import threadpool_limits
 
     rows, rng = min(len(real), len(synthetic)), np.random.default_rng([seed, 3])
-    numbers, levels = _columns(_sample(real, rows, rng), _sample(synthetic, rows, rng), kinds)
+    numbers, levels = columns(kinds, _sample(real, rows, rng), _sample(synthetic, rows, rng))
     if rows < 3 or not (numbers or levels):
         return float("nan")
-    columns = [np.concatenate(pair) for pair in numbers.values()] + [_ranks(*pair) for pair in levels.values()]
-    x, y = np.column_stack(columns).astype(np.float64), np.repeat([1, 0], rows)
-    is_level = np.arange(len(columns)) >= len(numbers)
+    features = [np.concatenate(pair) for pair in numbers.values()] + [ranks(*pair) for pair in levels.values()]
+    x, y = np.column_stack(features).astype(np.float64), np.repeat([1, 0], rows)
+    is_level = np.arange(len(features)) >= len(numbers)
     folds, trees = (int(state) for state in rng.integers(2**31, size=2))
     distances = []
     for fit, held in StratifiedKFold(3, shuffle=True, random_state=folds).split(x, y):
         model = HistGradientBoostingClassifier(
             max_iter=100, learning_rate=0.2, early_stopping=False, categorical_features=is_level, random_state=trees
         )
+        seen = np.where(np.isnan(x[fit]).all(axis=0), 0, x)  # the trees take no column of nulls
         with threadpool_limits(1, "openmp"):  # its threads wait in a busy loop: 100 times slower when cores are shared
-            chance = model.fit(x[fit], y[fit]).predict_proba(x[held])[:, 1]
+            chance = model.fit(seen[fit], y[fit]).predict_proba(seen[held])[:, 1]
         distances.append(2 * max(0.5, roc_auc_score(y[held], chance)) - 1)
     return 1 - float(np.mean(distances))
 
@@ -132,14 +133,14 @@ def quality(real: pd.DataFrame, holdout: pd.DataFrame, synthetic: pd.DataFrame, 
     }
 
 
-def _columns(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]) -> tuple[dict[str, Pair], dict[str, Pair]]:
-    """Number columns and level columns, ready to compare."""
+def columns(kinds: dict[str, str], *tables: pd.DataFrame) -> tuple[dict[str, Pair], dict[str, Pair]]:
+    """Number columns (float64, nan where null) and level columns (codes that all tables share, 0 where null), ready to compare."""
     numbers, levels = {}, {}
     for name, kind in kinds.items():
         if kind in ("numeric", "datetime"):
-            numbers[name] = (_numbers(real[name], kind), _numbers(synthetic[name], kind))
+            numbers[name] = tuple(_numbers(table[name], kind) for table in tables)
         elif kind in ("categorical", "boolean"):
-            levels[name] = _levels(real[name], synthetic[name])
+            levels[name] = _levels(*(table[name] for table in tables))
     return numbers, levels
 
 
@@ -154,12 +155,12 @@ def _numbers(column: pd.Series, kind: str) -> np.ndarray:
     return np.where(np.isfinite(values), values, np.nan) / (1e6 if kind == "datetime" else 1)
 
 
-def _levels(real: pd.Series, synthetic: pd.Series) -> Pair:
-    """Codes that both tables share, 0 for null. 1.0 is the level 1: nulls make floats of integers in one table only."""
-    (a, in_real), (b, in_synthetic) = pd.factorize(real), pd.factorize(synthetic)
-    texts = [v if isinstance(v, str) else str(v).removesuffix(".0") for v in [*in_real, *in_synthetic]]
-    codes = pd.factorize(np.array(texts, dtype=object))[0] + 1
-    return np.append(codes[: len(in_real)], 0)[a], np.append(codes[len(in_real) :], 0)[b]
+def _levels(*columns: pd.Series) -> Pair:
+    """Codes that all tables share, 0 for null. 1.0 is the level 1: nulls make floats of integers in one table only."""
+    codes, levels = zip(*(pd.factorize(column) for column in columns), strict=True)
+    texts = [v if isinstance(v, str) else str(v).removesuffix(".0") for values in levels for v in values]
+    shared = np.split(pd.factorize(np.array(texts, dtype=object))[0] + 1, np.cumsum([len(values) for values in levels])[:-1])
+    return tuple(np.append(own, 0)[code] for own, code in zip(shared, codes, strict=True))
 
 
 def ks(real: np.ndarray, synthetic: np.ndarray) -> float:
@@ -202,11 +203,11 @@ def _bins(values: np.ndarray) -> np.ndarray:
     return np.digitize(values, np.linspace(low - pad, high + pad, 11))
 
 
-def _ranks(real: np.ndarray, synthetic: np.ndarray) -> np.ndarray:
-    """Codes by falling frequency, below 255 because sklearn takes no more: the rarest levels share the last."""
+def ranks(real: np.ndarray, synthetic: np.ndarray) -> np.ndarray:
+    """Codes of both tables by falling frequency, below 255 because sklearn takes no more: the rarest levels share the last."""
     codes = np.concatenate([real, synthetic])
-    ranks = np.argsort(np.argsort(-np.bincount(codes), kind="stable"))
-    return np.minimum(ranks, 254)[codes]
+    rank = np.argsort(np.argsort(-np.bincount(codes), kind="stable"))
+    return np.minimum(rank, 254)[codes]
 
 
 def _sample(table: pd.DataFrame, rows: int, rng: np.random.Generator) -> pd.DataFrame:

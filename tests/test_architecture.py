@@ -17,14 +17,17 @@ MAX_LINES = 350
 # From low to high: a module may import those before it.
 LEVELS = [
     ["errors", "config", "storage", "streams", "shards", "batches", "metrics"],
+    ["scores", "neighbors", "utility", "privacy", "fidelity", "coverage", "scoring"],
+    ["arrow", "stats", "ranges", "matching", "moments", "tally", "comparison"],
     ["latent_words", "defects", "latent_lines", "latent_figures", "latent_page"],
-    ["arrow", "stats", "schema", "blocks", "gaussian_block", "codec", "source", "foreign"],
-    ["gaussians", "model", "mixture", "flow_network", "flow", "latent", "decoding", "loop", "latent_report", "artifact", "convention", "examination"],
-    ["cluster", "data", "worker", "training", "generation"],
+    ["schema", "blocks", "gaussian_block", "codec", "source", "foreign"],
+    ["gaussians", "model", "mixture", "flow_network", "flow", "latent", "decoding", "loop", "latent_report", "artifact"],
+    ["convention", "examination", "resynthesis"],
+    ["cluster", "data", "worker", "training", "generation", "evaluation"],
     ["planning", "inspection", "starter", "demo", "diagnosis", "cli"],
 ]
 ORDER = list(itertools.chain(*LEVELS))
-ON_RAY = {"cluster", "data", "worker", "training", "generation", "planning"}
+ON_RAY = {"cluster", "data", "worker", "training", "generation", "evaluation", "planning"}
 WITHOUT_TENSORFLOW = {
     "errors",
     "config",
@@ -32,6 +35,12 @@ WITHOUT_TENSORFLOW = {
     "shards",
     "batches",
     "metrics",
+    "scores",
+    "neighbors",
+    "utility",
+    "privacy",
+    "fidelity",
+    "coverage",
     "arrow",
     "stats",
     "schema",
@@ -45,6 +54,12 @@ WITHOUT_TENSORFLOW = {
     "latent_lines",
     "latent_figures",
     "latent_page",
+    "scoring",
+    "ranges",
+    "matching",
+    "moments",
+    "tally",
+    "comparison",
 }
 
 

@@ -216,6 +216,12 @@ def test_c2st_sees_nulls(values):
     assert metrics.c2st(null, null, kinds) == 1
 
 
+def test_c2st_takes_a_column_of_nulls():
+    real = pd.DataFrame({"a": np.full(30, NAN), "b": [1.0, *[NAN] * 29]})
+    assert metrics.c2st(real, real, {"a": "numeric", "b": "numeric"}) == 1
+    assert metrics.c2st(real, real.assign(a=np.arange(30)), {"a": "numeric"}) < 0.3
+
+
 def test_c2st_takes_more_levels_than_the_classifier():
     rng = np.random.default_rng(0)
     kinds = {"a": "categorical"}
@@ -230,7 +236,7 @@ def test_c2st_takes_more_levels_than_the_classifier():
 
 def test_ranks_keep_the_254_most_frequent_levels():
     codes = np.concatenate([np.arange(300), np.arange(253, 300)])
-    ranks = metrics._ranks(codes[:300], codes[300:])
+    ranks = metrics.ranks(codes[:300], codes[300:])
     assert ranks.max() == 254
     assert len(set(ranks[253:300])) == 47 and len(set(ranks[:253])) == 208  # 47 twice, 207 once, the rest shared
 
