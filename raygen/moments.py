@@ -42,7 +42,7 @@ class Moments:
         out = cls(rows, mean_here, squares - sums * share, centered @ centered.T - sums * share.T)
         doubtful = out.squares < CANCELLED * squares  # the values beside a null are close together and far from the others
         for i, j in np.argwhere(np.triu(doubtful | doubtful.T)):
-            out._sum_again(i, j, values[:, known[i] & known[j]])
+            out._sum_again(i, j, values[[i, j]][:, known[i] & known[j]])
         return out
 
     def merge(self, other: "Moments") -> "Moments":
@@ -60,11 +60,11 @@ class Moments:
         r = self.products / np.where((self.rows >= 2) & (scale > 0), scale, np.nan)
         return r.clip(-1, 1)
 
-    def _sum_again(self, i: int, j: int, values: np.ndarray) -> None:
-        first = values[[i, j], :1]
-        centered = values[[i, j]] - first
-        mean = centered.mean(1, keepdims=True)
-        centered -= mean
+    def _sum_again(self, i: int, j: int, both: np.ndarray) -> None:
+        """Put the exact moments of two columns in place, given the rows where both are known."""
+        first = both[:, :1]
+        mean = (both - first).mean(1, keepdims=True)
+        centered = both - first - mean
         self.mean[[i, j], [j, i]] = (first + mean)[:, 0]
         self.squares[[i, j], [j, i]] = (centered * centered).sum(1)
         self.products[[i, j], [j, i]] = centered[0] @ centered[1]

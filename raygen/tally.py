@@ -126,9 +126,13 @@ class Reference:
             KeyError: If `block` or `ranges` lacks a column.
         """
         out = self._empty(ranges)
-        for start in range(0, block.num_rows, SLICE_ROWS):
-            self._count(self._coded(block.slice(start, SLICE_ROWS)), out)
+        self.add(block, out)
         return out
+
+    def add(self, block: pa.Table, tally: Tally) -> None:
+        """Count rows into a tally that is there already; quicker than `merge` where a worker sees many small blocks."""
+        for start in range(0, block.num_rows, SLICE_ROWS):
+            self._count(self._coded(block.slice(start, SLICE_ROWS)), tally)
 
     def _empty(self, ranges: Mapping[str, Range]) -> Tally:
         out = Tally({name: ranges[name] for name in self.knots})

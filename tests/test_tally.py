@@ -235,6 +235,10 @@ def test_any_cut_and_order_of_blocks_gives_one_tally(real, synthetic, data):
     assert_same(functools.reduce(Tally.merge, sides), reference.tally(synthetic, ranges))
     for part, was in zip(parts, before, strict=True):
         assert_same(part, was)  # merging leaves its parts alone
+    into = reference.tally(synthetic[:0], ranges)
+    for block in blocks:
+        reference.add(block, into)
+    assert_same(into, reference.tally(synthetic, ranges))
 
 
 def test_slices_and_sparse_joints_change_nothing(tables, monkeypatch):
