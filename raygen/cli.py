@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from raygen import __version__
-from raygen.config import Config
+from raygen.config import Config, parse_override
 from raygen.errors import ConfigError, GenerationError, RaygenError, TrainingError
 
 FAILED = (TrainingError, GenerationError)
@@ -19,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one verb; exit status 0 done, 1 failed, 2 the user's mistake, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
     args = parser().parse_args(arguments)
+    args.arguments = arguments
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True)
@@ -36,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     if args.json:
         print(json.dumps(result))
-    return 0
+    return 0 if result.get("passed", True) else 1
 
 
 def parser() -> argparse.ArgumentParser:
@@ -63,6 +64,16 @@ def parser() -> argparse.ArgumentParser:
     generate = verb("generate", _generate, "write synthetic rows as Parquet; resumes an unfinished generation")
     generate.add_argument("config", metavar="CONFIG.toml|MODEL", help="a config, or a model folder")
     _with_rows(generate)
+    evaluate = verb("evaluate", _evaluate, "compare synthetic rows with real ones: scores, a report, a gate")
+    evaluate.add_argument("config", metavar="CONFIG.toml", nargs="?", help="a config; or --real and --synthetic")
+    evaluate.add_argument("--real", help="real rows in place of data.source")
+    evaluate.add_argument("--synthetic", "--compare", nargs="+", default=[], metavar="ROWS", help="synthetic rows, anybody's; several side by side")
+    evaluate.add_argument("--holdout", help="real rows that the synthetic ones were made without, in place of evaluate.holdout")
+    evaluate.add_argument("--target", help="column to predict, in place of evaluate.target")
+    evaluate.add_argument("--out", help="folder of the report in place of report/ in the run folder")
+    evaluate.add_argument("--fail-under", nargs="+", action="extend", default=[], metavar="SCORE=VALUE", help="exit 1 if a score is below")
+    evaluate.add_argument("--fail-over", nargs="+", action="extend", default=[], metavar="SCORE=VALUE", help="exit 1 if a score is above")
+    _with_overrides(evaluate)
     plan = verb("plan", _plan, "what training and generating would take; runs neither")
     plan.add_argument("config", metavar="CONFIG.toml|MODEL", help="a config, or a model folder")
     _with_rows(plan)
@@ -152,6 +163,32 @@ def _generate(args) -> dict:
     kept = f", {done.kept} of them were there before" if done.kept else ""
     _say(f"Wrote {done.rows:,} rows in {done.shards:,} shard(s){kept} and {done.bytes / 1e6:,.1f} MB to {done.folder} in {done.seconds:.0f} s.")
     return asdict(done)
+
+
+def _evaluate(args) -> dict:
+    from raygen import evaluation, report_page
+
+    if not args.config and not (args.real and args.synthetic):
+        raise ConfigError("nothing to evaluate was named.", "name a config, or real rows with --real and synthetic ones with --synthetic.")
+    config = Config.load(args.config, args.set) if args.config else Config.from_dict({}).override(dict(map(parse_override, args.set)))
+    if args.real:
+        config = config.override({"data.source": args.real} | ({} if args.config else {"run.folder": ""}))
+    given = {"evaluate.holdout": args.holdout, "evaluate.target": args.target}
+    config = config.override({k: v for k, v in given.items() if v is not None})
+    limits = [dict(map(_limit, pairs)) for pairs in (args.fail_under, args.fail_over)]
+    done = evaluation.evaluate(config, args.synthetic, args.out, *limits, shlex.join(["raygen", *args.arguments]), _say)
+    for line in report_page.lines(done.report):
+        _say(line)
+    _say(f"The report: {done.folder}/{evaluation.PAGE}, and for machines {done.folder}/{evaluation.REPORT}")
+    return {"folder": done.folder, "passed": done.passed, "gate": done.report["gate"], "scores": [run["scores"] for run in done.report["runs"]]}
+
+
+def _limit(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise ConfigError(f"'{text}' is no limit.", "write it as c2st=0.7.") from None
 
 
 def _plan(args) -> dict:

@@ -88,6 +88,13 @@ class Generate(Section):
     compression: Literal["zstd", "snappy", "gzip", "lz4", "none"] = Field(default="zstd", description="of the Parquet files")
 
 
+class Evaluate(Section):
+    sample_rows: int = Field(default=10_000, ge=100, description="rows of each table that scores made by a model see; the rest see all rows")
+    target: str = Field(default="", description="column to predict by a model of the synthetic rows (machine-learning efficiency); empty: none")
+    holdout: str = Field(default="", description="real rows that the synthetic ones were made without; empty: those that training held out")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="of samples, folds and trees")
+
+
 class Config(Section):
     """All settings; sections are attributes: `config.model.latent_dim`."""
 
@@ -98,6 +105,7 @@ class Config(Section):
     train: Train = Train()
     latent: Latent = Latent()
     generate: Generate = Generate()
+    evaluate: Evaluate = Evaluate()
 
     @classmethod
     def from_dict(cls, settings: dict) -> "Config":

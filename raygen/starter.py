@@ -17,6 +17,7 @@ TITLES = {
     "train": "Ray Train",
     "latent": "the law that z is drawn from",
     "generate": "Ray Data",
+    "evaluate": "scores and report",
 }
 
 

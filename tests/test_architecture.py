@@ -60,11 +60,6 @@ WITHOUT_TENSORFLOW = {
     "latent_figures",
     "latent_page",
     "scoring",
-    "ranges",
-    "matching",
-    "moments",
-    "tally",
-    "comparison",
 }
 
 
