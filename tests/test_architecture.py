@@ -17,7 +17,7 @@ MAX_LINES = 350
 # From low to high: a module may import those before it.
 LEVELS = [
     ["errors", "config", "storage", "streams", "shards", "batches", "metrics"],
-    ["latent_words", "latent_lines", "latent_figures", "latent_page"],
+    ["page", "svg", "latent_words", "latent_lines", "latent_figures", "latent_page"],
     ["arrow", "stats", "schema", "blocks", "gaussian_block", "codec", "source"],
     ["gaussians", "model", "mixture", "flow_network", "flow", "latent", "decoding", "loop", "latent_report", "artifact"],
     ["cluster", "data", "worker", "training", "generation"],
@@ -40,6 +40,8 @@ WITHOUT_TENSORFLOW = {
     "source",
     "codec",
     "starter",
+    "page",
+    "svg",
     "latent_words",
     "latent_lines",
     "latent_figures",
