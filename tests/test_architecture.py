@@ -18,6 +18,7 @@ MAX_LINES = 350
 LEVELS = [
     ["errors", "config", "storage", "streams", "shards", "batches", "metrics"],
     ["page", "svg", "latent_words", "latent_lines", "latent_figures", "latent_page"],
+    ["report_scores", "report_words", "report_lines", "report_figures", "report_page"],
     ["arrow", "stats", "schema", "blocks", "gaussian_block", "codec", "source"],
     ["gaussians", "model", "mixture", "flow_network", "flow", "latent", "decoding", "loop", "latent_report", "artifact"],
     ["cluster", "data", "worker", "training", "generation"],
@@ -46,6 +47,11 @@ WITHOUT_TENSORFLOW = {
     "latent_lines",
     "latent_figures",
     "latent_page",
+    "report_scores",
+    "report_words",
+    "report_lines",
+    "report_figures",
+    "report_page",
 }
 
 
