@@ -166,7 +166,7 @@ def _generate(args) -> dict:
 
 
 def _evaluate(args) -> dict:
-    from raygen import evaluation, report_page
+    from raygen import evaluation, report_lines
 
     if not args.config and not (args.real and args.synthetic):
         raise ConfigError("nothing to evaluate was named.", "name a config, or real rows with --real and synthetic ones with --synthetic.")
@@ -175,9 +175,10 @@ def _evaluate(args) -> dict:
         config = config.override({"data.source": args.real} | ({} if args.config else {"run.folder": ""}))
     given = {"evaluate.holdout": args.holdout, "evaluate.target": args.target}
     config = config.override({k: v for k, v in given.items() if v is not None})
-    limits = [dict(map(_limit, pairs)) for pairs in (args.fail_under, args.fail_over)]
-    done = evaluation.evaluate(config, args.synthetic, args.out, *limits, shlex.join(["raygen", *args.arguments]), _say)
-    for line in report_page.lines(done.report):
+    under, over = (dict(map(_limit, pairs)) for pairs in (args.fail_under, args.fail_over))
+    command = shlex.join(["raygen", *args.arguments])
+    done = evaluation.evaluate(config, args.synthetic, args.out, under, over, command, _say)
+    for line in report_lines.lines(done.report):
         _say(line)
     _say(f"The report: {done.folder}/{evaluation.PAGE}, and for machines {done.folder}/{evaluation.REPORT}")
     return {"folder": done.folder, "passed": done.passed, "gate": done.report["gate"], "scores": [run["scores"] for run in done.report["runs"]]}

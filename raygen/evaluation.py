@@ -293,15 +293,16 @@ def _tally(source: Source, reference: Reference) -> Tally:
     import ray
 
     numbers = {name: kind for name, kind in reference.kinds.items() if kind in ranges.NUMBERS}
-    known = ranges.ranges_of(source.paths, numbers, source.filesystem) if source.format == "parquet" else dict.fromkeys(numbers)
+    told = ranges.ranges_of(source.paths, numbers, source.filesystem) if source.format == "parquet" else {}
+    known = {name: r for name, r in told.items() if r is not None}
     dataset = data.read_dataset(replace(source, schema=pa.schema([source.schema.field(n) for n in reference.kinds])))
-    if any(r is None for r in known.values()):
+    if len(known) < len(numbers):
 
         def observe(block: pa.Table) -> pa.Table:
             return _packed(pickle.dumps(ranges.observed(block, numbers)))  # between Ray's own processes only
 
         seen = [pickle.loads(row["packed"]) for row in dataset.map_batches(observe, batch_format="pyarrow", batch_size=None).iter_rows()]
-        known = ranges.merged(seen) or dict.fromkeys(numbers, ranges.NOTHING)
+        known = dict.fromkeys(numbers, ranges.NOTHING) | ranges.merged(seen)
     shared = ray.put(reference)
 
     def count(block: pa.Table) -> pa.Table:

@@ -1,37 +1,14 @@
-"""The figures of the latent page: inline SVG whose colours are CSS variables, so that one drawing serves light, dark and print."""
-
-import io
-import re
-from typing import Any
+"""The figures of the latent page."""
 
 import numpy as np
 
 from raygen.latent_words import number
+from raygen.svg import BLUE, INK, MUTED, ORANGE, draw_svg
 
-WIDTH, DPI = 400, 72  # SVG units; at this width text is 11 units high, legible on a phone
 NAMED = 20  # dimensions, at most, whose names stand on the axis
 BARS = 64  # dimensions, at most, that get a bar and a dot each; above, outlines
 SMALLEST = 1e-6  # on the axis of variances
-INK, MUTED, BLUE, ORANGE = "#0a0001", "#0a0002", "#0a0003", "#0a0004"  # never seen: each becomes a variable
-VARIABLES = {INK: "--ink", MUTED: "--muted", BLUE: "--blue", ORANGE: "--orange"}
 DENSITY = (0.16, 0.47, 0.86)  # of pictures, from transparent to this: seen on white and on near black
-STYLE: dict[str, Any] = {
-    "svg.fonttype": "none",
-    "font.size": 11,
-    "text.color": INK,
-    "axes.facecolor": "none",
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "axes.titlesize": 11,
-    "legend.frameon": False,
-    "legend.fontsize": 10,
-}
 
 
 def dimensions(rows: list[dict]) -> str:
@@ -78,7 +55,7 @@ def dimensions(rows: list[dict]) -> str:
             below.xaxis.get_major_locator().set_params(integer=True)
         figure.legend(*below.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 
-    return _svg("dimensions", 310, draw)
+    return draw_svg("dimensions", 310, draw)
 
 
 def picture(name: str, given: dict) -> str:
@@ -115,7 +92,7 @@ def picture(name: str, given: dict) -> str:
             axes.locator_params(nbins=4)
         figure.axes[0].set_ylabel("direction 2")
 
-    return _svg(f"picture-{name}", 230, draw)
+    return draw_svg(f"picture-{name}", 230, draw)
 
 
 def _bars(axes, x, heights, colour, label):
@@ -137,26 +114,3 @@ def _level(density: np.ndarray, share: float) -> float:
     """The density above which a share of all rows lies."""
     falling = np.sort(density.ravel())[::-1]
     return float(falling[min(np.searchsorted(np.cumsum(falling), share * falling.sum()), len(falling) - 1)])
-
-
-def _svg(name: str, height: int, draw) -> str:
-    import matplotlib
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    prefix = re.sub(r"\W", "-", name)
-    style: Any = STYLE | {"svg.hashsalt": prefix}
-    with matplotlib.rc_context(style):
-        figure = Figure(figsize=(WIDTH / DPI, height / DPI), dpi=DPI, layout="constrained", facecolor="none")
-        draw(figure)
-        text = io.StringIO()
-        FigureCanvasSVG(figure).print_svg(text, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    svg = text.getvalue()
-    svg = svg[svg.index("<svg") :].strip()
-    svg = re.sub(r"<svg [^>]*>", f'<svg viewBox="0 0 {WIDTH} {height}" aria-hidden="true" focusable="false">', svg, count=1)
-    svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg)
-    svg = re.sub(r'( id="|"#|url\(#)', rf"\g<1>{prefix}-", svg)  # ids are the whole page's
-    svg = re.sub(r"<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
-    for colour, variable in VARIABLES.items():
-        svg = svg.replace(colour, f"var({variable})")
-    return svg

@@ -1,10 +1,9 @@
 """The latent page: where z of one trained VAE should be drawn from, as one HTML file that needs nothing else."""
 
-import html
-import re
-
-from raygen import latent_figures, latent_words
+from raygen import latent_figures
+from raygen import latent_words as words
 from raygen.latent_words import number, pair, show
+from raygen.page import fill
 
 COLUMNS = (  # heading, how a row of figures shows it
     ("nats over N(0, I)", lambda s: pair(s.get("nats"), s.get("error"), "+")),
@@ -32,30 +31,28 @@ def render(report: dict, title: str = "Where to draw z from") -> str:
     Returns:
         HTML without scripts, and without fonts or images to load.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    page = Environment(loader=PackageLoader("raygen"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    page.filters["typeset"] = typeset
-    return page.get_template("latent.html.j2").render(title=title, **_view(report))
+    return fill("latent.html.j2", title=title, **_view(report))
 
 
-def typeset(text: str):
-    """Escape a sentence, then give it true plus-minus and minus signs, and `code` its mark."""
-    from markupsafe import Markup
-
-    text = html.escape(str(text)).replace(" +- ", "\u00a0\u00b1\u00a0").replace("N(0, I)", "N(0,\u00a0I)")
-    text = re.sub(r"(?<![\w.])-(?=\d)", "\u2212", text)
-    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", text))  # escaped above
-
-
-def _view(report: dict) -> dict:
-    words = latent_words
+def scored(report: dict) -> dict:
+    """The table of samplers and what it says of them; columns that no row fills are left out."""
     tables = report.get("tables") or {}
     rows = [(name, words.LAWS.get(name, ""), report["samplers"][name] or {}) for name in words.names(report)]
     below = [(name, text, tables[name]) for name, text in words.TABLES.items() if tables.get(name)]
     shown = [(heading, cell) for heading, cell in COLUMNS if any(cell(s) for _, _, s in rows + below)]
     if any(heading == "rows/s" for heading, _ in shown):
         shown = [(heading, cell) for heading, cell in shown if heading != "flops/row"]  # which says less
+    return {
+        "headings": [heading for heading, _ in shown],
+        "samplers": [(name, text, [cell(s) for _, cell in shown]) for name, text, s in rows],
+        "tables": [(name, text, [cell(s) for _, cell in shown]) for name, text, s in below],
+        "compared": words.whole(report["rows_compared"]) if number(report.get("rows_compared")) else "",
+        "agreement": words.agreement(report),
+        "missing": words.missing(report),
+    }
+
+
+def _view(report: dict) -> dict:
     kl = report.get("kl") or {}
     return {
         "verdict": words.headline(report),
@@ -64,12 +61,7 @@ def _view(report: dict) -> dict:
         "unsettled": words.unsettled(report),
         "facts": _facts(report),
         "chosen": report.get("chosen"),
-        "headings": [heading for heading, _ in shown],
-        "samplers": [(name, text, [cell(s) for _, cell in shown]) for name, text, s in rows],
-        "tables": [(name, text, [cell(s) for _, cell in shown]) for name, text, s in below],
-        "compared": words.whole(report["rows_compared"]) if number(report.get("rows_compared")) else "",
-        "agreement": words.agreement(report),
-        "missing": words.missing(report),
+        "scored": scored(report),
         "kl": pair(kl.get("total"), kl.get("error")),
         "split": _shares(words.split(report), sum),
         "rate": words.rate(report),
@@ -77,14 +69,14 @@ def _view(report: dict) -> dict:
         "rates": _shares([(label, v, "") for label, key in RATES if (v := number(report.get(key))) is not None], max),
         "activity": words.activity(report),
         "dimensions": latent_figures.dimensions(report.get("dimensions") or []),
-        "pictures": [found for name, _, s in rows if (found := _picture(name, s.get("picture") or {}))],
+        "pictures": [found for name in words.names(report) if (found := _picture(name, (report["samplers"][name] or {}).get("picture") or {}))],
     }
 
 
 def _facts(report: dict) -> str:
     """What was measured on what: `16 dimensions of z, ...`."""
     pieces = (("rows", "training rows"), ("held_out_rows", "held-out rows"), ("latent_dim", "dimensions of z"))
-    facts = [f"{latent_words.whole(report[key])} {text}" for key, text in pieces if number(report.get(key)) is not None]
+    facts = [f"{words.whole(report[key])} {text}" for key, text in pieces if number(report.get(key)) is not None]
     return ", ".join(facts)
 
 

@@ -30,5 +30,5 @@ def resynthesise(found: Artifact, table: pa.Table, seed: int = 0) -> pa.Table:
         z = np.zeros((BLOCK_ROWS, network.latent_dim), np.float32)
         z[: len(block[0])] = Posteriors(*(t.numpy() for t in network.encode(*block))).draw(rng)
         drawn = [t.numpy()[: len(block[0])] for t in decoder.decode(tf.constant(z), tf.constant(start, tf.int64))]
-        parts.append(found.codec.decode(*drawn, start))
+        parts.append(found.codec.decode(drawn[0], drawn[1], start))
     return pa.concat_tables(parts)

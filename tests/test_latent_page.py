@@ -4,12 +4,10 @@ import copy
 import html
 import json
 import re
-import shutil
-import subprocess
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from pages import CHROMIUM, Page, in_browser, plain
 
 from raygen import latent_lines, latent_page, latent_words
 
@@ -24,8 +22,6 @@ FIGURES = {
     "mixture": ((4.97, 0.06, 0.012, 0.021, 14.2, 7.7e5, 512), (0.92, 2.61, 0.832, 1.01)),
     "flow": ((4.982, 0.061, 0.0, 0.0, 181.0, 3500.0, 4_300_000), (0.77, 2.34, 0.836, 1.0)),
 }
-VOID = {"meta", "link", "br", "img", "hr", "input"}
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 
 
 def dimension(rng, active) -> dict:
@@ -109,44 +105,6 @@ CASES = {
     "from JSON": lambda: json.loads(json.dumps(full())),
     "empty": dict,
 }
-
-
-class Page(HTMLParser):
-    """Checks that tags are balanced and ids unique, and keeps text, tags and attributes."""
-
-    def __init__(self, source: str):
-        super().__init__()
-        self.open, self.tags, self.attributes, self.text = [], [], [], ""
-        self.feed(source)
-        self.close()
-        assert not self.open
-        ids = [value for name, value in self.attributes if name == "id"]
-        assert len(ids) == len(set(ids))
-        uses = {u for name, value in self.attributes for u in re.findall(r"^#(.+)|url\(#(.+?)\)", value or "") if name != "href"}
-        assert {a or b for a, b in uses} <= set(ids)
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append(tag)
-        self.attributes += attributes
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.tags.append(tag)
-        self.attributes += attributes
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if "style" not in self.open:
-            self.text += data
-
-
-def plain(source: str) -> str:
-    """The words of a page, as the terminal writes them."""
-    text = Page(source).text.replace("\u00a0", " ").replace("\u00b1", "+-").replace("\u2212", "-")
-    return " ".join(text.split())
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -311,15 +269,10 @@ def test_active_dimensions_are_counted():
 
 
 # ---------------------------------------------------------------------------------------------------- a real browser
-FRAME = """<!DOCTYPE html><title>test</title><body><iframe width="{width}" height="800" srcdoc="{page}"></iframe><pre id="found"></pre><script>
-const frame = document.querySelector("iframe");
-frame.onload = () => {{
-  const page = frame.contentDocument, root = page.documentElement;
+LOOK = """
   const shown = [...page.querySelectorAll("svg")].filter(svg => svg.getBoundingClientRect().height > 50).length;
-  const loaded = frame.contentWindow.performance.getEntriesByType("resource").map(e => e.name.slice(0, 20)).filter(n => !n.startsWith("data:"));
-  document.getElementById("found").textContent = JSON.stringify([root.scrollWidth, root.clientWidth, shown, loaded]);
-}};
-</script>"""
+  return [root.scrollWidth, root.clientWidth, shown, loaded];
+"""
 
 
 @pytest.mark.browser
@@ -328,10 +281,7 @@ frame.onload = () => {{
 def test_a_browser_shows_it_on_a_phone(case, tmp_path):
     """390 px wide: nothing to scroll sideways, every figure drawn, nothing loaded, nothing on the console."""
     source = latent_page.render(CASES[case]())
-    (tmp_path / "phone.html").write_text(FRAME.format(width=390, page=html.escape(source)), encoding="utf-8")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
-    done = subprocess.run([CHROMIUM, *options, (tmp_path / "phone.html").as_uri()], capture_output=True, text=True, timeout=120, check=True)
-    scroll, width, shown, loaded = json.loads(re.search(r'<pre id="found">(.+?)</pre>', done.stdout)[1])
+    (scroll, width, shown, loaded), log = in_browser(source, LOOK, tmp_path)
     assert 360 < width <= 390 and scroll == width
     assert shown == source.count("<svg") and not loaded
-    assert "CONSOLE" not in done.stderr, done.stderr
+    assert "CONSOLE" not in log, log

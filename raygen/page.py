@@ -1,0 +1,22 @@
+"""HTML pages that stand alone: templates filled, and sentences typeset."""
+
+import html
+import re
+
+
+def fill(template: str, **view) -> str:
+    """The text of a template of `raygen/templates`; every value is escaped, and a name that the view lacks is an error."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    page = Environment(loader=PackageLoader("raygen"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    page.filters["typeset"] = typeset
+    return page.get_template(template).render(**view)
+
+
+def typeset(text: str):
+    """Escape a sentence, then give it true plus-minus and minus signs, and `code` its mark."""
+    from markupsafe import Markup
+
+    text = html.escape(str(text)).replace(" +- ", "\u00a0\u00b1\u00a0").replace("N(0, I)", "N(0,\u00a0I)")
+    text = re.sub(r"(?<![\w.])-(?=\d)", "\u2212", text)
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", text))  # escaped above
