@@ -98,7 +98,8 @@ def evaluate(
     with cluster.connected():
         say(f"Real rows: {real.table.num_rows:,}, and {real.holdout.num_rows:,} others. Scoring floor and ceiling ...")
         reference = Reference(real.table, real.kinds)
-        ends = scoring.Ends(*_frames(real), real.kinds, real.knows, e.target, e.sample_rows, e.seed)
+        whole = real.table.to_pandas()
+        ends = scoring.Ends(whole, _apart(whole, real), real.kinds, real.knows, e.target, e.sample_rows, e.seed)
         runs = [_run(source, path, real, reference, ends, e.seed, say) for source, path in zip(sources, paths, strict=True)]
     if model:
         runs[0] |= {"latent": artifact.read_report(model.uri)}
@@ -111,7 +112,7 @@ def evaluate(
         "real": {"path": real.path, "rows": real.table.num_rows, "columns": len(real.kinds)},
         "holdout": {"path": e.holdout or real.path, "rows": real.holdout.num_rows} if real.knows else None,
         "seed": e.seed,
-        "sample_rows": ends.rows,
+        "sample_rows": len(ends.real),
         "command": command,
         "config": config.to_dict(),
         "notes": real.notes,
@@ -187,9 +188,8 @@ def held_out(model: artifact.Artifact, table: pa.Table) -> np.ndarray | None:
     return mask
 
 
-def _frames(real: Real) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Real rows to compare with, and others; two halves where no others are known."""
-    table = real.table.to_pandas()
+def _apart(table: pd.DataFrame, real: Real) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Real rows and others; two halves of them where no others are known."""
     if real.holdout.num_rows:
         return table, real.holdout.to_pandas()
     order = np.random.default_rng(10).permutation(len(table))
@@ -216,11 +216,10 @@ def _run(source: Source, path: str, real: Real, reference: Reference, ends: scor
     if not counted.num_rows:
         raise SchemaError(f"synthetic rows '{path}' hold no row.", "generate some, or check the path.")
     found = comparison.scores(reference, counted)
-    say(f"  {counted.num_rows:,} rows. Scoring {min(ends.rows, counted.num_rows):,} of them by models ...")
-    scores = ends.judge(_sample(source, list(real.kinds), ends.rows, seed))
+    say(f"  {counted.num_rows:,} rows. Scoring {min(len(ends.real), counted.num_rows):,} of them by models ...")
+    scores = ends.judge(_sample(source, list(real.kinds), len(ends.real), seed))
     for name in ("shape_error", "trend_error"):
         _settle(scores[name], found[name])
-    _settle(scores["outside"], None if found["outside"]["share"] is None else scores["outside"]["value"])
     if "exact_copies" in scores:
         _settle(scores["exact_copies"], found["copies"]["share"])
     pairs = found["pairs"]

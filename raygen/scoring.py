@@ -66,39 +66,43 @@ def use(table: pd.DataFrame, test: pd.DataFrame, target: str, kinds: dict[str, s
 
 
 class Ends:
-    """Floor and ceiling of every score: columns shuffled by themselves, and real rows that are neither in the table nor its source.
+    """Floor and ceiling of every score: columns shuffled by themselves, and real rows beside other real rows.
 
     Args:
         real: Rows that synthetic rows are compared with.
-        holdout: Other real rows.
-        knows: Whether the synthetic rows were made without `holdout`, so that copying can be told.
+        apart: Real rows and other real rows, for the ceiling.
+        knows: Whether the synthetic rows were made from the first of `apart` and without the other, so that copying can be told.
         target: Column of the machine-learning efficiency; empty: none.
         rows: Of each table at most.
     """
 
-    def __init__(self, real: pd.DataFrame, holdout: pd.DataFrame, kinds: dict[str, str], knows: bool, target: str, rows: int, seed: int = 0):
+    def __init__(
+        self, real: pd.DataFrame, apart: tuple[pd.DataFrame, pd.DataFrame], kinds: dict[str, str], knows: bool, target: str, rows: int, seed: int = 0
+    ):
         self.kinds, self.knows, self.target, self.seed = kinds, knows, target, seed
-        self.rows = min(rows, len(real), len(holdout)) if len(holdout) else min(rows, len(real))
-        self.real, self.holdout = sample(real, self.rows, seed), sample(holdout, self.rows, seed + 1)
+        self.real = sample(real, rows, seed)
+        count = min(rows, *map(len, apart))
+        self.train, self.holdout = sample(apart[0], rows, seed), sample(apart[1], count, seed + 1)
         shuffled = metrics.floor(self.real, seed)
-        self.floor, self.ceiling = likeness(self.real, shuffled, kinds, seed), likeness(self.real, self.holdout, kinds, seed)
+        self.floor, self.ceiling = likeness(self.real, shuffled, kinds, seed), likeness(self.train[:count], self.holdout, kinds, seed)
         self.measure = ""
         if target:
             self.measure, self.floor["mle"] = use(shuffled, self.holdout, target, kinds, seed)
-            self.ceiling["mle"] = use(self.real, self.holdout, target, kinds, seed)[1]
+            self.ceiling["mle"] = use(self.train, self.holdout, target, kinds, seed)[1]
         if knows:
-            self.floor |= copying(self.real, self.holdout, shuffled, kinds, seed)
-            self.ceiling["dcr_2_percent"] = privacy.dcr_quantile(shuffled, self.real, self.holdout, kinds, seed)["holdout"]
-            self.ceiling["exact_copies"] = privacy.exact_copies(shuffled, self.real, self.holdout, kinds)["holdout"]
+            self.floor |= copying(self.train, self.holdout, shuffled, kinds, seed)
+            self.ceiling["dcr_2_percent"] = privacy.dcr_quantile(shuffled, self.train, self.holdout, kinds, seed)["holdout"]
+            self.ceiling["exact_copies"] = privacy.exact_copies(shuffled, self.train, self.holdout, kinds)["holdout"]
 
     def judge(self, synthetic: pd.DataFrame) -> dict[str, dict]:
         """Every score of synthetic rows: {value, low, high, floor, ceiling, better}, None where a number has no meaning."""
-        table = sample(synthetic, self.rows, self.seed)
-        found = likeness(self.real, table, self.kinds, self.seed)
+        count = min(len(self.real), len(synthetic))
+        table = sample(synthetic, count, self.seed)
+        found = likeness(self.real[:count], table, self.kinds, self.seed)
         if self.target:
             found["mle"] = use(table, self.holdout, self.target, self.kinds, self.seed)[1]
         if self.knows:
-            found |= copying(self.real, self.holdout, table, self.kinds, self.seed)
+            found |= copying(self.train, self.holdout, table, self.kinds, self.seed)
         out: dict[str, dict] = {}
         for name in (n for n in BETTER if n in found):
             floor, ceiling = self.floor.get(name), self.ceiling.get(name)
