@@ -67,6 +67,7 @@ def test_missing_compares_shares_of_nulls():
     synthetic = pd.DataFrame({"c": ["a", "b"], "n": [1.0, NAN]})
     found = coverage.missing(real, synthetic, {"c": "categorical", "n": "numeric"})
     assert values(found) == {"c": {"real": 0.75, "synthetic": 0, "error": 0.75}, "n": {"real": 0.5, "synthetic": 0.5, "error": 0}}
+    assert coverage.missing(synthetic, real, {"c": "categorical"})["c"]["error"].value == 0.75  # either way round
     half = 1.959964 * math.sqrt(0.75 * 0.25 / 4)
     assert found["c"]["error"].low == pytest.approx(0.75 - half) and found["c"]["error"].high == 1
     assert found["n"]["error"].low == 0 and found["n"]["error"].high > 0.5

@@ -48,6 +48,26 @@ def test_like_tables_and_copies():
     assert recall == fidelity.beta_recall(real, same, kinds) and precision == fidelity.alpha_precision(real, same, kinds)
 
 
+def test_scores_are_the_published_ones_where_nothing_ties():
+    """The definitions, spelled out on one-hot vectors and with nominal levels."""
+    (real, kinds), (noisy, _) = dependent(800, 0), dependent(800, 1, noise=0.6)
+    real, noisy = (t[(t.x.abs() < 2) & (t.y.abs() < 2)][:500] for t in (real, noisy))
+
+    def vectors(table):
+        numbers = [(table[n] - real[n].min()) / (real[n].max() - real[n].min()) for n in ("x", "y")]
+        return np.column_stack([*numbers, table.c == "up", table.c != "up", table.b, ~table.b]).astype(float)
+
+    x, s, levels = vectors(real), vectors(noisy), np.linspace(0, 1, 30)
+    radii, near = np.quantile(np.linalg.norm(x - x.mean(0), axis=1), levels), np.linalg.norm(s - x.mean(0), axis=1)
+    precision = [(near <= radius).mean() for radius in radii]
+    to_real = (np.linalg.norm(x[:, None] - x, axis=2) + 9 * np.eye(500)).min(1)
+    apart = np.linalg.norm(x[:, None] - s, axis=2)
+    closest = np.linalg.norm(s - s.mean(0), axis=1)[apart.argmin(1)]
+    recall = [((apart.min(1) <= to_real) & (closest <= radius)).mean() for radius in np.quantile(closest, levels)]
+    for curve, score in ((precision, fidelity.alpha_precision), (recall, fidelity.beta_recall)):
+        assert score(real, noisy, kinds).value == pytest.approx(1 - np.abs(levels - curve).sum() / levels.sum(), abs=0.01)
+
+
 def test_narrow_and_wide_tables():
     (real, kinds), (same, _) = dependent(2000, 0), dependent(2000, 1)
     one = same.iloc[np.zeros(2000, int)]

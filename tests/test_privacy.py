@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from test_metrics import dependent, mixed
 
-from raygen import metrics, privacy
+from raygen import metrics, privacy, scores
 
 KINDS = {"n": "numeric", "c": "categorical"}
 
@@ -50,6 +50,13 @@ def test_dcr_share_of_rows_with_one_nearest_row_tells_no_more_than_one():
     alone, many = privacy.dcr_share(synthetic[:1], train, holdout, kinds), privacy.dcr_share(same, train, holdout, kinds)
     assert many.value == alone.value
     assert many.high - many.low == pytest.approx(alone.high - alone.low, rel=0.01)
+
+
+def test_dcr_share_knows_how_many_queries_are_independent():
+    train, holdout = rows((0.0, "a"), (10.0, "a")), rows((1.0, "a"), (100.0, "b"))
+    synthetic = pd.concat([rows((0.1, "a"), (0.9, "a"))] * 4)
+    found = privacy.dcr_share(synthetic, train, holdout, KINDS)
+    assert found == scores.share(np.array([1, 0] * 2))  # two lots of half each: 1 / (2 / 4 - 1 / 4)
 
 
 def test_dcr_quantile_is_that_of_the_distance_to_training_rows():
