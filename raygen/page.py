@@ -19,4 +19,5 @@ def typeset(text: str):
 
     text = html.escape(str(text)).replace(" +- ", "\u00a0\u00b1\u00a0").replace("N(0, I)", "N(0,\u00a0I)")
     text = re.sub(r"(?<![\w.])-(?=\d)", "\u2212", text)
+    text = re.sub(r"(?<=\d) %", "\u00a0%", text)
     return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", text))  # escaped above

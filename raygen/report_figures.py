@@ -16,7 +16,7 @@ WIDTH = 300
 LEVELS = 8  # categories, at most, of a figure; the others are one bar
 LETTERS = 16  # of a category or a column on an axis
 CELLS = 24  # columns, at most, of a heat map
-SHADE = (0.80, 0.36, 0.10)  # of a cell, from nearly transparent to this: seen on white and on near black
+SHADE = (0.80, 0.36, 0.10)  # of a cell, from nearly transparent to nearly this: seen on white and on near black, and text on it
 
 
 def column(name: str, histograms: list[dict | None], kind: str = "") -> str:
@@ -60,7 +60,7 @@ def pairs(name: str, names: list, error: list, most: float | None = None) -> tup
         axes = figure.subplots()
         image = np.empty((*matrix.shape, 4))
         image[..., :3] = SHADE
-        image[..., 3] = np.where(np.isfinite(matrix), 0.06 + 0.94 * np.clip(np.nan_to_num(matrix) / top, 0, 1), 0.0)
+        image[..., 3] = np.where(np.isfinite(matrix), 0.06 + 0.74 * np.clip(np.nan_to_num(matrix) / top, 0, 1), 0.0)
         axes.imshow(image, interpolation="none", aspect="auto")
         size = 10 if len(shown) <= 16 else 8.5
         labels = [shorten(text) for text in shown]

@@ -61,7 +61,7 @@ def _scores(runs: list[dict], several: bool) -> list[str]:
 
 
 def _interval(f: Figure) -> str:
-    return "-" if f.low is None or f.high is None else f"{f.show(f.low)} to {f.show(f.high)}"
+    return "-" if f.low is None or f.high is None else f"{f.show(f.low).removesuffix(' %')} to {f.show(f.high)}"
 
 
 def _wrap(text: str) -> list[str]:

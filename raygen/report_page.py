@@ -234,8 +234,8 @@ def _budget(run: dict) -> list[dict]:
         if total > 0:
             unit = "" if part.name == "c2st" else " %"
             decimals = 3 if part.name == "c2st" else 2
-            pieces = [("three", "noise", part.noise), ("two", "decoder", part.decoder), ("one", "sampler", part.sampler)]
-            shares = [{"class": c, "name": n, "loss": f"{v:.{decimals}f}{unit}", "percent": f"{100 * v / total:.1f}"} for c, n, v in pieces]
+            pieces = [("noise", part.noise), ("decoder", part.decoder), ("sampler", part.sampler)]
+            shares = [{"name": n, "loss": f"{v:.{decimals}f}{unit}", "percent": f"{100 * v / total:.1f}"} for n, v in pieces]
             out.append({"label": part.label, "total": f"{total:.{decimals}f}{unit}", "parts": shares})
     return out
 
@@ -274,7 +274,7 @@ def _table(given: dict) -> str:
 
 
 def _interval(f: Figure | None) -> str:
-    return "" if f is None or f.low is None or f.high is None else f"{f.show(f.low)} to {f.show(f.high)}"
+    return "" if f is None or f.low is None or f.high is None else f"{f.show(f.low).removesuffix(' %')} to {f.show(f.high)}"
 
 
 def _percent(value, factor: float) -> str:

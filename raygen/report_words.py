@@ -148,9 +148,9 @@ def comparison(found: list[dict]) -> list[str]:
         out.append(f"no clear lead on {where}" if out else f"No clear lead on {where}")
     unfit = [(run["name"], "cannot be used" if unusable(run) else "copies rows") for run in found if unusable(run) or copying(run)[0] == 2]
     told = ["; ".join(out) + "."] if out else []
-    told += [f"{name} is last on {listed(labels)}." for name, labels in losses.items()]
     told += [f"But {listed([f'{name} {why}' for name, why in unfit])}."] if unfit else []
-    return [" ".join(told)] if told else []
+    last = [f"{name} is last on {listed(labels)}" for name, labels in losses.items()]
+    return ([" ".join(told)] if told else []) + (["; ".join(last) + "."] if last else [])
 
 
 def best(found: list[dict], name: str) -> int | None:
