@@ -13,7 +13,7 @@ class Moments:
 
     Attributes:
         rows: Rows where both are known.
-        mean: Of column i there.
+        mean: Of column i there; 0 without any.
         squares: Sum of squares of column i about that mean.
         products: Sum of products of the two about their means.
     """
@@ -50,14 +50,13 @@ class Moments:
         rows = self.rows + other.rows
         weight = other.rows / rows.clip(min=1)
         apart = other.mean - self.mean
-        mean = np.where(self.rows > 0, self.mean + apart * weight, other.mean)
         squares = self.squares + other.squares + apart**2 * self.rows * weight
-        return Moments(rows, mean, squares, self.products + other.products + apart * apart.T * self.rows * weight)
+        return Moments(rows, self.mean + apart * weight, squares, self.products + other.products + apart * apart.T * self.rows * weight)
 
     def correlations(self) -> np.ndarray:
         """Pearson's r of shape (columns, columns); NaN where one of the two is constant or fewer than 2 rows have both."""
         scale = np.sqrt(self.squares) * np.sqrt(self.squares.T)
-        r = self.products / np.where((self.rows >= 2) & (scale > 0), scale, np.nan)
+        r = self.products / np.where(scale > 0, scale, np.nan)
         return r.clip(-1, 1)
 
     def _sum_again(self, i: int, j: int, both: np.ndarray) -> None:

@@ -243,7 +243,7 @@ def _edges(knots: np.ndarray) -> np.ndarray:
 def _members(hashes: np.ndarray, real: np.ndarray) -> int:
     """How many of the hashes are among the (ascending) real ones."""
     place = np.searchsorted(real, hashes)
-    return int(((place < len(real)) & (np.append(real, np.uint64(0))[place] == hashes)).sum())
+    return int((np.append(real, np.uint64(0))[place] == hashes).sum())
 
 
 def _at_cells(keys: np.ndarray, cells: np.ndarray, num_cells: int) -> np.ndarray:

@@ -361,6 +361,20 @@ def test_number_columns_by_hand():
     assert inner["coverage"] == {"levels": None, "range": 0.25}
     apart = compare(real, pa.table({"a": [50]}), {"a": "numeric"})
     assert apart["coverage"]["range"] == 0 and apart["columns"][0]["shape_error"] == 100
+    unknown = compare(pa.table({"a": pa.nulls(3, pa.int64())}), real, {"a": "numeric"})
+    assert (unknown["outside"]["rows"], unknown["columns"][0]["outside"]) == (4, 1)
+
+
+def test_datetimes_are_reported_in_seconds():
+    days = pa.table({"t": pa.array([0, 1, 3], pa.int32()).cast(pa.date32())})
+    assert compare(days, days, {"t": "datetime"})["columns"][0]["range"]["real"] == [0, 3 * 86_400]
+
+
+def test_only_strong_correlations_count():
+    x = np.repeat([0.0, 1.0], 10)
+    for both, counts in ((7, False), (8, True)):  # r = 0.4 and 0.6
+        table = pa.table({"x": x, "y": np.where(np.arange(20) % 10 < both, x, 1 - x)})
+        assert (compare(table, table, {"x": "numeric", "y": "numeric"})["trend_error"] is not None) == counts
 
 
 def test_level_columns_by_hand():
@@ -401,7 +415,10 @@ def test_more_values_than_knots_bound_the_error(monkeypatch, knots):
     column = compare(real, synthetic, {"a": "numeric"})["columns"][0]
     assert 0 < column["error_bound"] <= 100 / (knots - 1)
     assert column["shape_error"] <= exact <= column["shape_error"] + column["error_bound"]
-    assert column["range"]["real"] == [real["a"].to_numpy().min(), real["a"].to_numpy().max()]
+    low, high = real["a"].to_numpy().min(), real["a"].to_numpy().max()
+    assert column["range"]["real"] == [low, high]
+    values = synthetic["a"].to_numpy()
+    assert column["outside"] == ((values < low) | (values > high)).mean()
 
 
 def test_floor_and_ceiling_come_from_the_same_code():
@@ -432,6 +449,8 @@ def test_footers_that_do_not_tell_give_none(tmp_path):
     table = pa.table({"a": [1.0, float("inf")], "b": [1.0, NAN]})
     pq.write_table(table, tmp_path / "a.parquet")
     assert ranges_of([str(tmp_path / "a.parquet")], kinds) == {"a": None, "b": (1, 1)}
+    pq.write_table(table, tmp_path / "d.parquet", row_group_size=1)  # one row group tells, the other does not
+    assert ranges_of([str(tmp_path / "d.parquet")], kinds) == {"a": None, "b": None}
     pq.write_table(table, tmp_path / "b.parquet", write_statistics=False)
     assert ranges_of([str(tmp_path / "b.parquet")], kinds) == {"a": None, "b": None}
     pq.write_table(pa.table({"a": np.array([1, 2], np.float16), "b": [1, 2]}), tmp_path / "c.parquet")
