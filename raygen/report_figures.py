@@ -60,14 +60,14 @@ def pairs(name: str, names: list, error: list, most: float | None = None) -> tup
         axes = figure.subplots()
         image = np.empty((*matrix.shape, 4))
         image[..., :3] = SHADE
-        image[..., 3] = np.where(np.isfinite(matrix), 0.06 + 0.74 * np.clip(np.nan_to_num(matrix) / top, 0, 1), 0.0)
+        image[..., 3] = np.where(np.isfinite(matrix), 0.06 + 0.74 * np.sqrt(np.clip(np.nan_to_num(matrix) / top, 0, 1)), 0.0)
         axes.imshow(image, interpolation="none", aspect="auto")
         size = 10 if len(shown) <= 16 else 8.5
         labels = [shorten(text) for text in shown]
         axes.set_xticks(range(len(shown)), labels, rotation=90, fontsize=size, parse_math=False)
         axes.set_yticks(range(len(shown)), labels, fontsize=size, parse_math=False)
         axes.tick_params(length=0)
-        for i, j in zip(*np.nonzero(matrix >= 0.6 * top), strict=True):
+        for i, j in zip(*np.nonzero(matrix >= 0.4 * top), strict=True):
             axes.text(j, i, f"{matrix[i, j]:.0f}", ha="center", va="center", fontsize=8.5, color=INK)
 
     return draw_svg(name, 130 + max(90, min(300, 22 * len(shown))), draw), shown

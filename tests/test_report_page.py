@@ -287,6 +287,7 @@ def test_the_verdict_names_what_falls_short():
     assert "It falls short in Trend error 14.00 % (shuffled columns 30.10 %, other real rows 1.20 %) and MLE AUC of income 0.600" in text
     assert "Worst pairs: age with workclass (21.4 %) and born with fnlwgt (9.0 %)." in text
     assert "falls short" not in verdict()
+    assert "It falls short in Shape error 10.80 % (other real rows 0.34 %)." in verdict(shape_error=10.8)  # which shuffled columns win
     assert "2.00 % of the rows hold a value outside the real range" in verdict(outside=0.02)
 
 
