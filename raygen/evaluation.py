@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from raygen import __version__, artifact, batches, cluster, comparison, coverage, data, ranges, report_page, scoring, storage
+from raygen import __version__, artifact, batches, cluster, comparison, coverage, data, metrics, ranges, report_page, resynthesis, scoring, storage
 from raygen.config import Config
 from raygen.errors import ConfigError, SchemaError, did_you_mean
 from raygen.schema import Schema, infer
@@ -19,6 +19,7 @@ from raygen.training import settled
 
 PAGE, REPORT = "index.html", "report.json"
 FORMAT = 1
+MAX_BUDGET_ROWS = 10_000
 GROUPS_PER_SAMPLE = 8  # row groups are picked at random until they hold so many times the rows wanted
 
 
@@ -100,12 +101,13 @@ def evaluate(
         reference = Reference(real.table, real.kinds)
         whole = real.table.to_pandas()
         ends = scoring.Ends(whole, _apart(whole, real), real.kinds, real.knows, e.target, e.sample_rows, e.seed)
-        runs = [_run(source, path, real, reference, ends, e.seed, say) for source, path in zip(sources, paths, strict=True)]
+        judged = [_run(source, path, real, reference, ends, e.seed, say) for source, path in zip(sources, paths, strict=True)]
+        runs = [run for run, _ in judged]
     if model:
         runs[0] |= {"latent": artifact.read_report(model.uri)}
         if real.knows and real.holdout.num_rows:
             say("Taking held-out rows through the encoder and the decoder ...")
-            runs[0] |= {"budget": _budget(model, real, reference, runs[0], e.seed)}
+            runs[0] |= {"budget": _budget(model, real, whole, judged[0][1], reference, e.seed)}
     report = {
         "format": FORMAT,
         "raygen": __version__,
@@ -203,8 +205,8 @@ def _synthetic(path: str) -> Source:
         raise SchemaError(error.message.replace("source", "synthetic rows", 1), "generate them first, or name them with --synthetic.") from None
 
 
-def _run(source: Source, path: str, real: Real, reference: Reference, ends: scoring.Ends, seed: int, say) -> dict:
-    """Scores of one folder of synthetic rows over all of them, and over a sample where a model is involved."""
+def _run(source: Source, path: str, real: Real, reference: Reference, ends: scoring.Ends, seed: int, say) -> tuple[dict, pd.DataFrame]:
+    """Scores of one folder of synthetic rows over all of them, and over a sample where a model is involved; and that sample."""
     problems = coverage.problems(real.schema, source.schema, real.kinds) + manifest_problems(source)
     usable = {name: kind for name, kind in real.kinds.items() if _readable(source, name, kind)}
     if len(usable) < len(real.kinds):
@@ -217,13 +219,14 @@ def _run(source: Source, path: str, real: Real, reference: Reference, ends: scor
         raise SchemaError(f"synthetic rows '{path}' hold no row.", "generate some, or check the path.")
     found = comparison.scores(reference, counted)
     say(f"  {counted.num_rows:,} rows. Scoring {min(len(ends.real), counted.num_rows):,} of them by models ...")
-    scores = ends.judge(_sample(source, list(real.kinds), len(ends.real), seed))
+    sample = _sample(source, list(real.kinds), len(ends.real), seed)
+    scores = ends.judge(sample)
     for name in ("shape_error", "trend_error"):
         _settle(scores[name], found[name])
     if "exact_copies" in scores:
         _settle(scores["exact_copies"], found["copies"]["share"])
     pairs = found["pairs"]
-    return {
+    run = {
         "name": path.rstrip("/").rpartition("/")[2] or path,
         "path": path,
         "rows": counted.num_rows,
@@ -232,6 +235,7 @@ def _run(source: Source, path: str, real: Real, reference: Reference, ends: scor
         "columns": found["columns"],
         "pairs": {"names": pairs["names"], "error": pairs["errors"], "worst": [[*w["columns"], w["error"]] for w in pairs["worst"]]},
     }
+    return run, sample
 
 
 def _settle(score: dict, value: float | None) -> None:
@@ -335,22 +339,20 @@ def _read(source: Source) -> pa.Table:
     return pa.Table.from_batches(source.batches(), source.schema)
 
 
-def _budget(model: artifact.Artifact, real: Real, reference: Reference, run: dict, seed: int) -> dict:
+def _budget(model: artifact.Artifact, real: Real, train: pd.DataFrame, generated: pd.DataFrame, reference: Reference, seed: int) -> dict:
     """The error budget: held-out rows, the same through encoder and decoder, generated rows, on equal numbers; and the pairs lost on the way."""
-    from raygen import resynthesis, scores
-
     made = resynthesis.resynthesise(model, real.holdout, seed).select(list(real.kinds))
-    rows = min(real.holdout.num_rows, 10_000)
-    frame = scoring.sample(real.table.to_pandas(), rows, seed)
-    out: dict = {}
-    for name, table in (("held_out", real.holdout), ("resynthesised", made)):
-        other = scoring.sample(table.to_pandas(), rows, seed)
-        taken = {"shape_error": scores.metrics.shape_error, "trend_error": scores.metrics.trend_error, "c2st": scores.metrics.c2st}
-        out[name] = {key: score(frame, other, real.kinds) for key, score in taken.items()}
-    out["generated"] = {key: run["scores"][key]["value"] for key in ("shape_error", "trend_error", "c2st")}
+    tables = {"held_out": real.holdout.to_pandas(), "resynthesised": made.to_pandas(), "generated": generated}
+    rows = min(*map(len, tables.values()), len(train), MAX_BUDGET_ROWS)
+    against = scoring.sample(train, rows, seed)
+    out: dict = {"rows": rows}
+    for name, table in tables.items():
+        taken = {"shape_error": metrics.shape_error, "trend_error": metrics.trend_error, "c2st": metrics.c2st}
+        some = scoring.sample(table, rows, seed + 1)
+        out[name] = {key: score(against, some, real.kinds) for key, score in taken.items()}
     errors = [comparison.pair_errors(reference, _whole(reference, table)) for table in (real.holdout, made)]
-    lost = sorted(((*pair, 100 * (errors[1][pair] - errors[0][pair])) for pair in errors[0]), key=lambda p: -p[2])
-    return out | {"rows": rows, "pairs_lost": [list(p) for p in lost[:10] if p[2] == p[2] and p[2] > 0]}
+    lost = sorted(([*pair, 100 * (errors[1][pair] - errors[0][pair])] for pair in errors[0]), key=lambda p: -p[2])
+    return out | {"pairs_lost": [p for p in lost[:10] if p[2] > 0]}
 
 
 def _whole(reference: Reference, table: pa.Table) -> Tally:
