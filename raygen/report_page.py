@@ -265,6 +265,7 @@ def _sources(report: dict, runs: list[dict]) -> list[tuple[str, str]]:
         ("Seconds", f"{report['seconds']:,.0f}" if number(report.get("seconds")) is not None else ""),
         ("raygen", str(report.get("raygen") or "")),
     ]
+    out += [("Note", str(note)) for note in report.get("notes") or []]
     return [entry for entry in out if entry[1]]
 
 

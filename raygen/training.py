@@ -15,6 +15,7 @@ BATCH_ROWS = 512
 SMALL_BATCH_ROWS = 64
 SMALL_TABLE_ROWS = 5000  # below it, training to the end copies rows (measured on 891 rows: 11 % of what was drawn)
 SMALL_PATIENCE = 5
+AFTERWARDS = ("generate", "evaluate")  # sections that the model does not depend on
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def settled(config: Config) -> Config:
 
 def run_name(config: Config) -> str:
     """A name made of all that the trained model depends on: the same settings resume the same run."""
-    kept = {k: v for k, v in config.to_dict().items() if k != "generate"}
+    kept = {k: v for k, v in config.to_dict().items() if k not in AFTERWARDS}
     where = ("num_workers", "use_gpu", "cpus_per_worker", "memory_gib", "max_failures")
     kept["train"] = {k: v for k, v in kept["train"].items() if k not in where}
     return "run-" + hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
@@ -138,7 +139,7 @@ def _finished(config: Config, model: str) -> Training | None:
     if run_name(before) == run_name(config):
         return Training(model, index["fingerprint"], index["metrics"], finished_before=True)
     old, new = before.to_dict(), config.to_dict()
-    changed = [f"{s}.{k} {old[s][k]!r} -> {new[s][k]!r}" for s in new for k in new[s] if s != "generate" and old[s].get(k) != new[s][k]]
+    changed = [f"{s}.{k} {old[s][k]!r} -> {new[s][k]!r}" for s in new for k in new[s] if s not in AFTERWARDS and old[s].get(k) != new[s][k]]
     message = f"'{config.run.folder}' holds a model trained with other settings ({'; '.join(changed)[:300]})."
     raise OutputError(message, "choose another run.folder, or delete the folder's model/ to train anew.")
 

@@ -24,7 +24,7 @@ LEVELS = [
     ["schema", "blocks", "gaussian_block", "codec", "source", "foreign"],
     ["gaussians", "model", "mixture", "flow_network", "flow", "latent", "decoding", "loop", "latent_report", "artifact"],
     ["convention", "examination", "resynthesis"],
-    ["cluster", "data", "worker", "training", "generation", "evaluation"],
+    ["cluster", "data", "worker", "training", "generation", "real_rows", "synthetic_rows", "evaluation"],
     ["planning", "inspection", "starter", "demo", "diagnosis", "cli"],
 ]
 ORDER = list(itertools.chain(*LEVELS))

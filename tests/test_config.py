@@ -15,7 +15,7 @@ from raygen.errors import ConfigError, RaygenError, did_you_mean
 # name: settings, message, words of the hint
 MISTAKES = {
     "unknown section": ({"modle": {}}, "unknown setting 'modle'.", "did you mean 'model'?"),
-    "unknown section like none": ({"xyz": {}}, "unknown setting 'xyz'.", "choose one of: run, data, schema, model, train, latent, generate."),
+    "unknown section like none": ({"xyz": {}}, "unknown setting 'xyz'.", "choose one of: run, data, schema, model, train, latent, generate, evaluate."),
     "unknown setting": ({"model": {"latent_dims": 8}}, "unknown setting 'model.latent_dims'.", "did you mean 'model.latent_dim'?"),
     "unknown setting of schema": ({"schema": {"bras": 8}}, "unknown setting 'schema.bras'.", "did you mean 'schema.bars'?"),
     "unknown setting like none": ({"run": {"xyz": 8}}, "unknown setting 'run.xyz'.", "choose one of: folder, seed."),
@@ -128,7 +128,7 @@ def test_json_round_trip():
     assert config.generate.rows == 10**6
     assert Config.from_dict(json.loads(json.dumps(config.to_dict(), allow_nan=False))) == config
     assert Config.from_dict(Config().to_dict()) == Config()
-    assert set(Config().to_dict()) == {"run", "data", "schema", "model", "train", "latent", "generate"}
+    assert set(Config().to_dict()) == {"run", "data", "schema", "model", "train", "latent", "generate", "evaluate"}
 
 
 def test_toml(tmp_path):

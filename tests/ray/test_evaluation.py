@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import raygen
-from raygen import artifact, evaluation
+from raygen import artifact, real_rows
 from raygen.errors import ConfigError, SchemaError
 
 pytestmark = pytest.mark.ray
@@ -62,12 +62,12 @@ def test_held_out_rows_are_those_of_the_training(trained, table):
 
     found = artifact.load(trained.model)
     whole = pq.read_table(table)
-    mask = evaluation.held_out(found, whole)
+    mask = real_rows.held_out(found, whole)
     encoded = data.encode(trained.config, silent)
     _, held, _, _ = data.load_rows(encoded, training.sized(trained.config, encoded.num_rows))
     codes, offsets = found.codec.encode(whole.filter(pa.array(mask)))
     assert sorted(data.content_hash(codes, offsets)) == sorted(data.content_hash(*held))
-    assert evaluation.held_out(found, whole.slice(1)) is None
+    assert real_rows.held_out(found, whole.slice(1)) is None
 
 
 def test_anybodys_rows_side_by_side(real, synthetic, tmp_path):

@@ -1,0 +1,84 @@
+"""The synthetic rows of an evaluation, raygen's or anybody's: their files, what is wrong with them, and rows at random."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from raygen import ranges, scoring, storage
+from raygen.errors import SchemaError
+from raygen.source import Source
+
+GROUPS_PER_SAMPLE = 8  # row groups are picked at random until they hold so many times the rows wanted
+
+
+def opened(path: str) -> Source:
+    try:
+        return Source.open(storage.absolute(path))
+    except SchemaError as error:
+        raise SchemaError(error.message.replace("source", "synthetic rows", 1), "generate them first, or name them with --synthetic.") from None
+
+
+def fingerprint(path: str) -> str:
+    """Of the model that generated a folder of rows; empty for anybody else's."""
+    mark = storage.join(path, "_run.json")
+    try:
+        return str(storage.read_json(mark)["fingerprint"]) if storage.exists(mark) else ""
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def manifest_problems(source: Source) -> list[str]:
+    """How the files of a raygen folder differ from its manifest, in sentences; none for files without one."""
+    folder = source.uri
+    rows = dict(zip(source.paths, source.count_rows(), strict=True)) if source.format == "parquet" else {}
+    out = [f"Shard '{path.rpartition('/')[2]}' has no rows." for path, count in rows.items() if not count]
+    where = storage.join(folder, "_manifest.jsonl")
+    if not storage.exists(where):
+        return out + ([f"'{folder}' has no manifest: its generation has not finished."] if storage.exists(storage.join(folder, "_run.json")) else [])
+    try:
+        header, *lines = [json.loads(line) for line in storage.read(where).decode().splitlines()]
+        expected = {line["file"]: line["rows"] for line in lines}
+        asked = header["rows"]
+    except (ValueError, KeyError, TypeError) as error:
+        return [*out, f"The manifest of '{folder}' cannot be read: {error!r}."]
+    _, base = storage.resolve(folder)
+    there = {path.removeprefix(base).lstrip("/"): count for path, count in rows.items()}
+    out += [f"The manifest names shard '{name}', which is not there." for name in sorted(expected.keys() - there.keys())]
+    out += [f"Shard '{name}' is not in the manifest." for name in sorted(there.keys() - expected.keys())]
+    for name in sorted(expected.keys() & there.keys()):
+        if expected[name] != there[name]:
+            out.append(f"Shard '{name}' has {there[name]:,} rows; its manifest says {expected[name]:,}.")
+    if sum(there.values()) < asked:
+        out.append(f"There are {sum(there.values()):,} rows of the {asked:,} that were asked for.")
+    return out
+
+
+def readable(source: Source, name: str, kind: str) -> bool:
+    """Whether a synthetic column is there and can be compared as its kind."""
+    if name not in source.schema.names:
+        return False
+    if kind not in ranges.NUMBERS:
+        return True
+    found = pa.array([], source.schema.field(name).type)
+    try:
+        ranges.floats(found, kind)
+    except (pa.ArrowException, SchemaError, TypeError, ValueError):
+        return False
+    return not pa.types.is_string(found.type) and not pa.types.is_large_string(found.type)
+
+
+def sample(source: Source, names: list[str], rows: int, seed: int) -> pd.DataFrame:
+    """Rows at random: of Parquet, from row groups picked at random, so that few bytes are read of many."""
+    if source.format == "csv":
+        return scoring.sample(pa.Table.from_batches(source.batches(), source.schema).select(names).to_pandas(), rows, seed)
+    files = {path: pq.ParquetFile(path, filesystem=source.filesystem) for path in source.paths}
+    groups = [(path, g, f.metadata.row_group(g).num_rows) for path, f in files.items() for g in range(f.metadata.num_row_groups)]
+    taken: list[pa.Table] = []
+    for i in np.random.default_rng([seed, 11]).permutation(len(groups)):
+        if sum(t.num_rows for t in taken) >= GROUPS_PER_SAMPLE * rows:
+            break
+        taken.append(files[groups[i][0]].read_row_group(groups[i][1], columns=names).select(names))
+    return scoring.sample(pa.concat_tables(taken, promote_options="permissive").to_pandas(), rows, seed)
