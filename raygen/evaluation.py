@@ -1,7 +1,9 @@
 """Evaluation: synthetic rows, raygen's or anybody's, beside real ones: a report to look at, one to read by machine, and a gate."""
 
+import copy
+import functools
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,6 @@ from raygen import (
     cluster,
     comparison,
     coverage,
-    data,
     metrics,
     ranges,
     real_rows,
@@ -186,35 +187,46 @@ def _settle(score: dict, value: float | None) -> None:
 
 
 def _tally(source: Source, reference: Reference) -> Tally:
-    """All rows counted against the reference, block by block where Ray Data reads them."""
+    """All rows counted against the reference, in one pass; in two where the files do not tell the range of a number column."""
+    import ray
+
+    columns = list(reference.kinds)
+    numbers = {name: kind for name, kind in reference.kinds.items() if kind in ranges.NUMBERS}
+    told = ranges.ranges_of(source.paths, numbers, source.filesystem) if source.format == "parquet" else {}
+    known = {name: r for name, r in told.items() if r is not None}
+    if len(known) < len(numbers):
+        seen = _each(source, columns, lambda blocks: ranges.merged(ranges.observed(block, numbers) for block in blocks))
+        known = dict.fromkeys(numbers, ranges.NOTHING) | ranges.merged(seen)
+    nothing = reference.tally(pa.schema([source.schema.field(n) for n in columns]).empty_table(), known)
+    shared = ray.put(reference)
+
+    def count(blocks) -> Tally:
+        counting, tally = ray.get(shared), copy.deepcopy(nothing)
+        for block in blocks:
+            counting.add(block, tally)
+        return tally
+
+    return functools.reduce(Tally.merge, _each(source, columns, count), nothing)
+
+
+def _each(source: Source, columns: list[str], work) -> list:
+    """What `work` makes of the blocks of each piece of the files: a few row groups of Parquet each, read by Ray Data's tasks; CSV here."""
     import pickle
 
     import ray
 
-    numbers = {name: kind for name, kind in reference.kinds.items() if kind in ranges.NUMBERS}
-    told = ranges.ranges_of(source.paths, numbers, source.filesystem) if source.format == "parquet" else {}
-    known = {name: r for name, r in told.items() if r is not None}
-    dataset = data.read_dataset(replace(source, schema=pa.schema([source.schema.field(n) for n in reference.kinds])))
-    if len(known) < len(numbers):
+    if source.format == "csv":
+        return [work(pa.Table.from_batches([batch]).select(columns) for batch in source.batches())]
+    filesystem = source.filesystem
 
-        def observe(block: pa.Table) -> pa.Table:
-            return _packed(pickle.dumps(ranges.observed(block, numbers)))  # between Ray's own processes only
+    def run(batch: dict) -> dict:
+        made = []
+        for path, first, last in zip(batch["path"], batch["first"], batch["last"], strict=True):
+            made.append(pickle.dumps(work(synthetic_rows.blocks(filesystem, str(path), range(first, last), columns))))  # between Ray's processes only
+        return {"packed": np.array(made, object)}
 
-        seen = [pickle.loads(row["packed"]) for row in dataset.map_batches(observe, batch_format="pyarrow", batch_size=None).iter_rows()]
-        known = dict.fromkeys(numbers, ranges.NOTHING) | ranges.merged(seen)
-    shared = ray.put(reference)
-
-    def count(block: pa.Table) -> pa.Table:
-        return _packed(pickle.dumps(ray.get(shared).tally(block, known)))
-
-    total = reference.tally(pa.schema([source.schema.field(n) for n in reference.kinds]).empty_table(), known)
-    for row in dataset.map_batches(count, batch_format="pyarrow", batch_size=None).iter_rows():
-        total = total.merge(pickle.loads(row["packed"]))
-    return total
-
-
-def _packed(content: bytes) -> pa.Table:
-    return pa.table({"packed": pa.array([content], pa.large_binary())})
+    pieces = ray.data.from_items(synthetic_rows.pieces(source))
+    return [pickle.loads(row["packed"]) for row in pieces.map_batches(run, batch_size=1).iter_rows()]
 
 
 def _budget(model: artifact.Artifact, real: Real, train: pd.DataFrame, generated: pd.DataFrame, reference: Reference, seed: int) -> dict:

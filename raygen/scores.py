@@ -128,13 +128,19 @@ def trend_error(
     return interval(lambda a, b: metrics.trend_error(a, b, kinds, all_pairs), tables, seed, rounds, 0, 100)
 
 
-def c2st(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0) -> Score:
-    """`metrics.c2st` with the interval of its AUC: every row is judged once, in the fold that holds it out."""
-    value, rows = metrics.c2st(real, synthetic, kinds, seed), min(len(real), len(synthetic))
+def c2st(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0, rounds: int = 3) -> Score:
+    """`metrics.c2st`, the mean over `rounds` of other folds and trees, which move it by .007 on 32,000 rows of Adult.
+
+    The interval joins that spread with the error of the AUC from the rows judged: every row once, in the fold that holds it out.
+    """
+    found = [metrics.c2st(real, synthetic, kinds, seed + i) for i in range(rounds)]
+    value, rows = float(np.mean(found)), min(len(real), len(synthetic))
     if math.isnan(value):
         return Score(value)
     low, high = auc_interval(1 - value / 2, rows, rows)
-    return Score(value, 2 - 2 * high, min(2 - 2 * low, 1.0))
+    spread = Z * float(np.std(found, ddof=1)) if rounds > 1 else 0.0
+    below, above = math.hypot(2 * high - 2 + value, spread), math.hypot(2 - 2 * low - value, spread)
+    return Score(value, max(value - below, 0.0), min(value + above, 1.0))
 
 
 def _coded(kinds: dict[str, str], *tables: pd.DataFrame) -> tuple[list[pd.DataFrame], dict[str, str]]:

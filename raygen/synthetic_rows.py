@@ -11,6 +11,8 @@ from raygen import ranges, scoring, storage
 from raygen.errors import SchemaError
 from raygen.source import Source
 
+GROUPS_PER_PIECE = 8
+BLOCK_ROWS = 65_536
 GROUPS_PER_SAMPLE = 8  # row groups are picked at random until they hold so many times the rows wanted
 
 
@@ -82,3 +84,19 @@ def sample(source: Source, names: list[str], rows: int, seed: int) -> pd.DataFra
             break
         taken.append(files[groups[i][0]].read_row_group(groups[i][1], columns=names).select(names))
     return scoring.sample(pa.concat_tables(taken, promote_options="permissive").to_pandas(), rows, seed)
+
+
+def pieces(source: Source) -> list[dict]:
+    """Row groups [first, last) of each Parquet file, up to GROUPS_PER_PIECE of them in a piece."""
+    out = []
+    for path in source.paths:
+        groups = pq.read_metadata(path, filesystem=source.filesystem).num_row_groups
+        out += [{"path": path, "first": g, "last": min(g + GROUPS_PER_PIECE, groups)} for g in range(0, groups, GROUPS_PER_PIECE)]
+    return out
+
+
+def blocks(filesystem, path: str, groups: range, columns: list[str]):
+    """The rows of some row groups, BLOCK_ROWS at a time."""
+    with filesystem.open_input_file(path) as stream:
+        for batch in pq.ParquetFile(stream).iter_batches(BLOCK_ROWS, row_groups=list(groups), columns=columns):
+            yield pa.Table.from_batches([batch]).select(columns)

@@ -13,9 +13,14 @@ from raygen.config import Config, parse_override
 from raygen.errors import ConfigError, RaygenError, did_you_mean
 
 # name: settings, message, words of the hint
+SECTIONS = "choose one of: run, data, schema, model, train, latent, generate, evaluate."
 MISTAKES = {
     "unknown section": ({"modle": {}}, "unknown setting 'modle'.", "did you mean 'model'?"),
-    "unknown section like none": ({"xyz": {}}, "unknown setting 'xyz'.", "choose one of: run, data, schema, model, train, latent, generate, evaluate."),
+    "unknown section like none": (
+        {"xyz": {}},
+        "unknown setting 'xyz'.",
+        SECTIONS,
+    ),
     "unknown setting": ({"model": {"latent_dims": 8}}, "unknown setting 'model.latent_dims'.", "did you mean 'model.latent_dim'?"),
     "unknown setting of schema": ({"schema": {"bras": 8}}, "unknown setting 'schema.bras'.", "did you mean 'schema.bars'?"),
     "unknown setting like none": ({"run": {"xyz": 8}}, "unknown setting 'run.xyz'.", "choose one of: folder, seed."),
