@@ -168,7 +168,10 @@ def load(uri: str) -> Artifact:
 def read_report(uri: str) -> dict | None:
     """The latent report of a model; None for a model of before raygen made them."""
     place = storage.join(uri, REPORT)
-    return storage.read_json(place) if storage.exists(place) else None
+    try:
+        return storage.read_json(place) if storage.exists(place) else None
+    except ValueError as error:
+        raise _damaged(uri, f"{REPORT} cannot be read ({error})") from None
 
 
 def _fingerprint(content: dict[str, bytes], model, samplers: dict[str, Any], sampler: str) -> str:

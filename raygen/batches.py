@@ -38,7 +38,7 @@ class Batches:
         self.sizes = [len(range(lane, num_rows, lanes)) for lane in self.lanes]
         self.starts = np.cumsum([0, *self.sizes])
         self.steps_per_epoch = (num_rows // lanes) // self.per_lane
-        self.num_lanes, self.seed = lanes, seed
+        self.num_rows, self.num_lanes, self.seed = num_rows, lanes, seed
         self._epoch = -1
         self._order: list[np.ndarray] = []
 

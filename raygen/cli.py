@@ -67,7 +67,8 @@ def parser() -> argparse.ArgumentParser:
     evaluate = verb("evaluate", _evaluate, "compare synthetic rows with real ones: scores, a report, a gate")
     evaluate.add_argument("config", metavar="CONFIG.toml", nargs="?", help="a config; or --real and --synthetic")
     evaluate.add_argument("--real", help="real rows in place of data.source")
-    evaluate.add_argument("--synthetic", "--compare", nargs="+", default=[], metavar="ROWS", help="synthetic rows, anybody's; several side by side")
+    rows = {"nargs": "+", "action": "extend", "default": [], "metavar": "ROWS"}
+    evaluate.add_argument("--synthetic", "--compare", **rows, help="synthetic rows, anybody's; several side by side")
     evaluate.add_argument("--holdout", help="real rows that the synthetic ones were made without, in place of evaluate.holdout")
     evaluate.add_argument("--target", help="column to predict, in place of evaluate.target")
     evaluate.add_argument("--out", help="folder of the report in place of report/ in the run folder")
@@ -195,7 +196,7 @@ def _limit(text: str) -> tuple[str, float]:
 def _plan(args) -> dict:
     from raygen import planning
 
-    return planning.plan(_config_or_model(args), args.rows, args.seed, args.out, _say)
+    return planning.plan(_config_or_model(args), args.rows, args.seed, args.out, args.sampler, _say)
 
 
 def _inspect(args) -> dict:

@@ -114,7 +114,7 @@ def load_rows(encoded: Encoded, config: Config, rank: int = 0, world_size: int =
         Training codes and offsets in the order that `Batches` wants, this worker's piece of the held-out codes and offsets, the number of
         its first held-out row, and the Batches.
     """
-    hashes = np.concatenate([content_hash(codes, offsets) for codes, offsets in _read_codes(encoded)])
+    hashes = row_hashes(encoded)
     order = np.argsort(hashes, kind="stable")
     held = batches.held_out(np.arange(len(order)), config.train.holdout, config.run.seed)
     train, out = order[~held], order[held]
@@ -136,6 +136,11 @@ def load_rows(encoded: Encoded, config: Config, rank: int = 0, world_size: int =
     return (codes[:n], offsets[:n]), (codes[n:], offsets[n:]), first, dealt
 
 
+def row_hashes(encoded: Encoded) -> np.ndarray:
+    """`content_hash` of every row, part after part."""
+    return np.concatenate([content_hash(codes, offsets) for codes, offsets in _read_codes(encoded)])
+
+
 def content_hash(codes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """uint64 of shape (rows,) from all codes and offsets of a row."""
     total = np.zeros(len(codes), np.uint64)
@@ -143,6 +148,11 @@ def content_hash(codes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     for column in (*codes.T, *bits.T):
         total = pd.util.hash_array(total * np.uint64(0x9E3779B97F4A7C15) + column.astype(np.uint64))
     return total
+
+
+def content(hashes: np.ndarray) -> str:
+    """One name for all rows of a table, in whatever order."""
+    return f"{int(hashes.sum(dtype=np.uint64)):016x}"
 
 
 def _write_codes(source: Source, schema: Schema, built: Codec, folder: str) -> list[dict]:

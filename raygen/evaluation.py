@@ -28,6 +28,7 @@ from raygen import (
 from raygen.config import Config
 from raygen.errors import ConfigError, SchemaError, did_you_mean
 from raygen.real_rows import Real
+from raygen.scores import Score
 from raygen.source import Source
 from raygen.tally import Reference, Tally
 from raygen.training import settled
@@ -95,11 +96,13 @@ def evaluate(
         reference = Reference(real.table, real.kinds)
         whole = real.table.to_pandas()
         ends = scoring.Ends(whole, real_rows.apart(whole, real), real.kinds, real.knows, e.target, e.sample_rows, e.seed)
-        judged = [_run(source, path, real, reference, ends, e.seed, say) for source, path in zip(sources, paths, strict=True)]
+        if real.holdout.num_rows:
+            _count_ends(ends, reference, real.holdout)
+        judged = [_run(*each, real, reference, ends, e.seed, say) for each in zip(sources, paths, synthetic_rows.short_names(paths), strict=True)]
     runs = [run for run, _ in judged]
     for run, sample in judged:
-        if model and synthetic_rows.fingerprint(run["path"]) == model.fingerprint:
-            run["latent"] = artifact.read_report(model.uri)
+        if model and synthetic_rows.generation(run["path"]).get("fingerprint") == model.fingerprint:
+            run["latent"] = _latent(model, run["path"])
             if real.knows and real.holdout.num_rows:
                 say("Taking held-out rows through the encoder and the decoder ...")
                 run["budget"] = _budget(model, real, whole, sample, reference, e.seed)
@@ -117,21 +120,10 @@ def evaluate(
         "gate": [{**rule, "run": run["name"]} for run in runs for rule in scoring.gate(run["scores"], under, over)],
         "seconds": time.perf_counter() - began,
     }
-    report = plain(report)
+    report = storage.plain(report)
     storage.write_json(storage.join(folder, REPORT), report)
     storage.write(storage.join(folder, PAGE), report_page.render(report).encode())
     return Evaluation(folder, all(rule["passed"] for rule in report["gate"]), report)
-
-
-def plain(value):
-    """The same with None for every number that JSON has no word for."""
-    if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if isinstance(value, float | np.floating):
-        return scoring.known(value)
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _model(config: Config) -> artifact.Artifact | None:
@@ -142,14 +134,15 @@ def _model(config: Config) -> artifact.Artifact | None:
     return artifact.load(uri)
 
 
-def _run(source: Source, path: str, real: Real, reference: Reference, ends: scoring.Ends, seed: int, say) -> tuple[dict, pd.DataFrame]:
+def _run(source: Source, path: str, name: str, real: Real, reference: Reference, ends: scoring.Ends, seed: int, say) -> tuple[dict, pd.DataFrame]:
     """Scores of one folder of synthetic rows over all of them, and over a sample where a model is involved; and that sample."""
-    problems = coverage.problems(real.schema, source.schema, real.kinds) + synthetic_rows.manifest_problems(source)
+    problems = coverage.problems(real.schema, source.schema, real.all_kinds) + synthetic_rows.manifest_problems(source)
     usable = {name: kind for name, kind in real.kinds.items() if synthetic_rows.readable(source, name, kind)}
     if len(usable) < len(real.kinds):
         lost = [name for name in real.kinds if name not in usable]
         message = f"synthetic rows '{path}' lack {', '.join(lost[:5])} in a form that can be compared: {' '.join(problems)}"
         raise SchemaError(message, "compare tables of the same columns.")
+    synthetic_rows.check_files(source, list(real.kinds))
     say(f"Counting all rows of {path} ...")
     counted = _tally(source, reference)
     if not counted.num_rows:
@@ -164,7 +157,7 @@ def _run(source: Source, path: str, real: Real, reference: Reference, ends: scor
         _settle(scores["exact_copies"], found["copies"]["share"])
     pairs = found["pairs"]
     run = {
-        "name": path.rstrip("/").rpartition("/")[2] or path,
+        "name": name,
         "path": path,
         "rows": counted.num_rows,
         "problems": problems,
@@ -173,6 +166,22 @@ def _run(source: Source, path: str, real: Real, reference: Reference, ends: scor
         "pairs": {"names": pairs["names"], "error": pairs["errors"], "worst": [[*w["columns"], w["error"]] for w in pairs["worst"]]},
     }
     return run, sample
+
+
+def _latent(model: artifact.Artifact, path: str) -> dict | None:
+    """The model's latent report, with the sampler that these rows were drawn from."""
+    report = artifact.read_report(model.uri)
+    return report | {"chosen": synthetic_rows.generation(path).get("sampler", report["chosen"])} if report else None
+
+
+def _count_ends(ends: scoring.Ends, reference: Reference, holdout: pa.Table) -> None:
+    """Put what is counted over all real and all held-out rows in place of the sample's, as for the synthetic rows."""
+    counted = _whole(reference, holdout)
+    found = comparison.scores(reference, counted)
+    for name, value in (("shape_error", found["shape_error"]), ("trend_error", found["trend_error"]), ("exact_copies", found["copies"]["share"])):
+        if name in ends.ceiling and value is not None:
+            ends.ceiling[name] = Score(value)
+    ends.floor.pop("exact_copies", None)  # it would be of a sample
 
 
 def _settle(score: dict, value: float | None) -> None:

@@ -121,7 +121,7 @@ def fit(base: Gaussians, rows, check, steps: int = 4000, seed: int = 0) -> Flow:
     best = Flow(base, {name: w.numpy() for name, w in weights.items()}, HEUN_STEPS[0])
     highest = base.log_prob(z)
     for first in range(0, steps, flow_network.STEPS_PER_CHECK):
-        train(tf.constant(first, tf.int64))
+        train(tf.constant(first, tf.int64), tf.constant(min(first + flow_network.STEPS_PER_CHECK, steps), tf.int64))
         now = _settled(Flow(base, {name: w.numpy() for name, w in mean.items()}, best.steps), z)
         found = now.log_prob(z)
         gain = found - highest

@@ -85,7 +85,7 @@ def start(base: Gaussians, rng: np.random.Generator):
 
 
 def trainer(base: Gaussians, rows, steps: int, seed: int, weights, mean):
-    """A graph that takes STEPS_PER_CHECK steps from a given one."""
+    """A graph that takes the steps from one number to another."""
     z_mean, z_log_var = (tf.constant(np.asarray(r, np.float32)) for r in rows)
     count, d, k = len(rows[0]), base.latent_dim, len(base.weights)
     inverse = np.linalg.inv(base.scales.astype(float))
@@ -100,8 +100,8 @@ def trainer(base: Gaussians, rows, steps: int, seed: int, weights, mean):
     origin, turn = (tf.constant(p) for p in places(base))
 
     @tf.function
-    def train(first):
-        for step in tf.range(first, first + STEPS_PER_CHECK):
+    def train(first, last):
+        for step in tf.range(first, last):
             at, wide = step * BATCH_ROWS, step * BATCH_ROWS * d
             chosen = tf.cast(streams.uniform(keys[0], (BATCH_ROWS,), at) * count, tf.int32)
             draw = streams.normal(keys[1], (BATCH_ROWS, d), wide)

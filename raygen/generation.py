@@ -51,7 +51,7 @@ def generate(
         GenerationError: If it stopped before the last row.
     """
     model, settings = located(config, rows, seed, sampler)
-    folder = storage.absolute(out) if out else storage.join(storage.absolute(model), "..", "synthetic")
+    folder = storage.absolute(out) if out else storage.join(storage.absolute(model).rstrip("/").rpartition("/")[0], "synthetic")
     folder = folder if "://" in folder else storage.absolute(folder)
     plan = Plan(settings.rows, settings.rows_per_shard)
     found = artifact.load(model)

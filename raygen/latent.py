@@ -45,7 +45,7 @@ class Posteriors(NamedTuple):
 
 def halves(held: Posteriors) -> tuple[Posteriors, Posteriors]:
     """Held-out rows in two: one half to stop and size samplers by, the other to score them on."""
-    return held.take(slice(0, None, 2)), held.take(slice(1, None, 2))
+    return held.take(slice(0, None, 2)), held.take(slice(1, None, 2) if len(held.z_mean) > 1 else slice(0, 1))
 
 
 def fit(name: str, rows: Posteriors, check: Posteriors, components: int = 128, flow_steps: int = 4000, seed: int = 0, base: Gaussians | None = None):

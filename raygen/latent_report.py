@@ -23,7 +23,7 @@ CELLS = 40
 TIMED_BLOCKS = 4
 
 
-def describe(rows: Posteriors, held: Posteriors, samplers: dict, scores: dict, chosen: str, seed: int = 0) -> dict:
+def describe(rows: Posteriors, held: Posteriors, samplers: dict, scores: dict, chosen: str, seed: int = 0, num_rows: int = 0) -> dict:
     """All that can be said of z alone.
 
     Args:
@@ -32,6 +32,7 @@ def describe(rows: Posteriors, held: Posteriors, samplers: dict, scores: dict, c
         samplers, scores: By name, as `latent.fit_all` and `latent.score` give them.
         chosen: Name of the sampler that is drawn from.
         seed: Of the draws.
+        num_rows: Training rows in all, if `rows` are but some of them.
 
     Returns:
         `rate` (mean KL of a row's posterior to N(0, I)), `kl` (of q(z) to N(0, I), split), `mutual_information` of z and the row,
@@ -46,13 +47,16 @@ def describe(rows: Posteriors, held: Posteriors, samplers: dict, scores: dict, c
         for k, m, p in zip(each.mean(axis=0).tolist(), spread.tolist(), noise.tolist(), strict=True)
     ]
     z = np.concatenate([held.draw(rng) for _ in range(-(-PICTURE_DRAWS // len(held.z_mean)))])[:PICTURE_DRAWS]
+    every = max(num_rows, len(rows.z_mean))
+    part = min(len(rows.z_mean), KL_ROWS)
     return {
         "chosen": chosen,
-        "rows": len(rows.z_mean),
+        "unsettled": [f"q(z) stands here on {part:,} of the {every:,} training rows."] if part < every else [],
+        "rows": every,
         "held_out_rows": len(held.z_mean),
         "latent_dim": rows.z_mean.shape[1],
         "rate": float(each.sum(axis=1).mean()),
-        "log_rows": float(np.log(len(rows.z_mean))),
+        "log_rows": float(np.log(every)),
         "mutual_information": float(_kl_by_dimension(some).sum(axis=1).mean() - kl["total"]),
         "kl": kl,
         "dimensions": dimensions,

@@ -8,21 +8,23 @@ from raygen.config import Config
 from raygen.shards import Plan
 
 
-def plan(config: Config | str, rows: int | None = None, seed: int | None = None, out: str | None = None, say=print) -> dict:
+def plan(
+    config: Config | str, rows: int | None = None, seed: int | None = None, out: str | None = None, sampler: str | None = None, say=print
+) -> dict:
     """Print rows, shards, bytes, workers and time of a run, and ask the cluster whether it fits; the same as a dict.
 
     Raises:
         RaygenError: For each mistake that train or generate would refuse.
     """
     answer: dict = {}
-    model, settings = generation.located(config, rows, seed)
+    model, settings = generation.located(config, rows, seed, sampler)
     shards = Plan(settings.rows, settings.rows_per_shard)
     with cluster.connected() as available:
         say(f"Cluster: {len(available.nodes)} node(s), {available.cpus} CPUs, {available.gpus:g} GPUs.")
         if isinstance(config, Config):
             answer["train"] = _training(config, available, say)
         actors = generation.num_actors(settings, shards, available)
-        measured = _measured(artifact.load(model), settings) if artifact.is_model(model) else None
+        measured = _measured(generation.drawing_from(artifact.load(model), settings.sampler), settings) if artifact.is_model(model) else None
     answer["generate"] = {"rows": shards.rows, "shards": shards.num_shards, "actors": actors}
     line = f"Generate: {shards.rows:,} rows, seed {settings.seed}, in {shards.num_shards:,} shard(s) by {actors} actor(s)"
     if measured:

@@ -9,8 +9,10 @@ import pyarrow as pa
 from raygen import artifact, batches, data
 from raygen.config import Config
 from raygen.errors import SchemaError
-from raygen.schema import Schema, infer
+from raygen.schema import Schema, check_rows, infer
 from raygen.source import Source
+
+FEW_ROWS = 500
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Real:
     Attributes:
         path: Where they came from.
         table, holdout: Arrow tables of the schema's learned columns; `holdout` may be empty.
-        kinds: Kind of each learned column.
+        kinds, all_kinds: Kind of each learned column, and of every column.
         schema: Of the source.
         knows: Whether the synthetic rows were made without `holdout`.
         notes: What a reader should know of this.
@@ -30,6 +32,7 @@ class Real:
     table: pa.Table
     holdout: pa.Table
     kinds: dict[str, str]
+    all_kinds: dict[str, str]
     schema: pa.Schema
     knows: bool
     notes: list[str]
@@ -42,26 +45,44 @@ def real_rows(config: Config, model: artifact.Artifact | None) -> Real:
     else:
         kinds = {str(n): str(k) for n, k in config.schema_.columns.items()} or infer(source.head())[0]
         schema = Schema.of(source.schema, kinds, config.data.source)
-    lacking = [n for n in schema.learned if n not in source.schema.names]
-    if lacking:
-        raise SchemaError(f"source '{config.data.source}' has no column '{lacking[0]}', which the model learned.", "check data.source.")
-    whole = read(source).select(schema.learned)
-    kinds = {name: schema.kinds[name] for name in schema.learned}
+    kinds, every = {name: schema.kinds[name] for name in schema.learned}, dict(schema.kinds)
+    whole = _as_learned(read(source), schema, f"source '{config.data.source}'")
+    check_rows(whole.num_rows, config.data.source)
     notes: list[str] = []
-    nothing = whole.slice(0, 0)
     if config.evaluate.holdout:
-        other = Source.open(config.evaluate.holdout)
-        missing = [n for n in schema.learned if n not in other.schema.names]
-        if missing:
-            raise SchemaError(f"evaluate.holdout = '{config.evaluate.holdout}' has no column '{missing[0]}'.", "name rows of the same table.")
-        return Real(config.data.source, whole, read(other).select(schema.learned), kinds, source.schema, True, notes)
+        name = f"evaluate.holdout = '{config.evaluate.holdout}'"
+        other = _as_learned(read(Source.open(config.evaluate.holdout)), schema, name)
+        if not other.num_rows:
+            raise SchemaError(f"{name} holds no row.", "name real rows that the synthetic ones were made without, or leave it out.")
+        return Real(config.data.source, whole, other, kinds, every, source.schema, True, notes + _few(other))
     held = held_out(model, whole) if model else None
-    if model and held is None:
-        notes.append("The source has changed since the model was trained, so its held-out rows are not known and copying cannot be told.")
     if held is not None:
-        return Real(config.data.source, whole.filter(pa.array(~held)), whole.filter(pa.array(held)), kinds, source.schema, True, notes)
-    notes.append("No real rows are known that the synthetic ones were made without (evaluate.holdout), so copying cannot be told.")
-    return Real(config.data.source, whole, nothing, kinds, source.schema, False, notes)
+        out = whole.filter(pa.array(held))
+        return Real(config.data.source, whole.filter(pa.array(~held)), out, kinds, every, source.schema, True, notes + _few(out))
+    if model:
+        notes.append("The source has changed since the model was trained, so its held-out rows are not known and copying cannot be told.")
+    else:
+        notes.append("No real rows are known that the synthetic ones were made without (evaluate.holdout), so copying cannot be told.")
+    return Real(config.data.source, whole, whole.slice(0, 0), kinds, every, source.schema, False, notes)
+
+
+def _as_learned(table: pa.Table, schema: Schema, where: str) -> pa.Table:
+    """The learned columns in the schema's own types."""
+    for name in schema.learned:
+        if name not in table.schema.names:
+            raise SchemaError(f"{where} has no column '{name}'.", "name rows of the same table.")
+        try:
+            column = table[name].cast(schema.arrow.field(name).type)
+        except pa.ArrowException as error:
+            reason = str(error).splitlines()[0].rstrip(".")
+            raise SchemaError(f"{where} has a column '{name}' of another type: {reason}.", "name rows of the same table.") from None
+        table = table.set_column(table.schema.get_field_index(name), schema.arrow.field(name), column)
+    return table.select(schema.learned)
+
+
+def _few(holdout: pa.Table) -> list[str]:
+    few = holdout.num_rows < FEW_ROWS
+    return [f"Only {holdout.num_rows} real rows were kept back: the ceiling is mostly the noise of so few."] if few else []
 
 
 def held_out(model: artifact.Artifact, table: pa.Table) -> np.ndarray | None:
@@ -69,10 +90,12 @@ def held_out(model: artifact.Artifact, table: pa.Table) -> np.ndarray | None:
     if table.num_rows != model.metrics["rows"]:
         return None
     try:
-        codes, offsets = model.codec.encode(table.cast(pa.schema([model.codec.schema.arrow.field(n) for n in table.schema.names])))
-    except (SchemaError, pa.ArrowException):
+        hashes = data.content_hash(*model.codec.encode(table))
+    except SchemaError:
         return None
-    order = np.argsort(data.content_hash(codes, offsets), kind="stable")
+    if model.metrics.get("content", data.content(hashes)) != data.content(hashes):
+        return None
+    order = np.argsort(hashes, kind="stable")
     mask = np.zeros(len(order), bool)
     mask[order[batches.held_out(np.arange(len(order)), model.config.train.holdout, model.config.run.seed)]] = True
     return mask

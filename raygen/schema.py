@@ -125,7 +125,7 @@ def check_table(schema: Schema, stats: dict, where: str) -> None:
         part, kind = stats[name], schema.arrow.field(name).type
         exact = pa.types.is_integer(arrow.value_type(kind)) or pa.types.is_decimal(arrow.value_type(kind))
         if schema.kinds[name] == "numeric" and exact and max(abs(part.minimum), abs(part.maximum)) > arrow.EXACT and part.num_missing < part.num_rows:
-            usable = [k for k in ("id", "categorical", "drop") if _fits(kind)[k]]
+            usable = [k for k in ("id", "categorical", "drop") if fits(kind)[k]]
             hint = f"set schema.columns.{name} to one of: {', '.join(usable)}."
             raise SchemaError(f"column '{name}' holds numbers above 2^53, too large to learn as numbers.", hint)
         if schema.kinds[name] == "categorical" and pa.types.is_dictionary(kind):
@@ -147,7 +147,7 @@ def _is_datetime(kind: pa.DataType) -> bool:
     return pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_time(kind) or pa.types.is_duration(kind)
 
 
-def _fits(source: pa.DataType) -> dict[str, bool]:
+def fits(source: pa.DataType) -> dict[str, bool]:
     """Whether a column of this type may be of each kind."""
     plain = arrow.value_type(source)
     number, text, boolean = _is_number(plain), _is_text(plain), pa.types.is_boolean(plain)
@@ -162,9 +162,9 @@ def _fits(source: pa.DataType) -> dict[str, bool]:
 
 
 def _check_kind(name: str, kind: str, source: pa.DataType) -> None:
-    fits = _fits(source)
-    if not fits[kind]:
-        usable = ", ".join(k for k, ok in fits.items() if ok)
+    fitting = fits(source)
+    if not fitting[kind]:
+        usable = ", ".join(k for k, ok in fitting.items() if ok)
         raise SchemaError(f'schema.columns.{name} = "{kind}" does not fit its type {source}.', f"use one of: {usable}.")
 
 
@@ -195,7 +195,7 @@ def _infer_number(column: pa.ChunkedArray) -> tuple[str, str]:
         if pa.types.is_decimal(column.type):
             return "drop", "decimals above 2^53, too large to learn; left out"
     distinct = present if stats.sketch is not None else len(stats.values)
-    if _fits(column.type)["id"] and distinct == len(column) >= MIN_ROWS and stats.maximum - stats.minimum < 1.5 * present:
+    if fits(column.type)["id"] and distinct == len(column) >= MIN_ROWS and stats.maximum - stats.minimum < 1.5 * present:
         return "id", "every row has its own number; numbered anew"
     return "numeric", "is constant" if stats.minimum == stats.maximum else ""
 

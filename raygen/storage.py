@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import math
 import os
 import posixpath
 import uuid
@@ -158,3 +159,13 @@ def sha256(uri: str) -> str:
         while piece := stream.read(1 << 20):
             digest.update(piece)
     return digest.hexdigest()
+
+
+def plain(value):
+    """The same for JSON: plain numbers, None for those that it has no word for."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    value = value.item() if hasattr(value, "item") and not hasattr(value, "__len__") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -7,8 +7,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from raygen import ranges, scoring, storage
+from raygen import scoring, storage
 from raygen.errors import SchemaError
+from raygen.schema import fits
 from raygen.source import Source
 
 GROUPS_PER_PIECE = 8
@@ -23,13 +24,23 @@ def opened(path: str) -> Source:
         raise SchemaError(error.message.replace("source", "synthetic rows", 1), "generate them first, or name them with --synthetic.") from None
 
 
-def fingerprint(path: str) -> str:
-    """Of the model that generated a folder of rows; empty for anybody else's."""
+def generation(path: str) -> dict:
+    """The model's fingerprint, sampler and seed of a folder that raygen generated; empty for anybody else's."""
     mark = storage.join(path, "_run.json")
     try:
-        return str(storage.read_json(mark)["fingerprint"]) if storage.exists(mark) else ""
-    except (ValueError, KeyError, TypeError):
-        return ""
+        return storage.read_json(mark) if storage.exists(mark) else {}
+    except ValueError:
+        return {}
+
+
+def short_names(paths: list[str]) -> list[str]:
+    """The last parts of the paths, as many as tell them apart."""
+    parts = [path.rstrip("/").split("/") for path in paths]
+    for depth in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(p[-depth:]) for p in parts]
+        if len(set(names)) == len(names):
+            break
+    return names
 
 
 def manifest_problems(source: Source) -> list[str]:
@@ -60,29 +71,35 @@ def manifest_problems(source: Source) -> list[str]:
 
 def readable(source: Source, name: str, kind: str) -> bool:
     """Whether a synthetic column is there and can be compared as its kind."""
-    if name not in source.schema.names:
-        return False
-    if kind not in ranges.NUMBERS:
-        return True
-    found = pa.array([], source.schema.field(name).type)
-    try:
-        ranges.floats(found, kind)
-    except (pa.ArrowException, SchemaError, TypeError, ValueError):
-        return False
-    return not pa.types.is_string(found.type) and not pa.types.is_large_string(found.type)
+    return name in source.schema.names and fits(source.schema.field(name).type)["categorical" if kind == "boolean" else kind]
+
+
+def check_files(source: Source, names: list[str]) -> None:
+    """Refuse Parquet files of which some lack a column.
+
+    Raises:
+        SchemaError: Naming the first such file.
+    """
+    if source.format == "csv":
+        return
+    for path in source.paths:
+        lacking = [n for n in names if n not in pq.read_schema(path, filesystem=source.filesystem).names]
+        if lacking:
+            raise SchemaError(f"synthetic file '{path}' has no column '{lacking[0]}', which the files beside it have.", "compare files of one table.")
 
 
 def sample(source: Source, names: list[str], rows: int, seed: int) -> pd.DataFrame:
     """Rows at random: of Parquet, from row groups picked at random, so that few bytes are read of many."""
     if source.format == "csv":
         return scoring.sample(pa.Table.from_batches(source.batches(), source.schema).select(names).to_pandas(), rows, seed)
-    files = {path: pq.ParquetFile(path, filesystem=source.filesystem) for path in source.paths}
-    groups = [(path, g, f.metadata.row_group(g).num_rows) for path, f in files.items() for g in range(f.metadata.num_row_groups)]
+    groups = [(path, g) for path in source.paths for g in range(pq.read_metadata(path, filesystem=source.filesystem).num_row_groups)]
     taken: list[pa.Table] = []
     for i in np.random.default_rng([seed, 11]).permutation(len(groups)):
         if sum(t.num_rows for t in taken) >= GROUPS_PER_SAMPLE * rows:
             break
-        taken.append(files[groups[i][0]].read_row_group(groups[i][1], columns=names).select(names))
+        path, group = groups[i]
+        with source.filesystem.open_input_file(path) as stream:
+            taken.append(pq.ParquetFile(stream).read_row_group(group, columns=names).select(names))
     return scoring.sample(pa.concat_tables(taken, promote_options="permissive").to_pandas(), rows, seed)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from raygen import artifact, batches, cluster, data, storage, worker
+from raygen import artifact, batches, cluster, data, latent, storage, worker
 from raygen.config import Config
 from raygen.errors import ClusterError, ConfigError, OutputError, RaygenError, TrainingError
 
@@ -45,6 +45,7 @@ def train(config: Config, say=print) -> Training:
     done = _finished(config, model)
     if done:
         return done
+    check_sampler(config)
     storage.make_folder(config.run.folder)
     with cluster.connected() as available:
         cpus = check_workers(config, available)
@@ -96,6 +97,22 @@ def check_workers(config: Config, available: cluster.Resources) -> int:
     return cpus
 
 
+def check_sampler(config: Config) -> None:
+    """Refuse a latent sampler that the model could not have.
+
+    Raises:
+        ConfigError: Saying what it lacks.
+    """
+    wanted, d = config.latent.sampler, config.model.latent_dim
+    if wanted == "learned" and config.model.prior != "mixture":
+        raise ConfigError("latent.sampler = 'learned' needs model.prior = 'mixture'.", "set latent.sampler = 'auto'.")
+    if wanted == "flow" and d > latent.FLOW_LATENT_DIM:
+        message = f"latent.sampler = 'flow' is fitted up to model.latent_dim = {latent.FLOW_LATENT_DIM}; this one is {d}."
+        raise ConfigError(message, "set latent.sampler = 'mixture' or 'auto'.")
+    if wanted == "flow" and not config.latent.flow_steps:
+        raise ConfigError("latent.sampler = 'flow' with latent.flow_steps = 0.", "set latent.flow_steps = 4000.")
+
+
 def check_memory(config: Config, encoded: data.Encoded) -> None:
     """Refuse an encoded table that does not fit the workers' memory."""
     t, workers = config.train, max(1, config.train.num_workers)
@@ -115,7 +132,7 @@ def sized(config: Config, num_rows: int) -> Config:
     t, workers = config.train, max(1, config.train.num_workers)
     held = int(batches.held_out(np.arange(num_rows), t.holdout, config.run.seed).sum())
     training = num_rows - held
-    if held == 0 or training < workers:
+    if held < 2 * workers or training < workers:
         raise ConfigError(f"train.holdout = {t.holdout} leaves {training} of {num_rows} rows to train on and {held} to score.", "change it.")
     most = training // batches.LANES * batches.LANES if training >= batches.LANES else training // workers * workers
     fitting = min(most, BATCH_ROWS, max(SMALL_BATCH_ROWS, most // 4 // batches.LANES * batches.LANES))

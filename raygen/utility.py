@@ -86,7 +86,8 @@ def _errors(x: np.ndarray, held: np.ndarray, is_level: np.ndarray, y: np.ndarray
     known, asked = ~np.isnan(y), ~np.isnan(truth)
     if not known.any() or not asked.any():
         return Score(NAN), Score(NAN)
-    truth = truth[asked]
+    truth, empty = truth[asked], np.isnan(x[known]).all(axis=0)  # sklearn cannot cut a column of nulls
+    x, held = np.where(empty, 0, x), np.where(empty, 0, held)
     model = HistGradientBoostingRegressor(early_stopping=False, categorical_features=is_level, random_state=seed)
     with threadpool_limits(1, "openmp"):
         squares = (model.fit(x[known], y[known]).predict(held[asked]) - truth) ** 2

@@ -12,7 +12,7 @@ import numpy as np
 
 from raygen import artifact, data, latent, storage
 from raygen.config import Config
-from raygen.errors import ConfigError, TrainingError
+from raygen.errors import TrainingError
 
 ROUNDS = 20  # evaluations in a run
 
@@ -107,6 +107,7 @@ def _finish(loop, rounds: Rounds, encoded: data.Encoded, history: list[dict], se
     kept = min(history, key=lambda h: h["held_out_loss"]) if config.train.patience else history[-1]
     metrics = {
         "rows": encoded.num_rows,
+        "content": data.content(data.row_hashes(encoded)),
         "steps": history[-1]["step"],
         "kept_step": kept["step"],
         "held_out_nats": kept["held_out_nats"],
@@ -118,15 +119,12 @@ def _finish(loop, rounds: Rounds, encoded: data.Encoded, history: list[dict], se
         "samplers": {name: {k: v for k, v in s.items() if k != "picture"} for name, s in report["samplers"].items()},
         "history": history,
     }
-    artifact.save(settings["model"], Config.from_dict(settings["asked"]), encoded.codec, loop.model, samplers, metrics, report)
+    asked = Config.from_dict(settings["asked"])
+    artifact.save(settings["model"], asked, encoded.codec, loop.model, samplers, storage.plain(metrics), storage.plain(report))
 
 
 def fit_samplers(loop, codec, config: Config, say) -> tuple[dict, dict]:
-    """Every sampler fitted to training rows and scored on held-out rows, and the latent report with the choice (see `latent_report`).
-
-    Raises:
-        ConfigError: If `latent.sampler` names one that this model cannot have.
-    """
+    """Every sampler fitted to training rows and scored on held-out rows, and the latent report with the choice (see `latent_report`)."""
     from raygen import latent_report
 
     wanted, seed = config.latent.sampler, config.run.seed
@@ -146,14 +144,12 @@ def fit_samplers(loop, codec, config: Config, say) -> tuple[dict, dict]:
         for name, sampler in samplers.items():
             scores[name]["rows_per_second"] = tables.speed(sampler)
     chosen = latent.choose(scores, config.latent.min_rows_per_second) if wanted == "auto" else wanted
-    if chosen not in samplers:
-        raise ConfigError(f"latent.sampler = '{chosen}': this model has none.", f"set one of {', '.join(samplers)}, or auto.")
     for name in latent.RUNGS:
         if name in scores:
             say(f"  {name:9} {scores[name]['nats']:8.3f} +- {scores[name]['error']:.3f} nats/row" + ("  <- chosen" if name == chosen else ""))
     if chosen == latent.NAIVE:
         say("Warning: latent.sampler = 'naive' drops the variance of z_mean; its rows lie near the decoder's average row.")
-    report = latent_report.describe(rows, scored, samplers, scores, chosen, seed)
+    report = latent_report.describe(rows, scored, samplers, scores, chosen, seed, loop.batches.num_rows)
     if config.latent.report:
         for number, (name, sampler) in enumerate(samplers.items(), 1):
             say(f"Comparing rows of sampler {number} of {len(samplers)} with real ones: {name}, {tables.repeats} x {tables.rows:,} rows ...")

@@ -33,3 +33,16 @@ def test_sizes_follow_the_table(rows, workers, batch_size, steps, patience):
 def test_what_the_table_cannot_fill_is_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
         training.sized(Config().override(settings), 891)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"latent.sampler": "learned", "model.prior": "normal"}, "needs model.prior = 'mixture'"),
+        ({"latent.sampler": "flow", "model.latent_dim": 100}, "up to model.latent_dim = 64; this one is 100"),
+        ({"latent.sampler": "flow", "latent.flow_steps": 0}, "latent.flow_steps = 0"),
+    ],
+)
+def test_a_sampler_that_the_model_could_not_have_is_refused_before_training(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        training.check_sampler(Config().override(settings))

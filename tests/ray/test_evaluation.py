@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import raygen
-from raygen import artifact, real_rows
+from raygen import artifact, real_rows, synthetic_rows
 from raygen.errors import ConfigError, SchemaError
 
 pytestmark = pytest.mark.ray
@@ -68,6 +68,8 @@ def test_held_out_rows_are_those_of_the_training(trained, table):
     codes, offsets = found.codec.encode(whole.filter(pa.array(mask)))
     assert sorted(data.content_hash(codes, offsets)) == sorted(data.content_hash(*held))
     assert real_rows.held_out(found, whole.slice(1)) is None
+    ages = pc.add(whole["age"], pa.array([1] + [0] * 1999))
+    assert real_rows.held_out(found, whole.set_column(0, whole.schema.field("age"), pc.cast(ages, pa.int64()))) is None
 
 
 def test_anybodys_rows_side_by_side(real, synthetic, tmp_path):
@@ -142,6 +144,41 @@ def test_other_categories_are_named(real, synthetic, tmp_path):
     assert column["shape_error"] == 100
 
 
+def test_what_is_dropped_is_no_problem(synthetic, table, tmp_path):
+    rows = pq.read_table(table).append_column("note", pa.array(["x"] * 2000))
+    pq.write_table(rows, tmp_path / "real.parquet")
+    kinds = {**dict.fromkeys(rows.column_names, "categorical"), "note": "drop", "fnlwgt": "numeric", "age": "numeric"}
+    kinds |= dict.fromkeys(("education_num", "capital_gain", "capital_loss", "hours_per_week"), "numeric")
+    config = quick(str(tmp_path / "real.parquet"), **{"schema.columns": kinds})
+    assert raygen.evaluate(config, [str(synthetic)], str(tmp_path / "out"), say=silent).report["runs"][0]["problems"] == []
+
+
+def holdout_of(kind, table, tmp_path) -> str:
+    rows = pq.read_table(table)
+    changed = {
+        "no row": rows.slice(0, 0),
+        "a number made text": rows.set_column(0, "age", pa.array(["old"] * len(rows))),
+        "a column missing": rows.drop_columns(["age"]),
+    }
+    pq.write_table(changed[kind], tmp_path / "holdout.parquet")
+    return str(tmp_path / "holdout.parquet")
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [("no row", "holds no row"), ("a number made text", "column 'age' of another type"), ("a column missing", "no column 'age'")],
+)
+def test_a_holdout_that_cannot_tell_copying_is_refused(kind, message, real, synthetic, table, tmp_path):
+    config = quick(real, **{"evaluate.holdout": holdout_of(kind, table, tmp_path)})
+    with pytest.raises(SchemaError, match=message):
+        raygen.evaluate(config, [str(synthetic)], str(tmp_path / "out"), say=silent)
+
+
+def test_names_tell_runs_apart():
+    assert synthetic_rows.short_names(["runs/a/synthetic/", "runs/b/synthetic"]) == ["a/synthetic", "b/synthetic"]
+    assert synthetic_rows.short_names(["x/one.parquet", "y/two.parquet"]) == ["one.parquet", "two.parquet"]
+
+
 def broken(kind, synthetic, tmp_path) -> Path:
     folder = damaged(synthetic, tmp_path)
     shard = folder / "part-00000000.parquet"
@@ -160,6 +197,8 @@ def broken(kind, synthetic, tmp_path) -> Path:
         shutil.rmtree(folder)
         folder.mkdir()
         pq.write_table(rows.slice(0, 0), shard)
+    elif kind == "a column missing in one":
+        pq.write_table(rows.drop_columns(["age"]), shard)
     elif kind == "nothing there":
         shutil.rmtree(folder)
     return folder
@@ -172,6 +211,7 @@ def broken(kind, synthetic, tmp_path) -> Path:
         ("a column missing", "age.*Column 'age' is missing"),
         ("a number made text", "age.*is string in the synthetic table"),
         ("no rows", "hold no row"),
+        ("a column missing in one", "part-00000000.parquet' has no column 'age'"),
         ("nothing there", "does not exist"),
     ],
 )
@@ -199,6 +239,7 @@ def test_the_command_exits_with_1_where_the_gate_fails(real, synthetic, tmp_path
     status, out, _ = run_cli("evaluate", *arguments, "--fail-under", "c2st=0.999")
     assert status == 1 and "c2st >= 0.999" in out
     assert json.loads(out.splitlines()[-1])["passed"] is False
-    assert run_cli("evaluate", *arguments, "--fail-under", "c2st=0")[0] == 0
+    status, out, _ = run_cli("evaluate", *arguments, "--compare", str(synthetic), "--fail-under", "c2st=0")
+    assert status == 0 and len(json.loads(out.splitlines()[-1])["scores"]) == 2
     status, _, err = run_cli("evaluate", *arguments, "--fail-over", "c2st=much")
     assert status == 2 and "is no limit" in err
