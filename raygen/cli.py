@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
     generate.add_argument("config", metavar="CONFIG.toml|MODEL", help="a config, or a model folder")
     _with_rows(generate)
     evaluate = verb("evaluate", _evaluate, "compare synthetic rows with real ones: scores, a report, a gate")
-    evaluate.add_argument("config", metavar="CONFIG.toml", nargs="?", help="a config; or --real and --synthetic")
+    evaluate.add_argument("config", metavar="CONFIG.toml|MODEL", nargs="?", help="a config, or a model folder; or --real and --synthetic")
     evaluate.add_argument("--real", help="real rows in place of data.source")
     rows = {"nargs": "+", "action": "extend", "default": [], "metavar": "ROWS"}
     evaluate.add_argument("--synthetic", "--compare", **rows, help="synthetic rows, anybody's; several side by side")
@@ -171,7 +171,8 @@ def _evaluate(args) -> dict:
 
     if not args.config and not (args.real and args.synthetic):
         raise ConfigError("nothing to evaluate was named.", "name a config, or real rows with --real and synthetic ones with --synthetic.")
-    config = Config.load(args.config, args.set) if args.config else Config.from_dict({}).override(dict(map(parse_override, args.set)))
+    named = _config_or_model(args) if args.config else Config().override(dict(map(parse_override, args.set)))
+    config = evaluation.of_model(named) if isinstance(named, str) else named
     if args.real:
         config = config.override({"data.source": args.real} | ({} if args.config else {"run.folder": ""}))
     given = {"evaluate.holdout": args.holdout, "evaluate.target": args.target}

@@ -44,6 +44,7 @@ def run(folder: str = "runs/demo", overrides: Iterable[str] = (), say=print) -> 
     say("")
     say(f"Look at them:    python -c \"import pandas; print(pandas.read_parquet('{made.folder}/part-00000000.parquet'))\"")
     say(f"A million more:  raygen generate {trained.model} --rows 1e6 --seed 1 --out {folder}/million")
+    say(f"All scores:      raygen evaluate {trained.model} --target income")
     say("Your own table:  raygen init YOUR.parquet -o mine.toml && raygen train mine.toml && raygen generate mine.toml")
     return {"model": trained.model, "synthetic": made.folder, "rows": made.rows, "quality": quality}
 

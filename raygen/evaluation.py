@@ -126,6 +126,13 @@ def evaluate(
     return Evaluation(folder, all(rule["passed"] for rule in report["gate"]), report)
 
 
+def of_model(uri: str) -> Config:
+    """The config to evaluate the rows of a model folder by: its own, in the run folder where it lies now."""
+    uri = storage.absolute(uri)
+    config = Config.from_dict(artifact.read_index(uri)["config"])
+    return config.override({"run.folder": uri.rstrip("/").rpartition("/")[0]})
+
+
 def _model(config: Config) -> artifact.Artifact | None:
     """The run's model, if it has one and learned this table."""
     uri = storage.join(config.run.folder, "model") if config.run.folder else ""

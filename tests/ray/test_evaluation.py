@@ -1,5 +1,6 @@
 """Evaluation on a real local Ray: what is read, what is refused, what is left behind."""
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -85,6 +86,20 @@ def test_anybodys_rows_side_by_side(real, synthetic, tmp_path):
     assert copy["c2st"]["value"] > 0.9 > 0.5 > shuffled["c2st"]["value"]
     assert "dcr_share" not in ours  # no rows are known that anybody's rows were made without
     assert any("copying cannot be told" in note for note in done.report["notes"])
+
+
+def test_rows_decoded_by_argmax_are_caught_by_shape_and_coverage(trained, real, synthetic, tmp_path):
+    """The same model and z: the most likely code of every column instead of a draw from its softmax."""
+    found = artifact.load(trained.model)
+    network = found.network()
+    logits = network.decode(np.random.default_rng(0).standard_normal((1500, network.latent_dim)).astype(np.float32))[0].numpy()
+    edges = np.cumsum([0, *network.settings["cardinalities"]])
+    codes = np.stack([logits[:, a:b].argmax(axis=1) for a, b in itertools.pairwise(edges)], axis=1)
+    pq.write_table(found.codec.decode(codes, np.full(codes.shape, 0.5)), tmp_path / "argmax.parquet")
+    done = raygen.evaluate(quick(real), [str(tmp_path / "argmax.parquet"), str(synthetic)], str(tmp_path / "out"), say=silent)
+    argmax, drawn = (run["scores"] for run in done.report["runs"])
+    assert argmax["shape_error"]["value"] > 3 * drawn["shape_error"]["value"]
+    assert argmax["category_coverage"]["value"] < drawn["category_coverage"]["value"] - 0.1
 
 
 def test_the_same_input_gives_the_same_report(real, synthetic, tmp_path):
