@@ -158,8 +158,8 @@ def _run(source: Source, path: str, name: str, real: Real, reference: Reference,
     say(f"  {counted.num_rows:,} rows. Scoring {min(len(ends.real), counted.num_rows):,} of them by models ...")
     sample = synthetic_rows.sample(source, list(real.kinds), len(ends.real), seed)
     scores = ends.judge(sample)
-    for name in ("shape_error", "trend_error"):
-        _settle(scores[name], found[name])
+    for score in ("shape_error", "trend_error"):
+        _settle(scores[score], found[score])
     if "exact_copies" in scores:
         _settle(scores["exact_copies"], found["copies"]["share"])
     pairs = found["pairs"]

@@ -47,7 +47,7 @@ def test_a_run_is_evaluated_against_rows_it_learned_and_rows_it_did_not(trained,
     assert report == done.report and report["format"] == 1
     assert not done.passed and [rule["passed"] for rule in report["gate"]] == [True, False]
     (run,) = report["runs"]
-    assert run["rows"] == 1500 and run["problems"] == []
+    assert (run["name"], run["rows"], run["problems"]) == ("synthetic", 1500, [])
     assert report["real"]["rows"] + report["holdout"]["rows"] == 2000
     assert {"dcr_share", "exact_copies", "mle", "c2st"} <= set(run["scores"])
     assert set(run["budget"]) >= {"held_out", "resynthesised", "generated", "pairs_lost"}
