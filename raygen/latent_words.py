@@ -22,6 +22,7 @@ TABLES = {
 }
 NEGLIGIBLE_NATS = 0.01  # as in latent.choose
 NEGLIGIBLE_C2ST = 0.01
+TOLD_APART = 0.1  # C2ST below which it no longer says how far rows are from real ones
 
 
 def number(value) -> float | None:
@@ -157,6 +158,8 @@ def agreement(report: dict) -> str:
     ranked = [n for n in candidates(report) if figure(report, n, "c2st") is not None]
     if len(ranked) < 2:
         return ""
+    if all((figure(report, n, "c2st") or 0.0) < TOLD_APART for n in ranked):
+        return "The classifier (C2ST) tells the rows of every sampler from real ones nearly always, so it ranks none: that is the decoder's doing."
     same, against = 0, []
     for i, low in enumerate(ranked):
         for high in ranked[i + 1 :]:

@@ -285,3 +285,10 @@ def test_a_browser_shows_it_on_a_phone(case, tmp_path):
     assert 360 < width <= 390 and scroll == width
     assert shown == source.count("<svg") and not loaded
     assert "CONSOLE" not in log, log
+
+
+def test_a_classifier_that_is_never_fooled_ranks_nothing():
+    report = full()
+    for figures in report["samplers"].values():
+        figures["c2st"] = 0.05
+    assert "so it ranks none" in latent_words.agreement(report)
