@@ -21,9 +21,11 @@ def scores(reference: Reference, tally: Tally) -> dict:
         Plain values, ready for JSON; None where a number has no meaning (no rows, a constant column). Errors are percent, shares 0 to 1:
             rows: {"real", "synthetic"}.
             shape_error, trend_error: As in `metrics`.
-            copies, outside, unseen: {"rows", "share"} of rows equal to a real one in every column; with a number beyond the real
-                range; with a level that the real table lacks.
-            coverage: {"levels", "range"}: share of real levels that occur, of the real range that is covered; means over the columns.
+            copies, outside, unseen, beyond: {"rows", "share"} of rows equal to a real one in every column; with a number beyond the real
+                range; with a level that the real table lacks; with either.
+            missing_error: Percent, the mean over the columns of the distance between the shares of nulls.
+            coverage: {"levels", "mass", "range"}: share of real levels that occur, of real rows whose level occurs, of the real range that is
+                covered; means over the columns.
             columns: For each, its figures and a histogram (see `_number` and `_level`).
             pairs: {"names", "errors", "worst"}: names of the columns, a matrix in that order with None where a pair does not count,
                 and the pairs with the largest errors, [{"columns", "error"}].
@@ -44,8 +46,11 @@ def scores(reference: Reference, tally: Tally) -> dict:
         "copies": _rows(tally.num_copies, tally),
         "outside": _rows(tally.num_outside, tally),
         "unseen": _rows(tally.num_unseen, tally),
+        "beyond": _rows(tally.num_beyond, tally),
+        "missing_error": _mean(100 * abs(c["missing"]["real"] - c["missing"]["synthetic"]) for c in columns if tally.num_rows and own.num_rows),
         "coverage": {
             "levels": _mean(column["levels_seen"] for column in columns if "levels_seen" in column),
+            "mass": _mean(column["mass_seen"] for column in columns if "mass_seen" in column),
             "range": _mean(column["range_covered"] for column in columns if "range_covered" in column),
         },
         "columns": columns,
@@ -95,7 +100,7 @@ def _number(name: str, reference: Reference, tally: Tally) -> dict:
 
 
 def _level(name: str, reference: Reference, tally: Tally) -> dict:
-    """{"name", "kind", "shape_error", "missing", "levels", "levels_seen", "unseen", "unseen_examples", "histogram"}.
+    """{"name", "kind", "shape_error", "missing", "levels", "levels_seen", "mass_seen", "unseen", "unseen_examples", "histogram"}.
 
     The histogram has the most frequent real levels and the shares of all rows that are there; missing ones and the rest make up to 1.
     """
@@ -109,6 +114,7 @@ def _level(name: str, reference: Reference, tally: Tally) -> dict:
         "missing": {"real": _share(int(real[0]), reference.own.num_rows), "synthetic": _share(int(synthetic[0]), tally.num_rows)},
         "levels": len(names),
         "levels_seen": _share(int(np.count_nonzero(synthetic[1:-1])), len(names)),
+        "mass_seen": _share(int(real[1:-1][synthetic[1:-1] > 0].sum()), int(real[1:-1].sum())),
         "unseen": _share(int(synthetic[-1]), tally.num_rows),
         "unseen_examples": tally.unseen[name],
         "histogram": {

@@ -158,10 +158,8 @@ def _run(source: Source, path: str, name: str, real: Real, reference: Reference,
     say(f"  {counted.num_rows:,} rows. Scoring {min(len(ends.real), counted.num_rows):,} of them by models ...")
     sample = synthetic_rows.sample(source, list(real.kinds), len(ends.real), seed)
     scores = ends.judge(sample)
-    for score in ("shape_error", "trend_error"):
-        _settle(scores[score], found[score])
-    if "exact_copies" in scores:
-        _settle(scores["exact_copies"], found["copies"]["share"])
+    for score, value in _counted(found).items():
+        _settle(scores.setdefault(score, {"value": value, "low": None, "high": None, "better": scoring.BETTER[score]}), value)
     pairs = found["pairs"]
     run = {
         "name": name,
@@ -169,7 +167,7 @@ def _run(source: Source, path: str, name: str, real: Real, reference: Reference,
         "rows": counted.num_rows,
         "problems": problems,
         "scores": scores,
-        "columns": found["columns"],
+        "columns": [_column(column) for column in found["columns"]],
         "pairs": {"names": pairs["names"], "error": pairs["errors"], "worst": [[*w["columns"], w["error"]] for w in pairs["worst"]]},
     }
     return run, sample
@@ -183,12 +181,29 @@ def _latent(model: artifact.Artifact, path: str) -> dict | None:
 
 def _count_ends(ends: scoring.Ends, reference: Reference, holdout: pa.Table) -> None:
     """Put what is counted over all real and all held-out rows in place of the sample's, as for the synthetic rows."""
-    counted = _whole(reference, holdout)
-    found = comparison.scores(reference, counted)
-    for name, value in (("shape_error", found["shape_error"]), ("trend_error", found["trend_error"]), ("exact_copies", found["copies"]["share"])):
-        if name in ends.ceiling and value is not None:
+    for name, value in _counted(comparison.scores(reference, _whole(reference, holdout))).items():
+        if value is not None:
             ends.ceiling[name] = Score(value)
     ends.floor.pop("exact_copies", None)  # it would be of a sample
+
+
+def _counted(found: dict) -> dict[str, float | None]:
+    """The scores that are counted over all rows, by name, from what `comparison.scores` gives."""
+    return {
+        "shape_error": found["shape_error"],
+        "trend_error": found["trend_error"],
+        "exact_copies": found["copies"]["share"],
+        "category_coverage": found["coverage"]["mass"],
+        "range_coverage": found["coverage"]["range"],
+        "outside": found["beyond"]["share"],
+        "missing_error": found["missing_error"],
+    }
+
+
+def _column(column: dict) -> dict:
+    """A column's figures under the names of report.json (see `report_page`)."""
+    missing, coverage_of = column["missing"], column.get("mass_seen", column.get("range_covered"))
+    return column | {"missing_real": missing["real"], "missing_synthetic": missing["synthetic"], "coverage": coverage_of}
 
 
 def _settle(score: dict, value: float | None) -> None:

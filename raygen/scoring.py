@@ -61,7 +61,7 @@ def copying(train: pd.DataFrame, holdout: pd.DataFrame, table: pd.DataFrame, kin
 def use(table: pd.DataFrame, test: pd.DataFrame, target: str, kinds: dict[str, str], seed: int = 0) -> tuple[str, Score]:
     """The measure, and how well a model of the table predicts `target` of real rows."""
     found = utility.mle(table, test, target, kinds, seed)
-    measure = "auc" if "auc" in found else "r2"
+    measure = "auc" if "auc" in found else "rmse"
     return measure.upper(), found[measure]
 
 
@@ -110,7 +110,7 @@ class Ends:
             out[name] = {"value": known(score.value), "low": known(score.low), "high": known(score.high), "better": BETTER[name]}
             out[name] |= {"floor": known(floor.value) if floor else None, "ceiling": known(ceiling.value) if ceiling else None}
         if self.target and "mle" in out:
-            out["mle"] |= {"measure": self.measure, "target": self.target}
+            out["mle"] |= {"measure": self.measure, "target": self.target, "better": "higher" if self.measure == "AUC" else "lower"}
         return out
 
 

@@ -38,7 +38,7 @@ class Tally:
     Attributes:
         ranges: Of all rows that are compared, not only of those counted here: the bins of a number beside a level depend on it.
         num_rows, num_copies: Rows, and those equal to a real row in every column.
-        num_outside, num_unseen: Rows with a number outside the real range, and with a level that the real table lacks.
+        num_outside, num_unseen, num_beyond: Rows with a number outside the real range, with a level that the real table lacks, with either.
         numbers: By name, counts below, at and between the knots of `Reference`, shape (2 * knots + 1,).
         extremes: By name, range of the rows counted here.
         histograms: By name, counts of values within the real range in the bins of `Reference.edges`.
@@ -53,6 +53,7 @@ class Tally:
     num_copies: int = 0
     num_outside: int = 0
     num_unseen: int = 0
+    num_beyond: int = 0
     numbers: dict[str, np.ndarray] = field(default_factory=dict)
     extremes: dict[str, Range] = field(default_factory=dict)
     histograms: dict[str, np.ndarray] = field(default_factory=dict)
@@ -71,6 +72,7 @@ class Tally:
             raise ValueError("the tallies were counted with different ranges.")
         out = Tally(self.ranges, self.num_rows + other.num_rows, self.num_copies + other.num_copies)
         out.num_outside, out.num_unseen = self.num_outside + other.num_outside, self.num_unseen + other.num_unseen
+        out.num_beyond = self.num_beyond + other.num_beyond
         out.numbers = {name: counts + other.numbers[name] for name, counts in self.numbers.items()}
         out.extremes = merged([self.extremes, other.extremes])
         out.histograms = {name: counts + other.histograms[name] for name, counts in self.histograms.items()}
@@ -159,6 +161,7 @@ class Reference:
             unseen |= codes == len(out.levels[name]) - 1
         out.num_outside += int(outside.sum())
         out.num_unseen += int(unseen.sum())
+        out.num_beyond += int((outside | unseen).sum())
         binned = {b: cut(rows.numbers[b], out.ranges[b]) for b in {b for _, b in self.cells} & rows.numbers.keys()}
         for (a, b), cells in self.cells.items():
             keys = rows.levels[a] * self._width(b) + (binned[b] if b in binned else rows.levels[b])

@@ -358,7 +358,7 @@ def test_number_columns_by_hand():
     assert {i: share for i, share in enumerate(bins["real"]) if share} == {0: 0.25, 10: 0.5, 20: 0.25}
     assert {i: share for i, share in enumerate(bins["synthetic"]) if share} == pytest.approx({5: 1 / 6, 10: 2 / 6, 15: 1 / 6})
     inner = compare(real, pa.table({"a": [5, 10]}), {"a": "numeric"})
-    assert inner["coverage"] == {"levels": None, "range": 0.25}
+    assert inner["coverage"] == {"levels": None, "mass": None, "range": 0.25}
     apart = compare(real, pa.table({"a": [50]}), {"a": "numeric"})
     assert apart["coverage"]["range"] == 0 and apart["columns"][0]["shape_error"] == 100
     unknown = compare(pa.table({"a": pa.nulls(3, pa.int64())}), real, {"a": "numeric"})
@@ -388,7 +388,7 @@ def test_level_columns_by_hand():
     assert a["histogram"] == {"levels": ["x", "y", "z"], "real": [0.4, 0.2, 0.2], "synthetic": [0.125, 0.375, 0]}
     assert (b["levels_seen"], b["unseen"], b["unseen_examples"]) == (1, 0.125, ["False"])
     assert out["unseen"] == {"rows": 3, "share": 0.375}  # one row is new in both
-    assert out["coverage"] == {"levels": pytest.approx((2 / 3 + 1) / 2), "range": None}
+    assert out["coverage"] == {"levels": pytest.approx((2 / 3 + 1) / 2), "mass": pytest.approx((0.6 / 0.8 + 1) / 2), "range": None}
 
 
 def test_pairs_are_reported_by_name():
