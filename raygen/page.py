@@ -1,7 +1,10 @@
 """HTML pages that stand alone: templates filled, and sentences typeset."""
 
+import base64
+import hashlib
 import html
 import re
+from importlib import resources
 
 
 def fill(template: str, **view) -> str:
@@ -21,3 +24,9 @@ def typeset(text: str):
     text = re.sub(r"(?<![\w.])-(?=\d)", "\u2212", text)
     text = re.sub(r"(?<=\d) %", "\u00a0%", text)
     return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", text))  # escaped above
+
+
+def script() -> dict[str, str]:
+    """The script of pages whose tables sort and whose theme switches: `code`, and its `digest` for the page's policy."""
+    code = resources.files("raygen").joinpath("templates/report.js").read_text(encoding="utf-8")
+    return {"code": code, "digest": base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}

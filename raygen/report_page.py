@@ -35,16 +35,13 @@ every number may be nan or null: what is not there is left out.
       latent        a latent report, as of `latent_page.render`, or the relative path of its page
 """
 
-import base64
-import hashlib
 import json
 import re
-from importlib import resources
 
 from raygen import latent_page, latent_words, report_figures
 from raygen import report_words as words
 from raygen.latent_words import number, whole
-from raygen.page import fill
+from raygen.page import fill, script
 from raygen.report_scores import Figure, axis, figure, figures
 
 DRAWN, OPEN = 40, 12  # columns, worst first, that get a figure; that are seen without a click
@@ -68,9 +65,7 @@ def render(report: dict, title: str = "How good the generated rows are") -> str:
     Returns:
         HTML with one inline script, which sorts tables and switches the theme, and nothing to load.
     """
-    script = resources.files("raygen").joinpath("templates/report.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return fill("report.html.j2", title=title, code=script, digest=digest, **_view(report))
+    return fill("report.html.j2", title=title, **script(), **_view(report))
 
 
 def _view(report: dict) -> dict:

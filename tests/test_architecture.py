@@ -21,6 +21,7 @@ LEVELS = [
     ["arrow", "stats", "ranges", "matching", "moments", "tally", "comparison"],
     ["page", "svg", "latent_words", "defects", "latent_lines", "latent_figures", "latent_page"],
     ["report_scores", "report_words", "report_lines", "report_figures", "report_page"],
+    ["search_words", "search_lines", "search_space", "search_importance", "search_figures", "search_page"],
     ["schema", "blocks", "gaussian_block", "codec", "volume", "source", "foreign"],
     ["gaussians", "model", "mixture", "flow_network", "flow", "latent", "decoding", "loop", "latent_report", "artifact"],
     ["convention", "examination", "resynthesis"],
@@ -68,6 +69,12 @@ WITHOUT_TENSORFLOW = {
     "report_lines",
     "report_figures",
     "report_page",
+    "search_words",
+    "search_lines",
+    "search_space",
+    "search_importance",
+    "search_figures",
+    "search_page",
     "scoring",
 }
 
@@ -125,7 +132,7 @@ def run(code: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
 
 
-HEAVY = "import sys; heavy = sorted({'ray', 'tensorflow', 'keras', 'matplotlib', 'jinja2'} & set(sys.modules)); assert not heavy, heavy"
+HEAVY = "import sys; heavy = sorted({'ray', 'tensorflow', 'keras', 'matplotlib', 'jinja2', 'optuna'} & set(sys.modules)); assert not heavy, heavy"
 LIGHT = {
     "import raygen": "import raygen",
     "config": "import raygen; raygen.Config().override({'train.steps': 5})",

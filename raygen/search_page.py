@@ -1,0 +1,189 @@
+"""The search page: what a hyperparameter search found, as one HTML file that needs nothing else."""
+
+import json
+import re
+
+from raygen import search_figures as figures
+from raygen import search_importance
+from raygen import search_words as words
+from raygen.latent_words import number, pair, show
+from raygen.page import fill, script
+from raygen.search_importance import Importance
+from raygen.search_space import axes, rule_text
+from raygen.search_words import Trial
+
+LONG = 120  # characters of a reason that are seen without a click
+KEY = {  # of the marks: sign, words
+    "best": ("\u2605", "best"),
+    "defaults": ("\u25a0", "the config's own settings"),
+    "finished": ("\u25cf", "finished"),
+    "stopped": ("\u25c7", "stopped early"),
+    "unfinished": ("\u25b3", "did not end"),
+    "failed": ("\u00d7", "failed"),
+}
+MEASURES = (  # of a trial: heading, figure, decimals
+    ("nats per row", "held_out_nats", 3),
+    ("C2ST", "c2st", 3),
+    ("Shape error %", "shape_error", 2),
+    ("Trend error %", "trend_error", 2),
+    ("rows/s", "rows_per_second", 0),
+    ("seconds", "seconds", 0),
+    ("training s", "training_seconds", 0),
+    ("steps", "steps", 0),
+)
+FIRST = ("C2ST", "rows/s")  # that stand before the settings
+
+
+def render(search: dict, title: str = "What the search found") -> str:
+    """A self-contained page for one search: verdict, settings, its course, which settings matter, speed, all trials.
+
+    Args:
+        search: As `raygen tune` writes it to search.json; every figure may be missing, None or nan and is then left out.
+        title: Of the page.
+
+    Returns:
+        HTML with one inline script, which sorts the table and switches the theme, and nothing to load. The same for the same search.
+    """
+    return fill("search.html.j2", title=title, **script(), **_view(search))
+
+
+def _view(search: dict) -> dict:
+    keys = words.settings(search)
+    names = words.short_names(keys)
+    found = search_importance.of(search)
+    space = [axis for axis in axes(search) if axis.key in words.differing(search)]
+    space = sorted(space, key=lambda axis: list(found.shares).index(axis.key) if axis.key in found.shares else len(space))
+    course, beyond = figures.course(search)
+    seen = {figures.look(search, t) for t in words.trials(search)}
+    best = words.best(search)
+    return {
+        "facts": words.facts(search),
+        "verdict": words.verdict(search),
+        "state": words.state(search),
+        "unit": words.unit(search),
+        "better": "higher" if search.get("objective") == "c2st" else "lower",
+        "best": best,
+        "settings": _settings(search, names),
+        "toml": as_toml({key: best.params[key] for key in _changed(search)}) if best else "",
+        "key": [(name, *KEY[name]) for name in KEY if name in seen],
+        "course": course,
+        "beyond": beyond,
+        "projected": len(words.projected(search)) > sum(t.finished for t in words.trials(search)),
+        "curves": figures.curves(search),
+        "importance": figures.importance(found, names),
+        "importance_words": importance_words(found, names),
+        "slices": [{"name": names[key], "key": key, "svg": svg} for key, svg in figures.slices(search, space)],
+        "parallel": figures.parallel(search, space, names),
+        "speed": figures.speed(search),
+        "front": words.front_words(search),
+        "table": _table(search, keys, names),
+        "failed": any(t.state == "failed" for t in words.trials(search)),
+        "errors": any(t.error is not None for t in words.trials(search)),
+        "sources": _sources(search),
+        "command": str(search.get("command") or ""),
+    }
+
+
+def importance_words(found: Importance, names: dict[str, str]) -> list[str]:
+    """Which settings matter, how that was told, and how far to believe it."""
+    if found.why_not:
+        return [f"Which settings matter cannot be told: {found.why_not}."]
+    sure = [f"`{names[key]}`" for key in found.shares if key in found.clear]
+    rest = len(found.shares) - len(sure)
+    if not sure:
+        return [f"No setting's effect is more than chance may give in {found.trials} trials; the bars are guesses."]
+    others = f" What the other{'s' * (rest > 1)} did may be chance." if rest else ""
+    return [f"More than chance: {words.listed(sure)}.{others}"]
+
+
+def as_toml(params: dict) -> str:
+    """Dotted settings as sections of a config."""
+    sections: dict[str, list[str]] = {}
+    for dotted, value in params.items():
+        section, _, name = dotted.partition(".")
+        name, dot, column = name.partition(".")
+        quoted = column if re.fullmatch(r"[\w-]*", column, re.ASCII) else json.dumps(column)
+        sections.setdefault(section, []).append(f"{name}{dot}{quoted} = {json.dumps(value)}")
+    return "\n".join(line for section, entries in sections.items() for line in (f"[{section}]", *entries))
+
+
+def _changed(search: dict) -> list[str]:
+    best, own = words.best(search), search.get("defaults") or {}
+    return [key for key, value in best.params.items() if value is not None and (key not in own or own[key] != value)] if best else []
+
+
+def _settings(search: dict, names: dict[str, str]) -> dict:
+    """The best trial's settings and figures beside the config's own."""
+    best, own = words.best(search), words.defaults(search)
+    defaults, changed = search.get("defaults") or {}, _changed(search)
+    rows = [
+        {
+            "name": names[key],
+            "key": key,
+            "best": words.value_text(best.params.get(key)) if best else "",
+            "own": words.value_text(defaults.get(key)),
+            "range": rule_text((search.get("space") or {}).get(key)),
+            "changed": key in changed,
+        }
+        for key in words.settings(search)
+    ]
+    both = [t for t in (best, own) if t]
+    measured = [(words.unit(search), _objective(best), _objective(own))]
+    measured += [(heading, _fixed(best, name, d), _fixed(own, name, d)) for heading, name, d in MEASURES if not _is_objective(both, name)]
+    measured += [("sampler", best.sampler if best else "", own.sampler if own else "")]
+    return {"rows": rows, "measured": [entry for entry in measured if any(entry[1:])], "own": own}
+
+
+def _table(search: dict, keys: list[str], names: dict[str, str]) -> dict:
+    """Headings and a row for each trial, the best first: objective, speed, settings, the other figures."""
+    found, own = words.ranked(search), words.defaults(search)
+    columns = [(words.unit(search), [show(t.objective) for t in found]), ("error", [show(t.error) for t in found])]
+    measures = [(heading, [_fixed(t, name, decimals) for t in found]) for heading, name, decimals in MEASURES if not _is_objective(found, name)]
+    first = [column for column in measures if column[0] in FIRST]
+    columns += [*first, *((names[key], [words.value_text(t.params.get(key)) for t in found]) for key in keys)]
+    columns += [*(column for column in measures if column not in first), ("sampler", [t.sampler for t in found])]
+    columns = [column for column in columns if any(column[1])]
+    rows = []
+    for i, t in enumerate(found):
+        notes = ["best"] * (t.number == search.get("best")) + ["defaults"] * (own is not None and own.number == t.number)
+        look, long = figures.look(search, t), len(t.reason) > LONG
+        rows.append(
+            {
+                "number": t.number,
+                "look": look,
+                "sign": KEY[look][0],
+                "state": t.state,
+                "note": ", ".join(notes),
+                "cells": [cells[i] for _, cells in columns],
+                "start": f"{t.reason[:LONG]}\u2026" if long else "",
+                "reason": t.reason,
+            }
+        )
+    return {"headings": [heading for heading, _ in columns], "rows": rows, "reasons": any(t.reason for t in found)}
+
+
+def _is_objective(found: list[Trial], name: str) -> bool:
+    """Whether a figure says the same as the objective."""
+    return all(t.figures[name] == t.objective for t in found if t.figures[name] is not None)
+
+
+def _sources(search: dict) -> list[tuple[str, str]]:
+    best, limit = words.best(search), number(search.get("min_rows_per_second"))
+    found = [
+        ("Model of the best trial", best.model if best else ""),
+        ("Table", str(search.get("source") or "")),
+        ("Slowest allowed", f"{limit:,.0f} rows/s" if limit else ""),
+        ("Time", " ".join(words.spent(search))),
+    ]
+    return [entry for entry in found if entry[1]]
+
+
+def _objective(t: Trial | None) -> str:
+    if t is None or t.objective is None:
+        return ""
+    text = pair(t.objective, t.error)
+    return text if t.state == "finished" else f"{text} ({t.state})"
+
+
+def _fixed(t: Trial | None, name: str, decimals: int) -> str:
+    return "" if t is None or t.figures[name] is None else f"{t.figures[name]:,.{decimals}f}"
