@@ -12,6 +12,7 @@ _HOMES = {
     "RaygenError": "raygen.errors",
     "init": "raygen.starter",
     "train": "raygen.training",
+    "tune": "raygen.tuning",
     "generate": "raygen.generation",
     "evaluate": "raygen.evaluation",
     "plan": "raygen.planning",

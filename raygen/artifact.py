@@ -107,6 +107,15 @@ def save(uri: str, config: Config, codec: Codec, model, samplers: dict[str, Any]
     return index["fingerprint"]
 
 
+def copy(source: str, target: str) -> None:
+    """Copy a model folder over another; until the index is there again, last, `target` is no model."""
+    index = read_index(source)
+    storage.delete_folder(target)
+    for name in index["files"]:
+        storage.write(storage.join(target, name), storage.read(storage.join(source, name)))
+    storage.write_json(storage.join(target, INDEX), index)
+
+
 def is_model(uri: str) -> bool:
     return storage.exists(storage.join(uri, INDEX))
 

@@ -61,6 +61,9 @@ def parser() -> argparse.ArgumentParser:
     train = verb("train", _train, "learn the config's table; resumes an unfinished run")
     train.add_argument("config", metavar="CONFIG.toml")
     _with_overrides(train)
+    tune = verb("tune", _tune, "search settings with Ray Tune; resumes an unfinished search")
+    tune.add_argument("config", metavar="CONFIG.toml")
+    _with_overrides(tune)
     generate = verb("generate", _generate, "write synthetic rows as Parquet; resumes an unfinished generation")
     generate.add_argument("config", metavar="CONFIG.toml|MODEL", help="a config, or a model folder")
     _with_rows(generate)
@@ -154,6 +157,17 @@ def _train(args) -> dict:
     state = "was trained before, with the same settings" if done.finished_before else f"trained in {m['training_seconds']:.0f} s"
     _say(f"Model {done.model} ({done.fingerprint}) {state}: held-out {m['held_out_nats']:.3f} nats/row.")
     _say(f"Next: raygen generate {args.config}, or raygen inspect {done.model}")
+    return asdict(done)
+
+
+def _tune(args) -> dict:
+    from raygen import search_lines, tuning
+
+    done = tuning.tune(Config.load(args.config, args.set), shlex.join(["raygen", *args.arguments]), _say)
+    for line in search_lines.lines(done.search):
+        _say(line)
+    _say(f"Model {done.model} ({done.fingerprint}); the search: {done.folder}/{tuning.PAGE}; its best settings: {done.folder}/{tuning.BEST}")
+    _say(f"Next: raygen generate {done.model}, or for a longer run: raygen train {done.folder}/{tuning.BEST} --set train.steps=20000")
     return asdict(done)
 
 

@@ -4,7 +4,9 @@ import contextlib
 import os
 import socket
 from dataclasses import dataclass
+from typing import Any
 
+from raygen import storage
 from raygen.errors import ClusterError
 
 ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
@@ -33,13 +35,16 @@ class Resources:
 
 
 @contextlib.contextmanager
-def connected():
+def connected(dashboard: bool = False):
     """Ray, ready to use, and what it has.
 
     Uses the Ray that this process has already initialised, or the one that RAY_ADDRESS names; else starts one here and stops it.
 
+    Args:
+        dashboard: Ray's dashboard is needed: only through it does Ray Train free the resources of a run whose driver Ray Tune has stopped.
+
     Raises:
-        ClusterError: If RAY_ADDRESS names no running cluster.
+        ClusterError: If RAY_ADDRESS names no running cluster, or one without the dashboard.
     """
     prepare_environment(ENVIRONMENT | DRIVER_ENVIRONMENT)
     import ray
@@ -47,11 +52,14 @@ def connected():
     ours = not ray.is_initialized()
     if ours:
         address = os.environ.get("RAY_ADDRESS")
-        options = {"log_to_driver": False, "logging_level": "ERROR"}
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
         if address:
             _check_reachable(address)
         else:
-            options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+            options |= {"include_dashboard": dashboard, "object_store_memory": OBJECT_STORE_BYTES}
+            if dashboard:
+                options["dashboard_port"] = _free_port()
+                os.environ["RAY_API_SERVER_ADDRESS"] = f"http://127.0.0.1:{options['dashboard_port']}"  # inherited by Ray's processes
         try:
             with silent_stderr():
                 ray.init(address or "local", **options)
@@ -60,10 +68,56 @@ def connected():
     try:
         with _interruptible():
             _quiet()
+            if dashboard:
+                _check_dashboard()
             yield resources()
     finally:
         if ours:
             ray.shutdown()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _check_dashboard() -> None:
+    """Refuse a cluster whose state cannot be asked for, as Ray Train's cleaner of placement groups must."""
+    import requests
+    from ray.util.state import list_nodes
+    from ray.util.state.exception import RayStateApiException
+
+    try:
+        list_nodes(limit=1, timeout=CONNECT_SECONDS)
+    except (RayStateApiException, requests.RequestException, ConnectionError) as error:
+        message = f"search.scheduler = 'asha' with several workers needs Ray's dashboard, which does not answer: {str(error).splitlines()[0]}"
+        raise ClusterError(message, "start Ray with its dashboard (ray start --head), or set search.scheduler = 'none'.") from None
+
+
+def check_shared(folder: str, available: Resources) -> None:
+    """Refuse a folder that some node of the cluster does not share with this one.
+
+    Raises:
+        ClusterError: Naming the node.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    if len(available.nodes) < 2 or "://" in folder:
+        return
+    mark = os.path.join(folder, f".raygen-{os.getpid()}")  # noqa: PTH118
+    with storage.whole(mark) as stream:
+        stream.write(b"seen from other nodes?")
+    try:
+        for node in (n for n in ray.nodes() if n["Alive"]):
+            place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            there = ray.remote(os.path.exists).options(num_cpus=0, scheduling_strategy=place)
+            if not ray.get(there.remote(mark)):
+                message = f"run.folder = '{folder}': node {node['NodeManagerAddress']} does not see what this one writes there."
+                raise ClusterError(message, "set it to a mount that all nodes share, or to a URI such as s3://bucket/run.")
+    finally:
+        os.remove(mark)  # noqa: PTH107
 
 
 def _check_reachable(address: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from raygen.errors import ConfigError, did_you_mean
 
@@ -75,6 +75,46 @@ class Latent(Section):
     max_rows: int = Field(default=1_000_000, ge=100, description="training rows that samplers are fitted to")
 
 
+class Search(Section):
+    trials: int = Field(default=16, ge=1, description="points of the space to try; the first has the config's own settings")
+    objective: Literal["nats", "c2st"] = Field(
+        default="nats", description="nats: held-out nats per row of the values, lower is better; c2st: of generated rows, higher is better"
+    )
+    algorithm: Literal["random", "tpe", "grid"] = Field(default="random", description="how points are chosen; tpe: Optuna's, from the results so far")
+    scheduler: Literal["asha", "none"] = Field(default="asha", description="asha: stop trials that are behind; none: train each to its end")
+    grace: float = Field(default=0.2, gt=0, le=1, description="share of its training that a trial gets before asha may stop it")
+    reduction_factor: int = Field(
+        default=3, ge=2, le=16, description="asha lets one of so many go on, at the grace and at each multiple of it by this"
+    )
+    min_rows_per_second: float = Field(default=0.0, ge=0, description="slower trials (z and decoding, one worker) cannot be the best")
+    cost: Literal["none", "rows_per_second", "seconds"] = Field(
+        default="none", description="a second objective, for algorithm = 'tpe' with scheduler = 'none'"
+    )
+    concurrent_trials: int = Field(default=0, ge=0, description="0: as many as the cluster holds, train.cpus_per_worker (0: one) CPUs each")
+    gpus_per_trial: float = Field(default=0.0, ge=0, le=1, description="share of a GPU for a trial of one worker; 0: a whole one if train.use_gpu")
+    log_to: Literal["none", "tensorboard", "mlflow", "wandb"] = Field(
+        default="none", description="send rounds and results there too, by Ray's callbacks"
+    )
+    space: dict[str, Any] = Field(
+        default={
+            "model.latent_dim": {"choice": [8, 16, 24, 32]},
+            "model.hidden_units": {"choice": [[128, 128], [256, 256], [256, 256, 256], [384, 384]]},
+            "model.beta": {"uniform": [0.5, 1.0]},
+            "train.learning_rate": {"log_uniform": [2e-3, 1.2e-2]},
+        },
+        description="settings to search: choice, uniform, log_uniform, integer or log_integer",
+    )
+
+    @field_validator("space", mode="before")
+    @classmethod
+    def _dotted(cls, space: Any) -> Any:
+        """`model.latent_dim = {...}` without quotes, of which TOML makes a table in a table, as `"model.latent_dim" = {...}`."""
+        if not isinstance(space, dict):
+            return space
+        tables = {key: given for key, given in space.items() if "." not in key and isinstance(given, dict)}
+        return {k: v for k, v in space.items() if k not in tables} | {f"{t}.{k}": v for t, given in tables.items() for k, v in given.items()}
+
+
 class Generate(Section):
     rows: int = Field(default=100_000, ge=1, description="rows to write")
     seed: int = Field(default=0, ge=0, lt=2**31, description="other seeds give other rows")
@@ -104,6 +144,7 @@ class Config(Section):
     model: Model = Model()
     train: Train = Train()
     latent: Latent = Latent()
+    search: Search = Search()
     generate: Generate = Generate()
     evaluate: Evaluate = Evaluate()
 

@@ -167,6 +167,10 @@ class Comparison:
 
     def of_sampler(self, sampler) -> dict[str, float]:
         """Scores of rows drawn from a sampler (see `scores`)."""
+        return self.scores(self.drawn(sampler))
+
+    def drawn(self, sampler) -> list[pd.DataFrame]:
+        """Tables of rows drawn from a sampler, one for each repeat."""
         graph = latents(sampler, self.seed)
         blocks = -(-self.rows // BLOCK_ROWS)
         tables = []
@@ -174,7 +178,7 @@ class Comparison:
             firsts = [(repeat * blocks + b) * BLOCK_ROWS for b in range(blocks)]
             z = np.concatenate([graph(tf.constant(first, tf.int64)).numpy() for first in firsts])[: self.rows]
             tables.append(self._table(z, firsts[0]))
-        return self.scores(tables)
+        return tables
 
     def references(self) -> dict[str, dict[str, float]]:
         """Scores of rows decoded from z of held-out rows (bound), of shuffled columns (floor), of held-out rows (ceiling)."""

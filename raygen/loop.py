@@ -69,18 +69,20 @@ class Loop:
         return {"reconstruction": reconstruction, "kl": kl, "rows_per_second": rate}
 
     def score(self) -> dict[str, float]:
-        """Means over all held-out rows of all workers, in nats per row: reconstruction, KL, their sum (the negative ELBO), and the loss
-        that training lowers, with the KL weighted by beta."""
+        """Means over all held-out rows of all workers, in nats per row: reconstruction, KL, their sum (the negative ELBO) with its standard
+        error, and the loss that training lowers, with the KL weighted by beta."""
         codes, offsets = self.held
-        total = np.zeros(3, np.float32)
+        total = np.zeros(4, np.float32)
         for start in range(0, len(codes), SCORE_ROWS):
             piece = slice(start, start + SCORE_ROWS)
             first = tf.constant(self.first_held + start, tf.int64)
             total += self._score(tf.constant(codes[piece]), tf.constant(offsets[piece]), first).numpy()
         total = self._sum(tf.constant(total)).numpy().astype(float)
-        reconstruction, kl = (total[:2] / total[2]).tolist()
-        loss = reconstruction + self.config.model.beta * kl
-        return {"held_out_nats": reconstruction + kl, "held_out_reconstruction": reconstruction, "held_out_kl": kl, "held_out_loss": loss}
+        reconstruction, kl, square = (total[:3] / total[3]).tolist()
+        nats, loss = reconstruction + kl, reconstruction + self.config.model.beta * kl
+        error = (max(0.0, square - nats**2) / total[3].item()) ** 0.5
+        terms = {"held_out_reconstruction": reconstruction, "held_out_kl": kl, "held_out_loss": loss}
+        return {"held_out_nats": nats, "held_out_error": error, **terms}
 
     def posterior(self, codes, offsets) -> tuple[np.ndarray, np.ndarray]:
         """z_mean and z_log_var, each float32 of shape (rows, latent_dim)."""
@@ -149,7 +151,8 @@ class Loop:
         width = -(-d // streams.PER_COUNTER) * streams.PER_COUNTER  # whole counters for each row, so that its noise is its own
         noise = streams.normal(self.held_noise, (tf.shape(codes)[0], width), first * width)[:, :d]
         reconstruction, kl = self.model.bound(tf.cast(codes, tf.int32), positions(offsets), noise)
-        return tf.stack([tf.reduce_sum(reconstruction), tf.reduce_sum(kl), tf.cast(tf.shape(codes)[0], tf.float32)])
+        count = tf.cast(tf.shape(codes)[0], tf.float32)
+        return tf.stack([tf.reduce_sum(reconstruction), tf.reduce_sum(kl), tf.reduce_sum((reconstruction + kl) ** 2), count])
 
     @tf.function(reduce_retracing=True)
     def _encode(self, codes, offsets):

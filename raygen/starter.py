@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from raygen import storage
-from raygen.config import Config
+from raygen.config import Config, Search
 from raygen.errors import OutputError
 from raygen.schema import Schema, check_rows, infer
 from raygen.source import Source
@@ -16,6 +16,7 @@ TITLES = {
     "model": "the network",
     "train": "Ray Train",
     "latent": "the law that z is drawn from",
+    "search": "Ray Tune",
     "generate": "Ray Data",
     "evaluate": "scores and report",
 }
@@ -55,15 +56,25 @@ def render(config: Config, kinds: dict[str, str], types: dict[str, str], notes: 
         section = info.alias or field
         lines.append(f"[{section}]  # {TITLES[section]}")
         for name, setting in type(getattr(config, field)).model_fields.items():
-            if name != "columns":
+            if name not in ("columns", "space"):
                 lines.append(f"{name} = {_value(getattr(getattr(config, field), name))}  # {setting.description}")
         lines.append("")
         if section == "schema":
             lines.append("[schema.columns]  # numeric, categorical, boolean, datetime, id (numbered anew) or drop (left out)")
             for name, kind in kinds.items():
                 note = f": {notes[name]}" if name in notes else ""
-                comment = "".join(c if c.isprintable() else " " for c in types[name] + note)  # names inside a struct may hold anything
+                comment = "".join(
+                    c if c.isprintable() else " " for c in types.get(name, "as searched") + note
+                )  # names inside a struct may hold anything
                 lines.append(f"{_key(name)} = {_value(kind)}  # {comment}")
+            lines.append("")
+        if section == "search":
+            lines.append(f"[search.space]  # {Search.model_fields['space'].description}")
+            for key, domain in config.search.space.items():
+                setting = ", ".join(f"{kind} = {_value(values)}" for kind, values in domain.items())
+                home, _, name = key.partition(".")
+                described = {f.alias or n: type(f.default).model_fields for n, f in Config.model_fields.items()}[home][name].description
+                lines.append(f"{_value(key)} = {{ {setting} }}  # {described}")
             lines.append("")
     return "\n".join(lines)
 

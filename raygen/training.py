@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ BATCH_ROWS = 512
 SMALL_BATCH_ROWS = 64
 SMALL_TABLE_ROWS = 5000  # below it, training to the end copies rows (measured on 891 rows: 11 % of what was drawn)
 SMALL_PATIENCE = 5
-AFTERWARDS = ("generate", "evaluate")  # sections that the model does not depend on
+AFTERWARDS = ("search", "generate", "evaluate")  # sections that the model does not depend on
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def train(config: Config, say=print) -> Training:
             local = worker.Rounds(config, say, worker.LocalCheckpoints(storage.join(config.run.folder, "checkpoints", run_name(config))))
             worker.work(settings, local)
         else:
-            _fit(config, settings, cpus, say)
+            fit(config, settings, cpus, say)
     index = artifact.read_index(model)
     return Training(model, index["fingerprint"], index["metrics"])
 
@@ -161,8 +162,16 @@ def _finished(config: Config, model: str) -> Training | None:
     raise OutputError(message, "choose another run.folder, or delete the folder's model/ to train anew.")
 
 
-def _fit(config: Config, settings: dict, cpus: int, say) -> None:
-    """Run `work` in Ray Train workers, and pass on what they say."""
+def fit(config: Config, settings: dict, cpus: int, say, callbacks: Sequence = ()) -> None:
+    """Run `worker.work` in Ray Train workers, and pass on what they say.
+
+    Args:
+        config: Settled and sized.
+        settings: For `worker.work`.
+        cpus: Of each worker.
+        say: Called with each line of progress.
+        callbacks: Of Ray Train.
+    """
     import ray
     from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
 
@@ -185,6 +194,7 @@ def _fit(config: Config, settings: dict, cpus: int, say) -> None:
             storage_path=storage.join(config.run.folder, "checkpoints"),
             failure_config=FailureConfig(max_failures=t.max_failures, controller_failure_limit=5),  # type: ignore[call-arg]
             checkpoint_config=CheckpointConfig(num_to_keep=2),
+            callbacks=list(callbacks),
             worker_runtime_env={"env_vars": environment},
         ),
     )

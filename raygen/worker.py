@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from raygen import artifact, data, latent, storage
+from raygen import artifact, data, latent, objective, storage
 from raygen.config import Config
 from raygen.errors import TrainingError
 
@@ -38,7 +38,12 @@ class Rounds:
 
 
 def work(settings: dict, rounds: Rounds) -> None:
-    """Train on this worker's rows; on rank 0, fit the samplers and write the model folder."""
+    """Train on this worker's rows; on rank 0, fit the samplers and write the model folder.
+
+    Args:
+        settings: `asked` and `config` (dicts), folders `encoded` and `model`, and for a trial of a search its `objective`.
+        rounds: This worker's surroundings.
+    """
     from raygen.loop import Loop, build
 
     config = rounds.config
@@ -48,12 +53,13 @@ def work(settings: dict, rounds: Rounds) -> None:
     model.set_tables(encoded.codec.tables(), encoded.codec.frequencies())
     codes, offsets = rows
     loop = Loop(model, config, codes, offsets, held, first_held, dealt, rounds.rank, rounds.world_size, rounds.strategy)
-    history = _run(loop, rounds)
+    judge = objective.Judge(settings["objective"], loop, encoded.codec) if settings.get("objective") and rounds.rank == 0 else None
+    history = _run(loop, rounds, judge)
     if rounds.rank == 0:
-        _finish(loop, rounds, encoded, history, settings)
+        _finish(loop, rounds, encoded, history, settings, judge)
 
 
-def _run(loop, rounds: Rounds) -> list[dict]:
+def _run(loop, rounds: Rounds, judge: objective.Judge | None) -> list[dict]:
     """Rounds of steps, each with a score and a checkpoint, until the steps or the patience are spent.
 
     With a patience the best weights are kept, else the last: the held-out bound judges the encoder too, and rows drawn from the decoder
@@ -61,7 +67,7 @@ def _run(loop, rounds: Rounds) -> list[dict]:
     """
     config = rounds.config
     state = rounds.checkpoints.load()
-    history = json.loads(str(state["history"])) if state else []
+    history = rounds_of(state) if state else []
     if state:
         loop.load_state(state)
         rounds.say(f"Resuming at step {loop.step:,} of {config.train.steps:,}.")
@@ -72,7 +78,9 @@ def _run(loop, rounds: Rounds) -> list[dict]:
         began = time.perf_counter()
         figures = loop.run(min(each, config.train.steps - loop.step)) | loop.score()
         seconds += time.perf_counter() - began
-        figures |= {"step": loop.step, "epoch": loop.step / loop.batches.steps_per_epoch, "seconds": seconds}
+        figures |= {"round": len(history) + 1, "step": loop.step, "epoch": loop.step / loop.batches.steps_per_epoch, "seconds": seconds}
+        if judge:
+            figures |= judge.of_round(figures)
         history.append(figures)
         if not math.isfinite(figures["held_out_loss"]):
             raise TrainingError(f"training diverged at step {loop.step:,}: the held-out loss is not finite.", "lower train.learning_rate.")
@@ -84,6 +92,11 @@ def _run(loop, rounds: Rounds) -> list[dict]:
     if config.train.patience:
         loop.restore_best()
     return history
+
+
+def rounds_of(state: dict) -> list[dict]:
+    """The figures of every round of a run, from its last checkpoint."""
+    return json.loads(str(state["history"]))
 
 
 def _patience_spent(history: list[dict], config: Config) -> bool:
@@ -99,11 +112,11 @@ def _line(figures: dict, config: Config, left: float) -> str:
     )
 
 
-def _finish(loop, rounds: Rounds, encoded: data.Encoded, history: list[dict], settings: dict) -> None:
+def _finish(loop, rounds: Rounds, encoded: data.Encoded, history: list[dict], settings: dict, judge: objective.Judge | None) -> None:
     """Fit and choose the sampler, and write the model folder."""
     config = rounds.config
     began = time.perf_counter()
-    samplers, report = fit_samplers(loop, encoded.codec, config, rounds.say)
+    samplers, report, tables = fit_samplers(loop, encoded.codec, config, rounds.say)
     kept = min(history, key=lambda h: h["held_out_loss"]) if config.train.patience else history[-1]
     metrics = {
         "rows": encoded.num_rows,
@@ -114,17 +127,21 @@ def _finish(loop, rounds: Rounds, encoded: data.Encoded, history: list[dict], se
         "held_out_reconstruction": kept["held_out_reconstruction"],
         "held_out_kl": kept["held_out_kl"],
         "log_rows": float(np.log(encoded.num_rows)),
+        "parameters": int(loop.model.count_params()),
         "training_seconds": history[-1]["seconds"],
         "sampler_seconds": time.perf_counter() - began,
         "samplers": {name: {k: v for k, v in s.items() if k != "picture"} for name, s in report["samplers"].items()},
         "history": history,
     }
+    if judge:
+        metrics |= judge.of_model(kept, samplers, report, tables)
     asked = Config.from_dict(settings["asked"])
     artifact.save(settings["model"], asked, encoded.codec, loop.model, samplers, storage.plain(metrics), storage.plain(report))
 
 
-def fit_samplers(loop, codec, config: Config, say) -> tuple[dict, dict]:
-    """Every sampler fitted to training rows and scored on held-out rows, and the latent report with the choice (see `latent_report`)."""
+def fit_samplers(loop, codec, config: Config, say) -> tuple[dict, dict, Any]:
+    """Every sampler fitted to training rows and scored on held-out rows, the latent report with the choice, and the tables that it
+    compares (see `latent_report`)."""
     from raygen import latent_report
 
     wanted, seed = config.latent.sampler, config.run.seed
@@ -155,7 +172,7 @@ def fit_samplers(loop, codec, config: Config, say) -> tuple[dict, dict]:
             say(f"Comparing rows of sampler {number} of {len(samplers)} with real ones: {name}, {tables.repeats} x {tables.rows:,} rows ...")
             report["samplers"][name] |= tables.of_sampler(sampler)
         report |= {"tables": tables.references(), "rows_compared": tables.rows}
-    return samplers, report
+    return samplers, report, tables
 
 
 def _fitted_names(config: Config) -> list[str]:

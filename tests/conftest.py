@@ -103,7 +103,9 @@ def toml(tmp_path):
         lines = []
         for section, settings in config.to_dict().items():
             lines.append(f"[{section}]")
-            lines += [f"{key} = {json.dumps(value)}" for key, value in settings.items() if key != "columns"]
+            lines += [f"{key} = {json.dumps(value)}" for key, value in settings.items() if key not in ("columns", "space")]
+            for key, domain in settings.get("space", {}).items():
+                lines.append(f'space."{key}" = {{ {", ".join(f"{kind} = {json.dumps(values)}" for kind, values in domain.items())} }}')
         path = tmp_path / name
         path.write_text("\n".join(lines))
         return str(path)

@@ -23,13 +23,14 @@ LEVELS = [
     ["report_scores", "report_words", "report_lines", "report_figures", "report_page"],
     ["search_words", "search_lines", "search_space", "search_importance", "search_figures", "search_page"],
     ["schema", "blocks", "gaussian_block", "codec", "volume", "source", "foreign"],
-    ["gaussians", "model", "mixture", "flow_network", "flow", "latent", "decoding", "loop", "latent_report", "artifact"],
+    ["gaussians", "model", "mixture", "flow_network", "flow", "latent", "decoding", "loop", "latent_report", "artifact", "objective"],
     ["convention", "examination", "resynthesis"],
     ["cluster", "data", "worker", "training", "generation", "real_rows", "synthetic_rows", "evaluation"],
-    ["planning", "inspection", "starter", "demo", "diagnosis", "cli"],
+    ["space", "search", "trial", "starter", "tuning"],
+    ["planning", "inspection", "demo", "diagnosis", "cli"],
 ]
 ORDER = list(itertools.chain(*LEVELS))
-ON_RAY = {"cluster", "data", "worker", "training", "generation", "evaluation", "planning"}
+ON_RAY = {"cluster", "data", "worker", "training", "trial", "tuning", "generation", "evaluation", "planning"}
 WITHOUT_TENSORFLOW = {
     "errors",
     "config",

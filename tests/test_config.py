@@ -13,7 +13,7 @@ from raygen.config import Config, parse_override
 from raygen.errors import ConfigError, RaygenError, did_you_mean
 
 # name: settings, message, words of the hint
-SECTIONS = "choose one of: run, data, schema, model, train, latent, generate, evaluate."
+SECTIONS = "choose one of: run, data, schema, model, train, latent, search, generate, evaluate."
 MISTAKES = {
     "unknown section": ({"modle": {}}, "unknown setting 'modle'.", "did you mean 'model'?"),
     "unknown section like none": (
@@ -133,7 +133,7 @@ def test_json_round_trip():
     assert config.generate.rows == 10**6
     assert Config.from_dict(json.loads(json.dumps(config.to_dict(), allow_nan=False))) == config
     assert Config.from_dict(Config().to_dict()) == Config()
-    assert set(Config().to_dict()) == {"run", "data", "schema", "model", "train", "latent", "generate", "evaluate"}
+    assert set(Config().to_dict()) == {"run", "data", "schema", "model", "train", "latent", "search", "generate", "evaluate"}
 
 
 def test_toml(tmp_path):

@@ -1,0 +1,83 @@
+"""What a search minimises or maximises: figures of held-out rows that mean the same whatever setting is searched."""
+
+from typing import Any
+
+import numpy as np
+
+from raygen import latent, metrics, volume
+
+HIGHER_IS_BETTER = {"nats": False, "c2st": True}
+ROUND_ROWS = 8192  # training rows that the samplers of a round are fitted to
+ROUND_COMPONENTS = 32
+
+
+class Judge:
+    """The objective of one trial, after each round and at its end.
+
+    - `nats`: the negative ELBO of held-out rows under the sampler that rows would be drawn from, in nats per row of the values at each
+      column's own resolution (see `volume`). beta does not enter, nor how the table was encoded.
+    - `c2st`: of rows drawn from that sampler against training rows, as in the latent report.
+
+    In a round the sampler is the learned prior, or the best of three cheap ones for a network without it; at the end it is the model's own.
+
+    Args:
+        kind: "nats" or "c2st".
+        loop: The training loop of the worker of rank 0; its share of the held-out rows is what is judged.
+        codec: The table's.
+    """
+
+    def __init__(self, kind: str, loop, codec):
+        self.kind, self.loop, self.codec = kind, loop, codec
+        self.volume = float(volume.log_volume(codec, *loop.held).mean())
+
+    def of_round(self, figures: dict) -> dict[str, float]:
+        """`objective` for the weights as they are; `figures` are the loop's scores."""
+        samplers, scores = self._cheap()
+        best = max(scores, key=lambda name: scores[name]["nats"])
+        if self.kind == "nats":
+            return {"objective": self._nats(figures, scores, best)}
+        return {"objective": self._c2st(samplers[best])}
+
+    def of_model(self, figures: dict, samplers: dict, report: dict, tables) -> dict[str, Any]:
+        """Figures of a trained model: its `objective` with the standard error, `rows_per_second` of its sampler and what rows of it score.
+
+        Args:
+            figures: The loop's scores of the weights that were kept.
+            samplers, report, tables: As `worker.fit_samplers` returns them.
+        """
+        chosen = report["chosen"]
+        found = report["samplers"][chosen]
+        compared = {k: found[k] for k in ("c2st", "c2st_error", "shape_error", "trend_error") if k in found}
+        if self.kind == "c2st" and not compared:
+            compared = tables.of_sampler(samplers[chosen])
+        nats = self._nats(figures, report["samplers"], chosen)
+        value = (nats, figures["held_out_error"]) if self.kind == "nats" else (compared["c2st"], compared["c2st_error"])
+        speed = found.get("rows_per_second") or tables.speed(samplers[chosen])
+        return {"objective": value[0], "objective_error": value[1], "value_nats": nats, "rows_per_second": speed, **compared}
+
+    def _nats(self, figures: dict, scores: dict, name: str) -> float:
+        """The negative ELBO under the named sampler: under the network's own prior, less what the sampler gains on it."""
+        own = "normal" if self.loop.model.prior is None else "learned"
+        return figures["held_out_nats"] - (scores[name]["nats"] - scores[own]["nats"]) - self.volume
+
+    def _cheap(self) -> tuple[dict, dict]:
+        """Samplers that cost little, and their scores."""
+        prior, seed = self.loop.model.prior, self.loop.config.run.seed
+        if prior is not None:
+            learned = latent.learned(*(w.numpy() for w in (prior.logits, prior.mean, prior.log_var)))
+            return {"learned": learned}, {"learned": {"nats": 0.0}}  # nats count from the network's own prior, as do the loop's
+        held = latent.Posteriors(*self.loop.posterior(*self.loop.held))
+        rows = latent.Posteriors(*self.loop.posterior(self.loop.codes[:ROUND_ROWS].numpy(), self.loop.offsets[:ROUND_ROWS].numpy()))
+        check, scored = latent.halves(held)
+        samplers, _ = latent.fit_all(("normal", "gaussian", "mixture"), rows, check, ROUND_COMPONENTS, 0, seed)
+        return samplers, latent.score(samplers, scored, seed)
+
+    def _c2st(self, sampler) -> float:
+        from raygen.latent_report import Comparison
+
+        loop = self.loop
+        rows = loop.codes[:ROUND_ROWS].numpy(), loop.offsets[:ROUND_ROWS].numpy()
+        held = latent.Posteriors(*loop.posterior(*loop.held))
+        tables = Comparison(loop.model, self.codec, rows, loop.held, held, loop.config.run.seed)
+        pairs = zip(tables.real, tables.drawn(sampler), strict=True)
+        return float(np.mean([metrics.c2st(real, drawn, tables.kinds, tables.seed) for real, drawn in pairs]))

@@ -1,0 +1,102 @@
+"""One trial of a search, in a Ray Tune actor: `train` under overrides, whose rounds Tune hears of and may stop."""
+
+import os
+from typing import Any
+
+from raygen import artifact, cluster, storage, training, worker
+from raygen.config import Config
+from raygen.errors import RaygenError
+
+FIGURES = ("objective", "held_out_nats", "held_out_error", "seconds", "step", "round")
+
+
+def run(point: dict, job: dict) -> None:
+    """Train the model of one point, unless it is there already, and report every round and the finished model.
+
+    A trial is resumed from its last checkpoint, and what it reported before is reported again, so that the same search, begun anew, comes
+    to the same state. What goes wrong is reported as the trial's `reason`, and does not end the search.
+
+    Args:
+        point: The point that Tune chose, as labels (see `Space.labels`).
+        job: What all trials share: `config` (dict), `space`, `encoded` (folders by searched schema settings), `cpus`, `folder`.
+    """
+    from ray import tune
+
+    try:
+        model = _trained(Config.from_dict(job["config"]), job["space"].values(point), job)
+        tune.report(_finished(model))
+    except Exception as error:
+        reason = error.message if isinstance(error, RaygenError) else f"{type(error).__name__}: {error}"
+        tune.report({"objective": float("nan"), "round": 0, "reason": " ".join(reason.split())[:500]})
+
+
+def _trained(base: Config, params: dict[str, Any], job: dict) -> str:
+    """The model folder of a point, trained if it is not there."""
+    asked = base.override(params)
+    encoded = job["encoded"][encoding(params)]
+    config = training.sized(asked, encoded["rows"])
+    model = storage.join(job["folder"], training.run_name(asked), "model")
+    if artifact.is_model(model):
+        _replay(artifact.read_index(model)["metrics"]["history"])
+        return model
+    settings = {"asked": asked.to_dict(), "config": config.to_dict(), "encoded": encoded["folder"], "cpus": job["cpus"]}
+    settings |= {"model": model, "objective": config.search.objective}
+    (_in_workers if config.train.num_workers > 1 else _here)(config, settings)
+    return model
+
+
+def encoding(params: dict[str, Any]) -> str:
+    """Name of the way in which a point wants the table encoded."""
+    return repr(sorted((k, v) for k, v in params.items() if k.startswith("schema.")))
+
+
+def _here(config: Config, settings: dict) -> None:
+    """Train in this process, which the next trial uses again."""
+    import gc
+
+    checkpoints = _Reporting(storage.join(config.run.folder, "checkpoints", training.run_name(config)))
+    state = checkpoints.load()
+    if state:
+        _replay(worker.rounds_of(state))
+    cluster.prepare_environment(cluster.ENVIRONMENT | {"TF_NUM_INTRAOP_THREADS": str(settings["cpus"]), "TF_NUM_INTEROP_THREADS": "2"})
+    if not config.train.use_gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    import keras
+
+    keras.backend.clear_session()  # what the last trial traced
+    gc.collect()
+    worker.work(settings, worker.Rounds(config, lambda line: None, checkpoints))
+
+
+def _in_workers(config: Config, settings: dict) -> None:
+    """Train in Ray Train workers of their own; Tune hears of their rounds through Ray Train's callback."""
+    from ray.tune.integration.ray_train import TuneReportCallback
+
+    training.fit(config, settings, settings["cpus"], lambda line: None, [TuneReportCallback()])
+
+
+class _Reporting(worker.LocalCheckpoints):
+    """The last checkpoint of a run, and a report to Tune after each one is written."""
+
+    def save(self, state: dict, metrics: dict) -> None:
+        super().save(state, metrics)
+        _replay(worker.rounds_of(state)[-1:])
+
+
+def _replay(history: list[dict]) -> None:
+    """Report the rounds that were judged to Tune; a trial that it stops does not come back from this."""
+    from ray import tune
+
+    for figures in history:
+        if "objective" in figures:
+            tune.report({k: figures[k] for k in FIGURES})
+
+
+def _finished(model: str) -> dict:
+    """The last report of a trial: the figures of its model."""
+    index = artifact.read_index(model)
+    m = index["metrics"]
+    kept = ("objective", "objective_error", "value_nats", "rows_per_second", "c2st", "shape_error", "trend_error", "held_out_nats", "parameters")
+    figures = {k: m[k] for k in kept if k in m}
+    figures |= {"step": m["steps"], "seconds": m["training_seconds"], "sampler_seconds": m["sampler_seconds"], "sampler": index["sampler"]}
+    return {**figures, "round": len(m["history"]) + 1, "model": model, "fingerprint": index["fingerprint"]}

@@ -1,0 +1,266 @@
+"""Searches by Ray Tune on 2,000 real rows: points, stops, resuming, failures, several workers for a trial."""
+
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import raygen
+from raygen import artifact, storage
+from raygen.config import Config
+from raygen.errors import ClusterError, ConfigError, OutputError, TrainingError
+from raygen.space import Space
+from raygen.training import run_name, settled
+
+pytestmark = pytest.mark.ray
+
+QUICK = {
+    "train.num_workers": 1,
+    "search.trials": 2,
+    "search.space": {"model.latent_dim": {"choice": [2, 4]}, "train.learning_rate": {"log_uniform": [1e-3, 1e-2]}},
+}
+
+
+@pytest.fixture(scope="module")
+def quick(tiny, trained):
+    """A config of a small search in a folder that holds the encoded table already."""
+
+    def make(folder, settings=None) -> Config:
+        return tiny(trained.fresh_run(folder), QUICK | (settings or {}))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def searched(local_ray, quick, tmp_path_factory):
+    """A search of five trials, of which ASHA stops some: config, what `tune` returned, and what it said."""
+    space = {"model.hidden_units": {"choice": [[32, 32], [16]]}, "train.learning_rate": {"log_uniform": [1e-6, 1e-2]}}
+    config, lines = quick(tmp_path_factory.mktemp("search"), {"search.trials": 5, "search.space": space, "latent.report": True}), []
+    return config, raygen.tune(config, "raygen tune <mine>.toml", lines.append), lines
+
+
+def test_the_best_trial_is_the_model_that_train_would_have_made(searched, quick, tmp_path):
+    config, done, _ = searched
+    trials = {t["number"]: t for t in done.search["trials"]}
+    best = trials[done.search["best"]]
+    finished = [t for t in trials.values() if t["state"] == "finished"]
+    assert best["objective"] == min(t["objective"] for t in finished)
+    assert done.fingerprint == best["fingerprint"] == artifact.load(done.model).fingerprint
+    alone = raygen.train(settled(config).override(best["params"] | {"run.folder": str(quick(tmp_path).run.folder)}), lambda line: None)
+    assert alone.fingerprint == done.fingerprint
+    assert (Path(done.model) / "latent.html").exists()
+    assert raygen.train(settled(config).override(best["params"])).finished_before
+    assert raygen.generate(config, rows=100, say=lambda line: None).rows == 100
+
+
+def test_the_first_trial_has_the_configs_own_settings_and_some_are_stopped(searched):
+    config, done, lines = searched
+    trials = done.search["trials"]
+    assert trials[0]["params"] == done.search["defaults"] == Space.of(config).own(config)
+    states = [t["state"] for t in trials]
+    assert len(states) == 5 and "stopped" in states and set(states) <= {"finished", "stopped"}
+    for t in trials:
+        assert t["objective"] == pytest.approx(t["history"][-1][2]) or t["state"] == "finished"
+        assert t["steps"] == 60 or t["state"] == "stopped"
+    assert sum(line.startswith("Trial ") for line in lines) == 5
+    assert any(line.startswith("trials: ") and "best" in line for line in lines)
+
+
+def test_the_objective_is_the_held_out_elbo_of_the_values_under_the_chosen_sampler(searched):
+    from raygen import data, volume
+
+    config, done, _ = searched
+    for t in (t for t in done.search["trials"] if t["state"] == "finished"):
+        metrics = artifact.read_index(t["model"])["metrics"]
+        samplers = artifact.read_report(t["model"])["samplers"]
+        encoded = data.encode(settled(config), lambda line: None)
+        _, held, _, _ = data.load_rows(encoded, config)
+        values = volume.log_volume(encoded.codec, *held).mean()
+        gain = samplers[t["sampler"]]["nats"] - samplers["learned"]["nats"]
+        assert t["objective"] == pytest.approx(metrics["held_out_nats"] - gain - values, abs=1e-9)
+        assert t["history"][-1][2] == pytest.approx(metrics["held_out_nats"] - values, abs=1e-9)
+        assert t["c2st"] == samplers[t["sampler"]]["c2st"]
+        assert 0 < t["error"] < 1
+
+
+def test_table_page_and_best_settings_are_left(searched):
+    config, done, _ = searched
+    folder = Path(done.folder)
+    assert json.loads((folder / "search.json").read_text()) == json.loads(json.dumps(done.search))
+    table = pd.read_parquet(folder / "trials.parquet")
+    assert list(table["number"]) == [0, 1, 2, 3, 4]
+    assert {"state", "objective", "seconds", "rows_per_second", "train.learning_rate", "model.hidden_units"} <= set(table.columns)
+    page = (folder / "index.html").read_text()
+    assert "raygen tune &lt;mine&gt;.toml" in page and "http" not in page.replace("http-equiv", "")
+    best = next(t for t in done.search["trials"] if t["number"] == done.search["best"])
+    longer = Config.load(str(folder / "best.toml"))
+    assert longer.run.folder == f"{settled(config).run.folder}-best"
+    assert longer.override({"run.folder": config.run.folder}) == settled(config).override(best["params"])
+    assert "# peak of the cosine schedule" in (folder / "best.toml").read_text()
+    assert not (folder / "tune").exists()
+
+
+def test_the_same_search_again_trains_nothing(searched):
+    config, done, _ = searched
+    times = {path: path.stat().st_mtime_ns for path in Path(config.run.folder).glob("search/trials/**/*.keras")}
+    again = raygen.tune(config, say=lambda line: None)
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+    assert again.fingerprint == done.fingerprint
+    more = raygen.tune(config.override({"search.trials": 6}), say=lambda line: None)
+    assert [t["params"] for t in more.search["trials"][:5]] == [t["params"] for t in done.search["trials"]]
+    assert len(more.search["trials"]) == 6
+
+
+def test_a_killed_search_goes_on_from_its_checkpoints(tiny, trained, toml, raygen_command, tmp_path):
+    """Also the command line: exit status, table, hint."""
+    settings = {"search.trials": 3, "search.scheduler": "none", "train.steps": 3000, "train.num_workers": 1, "search.concurrent_trials": 1}
+    space = {"search.space": {"train.learning_rate": {"choice": [2e-3, 1e-3, 5e-4]}}}
+    path = toml(tiny(trained.fresh_run(tmp_path / "run"), {**settings, **space}))
+    first = raygen_command("tune", path)
+    first.wait_for("Trial 0 finished")
+    folder = tmp_path / "run" / "checkpoints"
+    while len(list(folder.glob("*/checkpoint.npz"))) < 2:
+        first.wait_for("")
+    first.send(signal.SIGKILL)
+    first.finish()
+    from raygen import worker
+
+    before = [worker.rounds_of(worker.unpack(p.read_bytes())) for p in folder.glob("*/checkpoint.npz")]
+    again = raygen_command("tune", path)
+    assert again.finish() == 0, again.output
+    trials = json.loads((tmp_path / "run" / "search" / "search.json").read_text())["trials"]
+    assert [t["state"] for t in trials] == ["finished"] * 3
+    after = [[h[:2] for h in t["history"]] for t in trials]
+    for rounds in before:  # the seconds of a round would differ if it had been trained again
+        assert [[r["step"], r["seconds"]] for r in rounds] in [h[: len(rounds)] for h in after]
+    assert "Next: raygen generate" in again.output and "Traceback" not in again.output
+
+
+def test_a_failed_trial_is_reported_and_the_rest_go_on(local_ray, quick, tmp_path):
+    config = quick(tmp_path, {"search.algorithm": "grid", "search.scheduler": "none", "search.space": {"model.latent_dim": {"choice": [2, 4]}}})
+    broken = tmp_path / "search" / "trials" / run_name(settled(config).override({"model.latent_dim": 2}))
+    broken.parent.mkdir(parents=True)
+    broken.write_text("a file where a folder should be")
+    done = raygen.tune(config, say=lambda line: None)
+    assert [t["state"] for t in done.search["trials"]] == ["failed", "finished"]
+    assert str(broken) in done.search["trials"][0]["reason"]
+    assert done.search["best"] == 1
+
+
+def test_a_search_of_failed_trials_fails(local_ray, quick, toml, run_cli, tmp_path):
+    config = quick(tmp_path)
+    (tmp_path / "search").mkdir()
+    (tmp_path / "search" / "trials").write_text("a file where a folder should be")
+    status, out, err = run_cli("tune", toml(config))
+    assert status == 1
+    assert "TrainingError: no trial of 2 finished: " in err and "search/trials" in err and "Traceback" not in out + err
+    assert json.loads((tmp_path / "search" / "search.json").read_text())["best"] is None
+
+
+def test_no_trial_is_fast_enough_until_the_limit_is_lowered(local_ray, quick, tmp_path):
+    config = quick(tmp_path, {"search.min_rows_per_second": 1e12, "search.scheduler": "none"})
+    with pytest.raises(TrainingError, match=r"search.min_rows_per_second = 1e\+12: no finished trial is as fast; the fastest, trial [01], makes"):
+        raygen.tune(config, say=lambda line: None)
+    times = [path.stat().st_mtime_ns for path in sorted(tmp_path.glob("search/trials/**/*.keras"))]
+    assert len(times) == 2
+    assert raygen.tune(config.override({"search.min_rows_per_second": 1.0}), say=lambda line: None).search["best"] is not None
+    assert [path.stat().st_mtime_ns for path in sorted(tmp_path.glob("search/trials/**/*.keras"))] == times
+
+
+def test_optuna_with_two_objectives_c2st_and_a_log(local_ray, quick, tmp_path):
+    settings = {"search.objective": "c2st", "search.algorithm": "tpe", "search.scheduler": "none", "search.cost": "rows_per_second"}
+    done = raygen.tune(quick(tmp_path, {**settings, "search.trials": 3, "search.log_to": "tensorboard"}), say=lambda line: None)
+    trials = done.search["trials"]
+    assert [t["state"] for t in trials] == ["finished"] * 3
+    assert trials[0]["params"] == done.search["defaults"]
+    assert all(0 <= t["objective"] <= 1 and t["objective"] == t["c2st"] for t in trials)
+    assert done.search["best"] == max(trials, key=lambda t: t["objective"])["number"]
+    assert done.search["best"] in done.search["front"]
+    assert list(tmp_path.glob("search/tune/**/events.out.tfevents*"))
+
+
+def test_other_bars_and_priors_are_compared_by_the_nats_of_values(local_ray, quick, tmp_path):
+    space = {"schema.bars": {"choice": [16, 128]}, "model.prior": {"choice": ["mixture", "normal"]}}
+    settings = {"search.algorithm": "grid", "search.trials": 4, "search.space": space, "search.scheduler": "none", "train.steps": 400}
+    trials = raygen.tune(quick(tmp_path, settings), say=lambda line: None).search["trials"]
+    assert {t["params"]["model.prior"]: t["sampler"] for t in trials}["normal"] != "learned"
+    nats = {(t["params"]["schema.bars"], t["params"]["model.prior"]): (t["held_out_nats"], t["objective"]) for t in trials}
+    for prior in ("mixture", "normal"):
+        codes, values = (abs(nats[16, prior][i] - nats[128, prior][i]) for i in (0, 1))
+        assert codes > 3 and values < 1, nats  # codes of 128 bars say more than those of 16
+    assert len(list((tmp_path / "encoded").iterdir())) == 2
+
+
+REFUSED = {
+    "no room": ({"train.cpus_per_worker": 64}, ClusterError, "train.num_workers = 1 with 64 CPUs"),
+    "no room for workers": ({"train.num_workers": 9, "search.scheduler": "none"}, ClusterError, "train.num_workers = 9 with 1 CPUs"),
+    "too many at a time": ({"search.concurrent_trials": 50}, ClusterError, "search.concurrent_trials = 50: the cluster holds 3 trial"),
+    "no dashboard": ({"train.num_workers": 2}, ClusterError, "needs Ray's dashboard, which does not answer"),
+    "batch": ({"search.space": {"train.batch_size": {"choice": [64, 4096]}}}, ConfigError, "train.batch_size = 4096: the table has"),
+    "space": ({"search.space": {"model.latent_dim": {"choice": []}}}, ConfigError, "search.space.'model.latent_dim'"),
+}
+
+
+@pytest.mark.parametrize(("settings", "error", "message"), REFUSED.values(), ids=REFUSED)
+def test_refused_before_the_first_trial(local_ray, quick, tmp_path, settings, error, message):
+    with pytest.raises(error, match=message):
+        raygen.tune(quick(tmp_path, settings), say=lambda line: None)
+    assert not (tmp_path / "search" / "trials").exists()
+
+
+def test_a_model_of_something_else_is_not_replaced(local_ray, quick, trained, tmp_path):
+    config = quick(tmp_path)
+    shutil.copytree(trained.model, tmp_path / "model")
+    with pytest.raises(OutputError, match="was not made by this search, which would replace it"):
+        raygen.tune(config, say=lambda line: None)
+    assert artifact.load(str(tmp_path / "model")).fingerprint == trained.training.fingerprint
+
+
+def test_three_stopped_trials_of_two_workers_each_free_their_resources(tiny, trained, toml, raygen_command, tmp_path):
+    """Two CPUs hold one trial: the next one waits for ever if a stopped one keeps its placement group."""
+    space = {"search.space": {"train.learning_rate": {"choice": [5e-3, 1e-5, 1e-6, 1e-7]}}}
+    settings = {"train.num_workers": 2, "train.steps": 100, "search.algorithm": "grid", "search.trials": 4}
+    run = raygen_command("tune", toml(tiny(trained.fresh_run(tmp_path), settings | space)), "--json")
+    assert run.finish(480) == 0, run.output
+    record = json.loads(run.lines[-1])["search"]
+    assert [t["state"] for t in record["trials"]] == ["finished", "stopped", "stopped", "stopped"]
+    assert record["best"] == 0
+    assert not run.wait_for_no_others()
+
+
+def test_a_run_folder_that_other_nodes_do_not_see_is_refused(tmp_path):
+    """/proc/self/cwd is another folder in each process."""
+    script = """
+import ray, sys
+from ray.cluster_utils import Cluster
+from raygen import Config, tune
+from raygen.errors import ClusterError
+nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+nodes.add_node(num_cpus=1)
+ray.init(address=nodes.address, log_to_driver=False)
+try:
+    tune(Config().override({"run.folder": "/proc/self/cwd/run", "data.source": sys.argv[1]}), say=print)
+except ClusterError as error:
+    print("refused:", error)
+"""
+    environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"}
+    source = str(Path(raygen.__file__).parent / "datasets" / "adult.parquet")
+    done = subprocess.run([sys.executable, "-c", script, source], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    assert "refused: run.folder = '/proc/self/cwd/run': node 127.0.0.1 does not see what this one writes there." in done.stdout, (
+        done.stdout + done.stderr
+    )
+    assert "Hint: set it to a mount that all nodes share" in done.stdout
+
+
+def test_the_job_and_the_next_config_are_toml(searched):
+    text = storage.read(f"{searched[1].folder}/best.toml").decode()
+    settings = tomllib.loads(text)
+    assert math.isclose(settings["train"]["learning_rate"], searched[1].search["trials"][searched[1].search["best"]]["params"]["train.learning_rate"])
