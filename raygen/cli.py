@@ -163,11 +163,13 @@ def _train(args) -> dict:
 def _tune(args) -> dict:
     from raygen import search_lines, tuning
 
-    done = tuning.tune(Config.load(args.config, args.set), shlex.join(["raygen", *args.arguments]), _say)
+    config = Config.load(args.config, args.set)
+    done = tuning.tune(config, shlex.join(["raygen", *args.arguments]), _say)
     for line in search_lines.lines(done.search):
         _say(line)
     _say(f"Model {done.model} ({done.fingerprint}); the search: {done.folder}/{tuning.PAGE}; its best settings: {done.folder}/{tuning.BEST}")
-    _say(f"Next: raygen generate {done.model}, or for a longer run: raygen train {done.folder}/{tuning.BEST} --set train.steps=20000")
+    longer = f"raygen train {done.folder}/{tuning.BEST} --set train.steps={2 * config.train.steps}"
+    _say(f"Next: raygen generate {done.model}, or for a longer run: {longer}")
     return asdict(done)
 
 

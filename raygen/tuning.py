@@ -157,7 +157,7 @@ def _run(config: Config, space: Space, job: dict, most: int, search: Search, fol
         tune_config=tune.TuneConfig(
             num_samples=1 if config.search.algorithm == "grid" else config.search.trials,
             search_alg=_algorithm(config, space, most, _points_before(config, space, folder)),
-            scheduler=_scheduler(config),
+            scheduler=_scheduler(config, space.labels(space.own(config))),
             reuse_actors=not nested,
             trial_dirname_creator=lambda found: found.trial_id,
         ),
@@ -225,15 +225,22 @@ def _aims(config: Config) -> tuple[Any, Any]:
     return ["objective", config.search.cost], [mode, "max" if config.search.cost == "rows_per_second" else "min"]
 
 
-def _scheduler(config: Config):
+def _scheduler(config: Config, own: dict[str, Any]):
+    """ASHA, which lets the trial of the config's own settings (as labels) come to its end: what is best is then no worse."""
     from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 
     if config.search.scheduler == "none":
         return FIFOScheduler()
+
+    class Asha(ASHAScheduler):
+        def on_trial_result(self, controller, trial, result):
+            decision = super().on_trial_result(controller, trial, result)
+            return self.CONTINUE if trial.config == own else decision
+
     metric, mode = _aims(config)
     grace = max(1, round(config.search.grace * worker.ROUNDS))
     most = 100 * worker.ROUNDS  # a trial ends by itself
-    return ASHAScheduler("round", metric, mode, max_t=most, grace_period=grace, reduction_factor=config.search.reduction_factor)
+    return Asha("round", metric, mode, max_t=most, grace_period=grace, reduction_factor=config.search.reduction_factor)
 
 
 def _loggers(config: Config) -> list:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -89,6 +90,20 @@ def test_the_objective_is_the_held_out_elbo_of_the_values_under_the_chosen_sampl
         assert t["history"][-1][2] == pytest.approx(metrics["held_out_nats"] - values, abs=1e-9)
         assert t["c2st"] == samplers[t["sampler"]]["c2st"]
         assert 0 < t["error"] < 1
+
+
+def test_asha_does_not_stop_the_configs_own_settings():
+    from ray.tune.schedulers import TrialScheduler
+
+    from raygen.tuning import _scheduler
+
+    scheduler = _scheduler(Config(), {"model.latent_dim": "16"})
+    decisions = {}
+    for number, (dim, objective) in enumerate([("8", 10.0), ("16", 20.0), ("32", 20.0)]):
+        trial = SimpleNamespace(trial_id=str(number), config={"model.latent_dim": dim})
+        scheduler.on_trial_add(None, trial)
+        decisions[dim] = scheduler.on_trial_result(None, trial, {"round": 4, "objective": objective})
+    assert decisions == {"8": TrialScheduler.CONTINUE, "16": TrialScheduler.CONTINUE, "32": TrialScheduler.STOP}
 
 
 def test_table_page_and_best_settings_are_left(searched):
