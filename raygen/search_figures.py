@@ -70,10 +70,9 @@ def course(search: Search) -> tuple[str, int]:
     def draw(figure):
         axes = figure.subplots()
         done = [t for t in found if t.finished]
-        if done:
-            losses = np.minimum.accumulate([scale.sign * t.score for t in done])
-            steps = [*(t.number for t in done), found[-1].number]
-            axes.step(steps, scale.sign * np.append(losses, losses[-1]), where="post", color=BLUE, linewidth=1.5, zorder=1)
+        if search.records:
+            numbers, values_so_far = zip(*search.records, strict=True)
+            axes.step(numbers, [scale.place(value) for value in values_so_far], where="post", color=BLUE, linewidth=1.5, zorder=1)
         for t in done:
             if t.error is not None and scale.place(t.score) == t.objective:
                 axes.errorbar(t.number, t.objective, t.error, color=MUTED, linewidth=1, zorder=2)

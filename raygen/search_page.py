@@ -66,6 +66,7 @@ def _view(search: Search) -> dict:
         "key": [(name, *KEY[name]) for name in KEY if name in seen],
         "course": course,
         "beyond": beyond,
+        "limited": search.limit > 0,
         "projected": len(search.projected) > sum(t.finished for t in search.trials),
         "curves": figures.curves(search),
         "importance": figures.importance(found, search.settings),
@@ -156,7 +157,7 @@ def _table(search: Search) -> dict:
                 "reason": t.reason,
             }
         )
-    return {"headings": [heading for heading, _ in columns], "rows": rows, "reasons": any(t.reason for t in found)}
+    return {"headings": [heading for heading, _ in columns], "rows": rows}
 
 
 def _is_objective(found: list[Trial], name: str) -> bool:

@@ -90,6 +90,15 @@ class Search:
         return sorted(found, key=lambda t: self.sign * t.score)
 
     @cached_property
+    def records(self) -> list[tuple[int, float]]:
+        """Numbers of the finished trials that are fast enough, and the best objective up to each; the last goes on to the last trial."""
+        fast = [t for t in self.trials if t.finished and (not self.limit or (t.rows_per_second or 0.0) >= self.limit)]
+        if not fast:
+            return []
+        so_far = self.sign * np.minimum.accumulate([self.sign * t.score for t in fast])
+        return [*((t.number, float(value)) for t, value in zip(fast, so_far, strict=True)), (self.trials[-1].number, float(so_far[-1]))]
+
+    @cached_property
     def settings(self) -> dict[str, str]:
         """Dotted keys of what was searched, and a name of each: its last part, or the whole where two share it."""
         keys = list(dict.fromkeys([*self.space, *self.defaults, *(key for t in self.trials for key in t.params)]))

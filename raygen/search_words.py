@@ -93,7 +93,7 @@ def too_slow(search: Search) -> str:
 
 def counts(search: Search) -> str:
     found = [t.state for t in search.trials]
-    if len(found) < 2:
+    if len(found) < 2 or set(found) == {"failed"}:  # which the headline says
         return ""
     verbs = STATE_WORDS | ({"stopped": "was stopped early"} if found.count("stopped") == 1 else {})
     return listed([f"{found.count(name)} {verb}" for name, verb in verbs.items() if name in found]) + "."

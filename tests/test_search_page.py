@@ -53,7 +53,11 @@ def bare() -> dict:
 
 
 def hostile() -> dict:
-    space = {"model.prior": {"choice": ["mixture", EVIL, "$x_1$", 'a"b&c']}, "model.beta": {"uniform": [0.5, 1.0]}, f"x.{EVIL}": {"choice": [1, 2]}}
+    space = {
+        "model.prior": {"choice": ["mixture", EVIL, "$x_1$", 'a"b&c', "\u540d\u524d"]},
+        "model.beta": {"uniform": [0.5, 1.0]},
+        f"x.{EVIL}": {"choice": [1, 2]},
+    }
     given = search(12, space=space, defaults={"model.prior": EVIL, "model.beta": 0.85, f"x.{EVIL}": 1}, fail=(5,))
     given |= {"source": EVIL, "command": f"raygen tune {EVIL}", "algorithm": EVIL}
     given["trials"][5]["reason"] = f"{EVIL} \x1b[0m " * 100
@@ -167,7 +171,7 @@ def test_hostile_texts_are_escaped():
     source = rendered("hostile")
     page = Page(source)
     assert page.tags.count("script") == 1 and EVIL not in source and page.text.count(EVIL) > 100
-    assert "$x_1$" in page.text
+    assert "$x_1$" in page.text and "\u540d\u524d" in page.text
 
 
 def test_a_long_reason_opens_by_a_click():
@@ -193,6 +197,20 @@ def test_a_trial_far_off_does_not_flatten_the_rest():
     assert "1 more lies beyond it" in plain(search_page.render(given))
     upside_down = search_figures.Scale(Search({"objective": "c2st"}), [0.9, 0.88, 0.87, 0.86, 0.01])
     assert upside_down.ends[0] > 0.9 > upside_down.place(0.01) > 0.5
+
+
+def test_the_best_so_far_is_fast_enough():
+    given = with_objectives([25.0, None, 24.0, 24.5, 23.0, None])
+    assert Search(given).records == [(0, 25.0), (2, 24.0), (3, 24.0), (4, 23.0), (5, 23.0)]
+    for number, speed in enumerate((90.0, None, 10.0, 80.0, 50.0, None)):
+        given["trials"][number]["rows_per_second"] = speed
+    assert Search(given | {"min_rows_per_second": 60}).records == [(0, 25.0), (3, 24.5), (5, 24.5)]
+    assert Search(given | {"objective": "c2st"}).records[-1] == (5, 25.0)
+    assert Search(with_objectives([None])).records == []
+
+
+def with_objectives(values: list) -> dict:
+    return {"trials": [{"number": i, "state": "failed" if v is None else "finished", "objective": v} for i, v in enumerate(values)]}
 
 
 # ---------------------------------------------------------------------------------------------------- settings as axes
