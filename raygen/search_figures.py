@@ -4,12 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from raygen import search_words as words
-from raygen.latent_words import number
 from raygen.report_figures import shorten
 from raygen.search_importance import Importance
-from raygen.search_space import Axis
-from raygen.search_words import Trial
+from raygen.search_axes import Axis
+from raygen.search_trials import Search, Trial
 from raygen.svg import BLUE, GREEN, INK, MUTED, ORANGE, draw_svg
 
 # Of trials: marker, size, colour, filled. The page's key has the same.
@@ -29,8 +27,8 @@ ROW = 24  # height of a bar
 class Scale:
     """The axis of the objective: as far as most trials go; what is worse lies on its edge."""
 
-    def __init__(self, search: dict, values: Sequence[float]):
-        sign = words.sign(search)
+    def __init__(self, search: Search, values: Sequence[float]):
+        sign = search.sign
         losses = sign * np.asarray(values, float)
         first, third = losses.min(), np.quantile(losses, 0.75)
         worst = min(losses.max(), first + REACH * (third - first) if third > first else losses.max())
@@ -47,12 +45,11 @@ class Scale:
         axis_set(*sorted(self.ends))
 
 
-def look(search: dict, t: Trial) -> str:
-    own = words.defaults(search)
-    return "best" if t.number == search.get("best") else "defaults" if own is not None and t.number == own.number else t.state
+def look(search: Search, t: Trial) -> str:
+    return "best" if t is search.best else "defaults" if t is search.own else t.state
 
 
-def dots(axes, search: dict, placed: Sequence[tuple[Trial, float, float]], scale: float = 1.0) -> None:
+def dots(axes, search: Search, placed: Sequence[tuple[Trial, float, float]], scale: float = 1.0) -> None:
     """One mark for each trial, the best and the defaults on top."""
     for name in ("failed", "unfinished", "stopped", "finished", "defaults", "best"):
         points = [(x, y) for t, x, y in placed if look(search, t) == name]
@@ -62,21 +59,20 @@ def dots(axes, search: dict, placed: Sequence[tuple[Trial, float, float]], scale
             axes.plot(*zip(*points, strict=True), linestyle="none", marker=marker, markersize=size * scale, clip_on=False, zorder=3, **style)
 
 
-def course(search: dict) -> tuple[str, int]:
+def course(search: Search) -> tuple[str, int]:
     """Objective of each trial in its turn, and the best so far, as SVG; and how many lie beyond the axis."""
-    values = words.projected(search)
+    values = search.projected
     if not values:
         return "", 0
-    found = words.trials(search)
+    found = search.trials
     scale = Scale(search, list(values.values()))
 
     def draw(figure):
         axes = figure.subplots()
         done = [t for t in found if t.finished]
-        if done:
-            losses = np.minimum.accumulate([scale.sign * t.score for t in done])
-            steps = [*(t.number for t in done), found[-1].number]
-            axes.step(steps, scale.sign * np.append(losses, losses[-1]), where="post", color=BLUE, linewidth=1.5, zorder=1)
+        if search.records:
+            numbers, values_so_far = zip(*search.records, strict=True)
+            axes.step(numbers, [scale.place(value) for value in values_so_far], where="post", color=BLUE, linewidth=1.5, zorder=1)
         for t in done:
             if t.error is not None and scale.place(t.score) == t.objective:
                 axes.errorbar(t.number, t.objective, t.error, color=MUTED, linewidth=1, zorder=2)
@@ -86,17 +82,17 @@ def course(search: dict) -> tuple[str, int]:
         axes.set_xlim(found[0].number - 0.6, found[-1].number + 0.6)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_xlabel("trial")
-        axes.set_ylabel(words.unit(search))
+        axes.set_ylabel(search.unit)
 
     return draw_svg("course", 270, draw), scale.beyond
 
 
-def curves(search: dict) -> str:
+def curves(search: Search) -> str:
     """The objective of every trial over its steps; the first rounds, which are far off, run out of the picture."""
-    found = [t for t in words.trials(search) if t.history]
+    found = [t for t in search.trials if t.history]
     if not found:
         return ""
-    sign = words.sign(search)
+    sign = search.sign
     ends = np.array([sign * t.history[-1][1] for t in found])
     all_losses = np.array([sign * value for t in found for _, value in t.history])
     top = max(np.quantile(ends, 0.9), np.quantile(all_losses, 0.9))
@@ -121,7 +117,7 @@ def curves(search: dict) -> str:
         axes.locator_params(axis="x", nbins=6)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.set_xlabel("training step")
-        axes.set_ylabel(words.unit(search))
+        axes.set_ylabel(search.unit)
 
     return draw_svg("curves", 270, draw)
 
@@ -152,41 +148,42 @@ def importance(found: Importance, names: dict[str, str]) -> str:
     return draw_svg("importance", 16 + ROW * len(keys), draw)
 
 
-def speed(search: dict) -> str:
+def speed(search: Search) -> str:
     """Objective against rows/s, and the front of what no other trial beats in both."""
-    placed = [(t, rate, t.score) for t in words.trials(search) if t.finished and (rate := t.rows_per_second)]
+    placed = [(t, rate, t.score) for t in search.trials if t.finished and (rate := t.rows_per_second)]
     if len(placed) < 2:
         return ""
     scale = Scale(search, [y for _, _, y in placed])
-    limit = number(search.get("min_rows_per_second"))
 
     def draw(figure):
         axes = figure.subplots()
-        front = [(t.rows_per_second, scale.place(t.score)) for t in words.front(search)]
+        front = [(t.rows_per_second, scale.place(t.score)) for t in search.front]
         if len(front) > 1:
             axes.plot(*zip(*sorted(front), strict=True), color=BLUE, linewidth=1.5, linestyle=(0, (4, 2)), zorder=1)
-        if limit:
-            axes.axvline(limit, color=MUTED, linewidth=1)
-            axes.annotate("limit", (limit, 1), xycoords=("data", "axes fraction"), xytext=(3, -3), textcoords="offset points", va="top", fontsize=10)
+        if search.limit:
+            axes.axvline(search.limit, color=MUTED, linewidth=1)
+            axes.annotate(
+                "limit", (search.limit, 1), xycoords=("data", "axes fraction"), xytext=(3, -3), textcoords="offset points", va="top", fontsize=10
+            )
         dots(axes, search, [(t, x, scale.place(y)) for t, x, y in placed])
-        numbers = {t.number for t in words.front(search)}
+        numbers = {t.number for t in search.front}
         for t, x, y in placed:
             if t.number in numbers:
-                axes.annotate(str(t.number), (x, scale.place(y)), xytext=(6, 5), textcoords="offset points", fontsize=10)
+                axes.annotate(str(t.number), (x, scale.place(y)), xytext=(7, -11 * scale.sign), textcoords="offset points", fontsize=10)
         scale.put(axes.set_ylim)
         axes.margins(x=0.08)
         axes.locator_params(axis="x", nbins=5)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k" if value >= 10_000 else f"{value:,.0f}")
         axes.set_xlabel("rows/s")
-        axes.set_ylabel(words.unit(search))
+        axes.set_ylabel(search.unit)
 
     return draw_svg("speed", 270, draw)
 
 
-def slices(search: dict, space: list[Axis]) -> list[tuple[str, str]]:
+def slices(search: Search, space: list[Axis]) -> list[tuple[str, str]]:
     """The objective against each setting: key and SVG."""
-    values = words.projected(search)
-    found = [t for t in words.trials(search) if t.number in values]
+    values = search.projected
+    found = [t for t in search.trials if t.number in values]
     if len(found) < 2:
         return []
     scale = Scale(search, list(values.values()))
@@ -198,7 +195,7 @@ def slices(search: dict, space: list[Axis]) -> list[tuple[str, str]]:
     return out
 
 
-def _slice(figure, search: dict, scale: Scale, axis: Axis, placed: list) -> None:
+def _slice(figure, search: Search, scale: Scale, axis: Axis, placed: list) -> None:
     axes = figure.subplots()
     dots(axes, search, placed, 0.9)
     scale.put(axes.set_ylim)
@@ -218,10 +215,10 @@ def _slice(figure, search: dict, scale: Scale, axis: Axis, placed: list) -> None
         axes.locator_params(axis="x", nbins=5)
 
 
-def parallel(search: dict, space: list[Axis], names: dict[str, str]) -> str:
+def parallel(search: Search, space: list[Axis]) -> str:
     """A line for each trial through its settings to its objective; the best last, on top."""
-    values = words.projected(search)
-    found = [t for t in words.trials(search) if t.number in values]
+    values = search.projected
+    found = [t for t in search.trials if t.number in values]
     space = space[:AXES]
     if len(found) < 2 or len(space) < 2:
         return ""
@@ -231,7 +228,7 @@ def parallel(search: dict, space: list[Axis], names: dict[str, str]) -> str:
 
     def draw(figure):
         axes = figure.subplots()
-        for t in sorted(found, key=lambda t: (t.number == search.get("best"), look(search, t) == "defaults", -scale.sign * values[t.number])):
+        for t in sorted(found, key=lambda t: (t is search.best, look(search, t) == "defaults", -scale.sign * values[t.number])):
             heights = [_height(a, t) for a in space]
             end = (scale.place(values[t.number]) - worse) / (better - worse)
             axes.plot([*heights, end], **_stroke(search, t, scale.sign * values[t.number] <= scale.sign * good))
@@ -243,7 +240,7 @@ def parallel(search: dict, space: list[Axis], names: dict[str, str]) -> str:
         axes.axvline(len(space), color=INK, linewidth=1.4, zorder=0)
         for share in (0, 0.5, 1):
             _label(axes, len(space), share, f"{worse + share * (better - worse):.4g}")
-        labels = [*(shorten(names[a.key]) for a in space), words.unit(search)]
+        labels = [*(shorten(search.settings[a.key]) for a in space), search.unit]
         turned = {"rotation": 20, "ha": "right"} if len(labels) > 6 else {}
         axes.set_xticks(range(len(labels)), labels, parse_math=False, **turned)
         axes.tick_params(length=0)
@@ -260,7 +257,7 @@ def _label(axes, x: float, y: float, text: str) -> None:
     axes.annotate(text, (x, y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=10, color=INK, parse_math=False)
 
 
-def _stroke(search: dict, t: Trial, good: bool) -> dict:
+def _stroke(search: Search, t: Trial, good: bool) -> dict:
     """How the line of a trial is drawn."""
     name = look(search, t)
     if name == "best":

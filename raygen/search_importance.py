@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from raygen import search_words as words
-from raygen.search_space import Axis, axes
+from raygen.search_axes import Axis, axes
+from raygen.search_trials import Search
 
 LEAST = 4  # trials
 DOUBT = 0.1  # chance, at most, that some setting without effect is called clear
@@ -28,11 +28,11 @@ class Importance(NamedTuple):
     why_not: str = ""
 
 
-def of(search: dict) -> Importance:
+def of(search: Search) -> Importance:
     """The importance of the settings that differ; the same for the same search."""
-    values = words.projected(search)
-    space = [axis for axis in axes(search) if axis.key in words.differing(search)]
-    counted = [t for t in words.trials(search) if t.number in values and all(a.place(t.params.get(a.key)) is not None for a in space)]
+    values = search.projected
+    space = [axis for axis in axes(search) if axis.key in search.differing]
+    counted = [t for t in search.trials if t.number in values and all(a.place(t.params.get(a.key)) is not None for a in space)]
     finished = sum(t.finished for t in counted)
     target = np.array([values[t.number] for t in counted])
     space = [a for a in space if len({a.place(t.params[a.key]) for t in counted}) > 1]

@@ -4,7 +4,7 @@ import textwrap
 
 from raygen import search_words as words
 from raygen.latent_words import pair
-from raygen.search_words import Trial
+from raygen.search_trials import Search, Trial
 
 WIDTH = 120
 CELL = 18  # characters, at most, of a setting's value
@@ -18,14 +18,15 @@ def lines(search: dict) -> list[str]:
     Args:
         search: As `raygen tune` writes it to search.json.
     """
-    out = [*_wrap(f"{words.facts(search)}:"), *_table(search)]
-    for sentence in words.verdict(search):
+    found = Search(search)
+    out = [*_wrap(f"{words.facts(found)}:"), *_table(found)]
+    for sentence in words.verdict(found):
         out += _wrap(sentence)
-    out += _wrap(words.front_words(search))
-    for trial in words.trials(search):
+    out += _wrap(words.front_words(found))
+    for trial in found.trials:
         if trial.state == "failed":
             out += _wrap(f"Trial {trial.number} failed: {cut(trial.reason, REASON) or 'no reason was given'}")
-    out += _wrap(" ".join(words.spent(search)))
+    out += _wrap(" ".join(words.spent(found)))
     return [line.encode("ascii", "replace").decode().rstrip() for line in out]
 
 
@@ -35,18 +36,17 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 2].rstrip() + ".."
 
 
-def _table(search: dict) -> list[str]:
+def _table(search: Search) -> list[str]:
     """Blocks of columns below each other, as many as the settings need; each begins with the trials' numbers."""
-    rows = words.ranked(search)
+    rows = search.ranked
     if not rows:
         return []
     first = [["trial", *(str(t.number) for t in rows)], ["state", *(t.state for t in rows)]]
-    figures = [["C2ST" if search.get("objective") == "c2st" else "nats/row", *(pair(t.objective, t.error) or "-" for t in rows)]]
+    figures = [["C2ST" if search.by_classifier else "nats/row", *(pair(t.objective, t.error) or "-" for t in rows)]]
     for heading, key, decimals in FIGURES:
         if heading != figures[0][0] and any(t.figures[key] is not None for t in rows):
             figures.append([heading, *("-" if (v := t.figures[key]) is None else f"{v:,.{decimals}f}" for t in rows)])
-    keys = words.differing(search)
-    names = words.short_names(keys)
+    keys, names = search.differing, search.settings
     settings = [[cut(names[key], 2 * CELL), *(cut(words.value_text(t.params.get(key)), CELL) or "-" for t in rows)] for key in keys]
     first, figures, settings = ([[*_broken(heading), *cells] for heading, *cells in part] for part in (first, figures, settings))
     marks = ["", "", *(_mark(search, t) for t in rows)]
@@ -79,10 +79,8 @@ def _broken(heading: str) -> tuple[str, str]:
     return heading[:at], heading[at:]
 
 
-def _mark(search: dict, t: Trial) -> str:
-    own = words.defaults(search)
-    parts = ["<- best"] * (t.number == search.get("best")) + ["defaults"] * (own is not None and t.number == own.number)
-    return ", ".join(parts)
+def _mark(search: Search, t: Trial) -> str:
+    return ", ".join(["<- best"] * (t is search.best) + ["defaults"] * (t is search.own))
 
 
 def _wrap(text: str) -> list[str]:

@@ -6,11 +6,11 @@ import re
 from raygen import search_figures as figures
 from raygen import search_importance
 from raygen import search_words as words
-from raygen.latent_words import number, pair, show
+from raygen.latent_words import pair, show
 from raygen.page import fill, script
 from raygen.search_importance import Importance
-from raygen.search_space import axes, rule_text
-from raygen.search_words import Trial
+from raygen.search_axes import axes, rule_text
+from raygen.search_trials import Search, Trial
 
 LONG = 120  # characters of a reason that are seen without a click
 KEY = {  # of the marks: sign, words
@@ -44,43 +44,42 @@ def render(search: dict, title: str = "What the search found") -> str:
     Returns:
         HTML with one inline script, which sorts the table and switches the theme, and nothing to load. The same for the same search.
     """
-    return fill("search.html.j2", title=title, **script(), **_view(search))
+    return fill("search.html.j2", title=title, **script(), **_view(Search(search)))
 
 
-def _view(search: dict) -> dict:
-    keys = words.settings(search)
-    names = words.short_names(keys)
+def _view(search: Search) -> dict:
     found = search_importance.of(search)
-    space = [axis for axis in axes(search) if axis.key in words.differing(search)]
+    space = [axis for axis in axes(search) if axis.key in search.differing]
     space = sorted(space, key=lambda axis: list(found.shares).index(axis.key) if axis.key in found.shares else len(space))
     course, beyond = figures.course(search)
-    seen = {figures.look(search, t) for t in words.trials(search)}
-    best = words.best(search)
+    seen = {figures.look(search, t) for t in search.trials}
+    best = search.best
     return {
         "facts": words.facts(search),
         "verdict": words.verdict(search),
         "state": words.state(search),
-        "unit": words.unit(search),
-        "better": "higher" if search.get("objective") == "c2st" else "lower",
+        "unit": search.unit,
+        "better": "higher" if search.by_classifier else "lower",
         "best": best,
-        "settings": _settings(search, names),
+        "settings": _settings(search),
         "toml": as_toml({key: best.params[key] for key in _changed(search)}) if best else "",
         "key": [(name, *KEY[name]) for name in KEY if name in seen],
         "course": course,
         "beyond": beyond,
-        "projected": len(words.projected(search)) > sum(t.finished for t in words.trials(search)),
+        "limited": search.limit > 0,
+        "projected": len(search.projected) > sum(t.finished for t in search.trials),
         "curves": figures.curves(search),
-        "importance": figures.importance(found, names),
-        "importance_words": importance_words(found, names),
-        "slices": [{"name": names[key], "key": key, "svg": svg} for key, svg in figures.slices(search, space)],
-        "parallel": figures.parallel(search, space, names),
+        "importance": figures.importance(found, search.settings),
+        "importance_words": importance_words(found, search.settings),
+        "slices": [{"name": search.settings[key], "key": key, "svg": svg} for key, svg in figures.slices(search, space)],
+        "parallel": figures.parallel(search, space),
         "speed": figures.speed(search),
         "front": words.front_words(search),
-        "table": _table(search, keys, names),
-        "failed": any(t.state == "failed" for t in words.trials(search)),
-        "errors": any(t.error is not None for t in words.trials(search)),
+        "table": _table(search),
+        "failed": any(t.state == "failed" for t in search.trials),
+        "errors": any(t.error is not None for t in search.trials),
         "sources": _sources(search),
-        "command": str(search.get("command") or ""),
+        "command": str(search.given.get("command") or ""),
     }
 
 
@@ -107,45 +106,44 @@ def as_toml(params: dict) -> str:
     return "\n".join(line for section, entries in sections.items() for line in (f"[{section}]", *entries))
 
 
-def _changed(search: dict) -> list[str]:
-    best, own = words.best(search), search.get("defaults") or {}
+def _changed(search: Search) -> list[str]:
+    best, own = search.best, search.defaults
     return [key for key, value in best.params.items() if value is not None and (key not in own or own[key] != value)] if best else []
 
 
-def _settings(search: dict, names: dict[str, str]) -> dict:
+def _settings(search: Search) -> dict:
     """The best trial's settings and figures beside the config's own."""
-    best, own = words.best(search), words.defaults(search)
-    defaults, changed = search.get("defaults") or {}, _changed(search)
+    best, own, changed = search.best, search.own, _changed(search)
     rows = [
         {
-            "name": names[key],
+            "name": name,
             "key": key,
             "best": words.value_text(best.params.get(key)) if best else "",
-            "own": words.value_text(defaults.get(key)),
-            "range": rule_text((search.get("space") or {}).get(key)),
+            "own": words.value_text(search.defaults.get(key)),
+            "range": rule_text(search.space.get(key)),
             "changed": key in changed,
         }
-        for key in words.settings(search)
+        for key, name in search.settings.items()
     ]
     both = [t for t in (best, own) if t]
-    measured = [(words.unit(search), _objective(best), _objective(own))]
+    measured = [(search.unit, _objective(best), _objective(own))]
     measured += [(heading, _fixed(best, name, d), _fixed(own, name, d)) for heading, name, d in MEASURES if not _is_objective(both, name)]
     measured += [("sampler", best.sampler if best else "", own.sampler if own else "")]
     return {"rows": rows, "measured": [entry for entry in measured if any(entry[1:])], "own": own}
 
 
-def _table(search: dict, keys: list[str], names: dict[str, str]) -> dict:
+def _table(search: Search) -> dict:
     """Headings and a row for each trial, the best first: objective, speed, settings, the other figures."""
-    found, own = words.ranked(search), words.defaults(search)
-    columns = [(words.unit(search), [show(t.objective) for t in found]), ("error", [show(t.error) for t in found])]
+    found = search.ranked
+    columns = [(search.unit, [show(t.objective) for t in found]), ("error", [show(t.error) for t in found])]
     measures = [(heading, [_fixed(t, name, decimals) for t in found]) for heading, name, decimals in MEASURES if not _is_objective(found, name)]
     first = [column for column in measures if column[0] in FIRST]
-    columns += [*first, *((names[key], [words.value_text(t.params.get(key)) for t in found]) for key in keys)]
+    columns += [*first, *((name, [words.value_text(t.params.get(key)) for t in found]) for key, name in search.settings.items())]
     columns += [*(column for column in measures if column not in first), ("sampler", [t.sampler for t in found])]
     columns = [column for column in columns if any(column[1])]
     rows = []
     for i, t in enumerate(found):
-        notes = ["best"] * (t.number == search.get("best")) + ["defaults"] * (own is not None and own.number == t.number)
+        notes = ["best"] * (t is search.best) + ["defaults"] * (t is search.own)
         look, long = figures.look(search, t), len(t.reason) > LONG
         rows.append(
             {
@@ -159,7 +157,7 @@ def _table(search: dict, keys: list[str], names: dict[str, str]) -> dict:
                 "reason": t.reason,
             }
         )
-    return {"headings": [heading for heading, _ in columns], "rows": rows, "reasons": any(t.reason for t in found)}
+    return {"headings": [heading for heading, _ in columns], "rows": rows}
 
 
 def _is_objective(found: list[Trial], name: str) -> bool:
@@ -167,12 +165,11 @@ def _is_objective(found: list[Trial], name: str) -> bool:
     return all(t.figures[name] == t.objective for t in found if t.figures[name] is not None)
 
 
-def _sources(search: dict) -> list[tuple[str, str]]:
-    best, limit = words.best(search), number(search.get("min_rows_per_second"))
+def _sources(search: Search) -> list[tuple[str, str]]:
     found = [
-        ("Model of the best trial", best.model if best else ""),
-        ("Table", str(search.get("source") or "")),
-        ("Slowest allowed", f"{limit:,.0f} rows/s" if limit else ""),
+        ("Model of the best trial", search.best.model if search.best else ""),
+        ("Table", str(search.given.get("source") or "")),
+        ("Slowest allowed", f"{search.limit:,.0f} rows/s" if search.limit else ""),
         ("Time", " ".join(words.spent(search))),
     ]
     return [entry for entry in found if entry[1]]

@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -35,7 +36,8 @@ def draw_svg(name: str, height: int, draw: Callable, width: int = WIDTH) -> str:
 
     prefix = re.sub(r"\W", "-", name)
     style: Any = STYLE | {"svg.hashsalt": prefix}
-    with matplotlib.rc_context(style):
+    with matplotlib.rc_context(style), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")  # the browser's fonts write the text
         figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, layout="constrained", facecolor="none")
         draw(figure)
         text = io.StringIO()

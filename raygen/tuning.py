@@ -11,7 +11,7 @@ from raygen import artifact, cluster, data, search_page, starter, storage, train
 from raygen.config import Config
 from raygen.errors import ClusterError, ConfigError, OutputError, TrainingError
 from raygen.objective import HIGHER_IS_BETTER
-from raygen.search import Search
+from raygen.search_record import Record
 from raygen.space import Space
 
 FOLDER = "search"
@@ -21,7 +21,7 @@ PACKAGES = {"mlflow": "mlflow", "wandb": "wandb", "tensorboard": "tensorboardX"}
 
 @dataclass(frozen=True)
 class Tuning:
-    """What `tune` made: the model folder of the best trial and its fingerprint, the search's folder, and its record (see `search.Search`)."""
+    """What `tune` made: the model folder of the best trial and its fingerprint, the search's folder, and its record (see `search_record.Record`)."""
 
     model: str
     fingerprint: str
@@ -56,7 +56,7 @@ def tune(config: Config, command: str = "", say=print) -> Tuning:
         cluster.check_shared(config.run.folder, available)
         cpus, most = room(config, available)
         encoded = _encode(config, space, say)
-        search = Search(config, space, next(iter(encoded.values()))["rows"], most, command, began)
+        search = Record(config, space, next(iter(encoded.values()))["rows"], most, command, began)
         job = {"config": config.to_dict(), "space": space, "encoded": encoded, "cpus": cpus, "folder": storage.join(folder, "trials")}
         each = f"{config.train.num_workers} workers of {cpus} CPU(s)" if nested else f"{cpus} CPU(s)"
         say(f"Searching {', '.join(space.domains)}: {config.search.trials} trials of {each}, {most} at a time.")
@@ -142,7 +142,7 @@ def _encode(config: Config, space: Space, say) -> dict[str, dict]:
     return encoded
 
 
-def _run(config: Config, space: Space, job: dict, most: int, search: Search, folder: str, say) -> None:
+def _run(config: Config, space: Space, job: dict, most: int, search: Record, folder: str, say) -> None:
     """Let Ray Tune run the trials; `search` hears of each."""
     os.environ |= {"TUNE_DISABLE_SIGINT_HANDLER": "1", "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_AIR_NEW_OUTPUT": "0"}
     from ray import tune
@@ -262,7 +262,7 @@ def _loggers(config: Config) -> list:
     return []
 
 
-def _follower(search: Search, folder: str, say):
+def _follower(search: Record, folder: str, say):
     """A Ray Tune callback that keeps the record and says how the search goes."""
     from ray.tune import Callback
 
@@ -301,7 +301,7 @@ def _nothing_found(config: Config, record: dict, folder: str) -> TrainingError:
     return TrainingError(message, f"mend the space, then run the same command again; the trials are listed in '{folder}/{PAGE}'.")
 
 
-def _keep(config: Config, search: Search, folder: str) -> Tuning:
+def _keep(config: Config, search: Record, folder: str) -> Tuning:
     """Write table, page and best settings, and copy the best trial's model to the run folder.
 
     Raises:

@@ -16,7 +16,7 @@ FIGURES = ("objective_error", "value_nats", "held_out_nats", "held_out_error", "
 KEPT = (*FIGURES, "sampler", "sampler_seconds", "parameters", "model", "fingerprint")
 
 
-class Search:
+class Record:
     """Trials as Ray Tune tells of them.
 
     Args:

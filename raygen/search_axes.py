@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from raygen import search_words as words
 from raygen.latent_words import number
+from raygen.search_trials import Search
 
 
 class Axis(NamedTuple):
@@ -37,13 +38,13 @@ class Axis(NamedTuple):
         return f"{10**place if self.log else place:.3g}"
 
 
-def axes(search: dict) -> list[Axis]:
+def axes(search: Search) -> list[Axis]:
     """An axis for each searched setting that has a value in some trial; what lies outside the given space widens it."""
     found = []
-    for key in words.settings(search):
-        values = [t.params[key] for t in words.trials(search) if t.params.get(key) is not None]
+    for key in search.settings:
+        values = [t.params[key] for t in search.trials if t.params.get(key) is not None]
         if values:
-            found.append(_axis(key, (search.get("space") or {}).get(key) or {}, values))
+            found.append(_axis(key, search.space.get(key) or {}, values))
     return found
 
 
