@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from raygen import __version__
+from raygen import __version__, uris
 from raygen.config import Config, parse_override
 from raygen.errors import ConfigError, GenerationError, RaygenError, TrainingError
 
@@ -182,7 +182,8 @@ def _evaluate(args) -> dict:
     done = evaluation.evaluate(config, args.synthetic, args.out, under, over, command, _say)
     for line in report_lines.lines(done.report):
         _say(line)
-    _say(f"The report: {done.folder}/{evaluation.PAGE}, and for machines {done.folder}/{evaluation.REPORT}")
+    page, report = (uris.join(done.folder, name) for name in (evaluation.PAGE, evaluation.REPORT))
+    _say(f"The report: {page}, and for machines {report}")
     return {"folder": done.folder, "passed": done.passed, "gate": done.report["gate"], "scores": [run["scores"] for run in done.report["runs"]]}
 
 
