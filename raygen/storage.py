@@ -43,8 +43,11 @@ class S3(pafs.S3FileSystem):
     """
 
     def __init__(self, options: dict):
+        # Parts are sent in the background, so that one that fails keeps the stream's close() from completing the upload without it; and an
+        # upload begins when the stream is opened, else one that could not begin is completed as an empty object.
+        safe = {"background_writes": True, "allow_delayed_open": False}
         waits = {"connect_timeout": CONNECT_SECONDS, "request_timeout": SILENT_SECONDS}
-        super().__init__(**{**options, **waits}, retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=attempts()))
+        super().__init__(**{**options, **safe, **waits}, retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=attempts()))
 
     def __reduce__(self):
         return S3, super().__reduce__()[1]
@@ -98,6 +101,8 @@ def _by_fsspec(uri: str) -> tuple[pafs.FileSystem, str]:
     protocols = filesystem.protocol if isinstance(filesystem.protocol, tuple | list) else (filesystem.protocol,)
     if "memory" in protocols:
         raise ValueError("the memory of one process is out of the workers' reach")
+    if "dir" in protocols:  # what it names is its root, and the path inside it once more
+        filesystem, path = filesystem.fs, filesystem.path
     filesystem.invalidate_cache()  # others may have written since it last looked
     return pafs.PyFileSystem(pafs.FSSpecHandler(filesystem)), path
 
@@ -131,7 +136,7 @@ def make_folder(uri: str, setting: str = "") -> None:
     with writing(uri, setting):
         if filesystem.type_name not in STORES:
             filesystem.create_dir(path, recursive=True)
-        with filesystem.open_output_stream(probe) as stream:
+        with filesystem.open_output_stream(probe, compression=None) as stream:
             stream.write(b"raygen")
         filesystem.delete_file(probe)
 
@@ -182,7 +187,7 @@ def whole(uri: str):
         if filesystem.type_name in STORES:
             content = pa.BufferOutputStream()
             yield content
-            with filesystem.open_output_stream(path) as stream:
+            with filesystem.open_output_stream(path, compression=None) as stream:
                 # In one call: closing the stream completes the upload even when an exception has ended the block before all was written.
                 stream.write(content.getvalue())
             return
@@ -190,7 +195,7 @@ def whole(uri: str):
         target = join(folder, f"_tmp-{uuid.uuid4().hex}-{name}")
         filesystem.create_dir(folder, recursive=True)
         try:
-            with filesystem.open_output_stream(target) as stream:
+            with filesystem.open_output_stream(target, compression=None) as stream:
                 yield stream
             filesystem.move(target, path)
         except BaseException:
@@ -284,7 +289,7 @@ def sha256(uri: str) -> str:
 
     def digest() -> str:
         found = hashlib.sha256()
-        with filesystem.open_input_stream(path) as stream:
+        with filesystem.open_input_stream(path, compression=None) as stream:
             while piece := stream.read(PIECE_BYTES):
                 found.update(piece)
         return found.hexdigest()

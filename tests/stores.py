@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import itertools
 import os
 import socket
 import subprocess
@@ -47,9 +48,13 @@ class Store:
         return out
 
     @contextlib.contextmanager
-    def failing(self, fault, when):
-        """Requests for which `when(method, path, number)` holds end in `fault`: a status, "drop", "cut" or "hang"; those hit, as a list."""
+    def failing(self, faults, when):
+        """Requests for which `when(method, path, number)` holds end in a fault: a status, "drop", "cut" or "hang", or each of a list in turn.
+
+        Yields those hit, as a list.
+        """
         hit, lock, number = [], threading.Lock(), [0]
+        turns = itertools.cycle(faults if isinstance(faults, list) else [faults])
 
         def broken(method: str, path: str):
             with lock:
@@ -57,7 +62,7 @@ class Store:
                 if not when(method, path, number[0]):
                     return None
                 hit.append((method, path))
-                return fault
+                return next(turns)
 
         self.broken = broken
         try:
