@@ -155,7 +155,7 @@ def load(uri: str) -> Artifact:
     for name in FILES:
         try:
             content[name] = storage.read(storage.join(uri, name))
-        except OSError:
+        except FileNotFoundError:
             raise _damaged(uri, f"{name} is missing") from None
         if hashlib.sha256(content[name]).hexdigest() != index["files"].get(name):
             raise _damaged(uri, f"{name} was truncated or edited ({len(content[name])} bytes)")

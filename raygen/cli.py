@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from raygen import __version__
+from raygen import __version__, uris
 from raygen.config import Config, parse_override
 from raygen.errors import ConfigError, GenerationError, RaygenError, TrainingError
 
@@ -167,9 +167,9 @@ def _tune(args) -> dict:
     done = tuning.tune(config, shlex.join(["raygen", *args.arguments]), _say)
     for line in search_lines.lines(done.search):
         _say(line)
-    _say(f"Model {done.model} ({done.fingerprint}); the search: {done.folder}/{tuning.PAGE}; its best settings: {done.folder}/{tuning.BEST}")
-    longer = f"raygen train {done.folder}/{tuning.BEST} --set train.steps={2 * config.train.steps}"
-    _say(f"Next: raygen generate {done.model}, or for a longer run: {longer}")
+    _say(f"Model {done.model} ({done.fingerprint}); the search: {page}; its best settings: {best}")
+    page, best = (uris.join(done.folder, name) for name in (tuning.PAGE, tuning.BEST))
+    _say(f"Next: raygen generate {done.model}, or for a longer run: raygen train {best} --set train.steps={2 * config.train.steps}")
     return asdict(done)
 
 
@@ -198,7 +198,8 @@ def _evaluate(args) -> dict:
     done = evaluation.evaluate(config, args.synthetic, args.out, under, over, command, _say)
     for line in report_lines.lines(done.report):
         _say(line)
-    _say(f"The report: {done.folder}/{evaluation.PAGE}, and for machines {done.folder}/{evaluation.REPORT}")
+    page, report = (uris.join(done.folder, name) for name in (evaluation.PAGE, evaluation.REPORT))
+    _say(f"The report: {page}, and for machines {report}")
     return {"folder": done.folder, "passed": done.passed, "gate": done.report["gate"], "scores": [run["scores"] for run in done.report["runs"]]}
 
 

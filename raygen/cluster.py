@@ -104,11 +104,11 @@ def check_shared(folder: str, available: Resources) -> None:
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    if len(available.nodes) < 2 or "://" in folder:
+    filesystem, path = storage.resolve(folder)
+    if len(available.nodes) < 2 or filesystem.type_name != "local":
         return
-    mark = os.path.join(folder, f".raygen-{os.getpid()}")  # noqa: PTH118
-    with storage.whole(mark) as stream:
-        stream.write(b"seen from other nodes?")
+    mark = storage.join(path, f".raygen-{os.getpid()}")
+    storage.write(mark, b"seen from other nodes?")
     try:
         for node in (n for n in ray.nodes() if n["Alive"]):
             place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
@@ -117,7 +117,7 @@ def check_shared(folder: str, available: Resources) -> None:
                 message = f"run.folder = '{folder}': node {node['NodeManagerAddress']} does not see what this one writes there."
                 raise ClusterError(message, "set it to a mount that all nodes share, or to a URI such as s3://bucket/run.")
     finally:
-        os.remove(mark)  # noqa: PTH107
+        filesystem.delete_file(mark)
 
 
 def _check_reachable(address: str) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from raygen import uris
 from raygen.errors import ConfigError, did_you_mean
 
+Uri = Annotated[str, AfterValidator(uris.without_credentials)]
 Kind = Literal["numeric", "categorical", "boolean", "datetime", "id", "drop"]
 
 
@@ -19,12 +21,12 @@ class Section(BaseModel):
 
 
 class Run(Section):
-    folder: str = Field(default="", description="where everything of this run goes: a folder or URI that all nodes can reach")
+    folder: Uri = Field(default="", description="where everything of this run goes: a folder or URI that all nodes can reach")
     seed: int = Field(default=0, ge=0, lt=2**31, description="of weights, noise and held-out rows")
 
 
 class Data(Section):
-    source: str = Field(default="", description="Parquet or CSV (also .gz), one file or a folder of them, local or a URI")
+    source: Uri = Field(default="", description="Parquet or CSV (also .gz), one file or a folder of them, local or a URI")
 
 
 class Schema(Section):
@@ -131,7 +133,7 @@ class Generate(Section):
 class Evaluate(Section):
     sample_rows: int = Field(default=10_000, ge=100, description="rows of each table that scores made by a model see; the rest see all rows")
     target: str = Field(default="", description="column to predict by a model of the synthetic rows (machine-learning efficiency); empty: none")
-    holdout: str = Field(default="", description="real rows that the synthetic ones were made without; empty: those that training held out")
+    holdout: Uri = Field(default="", description="real rows that the synthetic ones were made without; empty: those that training held out")
     seed: int = Field(default=0, ge=0, lt=2**31, description="of samples, folds and trees")
 
 
@@ -215,6 +217,8 @@ def _first_mistake(error: ValidationError) -> ConfigError:
     dotted = ".".join(map(str, mistake["loc"]))
     section, *inner = map(str, mistake["loc"])
     sections = {f.alias or name: type(f.default).model_fields for name, f in Config.model_fields.items()}
+    if isinstance(refused := mistake.get("ctx", {}).get("error"), ConfigError):
+        return ConfigError(f"{dotted} = {refused.message}", refused.hint)
     if mistake["type"] == "extra_forbidden":
         homes = [f"{s}.{section}" for s, settings in sections.items() if section in settings]  # it stands above the first [section]
         hint = did_you_mean(section, homes or sections)

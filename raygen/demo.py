@@ -57,6 +57,6 @@ def compare(model: str, folder: str, seed: int = 0) -> dict:
     real = pq.read_table(storage.absolute(found.config.data.source)).to_pandas()
     rows = np.random.default_rng(seed).permutation(len(real))
     shards = sorted(i.path for i in storage.listing(folder) if i.path.endswith(".parquet"))
-    synthetic = pads.dataset(shards).head(SCORED_ROWS).to_pandas()
+    synthetic = pads.dataset(shards, filesystem=storage.resolve(folder)[0]).head(SCORED_ROWS).to_pandas()
     half = min(len(real) // 2, SCORED_ROWS)
     return metrics.quality(real.iloc[rows[:half]], real.iloc[rows[half : 2 * half]], synthetic, kinds, seed)

@@ -36,6 +36,10 @@ class OutputError(RaygenError, OSError):
     """A folder holds something else, or cannot be written."""
 
 
+class StorageError(RaygenError, OSError):
+    """A file or folder cannot be reached."""
+
+
 class ClusterError(RaygenError, RuntimeError):
     """The cluster cannot run what was asked."""
 

@@ -98,7 +98,10 @@ def evaluate(
         ends = scoring.Ends(whole, real_rows.apart(whole, real), real.kinds, real.knows, e.target, e.sample_rows, e.seed)
         if real.holdout.num_rows:
             _count_ends(ends, reference, real.holdout)
-        judged = [_run(*each, real, reference, ends, e.seed, say) for each in zip(sources, paths, synthetic_rows.short_names(paths), strict=True)]
+        judged = []
+        for source, path, name in zip(sources, paths, synthetic_rows.short_names(paths), strict=True):
+            with storage.reading(path):
+                judged.append(_run(source, path, name, real, reference, ends, e.seed, say))
     runs = [run for run, _ in judged]
     for run, sample in judged:
         if model and synthetic_rows.generation(run["path"]).get("fingerprint") == model.fingerprint:
@@ -130,7 +133,7 @@ def of_model(uri: str) -> Config:
     """The config to evaluate the rows of a model folder by: its own, in the run folder where it lies now."""
     uri = storage.absolute(uri)
     config = Config.from_dict(artifact.read_index(uri)["config"])
-    return config.override({"run.folder": uri.rstrip("/").rpartition("/")[0]})
+    return config.override({"run.folder": storage.parent(uri)})
 
 
 def _model(config: Config) -> artifact.Artifact | None:

@@ -51,8 +51,7 @@ def generate(
         GenerationError: If it stopped before the last row.
     """
     model, settings = located(config, rows, seed, sampler)
-    folder = storage.absolute(out) if out else storage.join(storage.absolute(model).rstrip("/").rpartition("/")[0], "synthetic")
-    folder = folder if "://" in folder else storage.absolute(folder)
+    folder = storage.absolute(out) if out else storage.join(storage.parent(storage.absolute(model)), "synthetic")
     plan = Plan(settings.rows, settings.rows_per_shard)
     found = artifact.load(model)
     found.codec.schema.check_ids(plan.rows)

@@ -8,8 +8,8 @@ from raygen import search_importance
 from raygen import search_words as words
 from raygen.latent_words import pair, show
 from raygen.page import fill, script
-from raygen.search_importance import Importance
 from raygen.search_axes import axes, rule_text
+from raygen.search_importance import Importance
 from raygen.search_trials import Search, Trial
 
 LONG = 120  # characters of a reason that are seen without a click

@@ -10,7 +10,7 @@ import pyarrow.csv as pacsv
 import pyarrow.dataset as pads
 from pyarrow import fs as pafs
 
-from raygen import storage
+from raygen import storage, uris
 from raygen.errors import RaygenError, SchemaError, listed
 
 HEAD_ROWS = 100_000
@@ -53,12 +53,13 @@ class Source:
         """
         if not uri:
             raise SchemaError("data.source is not set.", "set it to a Parquet or CSV file, or a folder of them.")
+        uris.without_credentials(uri)
         try:
             filesystem, infos = _files(uri)
         except RaygenError as error:
             raise SchemaError(f"source '{uri}' cannot be read: {error.message}", error.hint) from None
         except OSError as error:
-            raise SchemaError(f"source '{uri}' cannot be read: {error}.", "check data.source.") from None
+            raise SchemaError(f"source '{uri}' cannot be read: {storage.reason(error)}.", storage.hint(error, "check data.source.")) from None
         if not infos:
             raise SchemaError(f"source '{uri}' does not exist, or holds no file.", "check data.source.")
         found = {i.path: f for i in infos for f, ends in ENDINGS.items() if i.path.lower().endswith(ends)}
@@ -117,7 +118,7 @@ class _readable:
     def __exit__(self, kind, error, trace):
         if isinstance(error, (pa.ArrowException, OSError, UnicodeDecodeError)) and not isinstance(error, RaygenError):
             reason = next(iter(str(error).splitlines()), type(error).__name__)[:300].rstrip(".")
-            hint = TO_UTF8 if isinstance(error, UnicodeDecodeError) else "check that the files are whole and of one table."
+            hint = TO_UTF8 if isinstance(error, UnicodeDecodeError) else storage.hint(error, "check that the files are whole and of one table.")
             raise SchemaError(f"source '{self.uri}' cannot be read: {reason}.", hint) from None
 
 

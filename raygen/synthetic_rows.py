@@ -35,7 +35,7 @@ def generation(path: str) -> dict:
 
 def short_names(paths: list[str]) -> list[str]:
     """The last parts of the paths, as many as tell them apart."""
-    parts = [path.rstrip("/").split("/") for path in paths]
+    parts = [storage.split(path)[0].rstrip("/").split("/") for path in paths]
     for depth in range(1, max(map(len, parts)) + 1):
         names = ["/".join(p[-depth:]) for p in parts]
         if len(set(names)) == len(names):

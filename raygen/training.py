@@ -47,7 +47,7 @@ def train(config: Config, say=print) -> Training:
     if done:
         return done
     check_sampler(config)
-    storage.make_folder(config.run.folder)
+    storage.make_folder(config.run.folder, "run.folder")
     with cluster.connected() as available:
         cpus = check_workers(config, available)
         encoded = data.encode(config, say)
@@ -185,13 +185,15 @@ def fit(config: Config, settings: dict, cpus: int, say, callbacks: Sequence = ()
     environment = {**cluster.ENVIRONMENT, "TF_NUM_INTRAOP_THREADS": str(cpus), "TF_NUM_INTEROP_THREADS": "2"}
     if not t.use_gpu:
         environment["CUDA_VISIBLE_DEVICES"] = "-1"
+    filesystem, checkpoints = storage.resolve(storage.join(config.run.folder, "checkpoints"))
     trainer = TensorflowTrainer(
         _work_on_ray,
         train_loop_config={**settings, "board": board},
         scaling_config=ScalingConfig(num_workers=t.num_workers, use_gpu=t.use_gpu, resources_per_worker=need),
         run_config=RunConfig(  # type: ignore[call-arg]
             name=run_name(config),
-            storage_path=storage.join(config.run.folder, "checkpoints"),
+            storage_path=checkpoints,
+            storage_filesystem=filesystem,
             failure_config=FailureConfig(max_failures=t.max_failures, controller_failure_limit=5),  # type: ignore[call-arg]
             checkpoint_config=CheckpointConfig(num_to_keep=2),
             callbacks=list(callbacks),
@@ -212,7 +214,7 @@ def _lost(error: Exception, config: Config) -> TrainingError:
     """The error of a run whose workers were lost more often than `train.max_failures` allows."""
     causes = getattr(error, "worker_failures", None) or {0: error}
     reason = str(next(iter(causes.values()))).strip().splitlines()[-1]
-    hint = f"its checkpoints are kept in {config.run.folder}/checkpoints: run the same command to resume."
+    hint = f"its checkpoints are kept in {storage.join(config.run.folder, 'checkpoints')}: run the same command to resume."
     return TrainingError(f"training lost its workers: {reason}", hint)
 
 

@@ -50,7 +50,7 @@ def tune(config: Config, command: str = "", say=print) -> Tuning:
     check(config, space)
     folder = storage.join(config.run.folder, FOLDER)
     _check_model(config, folder)
-    storage.make_folder(folder)
+    storage.make_folder(folder, "run.folder")
     nested = config.train.num_workers > 1
     with cluster.connected(dashboard=nested and config.search.scheduler != "none") as available:
         cluster.check_shared(config.run.folder, available)
@@ -149,6 +149,7 @@ def _run(config: Config, space: Space, job: dict, most: int, search: Record, fol
 
     place = storage.join(folder, "tune")
     storage.delete_folder(place)  # what a killed search left: raygen does not read it
+    filesystem, inside = storage.resolve(folder)
     nested = config.train.num_workers > 1
     resources = {"node:__internal_head__": 0.001} if nested else {"CPU": job["cpus"], "GPU": _gpus(config)}
     tuner = tune.Tuner(
@@ -163,7 +164,8 @@ def _run(config: Config, space: Space, job: dict, most: int, search: Record, fol
         ),
         run_config=tune.RunConfig(
             name="tune",
-            storage_path=folder,
+            storage_path=inside,
+            storage_filesystem=filesystem,
             verbose=0,
             callbacks=[_follower(search, folder, say), *_loggers(config)],
             failure_config=tune.FailureConfig(max_failures=config.train.max_failures),
@@ -246,7 +248,7 @@ def _scheduler(config: Config, own: dict[str, Any]):
 def _loggers(config: Config) -> list:
     """Ray's callback for `search.log_to`."""
     where = config.search.log_to
-    name = config.run.folder.rstrip("/").rpartition("/")[2]
+    name = _name(config)
     if where == "tensorboard":
         from ray.tune.logger import TBXLoggerCallback
 
@@ -260,6 +262,11 @@ def _loggers(config: Config) -> list:
 
         return [WandbLoggerCallback(project=name)]
     return []
+
+
+def _name(config: Config) -> str:
+    """Last part of the run folder."""
+    return storage.split(config.run.folder)[0].rstrip("/").rpartition("/")[2]
 
 
 def _follower(search: Record, folder: str, say):
@@ -298,7 +305,7 @@ def _nothing_found(config: Config, record: dict, folder: str) -> TrainingError:
         return TrainingError(message, "set it lower and run the same command again: no trial is trained anew.")
     reasons = sorted({t["reason"] for t in record["trials"] if t["reason"]})
     message = f"no trial of {len(record['trials'])} finished: {'; '.join(reasons)[:500] or 'all were stopped'}."
-    return TrainingError(message, f"mend the space, then run the same command again; the trials are listed in '{folder}/{PAGE}'.")
+    return TrainingError(message, f"mend the space, then run the same command again; the trials are listed in '{storage.join(folder, PAGE)}'.")
 
 
 def _keep(config: Config, search: Record, folder: str) -> Tuning:
@@ -319,7 +326,8 @@ def _keep(config: Config, search: Record, folder: str) -> Tuning:
     if not best:
         raise _nothing_found(config, record, folder)
     chosen = config.override(best["params"])
-    longer = chosen.override({"run.folder": f"{config.run.folder.rstrip('/')}-best"})
+    name = f"{_name(config)}-best"
+    longer = chosen.override({"run.folder": storage.join(storage.parent(config.run.folder), name)})
     kinds = {str(k): str(v) for k, v in chosen.schema_.columns.items()}
     storage.write(storage.join(folder, BEST), starter.render(longer, kinds, {}, {}).encode())
     artifact.copy(best["model"], model)

@@ -95,7 +95,7 @@ def search(count: int = 16, space=None, defaults=None, objective: str = "nats", 
             "min_rows_per_second": 0.0,
             "space": space,
             "defaults": defaults,
-            "seconds": {"wall": 912.0, "trials": 1651.2, "training": 1340.5, "start": 21.0},
+            "seconds": {"wall": 912.0, "trials": 1651.2, "training": 1340.5, "at_a_time": 2, "outside": 0.265, "start": 21.0},
             "command": "raygen tune adult.toml",
             "trials": trials,
         }

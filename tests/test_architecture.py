@@ -16,7 +16,7 @@ MAX_LINES = 350
 
 # From low to high: a module may import those before it.
 LEVELS = [
-    ["errors", "config", "storage", "streams", "shards", "batches", "metrics"],
+    ["errors", "uris", "config", "storage", "streams", "shards", "batches", "metrics"],
     ["scores", "neighbors", "utility", "privacy", "fidelity", "coverage", "scoring"],
     ["arrow", "stats", "ranges", "matching", "moments", "tally", "comparison"],
     ["page", "svg", "latent_words", "defects", "latent_lines", "latent_figures", "latent_page"],
@@ -33,6 +33,7 @@ ORDER = list(itertools.chain(*LEVELS))
 ON_RAY = {"cluster", "data", "worker", "training", "trial", "tuning", "generation", "evaluation", "planning"}
 WITHOUT_TENSORFLOW = {
     "errors",
+    "uris",
     "config",
     "storage",
     "shards",

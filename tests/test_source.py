@@ -228,7 +228,7 @@ def test_a_file_that_is_damaged_inside(tmp_path):
     [
         ("", "data.source is not set.", "set it to a Parquet or CSV file, or a folder of them."),
         ("/nowhere/at/all.parquet", "source '/nowhere/at/all.parquet' does not exist, or holds no file.", "check data.source."),
-        ("nope://bucket/x", "names no filesystem that can be reached: Unrecognized filesystem type", "check the URI and its credentials."),
+        ("nope://bucket/x", "names no filesystem that can be reached: Protocol not known: nope", "check the URI and its credentials."),
     ],
 )
 def test_sources_that_are_not_there(uri, message, hint):

@@ -2,21 +2,32 @@
 
 import hashlib
 import io
+import pickle
 import resource
+import time
 import uuid
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import stores
 
 from raygen import storage
-from raygen.errors import OutputError, RaygenError
+from raygen.errors import OutputError, StorageError
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(scope="module")
+def store():
+    with stores.serving() as found:
+        yield found
+
+
+@pytest.fixture(params=["local", "s3", "fsspec"])
 def folder(request, tmp_path) -> str:
-    return str(tmp_path / "a b#c") if request.param == "local" else f"fsspec+memory://test/{uuid.uuid4().hex}"
+    if request.param == "s3":
+        return request.getfixturevalue("store").uri(f"bucket/{uuid.uuid4().hex}")
+    return str(tmp_path / "a b#c") if request.param == "local" else f"local://{tmp_path}/x"
 
 
 def names(folder: str) -> list[str]:
@@ -24,22 +35,29 @@ def names(folder: str) -> list[str]:
 
 
 def test_write_and_read(folder):
-    storage.write(f"{folder}/sub/x", b"one")
-    storage.write(f"{folder}/sub/x", b"two")
-    storage.write_json(f"{folder}/y.json", {"a": [1, None, "\u00e4"]})
-    assert storage.read(f"{folder}/sub/x") == b"two"
-    assert storage.read_json(f"{folder}/y.json") == {"a": [1, None, "\u00e4"]}
+    storage.write(storage.join(folder, "sub/x"), b"one")
+    storage.write(storage.join(folder, "sub/x"), b"two")
+    storage.write_json(storage.join(folder, "y.json"), {"a": [1, None, "\u00e4"]})
+    assert storage.read(storage.join(folder, "sub/x")) == b"two"
+    assert storage.read_json(storage.join(folder, "y.json")) == {"a": [1, None, "\u00e4"]}
     assert names(folder) == ["x", "y.json"]
-    assert storage.exists(f"{folder}/sub")
-    assert not storage.exists(f"{folder}/sub/z")
+    assert storage.exists(storage.join(folder, "sub"))
+    assert not storage.exists(storage.join(folder, "sub", "z"))
     storage.delete_folder(folder)
     storage.delete_folder(folder)  # not there: nothing to do
     assert names(folder) == []
 
 
+def test_bytes_are_written_as_they_are_whatever_the_name(folder):
+    storage.write(storage.join(folder, "x.gz"), b"x" * 1000)
+    assert storage.read(storage.join(folder, "x.gz")) == b"x" * 1000
+    assert [info.size for info in storage.listing(folder)] == [1000]
+    assert storage.sha256(storage.join(folder, "x.gz")) == hashlib.sha256(b"x" * 1000).hexdigest()
+
+
 @pytest.mark.parametrize("error", [ValueError("stop"), KeyboardInterrupt()])
 def test_a_failed_write_leaves_no_file(folder, error):
-    with pytest.raises(type(error)), storage.whole(f"{folder}/x") as stream:
+    with pytest.raises(type(error)), storage.whole(storage.join(folder, "x")) as stream:
         stream.write(b"half")
         raise error
     assert names(folder) == []
@@ -58,17 +76,17 @@ def test_a_file_is_not_there_before_it_is_whole(tmp_path):
 
 def test_parquet_through_a_hash(folder):
     table = pa.table({"a": range(1000)})
-    with storage.whole(f"{folder}/t.parquet") as stream:
+    with storage.whole(storage.join(folder, "t.parquet")) as stream:
         sink = storage.Hashing(stream)
         pq.write_table(table, pa.PythonFile(sink, mode="w"))
-    content = storage.read(f"{folder}/t.parquet")
+    content = storage.read(storage.join(folder, "t.parquet"))
     assert pq.read_table(io.BytesIO(content)).equals(table)
-    assert sink.hexdigest() == hashlib.sha256(content).hexdigest() == storage.sha256(f"{folder}/t.parquet")
+    assert sink.hexdigest() == hashlib.sha256(content).hexdigest() == storage.sha256(storage.join(folder, "t.parquet"))
 
 
 def test_make_folder_leaves_an_empty_folder(folder):
-    storage.make_folder(f"{folder}/new/deep")
-    assert storage.exists(f"{folder}/new/deep")
+    storage.make_folder(storage.join(folder, "new/deep"))
+    assert storage.exists(storage.join(folder, "new/deep"))
     assert names(folder) == []
 
 
@@ -98,11 +116,38 @@ def test_a_folder_of_the_system():
         storage.make_folder("/proc/raygen")
 
 
-@pytest.mark.parametrize("uri", ["nope://bucket/x", "http://example.com/x", ""])
-def test_no_filesystem_answers(uri):
-    with pytest.raises(RaygenError, match=f"'{uri}' names no filesystem that can be reached") as caught:
+@pytest.mark.parametrize(
+    ("uri", "message", "hint"),
+    [
+        ("nope://bucket/x", "names no filesystem that can be reached: Protocol not known: nope", "check the URI and its credentials."),
+        ("", "'' names no filesystem that can be reached", "check the URI and its credentials."),
+        ("s3://bucket/x?colour=red", "Unexpected query parameter in S3 URI: 'colour'", "check the URI and its credentials."),
+        ("memory://x", "the memory of one process is out of the workers' reach", "check the URI and its credentials."),
+        ("oss://bucket/x", "needs a package that is not installed: Install ossfs", "pip install ossfs on every node."),
+        ("fsspec+dropbox://x", "needs a package that is not installed", "pip install dropboxdrivefs on every node."),
+    ],
+)
+def test_no_filesystem_answers(uri, message, hint):
+    with pytest.raises(StorageError) as caught:
         storage.resolve(uri)
-    assert caught.value.hint == "check the URI and its credentials."
+    assert message in caught.value.message
+    assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("uri", "kind", "path"),
+    [
+        ("gs://anonymous@bucket/a/b", "gcs", "bucket/a/b"),
+        ("abfs://container@account.dfs.core.windows.net/a", "abfs", "container/a"),
+        ("s3://bucket/a%20b/c?region=eu-west-1", "s3", "bucket/a b/c"),
+        ("file:///a/b", "local", "/a/b"),
+        ("local:///a/b", "py::fsspec+('file', 'local')", "/a/b"),
+        ("dir::file:///a/b", "py::fsspec+('file', 'local')", "/a/b"),
+    ],
+)
+def test_uris_of_pyarrow_and_fsspec(uri, kind, path):
+    filesystem, found = storage.resolve(uri)
+    assert (filesystem.type_name, found) == (kind, path)
 
 
 def test_absolute(monkeypatch, tmp_path):
@@ -127,3 +172,161 @@ def test_listing_is_by_path_and_whole(tmp_path):
         storage.write(str(tmp_path / name), b"")
     assert [Path(info.path).relative_to(tmp_path).as_posix() for info in storage.listing(str(tmp_path))] == ["a/1", "a/3", "b/2", "c"]
     assert storage.listing(str(tmp_path / "nowhere")) == []
+
+
+def test_an_s3_object_is_not_there_before_it_is_whole(store):
+    """Closing pyarrow's stream completes an upload, error or not: nothing may be sent before the content is whole."""
+    uri = store.uri("bucket/whole/x")
+    for before in ({}, {"x": b"before"}):
+        with pytest.raises(ValueError), storage.whole(uri) as stream:
+            stream.write(b"half" * 10_000_000)
+            stream.flush()
+            raise ValueError
+        assert store.objects("bucket/whole") == before
+        storage.write(uri, b"before")
+
+
+BIG = b"0123456789abcdef" * (21 << 16)  # 21 MiB: three parts of an upload
+
+
+@pytest.mark.parametrize(
+    ("content", "fault", "method", "numbers"),
+    [
+        (b"{}", 503, "PUT", (1, 2)),
+        (b"{}", 500, "POST", (1, 2)),
+        (b"{}", "drop", "POST", (2,)),
+        (b"{}", 503, "HEAD", (1, 3)),
+        (b"{}", 503, "GET", (1, 3)),
+        (b"{}", 500, "GET", (2, 3)),
+        (b"{}", "drop", "GET", (1,)),
+        (b"{}", "cut", "GET", (1, 3)),
+        (BIG, 503, "PUT", (2,)),
+        (BIG, "drop", "PUT", (1, 2)),
+        (BIG, "drop", "POST", (2,)),
+        (BIG, 503, "GET", (1, 3)),
+        (BIG, "cut", "GET", (1, 3)),
+    ],
+    ids=lambda value: f"{len(value)}B" if isinstance(value, bytes) else str(value),
+)
+def test_an_s3_server_that_fails_for_a_while(store, content, fault, method, numbers):
+    uri = store.uri(f"bucket/{uuid.uuid4().hex}/x")
+    with store.failing(fault, stores.nth(method, *numbers)) as hit:
+        storage.write(uri, content)
+        assert storage.read(uri) == content
+        assert storage.sha256(uri) == hashlib.sha256(content).hexdigest()
+    assert len(hit) == len(numbers)
+
+
+@pytest.mark.parametrize(
+    ("fault", "method", "numbers"),
+    [
+        (503, "PUT", ()),
+        ("drop", "PUT", range(2, 99)),
+        (500, "POST", ()),
+        ("drop", "POST", ()),
+        ("drop", "POST", range(2, 99)),
+    ],
+)
+@pytest.mark.parametrize("before", [None, b"before"])
+def test_an_s3_server_that_takes_no_more(store, monkeypatch, fault, method, numbers, before):
+    """The object is not there, or as it was: neither empty nor with the parts that did arrive."""
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
+    folder = f"bucket/{uuid.uuid4().hex}"
+    uri = store.uri(f"{folder}/x")
+    kept = {"x": before} if before else {}
+    if before:
+        storage.write(uri, before)
+    with store.failing(fault, stores.nth(method, *numbers)), pytest.raises(OutputError) as caught:
+        storage.write(uri, BIG)
+    assert f"'{uri}' cannot be written: When " in caught.value.message
+    assert "run the same command again" in caught.value.hint or "check the network" in caught.value.hint
+    assert store.objects(folder) == kept
+
+
+def test_a_server_that_hangs_is_left(store, monkeypatch):
+    monkeypatch.setattr(storage, "SILENT_SECONDS", 6)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    storage.write(store.uri("bucket/hangs"), b"x")
+    began = time.monotonic()
+    with store.failing("hang", stores.nth("GET")), pytest.raises(StorageError, match="cannot be read"):
+        storage.read(store.uri("bucket/hangs"))
+    assert 5 < time.monotonic() - began < 30
+
+
+def test_s3_stays_patient_in_another_process(monkeypatch, store):
+    """pyarrow's own pickle forgets how often to try."""
+    filesystem, path = storage.resolve(store.uri("bucket/patient"))
+    storage.write(store.uri("bucket/patient"), b"x")
+    again = pickle.loads(pickle.dumps(filesystem))
+    assert stores.SECRET.encode() not in pickle.dumps(filesystem)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    hasty = pickle.loads(pickle.dumps(filesystem))
+    monkeypatch.delenv("AWS_MAX_ATTEMPTS")
+    for look in (lambda: again.get_file_info(path), lambda: storage.exists(store.uri("bucket/patient"))):
+        with store.failing(503, stores.nth("HEAD", 1, 2)) as hit:
+            assert look()
+        assert len(hit) == 2
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    for look in (lambda: hasty.get_file_info(path), lambda: storage.exists(store.uri("bucket/patient"))):
+        with store.failing(503, stores.nth("HEAD", 1)), pytest.raises(OSError, match="503"):
+            look()
+
+
+def missing_bucket(store, monkeypatch):
+    return store.uri("nowhere/x")
+
+
+def wrong_keys(store, monkeypatch):
+    store.check_keys(True)
+    return store.uri("bucket/x")
+
+
+def unreachable(store, monkeypatch):
+    return "s3://bucket/x?endpoint_override=http://127.0.0.1:9"
+
+
+def unreachable_by_the_environment(store, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    return "s3://bucket/x"
+
+
+def unreachable_google(store, monkeypatch):
+    return "gs://anonymous@bucket/x?endpoint_override=127.0.0.1:9&scheme=http&retry_limit_seconds=1"
+
+
+@pytest.mark.parametrize(
+    ("place", "hint"),
+    [
+        (missing_bucket, "create the bucket"),
+        (wrong_keys, "check the credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+        (unreachable, "AWS_ENDPOINT_URL or ?endpoint_override="),
+        (unreachable_by_the_environment, "AWS_ENDPOINT_URL or ?endpoint_override="),
+        (unreachable_google, "check the network"),
+    ],
+)
+def test_a_store_that_cannot_be_used(store, monkeypatch, place, hint):
+    looks = {missing_bucket: (), unreachable_google: (storage.exists,)}
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
+    uri, began = place(store, monkeypatch), time.monotonic()
+    try:
+        with pytest.raises(OutputError) as caught:
+            storage.make_folder(uri, "run.folder")
+        assert caught.value.message.startswith(f"run.folder = '{uri}' cannot be written: ")
+        assert hint in caught.value.hint
+        for look in looks.get(place, (storage.exists, storage.listing, storage.read, storage.sha256)):
+            with pytest.raises(StorageError) as caught:
+                look(uri)
+            assert f"'{uri}' cannot be read: " in caught.value.message
+            assert hint in caught.value.hint
+    finally:
+        store.check_keys(False)
+    assert time.monotonic() - began < 30
+    assert stores.SECRET not in str(caught.value)
+
+
+def test_what_is_not_there_in_a_store(store):
+    for uri in (store.uri("bucket/nothing"), store.uri("nowhere/x")):
+        assert not storage.exists(uri)
+        assert storage.listing(uri) == []
+        with pytest.raises(FileNotFoundError):
+            storage.read(uri)

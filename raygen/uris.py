@@ -1,0 +1,57 @@
+"""Names of files and folders, as text: paths of this machine, and URIs, whose query stays last and which hold no credentials."""
+
+import os
+import posixpath
+import re
+
+from raygen.errors import ConfigError
+
+SECRETS = (
+    r"://[^/?#&]*:[^/?#&]*@",  # user:password@
+    r"\bs3[an]?://[^/?#]*[:@]",  # KEY:SECRET@bucket; a secret may hold a slash, and no bucket a colon
+    r"[?&][^=&]*(secret|token|passw|credential|signature|key)[^=&]*=",
+    r"[?&]sig=",
+)
+HINT = "take them out, and give them to every node: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for s3, or a role."
+
+
+def without_credentials(uri: str) -> str:
+    """The URI itself.
+
+    Raises:
+        ConfigError: If it holds credentials, which would find their way into configs, manifests and logs. The error does not tell them.
+    """
+    if "://" in uri and any(re.search(secret, uri, re.IGNORECASE) for secret in SECRETS):
+        place, query = split(uri)
+        scheme, _, rest = place.partition("://")
+        shown = rest.rpartition("@")[2] if "@" in rest else "" if ":" in rest else rest
+        raise ConfigError(f"'{scheme}://{'***@' if '@' in rest else ''}{shown or '***'}{'?***' if query else ''}' has credentials in it.", HINT)
+    return uri
+
+
+def absolute(uri: str) -> str:
+    """A path made absolute, so that workers in other directories find it; a URI stays as it is.
+
+    Raises:
+        ConfigError: If the URI holds credentials.
+    """
+    # not Path.resolve: it would follow links, which may lead elsewhere on other nodes
+    return without_credentials(uri) if "://" in uri or not uri else os.path.abspath(os.path.expanduser(uri))  # noqa: PTH100, PTH111
+
+
+def split(uri: str) -> tuple[str, str]:
+    """What comes before the query of a URI, and the query with its question mark; a path has none."""
+    place, mark, query = uri.partition("?") if "://" in uri else (uri, "", "")
+    return place, mark + query
+
+
+def join(uri: str, *names: str) -> str:
+    """A file or folder inside another one."""
+    place, query = split(uri)
+    return posixpath.join(place, *names) + query
+
+
+def parent(uri: str) -> str:
+    """The folder that holds a file or folder."""
+    place, query = split(uri)
+    return place.rstrip("/").rpartition("/")[0] + query
