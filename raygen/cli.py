@@ -167,8 +167,8 @@ def _tune(args) -> dict:
     done = tuning.tune(config, shlex.join(["raygen", *args.arguments]), _say)
     for line in search_lines.lines(done.search):
         _say(line)
-    _say(f"Model {done.model} ({done.fingerprint}); the search: {page}; its best settings: {best}")
     page, best = (uris.join(done.folder, name) for name in (tuning.PAGE, tuning.BEST))
+    _say(f"Model {done.model} ({done.fingerprint}); the search: {page}; its best settings: {best}")
     _say(f"Next: raygen generate {done.model}, or for a longer run: raygen train {best} --set train.steps={2 * config.train.steps}")
     return asdict(done)
 
