@@ -64,6 +64,9 @@ def parser() -> argparse.ArgumentParser:
     generate = verb("generate", _generate, "write synthetic rows as Parquet; resumes an unfinished generation")
     generate.add_argument("config", metavar="CONFIG.toml|MODEL", help="a config, or a model folder")
     _with_rows(generate)
+    verify = verb("verify", _verify, "rows, hash and schema of every shard of a folder against its manifest")
+    verify.add_argument("folder", metavar="FOLDER", help="that raygen generate wrote")
+    verify.add_argument("--mend", action="store_true", help="delete the shards that are not as the manifest says, and make them again")
     evaluate = verb("evaluate", _evaluate, "compare synthetic rows with real ones: scores, a report, a gate")
     evaluate.add_argument("config", metavar="CONFIG.toml|MODEL", nargs="?", help="a config, or a model folder; or --real and --synthetic")
     evaluate.add_argument("--real", help="real rows in place of data.source")
@@ -164,6 +167,18 @@ def _generate(args) -> dict:
     kept = f", {done.kept} of them were there before" if done.kept else ""
     _say(f"Wrote {done.rows:,} rows in {done.shards:,} shard(s){kept} and {done.bytes / 1e6:,.1f} MB to {done.folder} in {done.seconds:.0f} s.")
     return asdict(done)
+
+
+def _verify(args) -> dict:
+    from raygen import verification
+
+    done = verification.verify(args.folder, args.mend, _say)
+    state = ", ".join(f"{count:,} {kind}" for kind, count in done.found.items()) or "all as the manifest says"
+    mended = f", {done.mended:,} of them made again" if args.mend else ""
+    _say(f"{done.rows:,} rows in {done.shards:,} whole shard(s){mended}, {done.bytes / 1e6:,.1f} MB, in {done.seconds:.0f} s: {state}.")
+    if done.found.keys() - {"surplus"}:
+        _say(f"To mend it, run: {shlex.join(['raygen', 'verify', args.folder, '--mend'])}")
+    return asdict(done) | {"passed": done.passed}
 
 
 def _evaluate(args) -> dict:

@@ -16,7 +16,7 @@ MAX_LINES = 350
 
 # From low to high: a module may import those before it.
 LEVELS = [
-    ["errors", "config", "storage", "streams", "shards", "batches", "metrics"],
+    ["errors", "config", "storage", "streams", "shards", "manifest", "progress", "batches", "metrics"],
     ["scores", "neighbors", "utility", "privacy", "fidelity", "coverage", "scoring"],
     ["arrow", "stats", "ranges", "matching", "moments", "tally", "comparison"],
     ["page", "svg", "latent_words", "defects", "latent_lines", "latent_figures", "latent_page"],
@@ -24,16 +24,18 @@ LEVELS = [
     ["schema", "blocks", "gaussian_block", "codec", "source", "foreign"],
     ["gaussians", "model", "mixture", "flow_network", "flow", "latent", "decoding", "loop", "latent_report", "artifact"],
     ["convention", "examination", "resynthesis"],
-    ["cluster", "data", "worker", "training", "generation", "real_rows", "synthetic_rows", "evaluation"],
+    ["cluster", "data", "worker", "training", "generation", "verification", "real_rows", "synthetic_rows", "evaluation"],
     ["planning", "inspection", "starter", "demo", "diagnosis", "cli"],
 ]
 ORDER = list(itertools.chain(*LEVELS))
-ON_RAY = {"cluster", "data", "worker", "training", "generation", "evaluation", "planning"}
+ON_RAY = {"cluster", "data", "worker", "training", "generation", "verification", "evaluation", "planning"}
 WITHOUT_TENSORFLOW = {
     "errors",
     "config",
     "storage",
     "shards",
+    "manifest",
+    "progress",
     "batches",
     "metrics",
     "scores",

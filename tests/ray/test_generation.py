@@ -30,12 +30,13 @@ def generate(trained, folder, settings=None, say=silent, **given):
 
 
 def hashes(folder) -> dict[str, str]:
-    """SHA-256 of each file but the manifest, which tells what was made anew."""
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in Path(folder).iterdir() if p.name != "_manifest.jsonl"}
+    """SHA-256 of each file, the manifest's among them."""
+    files = (p for p in Path(folder).rglob("*") if p.is_file())
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
-def manifest(folder) -> list[dict]:
-    return [json.loads(line) for line in (Path(folder) / "_manifest.jsonl").read_text().splitlines()]
+def shards(folder) -> dict[str, str]:
+    return {name: digest for name, digest in hashes(folder).items() if name.endswith(".parquet")}
 
 
 def rows(folder):
@@ -60,9 +61,13 @@ def large(trained, tmp_path_factory) -> Path:
 
 
 def test_the_manifest_tells_rows_bytes_and_hash_of_each_file(one_actor, trained):
-    header, *lines = manifest(one_actor)
+    header = json.loads((one_actor / "_manifest.json").read_text())
+    parts = sorted((one_actor / "_manifest").iterdir())
+    lines = [json.loads(line) for part in parts for line in part.read_text().splitlines()]
+    assert [part.name for part in parts] == [f"{i:08d}-{i:08d}.jsonl" for i in range(5)]
     assert header["fingerprint"] == trained.training.fingerprint
-    assert (header["rows"], header["seed"], header["shards"]) == (ROWS, 0, len(lines))
+    assert (header["rows"], header["seed"], header["shards"], header["parts"]) == (ROWS, 0, 5, 5)
+    assert header["schema"]["age"] == "int64" and len(header["schema"]) == 15
     assert [line["shard"] for line in lines] == list(range(5))
     assert [line["rows"] for line in lines] == [1100, 1100, 1100, 1100, 600]
     for line in lines:
@@ -71,7 +76,9 @@ def test_the_manifest_tells_rows_bytes_and_hash_of_each_file(one_actor, trained)
         assert hashlib.sha256(content).hexdigest() == line["sha256"]
         assert pq.read_metadata(one_actor / line["file"]).num_rows == line["rows"]
     assert header["bytes"] == sum(line["bytes"] for line in lines)
-    assert {p.name for p in one_actor.iterdir()} == {"_run.json", "_manifest.jsonl", *(line["file"] for line in lines)}
+    whole = b"".join(part.read_bytes() for part in parts)
+    assert int(header["hash"], 16) == sum(int(hashlib.sha256(line).hexdigest(), 16) for line in whole.splitlines(keepends=True)) % 2**256
+    assert {p.name for p in one_actor.iterdir()} == {"_run.json", "_manifest.json", "_manifest", *(line["file"] for line in lines)}
 
 
 def test_rows_have_the_columns_and_types_of_the_table(one_actor, table):
@@ -119,13 +126,13 @@ def test_running_again_makes_only_what_is_missing(trained, one_actor, tmp_path):
     (out / "part-00000002.parquet").write_bytes(whole[: len(whole) // 2])
     (out / "part-00000003.parquet").write_bytes(b"")
     (out / "_tmp-0123-part-00000001.parquet").write_bytes(whole[:1000])
-    (out / "_manifest.jsonl").unlink()
+    shutil.rmtree(out / "_manifest")
+    (out / "_manifest.json").unlink()
     before = {name: (out / name).stat().st_mtime_ns for name in ("part-00000000.parquet", "part-00000004.parquet")}
     done = generate(trained, out)
     assert (done.rows, done.shards, done.kept) == (ROWS, 5, 2)
     assert hashes(out) == hashes(one_actor)
     assert {name: (out / name).stat().st_mtime_ns for name in before} == before
-    assert [line["made"] for line in manifest(out)[1:]] == [False, True, True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -204,14 +211,14 @@ def test_a_full_disk_keeps_what_was_finished(trained, tmp_path, toml, run_cli):
         assert "OutputError" in err
         assert "No space left on device" in err
         kept = hashes(disk / "out")
-        assert 2 <= len(kept) < 7
-        assert not [name for name in kept if name.startswith("_tmp")]
-        assert {p.name for p in (disk / "out").glob("*.parquet")} == kept.keys() - {"_run.json"}
+        finished = shards(disk / "out")
+        assert 1 <= len(finished) < 6
+        assert kept.keys() - finished.keys() == {"_run.json", *(f"_manifest/{i:08d}-{i:08d}.jsonl" for i in range(len(finished)))}
 
         subprocess.run(["mount", "-o", "remount,size=10m", disk], check=True, capture_output=True)
         status, out, err = run_cli("generate", config, "--out", disk / "out")
         assert status == 0, err
-        assert f"{len(kept) - 1} of them were there before" in out
+        assert f"{len(finished)} of them were there before" in out
         assert rows(disk / "out").num_rows == 60_000
         assert kept.items() <= hashes(disk / "out").items()
     finally:
@@ -245,14 +252,14 @@ def test_a_generation_that_lost_its_driver_twice_goes_on_where_it_was(trained, l
     assert f"to go on, run: raygen generate {config} --out {out}" in interrupted.output
     assert "Traceback" not in interrupted.output
     assert interrupted.wait_for_no_others() == []
-    assert not (out / "_manifest.jsonl").exists()
+    assert not (out / "_manifest.json").exists()
 
     killed = raygen_command(*command)
     killed.wait_for("/1,200,000 rows")
     killed.send(signal.SIGKILL)
     assert killed.finish() == -signal.SIGKILL
     assert killed.wait_for_no_others() == []
-    assert not (out / "_manifest.jsonl").exists()
+    assert not (out / "_manifest.json").exists()
 
     finished = raygen_command(*command)
     assert finished.finish() == 0, finished.output
