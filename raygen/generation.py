@@ -171,7 +171,7 @@ def _run(job: Job, actors: int, say) -> tuple[Totals, int]:
         with cluster.following(board, progress.follow):
             for done in dataset.iter_rows():
                 totals, made = totals + Totals.from_dict(done), made + int(done["made"])
-                progress.finish(*(int(done[key]) for key in ("item", "rows", "made_rows")), done["node"])
+                progress.finish(int(done["item"]), int(done["rows"]), int(done["made_rows"]), done["node"])
     except Exception as error:
         failure = ray.get(board.failure.remote())
         if failure:
@@ -209,6 +209,8 @@ class _WriteShards:
         self.row_counter = Counter("raygen_generated_rows", "synthetic rows made")
         self.byte_counter = Counter("raygen_generated_bytes", "bytes of synthetic shards written")
         self.told = 0.0
+        self.item, self.done, self.untold = 0, 0, 0  # of the item at work
+        self.made: list[int] = []
         try:
             found = artifact.load(model)
             if found.fingerprint != identity["fingerprint"]:
@@ -233,12 +235,13 @@ class _WriteShards:
 
     def _item(self, first: int, last: int) -> dict:
         """Make or keep the shards of some parts, and write those parts of the manifest that are not there."""
-        self.item, self.done, self.made, self.untold = first, 0, [], 0
+        self.item, self.done, self.untold, self.made = first, 0, 0, []
         totals = Totals()
         for number in range(first, last):
             named, shards = manifest.read_part(self.folder, self.plan, number), self.plan.part(number)
             sizes = manifest.sizes(self.folder, self.plan, shards)
-            lines = [self._shard(shard, sizes, vouched) for shard, vouched in zip(shards, named or [None] * len(shards), strict=True)]
+            vouched = {line["shard"]: line for line in named or []}
+            lines = [self._shard(shard, sizes, vouched.get(shard)) for shard in shards]
             if lines != named:
                 manifest.write_part(self.folder, self.plan, number, lines)
             totals += Totals.of(lines)

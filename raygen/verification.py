@@ -1,6 +1,5 @@
 """`raygen verify`: rows, hash and schema of every shard against the manifest, on all CPUs of the cluster; and how to mend what is wrong."""
 
-import itertools
 import json
 import time
 from collections import Counter
@@ -80,10 +79,11 @@ def verify(folder: str, mend: bool = False, say=print) -> Verification:
 def _checked(folder: str, run: dict, plan: Plan, cpus: int, mend: bool) -> tuple[Totals, dict[str, int], list[str]]:
     import ray
 
+    def check(batch):
+        return _check(batch, folder, run, mend)
+
     items = [{"first": first, "last": last} for first, last in plan.items(max(1, cpus))]
-    dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
-        _check, fn_args=(folder, run, mend), batch_size=1, batch_format="numpy"
-    )
+    dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(check, batch_size=1)
     totals, whole, found, problems = Totals(), Totals(), Counter[str](), list[str]()
     for done in dataset.iter_rows():
         totals, whole = totals + Totals.from_dict(json.loads(done["named"])), whole + Totals.from_dict(json.loads(done["whole"]))
@@ -117,7 +117,9 @@ def _check(batch: dict, folder: str, run: dict, mend: bool) -> dict:
         named += Totals.of(lines or [])
         if lines is None:
             problems.append(("manifest", f"Part '{plan.part_name(number)}' of the manifest is missing or damaged: {len(shards):,} shard(s)."))
-        for shard, line in zip(shards, lines or itertools.repeat(None)):
+        by_shard = {line["shard"]: line for line in lines or []}
+        for shard in shards:
+            line = by_shard.get(shard)
             problem = _shard_problem(folder, run, plan, shard, line, sizes.get(plan.name(shard)))
             if problem:
                 problems.append(problem)
@@ -126,7 +128,7 @@ def _check(batch: dict, folder: str, run: dict, mend: bool) -> dict:
                     filesystem.delete_file(path)
             elif line:
                 whole += Totals.of([line])
-        problems += [("surplus", f"'{name}' is not of this generation: move it away.") for name in _surplus(folder, plan, shards)]
+        problems += [("surplus", f"'{name}' is not of this generation: move it away.") for name in surplus(folder, plan, shards)]
     found = Counter(kind for kind, _ in problems)
     answer = {"named": named.to_dict(), "whole": whole.to_dict(), "found": found, "problems": [text for _, text in problems[:MAX_MESSAGES]]}
     return {key: [json.dumps(value)] for key, value in answer.items()}
@@ -155,7 +157,7 @@ def _shard_problem(folder: str, run: dict, plan: Plan, shard: int, line: dict | 
     return None
 
 
-def _surplus(folder: str, plan: Plan, shards: range) -> list[str]:
+def surplus(folder: str, plan: Plan, shards: range) -> list[str]:
     """What lies in the folders of these shards and is no shard: looked for where the first shard of a folder is checked."""
     found = []
     for shard in shards:

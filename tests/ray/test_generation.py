@@ -5,6 +5,7 @@ import json
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.dataset as pads
@@ -135,6 +136,19 @@ def test_running_again_makes_only_what_is_missing(trained, one_actor, tmp_path):
     assert {name: (out / name).stat().st_mtime_ns for name in before} == before
 
 
+def test_a_shard_that_nothing_vouches_for_is_read_to_its_end(trained, one_actor, tmp_path):
+    """Its part of the manifest is lost, and its rows were edited: the pages' checksums tell."""
+    out = shutil.copytree(one_actor, tmp_path / "out")
+    for number in (1, 2):
+        (out / "_manifest" / f"{number:08d}-{number:08d}.jsonl").unlink()
+    content = bytearray((out / "part-00000002.parquet").read_bytes())
+    content[len(content) // 3] ^= 1
+    (out / "part-00000002.parquet").write_bytes(content)
+    done = generate(trained, out)
+    assert done.kept == 4
+    assert hashes(out) == hashes(one_actor)
+
+
 @pytest.mark.parametrize(
     ("change", "difference"),
     [
@@ -254,7 +268,7 @@ def test_a_generation_that_lost_its_driver_twice_goes_on_where_it_was(trained, l
     assert interrupted.wait_for_no_others() == []
     assert not (out / "_manifest.json").exists()
 
-    killed = raygen_command(*command)
+    killed = raygen_command(*command, "--set", "generate.num_actors=2")  # another number of actors
     killed.wait_for("/1,200,000 rows")
     killed.send(signal.SIGKILL)
     assert killed.finish() == -signal.SIGKILL
@@ -266,6 +280,52 @@ def test_a_generation_that_lost_its_driver_twice_goes_on_where_it_was(trained, l
     assert "1,200,000 rows in 16 shard(s)" in finished.output
     assert "were there before" in finished.output
     assert hashes(out) == hashes(large)
+
+
+def test_two_drivers_on_one_folder_make_the_rows_of_one(trained, large, tmp_path, toml, raygen_command):
+    config = toml(trained.config.override(LARGE))
+    out = tmp_path / "out"
+    both = [raygen_command("generate", config, "--out", str(out), "--set", f"generate.num_actors={actors}") for actors in (1, 2)]
+    for one in both:
+        assert one.finish() == 0, one.output
+    assert hashes(out) == hashes(large)
+
+
+NODES = """
+import sys
+import ray
+import raygen
+from raygen import cluster
+from ray.cluster_utils import Cluster
+
+cluster.prepare_environment(cluster.ENVIRONMENT | cluster.DRIVER_ENVIRONMENT)
+config, out = sys.argv[1:]
+memory = {"object_store_memory": 80_000_000}
+nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, **memory})
+lost = nodes.add_node(num_cpus=1, **memory)
+ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
+killed = []
+
+
+def say(line):
+    print(line, flush=True)
+    if "/1,200,000 rows" in line and not killed:
+        killed.append(nodes.remove_node(lost, allow_graceful=False))
+
+
+done = raygen.generate(raygen.Config.load(config), out=out, say=say)
+print("lost a node:", len(killed), len([node for node in ray.nodes() if node["Alive"]]), flush=True)
+ray.shutdown()
+nodes.shutdown()
+"""
+
+
+def test_a_lost_node_changes_nothing(trained, large, tmp_path, toml, command):
+    config = toml(trained.config.override(LARGE | {"generate.num_actors": 2}))
+    cluster = command(sys.executable, "-c", NODES, config, str(tmp_path / "out"))
+    assert cluster.finish() == 0, cluster.output
+    assert "lost a node: 1 1" in cluster.output
+    assert hashes(tmp_path / "out") == hashes(large)
 
 
 def test_a_model_that_changes_on_the_way_is_an_error(trained, tmp_path):
