@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import pyarrow.dataset as pads
@@ -293,6 +296,8 @@ def test_two_drivers_on_one_folder_make_the_rows_of_one(trained, large, tmp_path
 
 NODES = """
 import sys
+import time
+import urllib.request
 import ray
 import raygen
 from raygen import cluster
@@ -342,3 +347,19 @@ def test_a_model_that_changes_on_the_way_is_an_error(trained, tmp_path):
 
     with pytest.raises(GenerationError, match="changed while rows were generated"):
         raygen.generate(str(model), rows=10, out=str(tmp_path / "out"), say=say)
+
+
+def test_ray_counts_rows_and_bytes(trained, tmp_path):
+    """The counters reach the port that Prometheus reads, which Ray fills every ten seconds."""
+    import ray
+
+    done = generate(trained, tmp_path / "out")
+    (node,) = ray.nodes()
+    url = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
+    end, found = time.monotonic() + 60, {}
+    while len(found) < 2 and time.monotonic() < end:
+        text = urllib.request.urlopen(url, timeout=10).read().decode()
+        found = {kind: re.findall(rf"^ray_raygen_generated_{kind}_total{{.*}} (\S+)$", text, re.MULTILINE) for kind in ("rows", "bytes")}
+        found = {kind: sum(map(float, values)) for kind, values in found.items() if values}
+        time.sleep(0.5)
+    assert found["rows"] >= done.rows and found["bytes"] >= done.bytes
