@@ -62,6 +62,9 @@ def test_totals_are_the_same_in_any_order_and_change_with_any_line():
     parts = [Totals.of(lines(PLAN, number)) for number in range(4)]
     sums = {sum(order, Totals()) for order in itertools.permutations(parts)}
     assert sums == {Totals.of([line for number in range(4) for line in lines(PLAN, number)])}
+    for count in range(5, 25):
+        parts.append(Totals.of(lines(PLAN, count)))
+        assert 0 <= sum(parts, Totals()).hash == sum(part.hash for part in parts) % 2**256
     (total,) = sums
     assert (total.rows, total.shards, total.bytes) == (120, 12, 12 * 100 + sum(range(12)))
     assert Totals.from_dict(json.loads(json.dumps(total.to_dict()))) == total

@@ -1,7 +1,7 @@
 """The plan of a generation: shards tile the rows, items tile the shards, blocks cover a shard."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from raygen.shards import FILES_PER_FOLDER, ITEMS_PER_ACTOR, MAX_PARTS, Plan, blocks
@@ -90,6 +90,7 @@ def test_parts_are_few_and_of_equal_size(num_shards):
 
 
 @patient
+@example(Plan(5, 10), 1.0, 5.0)
 @given(PLANS, st.floats(0.01, 1000), st.floats(1, 1000))
 def test_the_fewest_actors_that_finish_in_time(plan, seconds, rows_per_second):
     actors = plan.actors_within(seconds, rows_per_second)

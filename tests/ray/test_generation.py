@@ -294,6 +294,26 @@ def test_two_drivers_on_one_folder_make_the_rows_of_one(trained, large, tmp_path
     assert hashes(out) == hashes(large)
 
 
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_temporary_file_that_another_driver_swept_away(finished, trained, tmp_path):
+    """It sweeps once all shards are there: then ours is. If it is not, somebody else deleted the file, and that is an error."""
+    settings, swept = {"generate.rows": 400_000, "generate.rows_per_shard": 400_000}, []
+    generate(trained, tmp_path / "theirs", settings)
+
+    def say(line):
+        if "/400,000 rows" in line and not swept:
+            if finished:
+                shutil.copy(tmp_path / "theirs" / "part-00000000.parquet", tmp_path / "ours")
+            swept.extend(path.unlink() for path in (tmp_path / "ours").glob("_tmp-*"))
+
+    if not finished:
+        with pytest.raises(OutputError, match="cannot be written"):
+            generate(trained, tmp_path / "ours", settings, say)
+    generate(trained, tmp_path / "ours", settings, say)
+    assert swept == [None]
+    assert hashes(tmp_path / "ours") == hashes(tmp_path / "theirs")
+
+
 NODES = """
 import sys
 import time
