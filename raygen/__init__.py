@@ -14,6 +14,7 @@ _HOMES = {
     "train": "raygen.training",
     "tune": "raygen.tuning",
     "generate": "raygen.generation",
+    "verify": "raygen.verification",
     "evaluate": "raygen.evaluation",
     "plan": "raygen.planning",
     "inspect": "raygen.inspection",

@@ -67,6 +67,9 @@ def parser() -> argparse.ArgumentParser:
     generate = verb("generate", _generate, "write synthetic rows as Parquet; resumes an unfinished generation")
     generate.add_argument("config", metavar="CONFIG.toml|MODEL", help="a config, or a model folder")
     _with_rows(generate)
+    verify = verb("verify", _verify, "rows, hash and schema of every shard of a folder against its manifest")
+    verify.add_argument("folder", metavar="FOLDER", help="that raygen generate wrote")
+    verify.add_argument("--mend", action="store_true", help="delete the shards that are not as the manifest says, and make them again")
     evaluate = verb("evaluate", _evaluate, "compare synthetic rows with real ones: scores, a report, a gate")
     evaluate.add_argument("config", metavar="CONFIG.toml|MODEL", nargs="?", help="a config, or a model folder; or --real and --synthetic")
     evaluate.add_argument("--real", help="real rows in place of data.source")
@@ -81,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
     plan = verb("plan", _plan, "what training and generating would take; runs neither")
     plan.add_argument("config", metavar="CONFIG.toml|MODEL", help="a config, or a model folder")
     _with_rows(plan)
+    plan.add_argument("--within", type=_seconds, default=3600.0, metavar="TIME", help="tell what finishes in 90s, 30m, 1h (default) or 2d")
     inspect = verb("inspect", _inspect, "columns, training and latent report of a model")
     inspect.add_argument("model", metavar="MODEL")
     doctor = verb("doctor", _doctor, "the latent report of someone else's Keras VAE: what is wrong, where to draw z from, rows drawn so")
@@ -122,8 +126,37 @@ def _rows(text: str) -> int:
     return int(text) if text.isdigit() else int(value)
 
 
+def _seconds(text: str) -> float:
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+    try:
+        value = float(text[:-1]) * units[text[-1]]
+    except (ValueError, KeyError, IndexError):
+        value = 0.0
+    if not 0 < value < 1e10:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 90s, 30m, 1h or 2d")
+    return value
+
+
+class Terminal:
+    """Prints lines; `redraw` shows one in place of the last that it showed."""
+
+    drawn = False
+
+    def __call__(self, line: str) -> None:
+        print("\n" * self.drawn + line, flush=True)
+        self.drawn = False
+
+    def redraw(self, line: str) -> None:
+        print(f"\r\x1b[K{line}", end="", flush=True)
+        self.drawn = True
+
+
 def _say(line: str) -> None:
     print(line, flush=True)
+
+
+def _say_or_redraw():
+    return Terminal() if sys.stdout.isatty() else _say
 
 
 def _config_or_model(args) -> Config | str:
@@ -176,10 +209,22 @@ def _tune(args) -> dict:
 def _generate(args) -> dict:
     from raygen import generation
 
-    done = generation.generate(_config_or_model(args), args.rows, args.seed, args.out, args.sampler, _say)
+    done = generation.generate(_config_or_model(args), args.rows, args.seed, args.out, args.sampler, say := _say_or_redraw())
     kept = f", {done.kept} of them were there before" if done.kept else ""
-    _say(f"Wrote {done.rows:,} rows in {done.shards:,} shard(s){kept} and {done.bytes / 1e6:,.1f} MB to {done.folder} in {done.seconds:.0f} s.")
+    say(f"Wrote {done.rows:,} rows in {done.shards:,} shard(s){kept} and {done.bytes / 1e6:,.1f} MB to {done.folder} in {done.seconds:.0f} s.")
     return asdict(done)
+
+
+def _verify(args) -> dict:
+    from raygen import verification
+
+    done = verification.verify(args.folder, args.mend, _say_or_redraw())
+    state = ", ".join(f"{count:,} {kind}" for kind, count in done.found.items()) or "all as the manifest says"
+    mended = f", {done.mended:,} of them made again" if args.mend else ""
+    _say(f"{done.rows:,} rows in {done.shards:,} whole shard(s){mended}, {done.bytes / 1e6:,.1f} MB, in {done.seconds:.0f} s: {state}.")
+    if done.found.keys() - {"surplus"}:
+        _say(f"To mend it, run: {shlex.join(['raygen', 'verify', args.folder, '--mend'])}")
+    return asdict(done) | {"passed": done.passed}
 
 
 def _evaluate(args) -> dict:
@@ -214,7 +259,7 @@ def _limit(text: str) -> tuple[str, float]:
 def _plan(args) -> dict:
     from raygen import planning
 
-    return planning.plan(_config_or_model(args), args.rows, args.seed, args.out, args.sampler, _say)
+    return planning.plan(_config_or_model(args), args.rows, args.seed, args.out, args.sampler, args.within, _say)
 
 
 def _inspect(args) -> dict:

@@ -205,9 +205,12 @@ class Board:
 
 
 def new_board():
+    """A Board on the driver's own node, so that it is lost with the driver only."""
     import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    return ray.remote(num_cpus=0)(Board).remote()
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return ray.remote(num_cpus=0, scheduling_strategy=here)(Board).remote()
 
 
 @contextlib.contextmanager

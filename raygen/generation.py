@@ -8,16 +8,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from raygen import artifact, cluster, shards, storage
-from raygen.config import Config
+from raygen import artifact, cluster, manifest, shards, storage
+from raygen.config import Config, Generate
 from raygen.errors import ConfigError, GenerationError, OutputError, RaygenError
 from raygen.latent import NAIVE
+from raygen.manifest import Totals
+from raygen.progress import Progress
 from raygen.shards import Plan
 from raygen.training import settled
 
-RUN = "_run.json"
-MANIFEST = "_manifest.jsonl"
 GROUP_BLOCKS = 64  # blocks of rows in a Parquet row group
+TELL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -52,30 +53,68 @@ def generate(
     """
     model, settings = located(config, rows, seed, sampler)
     folder = storage.absolute(out) if out else storage.join(storage.parent(storage.absolute(model)), "synthetic")
-    plan = Plan(settings.rows, settings.rows_per_shard)
-    found = artifact.load(model)
-    found.codec.schema.check_ids(plan.rows)
-    found = drawing_from(found, settings.sampler)
-    if found.sampler == NAIVE:
+    return written(Job.of(model, settings, folder), say)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that a generation is made from, checked: the model to draw from, its settings, and whose folder it is."""
+
+    found: artifact.Artifact
+    settings: Generate
+    plan: Plan
+    folder: str
+
+    @classmethod
+    def of(cls, model: str, settings: Generate, folder: str) -> "Job":
+        plan, found = Plan(settings.rows, settings.rows_per_shard), artifact.load(model)
+        found.codec.schema.check_ids(plan.rows)
+        return cls(drawing_from(found, settings.sampler), settings, plan, folder)
+
+    @property
+    def identity(self) -> dict:
+        """What the bytes of the shards are a function of."""
+        drawn = {"fingerprint": self.found.fingerprint, "sampler": self.found.sampler, "seed": self.settings.seed}
+        return {**drawn, **asdict(self.plan), "compression": self.settings.compression}
+
+    @property
+    def told(self) -> dict:
+        """What is written beside the identity, to make the same again."""
+        columns = {field.name: str(field.type) for field in self.found.codec.schema.output}
+        return {"model": self.found.uri, "schema": columns}
+
+
+def begun(folder: str) -> Job:
+    """The generation that a folder was begun by, to go on with it.
+
+    Raises:
+        OutputError: If the folder holds none.
+        ModelError: If its model is not where it was.
+    """
+    run = manifest.read_run(folder)
+    config = Config.from_dict(artifact.read_index(run["model"])["config"])
+    job = Job.of(run["model"], config.override({f"generate.{k}": run[k] for k in Generate.model_fields if k in run}).generate, folder)
+    manifest.claim(folder, job.identity, job.told)
+    return job
+
+
+def written(job: Job, say) -> Generation:
+    """Make what is missing of a generation (see `generate`)."""
+    plan, folder = job.plan, job.folder
+    if job.found.sampler == NAIVE:
         say("Warning: the sampler 'naive' averages z_mean and z_log_var and drops the variance of z_mean: its rows are all near one another.")
-    identity = {"fingerprint": found.fingerprint, "sampler": found.sampler, "seed": settings.seed, **asdict(plan)}
-    identity["compression"] = settings.compression
-    _claim(folder, identity)
+    manifest.claim(folder, job.identity, job.told)
     began = time.perf_counter()
     with cluster.connected() as available:
-        actors = num_actors(settings, plan, available)
-        say(f"Generating {plan.rows:,} rows in {plan.num_shards:,} shard(s) with {actors} actor(s) of {settings.cpus_per_actor} CPU(s).")
-        lines = _run(found, settings, plan, folder, identity, actors, say)
-    written = sum(line["rows"] for line in lines)
-    if written != plan.rows or len(lines) != plan.num_shards:
-        raise GenerationError(f"'{folder}' has {written:,} of {plan.rows:,} rows.", "run the same command again to make the rest.")
-    size = sum(line["bytes"] for line in lines)
-    header = {**identity, "bytes": size, "shards": plan.num_shards, "model": found.uri}
-    text = [json.dumps(line) for line in (header, *lines)]
-    _sweep(folder)
-    storage.write(storage.join(folder, MANIFEST), "\n".join([*text, ""]).encode())
-    made = sum(line["made"] for line in lines)
-    return Generation(folder, plan.rows, plan.num_shards, size, plan.num_shards - made, time.perf_counter() - began)
+        actors = num_actors(job.settings, plan, available)
+        cpus = job.settings.cpus_per_actor
+        say(f"Generating {plan.rows:,} rows in {plan.num_shards:,} shard(s) with {actors} actor(s) of {cpus} CPU(s).")
+        totals, made = _run(job, actors, say)
+    if (totals.rows, totals.shards) != (plan.rows, plan.num_shards):
+        raise GenerationError(f"'{folder}' has {totals.rows:,} of {plan.rows:,} rows.", "run the same command again to make the rest.")
+    manifest.claim(folder, job.identity, job.told)  # no other generation has taken the folder meanwhile
+    manifest.finish(folder, plan, job.identity, job.told, totals)
+    return Generation(folder, plan.rows, plan.num_shards, totals.bytes, plan.num_shards - made, time.perf_counter() - began)
 
 
 def located(config: Config | str, rows: int | None, seed: int | None, sampler: str | None = None):
@@ -113,86 +152,36 @@ def num_actors(settings, plan: Plan, available: cluster.Resources) -> int:
     return int(max(1, min(fits, plan.num_shards)))
 
 
-def _claim(folder: str, identity: dict) -> None:
-    """Mark the folder as this generation's, or refuse it.
-
-    Raises:
-        OutputError: If it holds the shards of another one, or files of someone else.
-    """
-    storage.make_folder(folder)
-    mark = storage.join(folder, RUN)
-    if not storage.exists(mark):
-        if any(i.path.endswith(".parquet") for i in storage.listing(folder)):
-            raise OutputError(f"'{folder}' holds Parquet files that raygen did not write.", "choose an empty folder with --out.")
-        storage.write_json(mark, identity)
-        return
-    try:
-        before = storage.read_json(mark)
-        differs = [f"{k} {before[k]}" for k in identity if before[k] != identity[k]]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise OutputError(f"'{mark}' is damaged: {error!r}.", "choose an empty folder with --out.") from None
-    if differs:
-        now = ", ".join(f"{k} {identity[k]}" for k in identity if before[k] != identity[k])
-        hint = "choose an empty folder with --out, or the same settings to continue it."
-        raise OutputError(f"'{folder}' holds shards of another generation ({', '.join(differs)}); this one has {now}.", hint)
-
-
-def _sweep(folder: str) -> None:
-    """Delete what killed actors left half written."""
-    for info in storage.listing(folder):
-        if info.path.rpartition("/")[2].startswith("_tmp-"):
-            filesystem, _ = storage.resolve(folder)
-            filesystem.delete_file(info.path)
-
-
-def _run(found, settings, plan: Plan, folder: str, identity: dict, actors: int, say) -> list[dict]:
-    """Make or keep every shard; the manifest's lines, by shard."""
+def _run(job: Job, actors: int, say) -> tuple[Totals, int]:
+    """Make or keep every shard; the totals, and how many shards were made. Nothing here grows with the number of shards."""
     import ray
 
     board = cluster.new_board()
-    items = [{"first": first, "last": last} for first, last in plan.items(actors)]
+    items = [{"first": first, "last": last} for first, last in job.plan.items(actors)]
     dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
         _WriteShards,
-        fn_constructor_args=(found.uri, found.fingerprint, settings.model_dump(), asdict(plan), folder, identity, board),
+        fn_constructor_args=(job.found.uri, job.settings.model_dump(), asdict(job.plan), job.folder, job.identity, board),
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=actors),
-        num_cpus=settings.cpus_per_actor,
-        num_gpus=settings.gpus_per_actor,
+        num_cpus=job.settings.cpus_per_actor,
+        num_gpus=job.settings.gpus_per_actor,
     )
-    progress = _Progress(plan.rows, say)
+    progress, totals, made = Progress(job.plan.rows, say), Totals(), 0
     try:
-        with cluster.following(board, progress.add):
-            lines = dataset.take_all()
+        with cluster.following(board, progress.follow):
+            for done in dataset.iter_rows():
+                totals, made = totals + Totals.from_dict(done), made + int(done["made"])
+                progress.finish(int(done["item"]), int(done["rows"]), int(done["made_rows"]), done["node"])
     except Exception as error:
         failure = ray.get(board.failure.remote())
         if failure:
             raise failure from error
         reason = str(error).strip().splitlines()[-1]
-        raise GenerationError(f"generation stopped: {reason}", f"finished shards stay in '{folder}': run the same command to resume.") from error
-    return sorted(lines, key=lambda line: line["shard"])
-
-
-class _Progress:
-    """Lines that say how many rows are done, how fast, and what is left."""
-
-    def __init__(self, rows: int, say, every_seconds: float = 2.0):
-        self.rows, self.say, self.every = rows, say, every_seconds
-        self.done, self.last = 0, 0.0
-        self.first: float | None = None
-
-    def add(self, counts: list[int]) -> None:
-        now = time.perf_counter()
-        if not counts:
-            return
-        if self.first is None:
-            self.first = now
-        self.done = min(self.rows, self.done + sum(counts))  # a shard that is begun again counts twice
-        if now - self.last < self.every and self.done < self.rows:
-            return
-        self.last = now
-        speed = self.done / max(now - self.first, 1e-9) if now > self.first else 0.0
-        rest = f"  {speed:11,.0f} rows/s  {(self.rows - self.done) / speed:5.0f} s left" if speed else ""
-        self.say(f"{self.done:>15,}/{self.rows:,} rows{rest}")
+        hint = f"finished shards stay in '{job.folder}': run the same command to resume."
+        raise GenerationError(f"generation stopped: {reason}", hint) from error
+    for line in progress.by_node():
+        say(line)
+    return totals, made
 
 
 def prepare_process(cpus: int, gpus: float) -> None:
@@ -207,27 +196,36 @@ def prepare_process(cpus: int, gpus: float) -> None:
 
 
 class _WriteShards:
-    """A decode actor: loads the model once, then writes shard after shard."""
+    """A decode actor: loads the model once, then makes what is missing of item after item."""
 
-    def __init__(self, model: str, fingerprint: str, settings: dict, plan: dict, folder: str, identity: dict, board):
+    def __init__(self, model: str, settings: dict, plan: dict, folder: str, identity: dict, board):
+        import ray
+        from ray.util.metrics import Counter
+
         prepare_process(settings["cpus_per_actor"], settings["gpus_per_actor"])
         self.plan, self.folder, self.identity, self.board = Plan(**plan), folder, identity, board
         self.compression = settings["compression"]
+        self.node = f"{ray.util.get_node_ip_address()} ({ray.get_runtime_context().get_node_id()[:8]})"
+        self.row_counter = Counter("raygen_generated_rows", "synthetic rows made")
+        self.byte_counter = Counter("raygen_generated_bytes", "bytes of synthetic shards written")
+        self.told = 0.0
+        self.item, self.done, self.untold = 0, 0, 0  # of the item at work
+        self.made: list[int] = []
         try:
             found = artifact.load(model)
-            if found.fingerprint != fingerprint:
+            if found.fingerprint != identity["fingerprint"]:
                 raise GenerationError(f"model '{model}' changed while rows were generated from it.", "run the command again.")
             self.rows = Rows(drawing_from(found, settings["sampler"]), settings["seed"])
         except RaygenError as error:
             self._fail(error)
 
     def __call__(self, batch: dict) -> dict:
-        shard_numbers = [s for a, b in zip(batch["first"], batch["last"], strict=True) for s in range(a, b)]
         try:
-            lines = [self._shard(int(s)) for s in shard_numbers]
+            ((first, last),) = zip(batch["first"], batch["last"], strict=True)
+            return {key: [value] for key, value in self._item(int(first), int(last)).items()}
         except RaygenError as error:
             self._fail(error)
-        return {key: [line[key] for line in lines] for key in lines[0]}
+            raise
 
     def _fail(self, error: RaygenError):
         import ray
@@ -235,33 +233,69 @@ class _WriteShards:
         ray.get(self.board.fail.remote(error))
         raise error
 
-    def _shard(self, shard: int) -> dict:
-        """Write a shard, unless it is there already; its line of the manifest."""
+    def _item(self, first: int, last: int) -> dict:
+        """Make or keep the shards of some parts, and write those parts of the manifest that are not there."""
+        self.item, self.done, self.untold, self.made = first, 0, 0, []
+        totals = Totals()
+        for number in range(first, last):
+            named, shards = manifest.read_part(self.folder, self.plan, number), self.plan.part(number)
+            sizes = manifest.sizes(self.folder, self.plan, shards)
+            vouched = {line["shard"]: line for line in named or []}
+            lines = [self._shard(shard, sizes, vouched.get(shard)) for shard in shards]
+            if lines != named:
+                manifest.write_part(self.folder, self.plan, number, lines)
+            totals += Totals.of(lines)
+        self._tell(0, 0)
+        made_rows = sum(b - a for a, b in map(self.plan.span, self.made))
+        return {"item": first, "node": self.node, "made": len(self.made), "made_rows": made_rows, **totals.to_dict()}
+
+    def _shard(self, shard: int, sizes: dict[str, int], vouched: dict | None) -> dict:
+        """Write a shard, unless it is there already; its line of the manifest.
+
+        A file of the length that the manifest tells is taken as it is; one that no part vouches for yet is read from end to end.
+        """
         first, last = self.plan.span(shard)
         name = self.plan.name(shard)
         uri = storage.join(self.folder, name)
         mark = json.dumps({**self.identity, "shard": shard}).encode()
-        digest = finished_hash(uri, mark, last - first)
-        made = digest is None
-        if made:
-            digest = self._write(uri, first, last, mark)
-        else:
-            self.board.add.remote(last - first)
-        filesystem, path = storage.resolve(uri)
-        size = filesystem.get_file_info(path).size
-        return {"shard": shard, "file": name, "rows": last - first, "bytes": size, "sha256": digest, "made": made}
+        if name in sizes and vouched and vouched["bytes"] == sizes[name]:
+            self._tell(last - first, 0)
+            return vouched
+        if name in sizes and not vouched and manifest.whole(uri, mark, last - first):
+            self._tell(last - first, 0)
+            return manifest.line(self.plan, shard, sizes[name], storage.sha256(uri))
+        try:
+            size, digest = self._write(uri, first, last, mark)
+        except OutputError as error:
+            if isinstance(error.__cause__, FileNotFoundError) and manifest.whole(uri, mark, last - first):
+                return self._shard(shard, manifest.sizes(self.folder, self.plan, range(shard, shard + 1)), None)
+            raise  # else another driver has finished this generation, and swept our temporary file away
+        self.byte_counter.inc(size)
+        self.made.append(shard)
+        return manifest.line(self.plan, shard, size, digest)
 
-    def _write(self, uri: str, first: int, last: int, mark: bytes) -> str:
+    def _write(self, uri: str, first: int, last: int, mark: bytes) -> tuple[int, str]:
         schema = self.rows.schema.with_metadata({b"raygen": mark})
         with storage.whole(uri) as stream:
             sink = storage.Hashing(stream)
-            with pq.ParquetWriter(pa.PythonFile(sink, mode="w"), schema, compression=self.compression) as writer:
+            options = {"compression": self.compression, "write_page_checksum": True}
+            with pq.ParquetWriter(pa.PythonFile(sink, mode="w"), schema, **options) as writer:
                 group = GROUP_BLOCKS * self.rows.block_rows
                 for start in range(first, last, group):
                     stop = min(start + group, last)
                     writer.write_table(self.rows.table(start, stop).replace_schema_metadata(schema.metadata), row_group_size=group)
-                    self.board.add.remote(stop - start)
-        return sink.hexdigest()
+                    self.row_counter.inc(stop - start)
+                    self._tell(stop - start, stop - start)
+            size = stream.tell()
+        return size, sink.hexdigest()
+
+    def _tell(self, done: int, made: int) -> None:
+        """Tell the board, twice a second at most."""
+        self.done, self.untold = self.done + done, self.untold + made
+        now = time.perf_counter()
+        if now - self.told >= TELL_SECONDS or not done:
+            self.board.add.remote((self.item, self.done, self.untold))
+            self.told, self.untold = now, 0
 
 
 class Rows:
@@ -289,17 +323,3 @@ class Rows:
             rows = slice(at, at := at + stop - start)
             codes[rows], position[rows] = (drawn[start:stop] for drawn in self.decoder.block(number))
         return self.codec.decode(codes, position, first)
-
-
-def finished_hash(uri: str, mark: bytes, rows: int) -> str | None:
-    """SHA-256 of a finished shard with this mark and so many rows; None if it is missing, truncated or of another run."""
-    filesystem, path = storage.resolve(uri)
-    if not storage.exists(uri):
-        return None
-    try:
-        with filesystem.open_input_file(path) as file:
-            footer = pq.read_metadata(file)
-    except (pa.ArrowException, OSError):
-        return None  # not a whole Parquet file: it is made again
-    whole = footer.num_rows == rows and (footer.metadata or {}).get(b"raygen") == mark
-    return storage.sha256(uri) if whole else None

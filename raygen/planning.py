@@ -5,13 +5,26 @@ import time
 
 from raygen import artifact, cluster, data, generation, training
 from raygen.config import Config
+from raygen.progress import duration
 from raygen.shards import Plan
 
 
 def plan(
-    config: Config | str, rows: int | None = None, seed: int | None = None, out: str | None = None, sampler: str | None = None, say=print
+    config: Config | str,
+    rows: int | None = None,
+    seed: int | None = None,
+    out: str | None = None,
+    sampler: str | None = None,
+    within: float = 3600.0,
+    say=print,
 ) -> dict:
     """Print rows, shards, bytes, workers and time of a run, and ask the cluster whether it fits; the same as a dict.
+
+    Args:
+        config: A config, or the path of a model folder.
+        rows, seed, out, sampler: As for `generate`.
+        within: Seconds that generating may take; what the cluster would need for that is told.
+        say: Called with each line.
 
     Raises:
         RaygenError: For each mistake that train or generate would refuse.
@@ -27,14 +40,21 @@ def plan(
         measured = _measured(generation.drawing_from(artifact.load(model), settings.sampler), settings) if artifact.is_model(model) else None
     answer["generate"] = {"rows": shards.rows, "shards": shards.num_shards, "actors": actors}
     line = f"Generate: {shards.rows:,} rows, seed {settings.seed}, in {shards.num_shards:,} shard(s) by {actors} actor(s)"
-    if measured:
-        speed, size = measured
-        seconds, total = shards.rows / speed / actors, size * shards.rows
-        answer["generate"] |= {"rows_per_second_of_an_actor": speed, "bytes": total, "seconds": seconds}
-        line += f"; about {total / 1e9:,.2f} GB in {seconds:,.0f} s ({speed:,.0f} rows/s for each actor, as measured now)"
+    if not measured:
+        say(line + "; how long that takes is known once there is a model.")
+        return answer
+    speed, size = measured
+    seconds, total = shards.seconds(actors, speed), size * shards.rows
+    answer["generate"] |= {"rows_per_second_of_an_actor": speed, "bytes": total, "seconds": seconds}
+    say(f"{line}; about {total / 1e9:,.2f} GB in {duration(seconds)} ({speed:,.0f} rows/s for each actor, as measured now).")
+    needed = shards.actors_within(within, speed)
+    answer["generate"] |= {"within": within, "actors_needed": needed}
+    if needed:
+        gpus = f", {needed * settings.gpus_per_actor:,.10g} GPU(s)" if settings.gpus_per_actor else ""
+        say(f"To finish in {duration(within)}: {needed:,} actor(s), {needed * settings.cpus_per_actor:,} CPU(s){gpus}.")
     else:
-        line += "; how long that takes is known once there is a model"
-    say(line + ".")
+        most, one = f"{int(within * speed):,} or less", duration(shards.rows_per_shard / speed)
+        say(f"To finish in {duration(within)}, set generate.rows_per_shard to {most}: one shard takes {one}.")
     return answer
 
 

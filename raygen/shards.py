@@ -1,10 +1,11 @@
-"""Which rows a shard holds and what its file is called: arithmetic on numbers, nothing that grows with the rows."""
+"""Which rows a shard holds, what its file is called, which shards a part of the manifest names: nothing that grows with the rows."""
 
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 FILES_PER_FOLDER = 1000
+MAX_PARTS = 4096  # of the manifest, whatever the number of shards
 ITEMS_PER_ACTOR = 32
 
 
@@ -19,6 +20,15 @@ class Plan:
     def num_shards(self) -> int:
         return -(-self.rows // self.rows_per_shard)
 
+    @property
+    def shards_per_part(self) -> int:
+        return -(-self.num_shards // MAX_PARTS)
+
+    @property
+    def num_parts(self) -> int:
+        """Parts of the manifest, the smallest unit of work; the same for any number of actors."""
+        return -(-self.num_shards // self.shards_per_part)
+
     def span(self, shard: int) -> tuple[int, int]:
         """First row of a shard, and the row after its last.
 
@@ -29,16 +39,41 @@ class Plan:
             raise IndexError(f"shard {shard} of {self.num_shards}")
         return shard * self.rows_per_shard, min(self.rows, (shard + 1) * self.rows_per_shard)
 
+    def part(self, number: int) -> range:
+        """The shards that a part of the manifest names."""
+        return range(number * self.shards_per_part, min(self.num_shards, (number + 1) * self.shards_per_part))
+
+    def part_name(self, number: int) -> str:
+        """File of a part, relative to the manifest's folder: the first and the last shard that it names."""
+        shards = self.part(number)
+        return f"{shards[0]:08d}-{shards[-1]:08d}.jsonl"
+
+    def prefix(self, shard: int) -> str:
+        """Folder of a shard below the output folder, or "" when all shards lie in that itself."""
+        return f"{shard // FILES_PER_FOLDER:06d}" if self.num_shards > FILES_PER_FOLDER else ""
+
     def name(self, shard: int) -> str:
         """File of a shard, relative to the output folder; in prefix folders when there are many."""
-        file = f"part-{shard:08d}.parquet"
-        return file if self.num_shards <= FILES_PER_FOLDER else f"{shard // FILES_PER_FOLDER:06d}/{file}"
+        return "/".join(filter(None, [self.prefix(shard), f"part-{shard:08d}.parquet"]))
+
+    def prefixes(self) -> Iterator[str]:
+        """Every folder that shards lie in."""
+        return map(self.prefix, range(0, self.num_shards if self.prefix(0) else 1, FILES_PER_FOLDER))
 
     def items(self, num_actors: int) -> list[tuple[int, int]]:
-        """Ranges of shards to hand out, at most `ITEMS_PER_ACTOR` for each actor."""
-        count = min(self.num_shards, num_actors * ITEMS_PER_ACTOR)
-        edges = [i * self.num_shards // count for i in range(count + 1)]
+        """Ranges of parts to hand out, at most `ITEMS_PER_ACTOR` for each actor."""
+        count = min(self.num_parts, num_actors * ITEMS_PER_ACTOR)
+        edges = [i * self.num_parts // count for i in range(count + 1)]
         return list(itertools.pairwise(edges))
+
+    def seconds(self, num_actors: int, rows_per_second: float) -> float:
+        """Time of so many actors: that of the one with the most shards."""
+        return min(self.rows, -(-self.num_shards // num_actors) * self.rows_per_shard) / rows_per_second
+
+    def actors_within(self, seconds: float, rows_per_second: float) -> int:
+        """Fewest actors that finish in time; 0 if one shard alone takes longer."""
+        shards_each = self.num_shards if self.rows <= seconds * rows_per_second else int(seconds * rows_per_second // self.rows_per_shard)
+        return -(-self.num_shards // shards_each) if shards_each else 0
 
 
 def blocks(first: int, last: int, block_rows: int) -> Iterator[tuple[int, int, int]]:

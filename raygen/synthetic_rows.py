@@ -1,14 +1,12 @@
 """The synthetic rows of an evaluation, raygen's or anybody's: their files, what is wrong with them, and rows at random."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from raygen import scoring, storage
-from raygen.errors import SchemaError
+from raygen import manifest, scoring, storage
+from raygen.errors import OutputError, SchemaError
 from raygen.schema import fits
 from raygen.source import Source
 
@@ -26,7 +24,7 @@ def opened(path: str) -> Source:
 
 def generation(path: str) -> dict:
     """The model's fingerprint, sampler and seed of a folder that raygen generated; empty for anybody else's."""
-    mark = storage.join(path, "_run.json")
+    mark = storage.join(path, manifest.RUN)
     try:
         return storage.read_json(mark) if storage.exists(mark) else {}
     except ValueError:
@@ -48,15 +46,15 @@ def manifest_problems(source: Source) -> list[str]:
     folder = source.uri
     rows = dict(zip(source.paths, source.count_rows(), strict=True)) if source.format == "parquet" else {}
     out = [f"Shard '{path.rpartition('/')[2]}' has no rows." for path, count in rows.items() if not count]
-    where = storage.join(folder, "_manifest.jsonl")
-    if not storage.exists(where):
-        return out + ([f"'{folder}' has no manifest: its generation has not finished."] if storage.exists(storage.join(folder, "_run.json")) else [])
     try:
-        header, *lines = [json.loads(line) for line in storage.read(where).decode().splitlines()]
-        expected = {line["file"]: line["rows"] for line in lines}
-        asked = header["rows"]
-    except (ValueError, KeyError, TypeError) as error:
-        return [*out, f"The manifest of '{folder}' cannot be read: {error!r}."]
+        header = manifest.read_header(folder)
+        if not header:
+            begun = storage.exists(storage.join(folder, manifest.RUN))
+            return out + ([f"'{folder}' has no manifest: its generation has not finished."] if begun else [])
+        lines, asked = manifest.read(folder), header["rows"]
+    except OutputError as error:
+        return [*out, error.message[0].upper() + error.message[1:]]
+    expected = dict(zip(lines["file"].to_pylist(), lines["rows"].to_pylist(), strict=True))
     _, base = storage.resolve(folder)
     there = {path.removeprefix(base).lstrip("/"): count for path, count in rows.items()}
     out += [f"The manifest names shard '{name}', which is not there." for name in sorted(expected.keys() - there.keys())]

@@ -16,7 +16,7 @@ MAX_LINES = 350
 
 # From low to high: a module may import those before it.
 LEVELS = [
-    ["errors", "uris", "config", "storage", "streams", "shards", "batches", "metrics"],
+    ["errors", "uris", "config", "storage", "streams", "shards", "manifest", "progress", "batches", "metrics"],
     ["scores", "neighbors", "utility", "privacy", "fidelity", "coverage", "scoring"],
     ["arrow", "stats", "ranges", "matching", "moments", "tally", "comparison"],
     ["page", "svg", "latent_words", "defects", "latent_lines", "latent_figures", "latent_page"],
@@ -25,18 +25,20 @@ LEVELS = [
     ["schema", "blocks", "gaussian_block", "codec", "volume", "source", "foreign"],
     ["gaussians", "model", "mixture", "flow_network", "flow", "latent", "decoding", "loop", "latent_report", "artifact", "objective"],
     ["convention", "examination", "resynthesis"],
-    ["cluster", "data", "worker", "training", "generation", "real_rows", "synthetic_rows", "evaluation"],
+    ["cluster", "data", "worker", "training", "generation", "verification", "real_rows", "synthetic_rows", "evaluation"],
     ["space", "search_record", "trial", "starter", "tuning"],
     ["planning", "inspection", "demo", "diagnosis", "cli"],
 ]
 ORDER = list(itertools.chain(*LEVELS))
-ON_RAY = {"cluster", "data", "worker", "training", "trial", "tuning", "generation", "evaluation", "planning"}
+ON_RAY = {"cluster", "data", "worker", "training", "trial", "tuning", "generation", "verification", "evaluation", "planning"}
 WITHOUT_TENSORFLOW = {
     "errors",
     "uris",
     "config",
     "storage",
     "shards",
+    "manifest",
+    "progress",
     "batches",
     "metrics",
     "scores",

@@ -13,7 +13,7 @@ import pytest
 from raygen import __version__, cli
 from raygen.config import Config
 
-VERBS = ("demo", "init", "train", "generate", "plan", "inspect", "doctor")
+VERBS = ("demo", "init", "train", "generate", "verify", "plan", "inspect", "doctor")
 
 
 def test_help_names_every_verb_and_loads_neither_ray_nor_tensorflow():
@@ -158,6 +158,41 @@ def test_inspect_shows_columns_training_and_samplers(trained, run_cli):
 
 
 @pytest.mark.ray
+def test_plan_of_a_trillion_rows_tells_what_would_finish_in_time(trained, run_cli):
+    status, out, _ = run_cli("plan", trained.model, "--rows", "1e12", "--within", "2d", "--json")
+    assert status == 0
+    assert "in 1,000,000 shard(s) by 3 actor(s)" in out
+    answer = json.loads(out.splitlines()[-1])["generate"]
+    speed, needed = answer["rows_per_second_of_an_actor"], answer["actors_needed"]
+    assert needed >= 1e12 / speed / (2 * 86_400)
+    assert f"To finish in 2.0 days: {needed:,} actor(s), {needed:,} CPU(s)." in out
+    status, out, _ = run_cli("plan", trained.model, "--rows", "1e12", "--within", "0.1s")
+    assert "To finish in 0 s, set generate.rows_per_shard to" in out
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("1h", 3600), ("1.5h", 5400), ("2d", 172_800)])
+def test_times_may_be_written_in_these_ways(text, seconds):
+    assert cli.parser().parse_args(["plan", "model", "--within", text]).within == seconds
+
+
+@pytest.mark.parametrize("text", ["", "h", "1", "0s", "-1h", "1w", "nanh", "infh"])
+def test_no_other_time_is_taken(text, run_cli):
+    status, _, err = run_cli("plan", "model", f"--within={text}")
+    assert status == 2
+    assert f"{text!r} is not a time such as 90s" in err
+
+
+def test_a_terminal_shows_progress_in_one_line_and_other_lines_below(capsys):
+    terminal = cli.Terminal()
+    terminal("Generating")
+    terminal.redraw("1/2")
+    terminal.redraw("2/2")
+    terminal("Wrote")
+    terminal("Done")
+    assert capsys.readouterr().out == "Generating\n\r\x1b[K1/2\r\x1b[K2/2\nWrote\nDone\n"
+
+
+@pytest.mark.ray
 def test_plan_tells_rows_shards_actors_and_time_and_writes_nothing(trained, toml, tmp_path, run_cli):
     before = sorted(Path(trained.config.run.folder).iterdir())
     status, out, _ = run_cli("plan", toml(trained.config), "--rows", "1e9", "--json")
@@ -167,6 +202,7 @@ def test_plan_tells_rows_shards_actors_and_time_and_writes_nothing(trained, toml
     assert "1,000,000,000 rows, seed 0, in 1,000 shard(s) by 3 actor(s)" in out
     answer = json.loads(out.splitlines()[-1])
     assert answer["generate"]["seconds"] > 0
+    assert "To finish in 60 min: " in out and answer["generate"]["actors_needed"] >= 1
     assert 5 < answer["generate"]["bytes"] / 1e9 < 100
     assert answer["train"]["rows"] == 2000
     assert sorted(Path(trained.config.run.folder).iterdir()) == before

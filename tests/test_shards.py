@@ -1,10 +1,10 @@
 """The plan of a generation: shards tile the rows, items tile the shards, blocks cover a shard."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from raygen.shards import FILES_PER_FOLDER, ITEMS_PER_ACTOR, Plan, blocks
+from raygen.shards import FILES_PER_FOLDER, ITEMS_PER_ACTOR, MAX_PARTS, Plan, blocks
 
 patient = settings(deadline=None)  # the machine may be busy
 PLANS = st.builds(Plan, st.integers(1, 3000), st.integers(1, 400))
@@ -22,9 +22,9 @@ def test_spans_tile_the_rows(plan):
 
 @patient
 @given(PLANS, st.integers(1, 20))
-def test_items_tile_the_shards(plan, num_actors):
+def test_items_tile_the_parts_and_parts_the_shards(plan, num_actors):
     items = plan.items(num_actors)
-    assert [shard for item in items for shard in range(*item)] == list(range(plan.num_shards))
+    assert [shard for item in items for part in range(*item) for shard in plan.part(part)] == list(range(plan.num_shards))
     sizes = [last - first for first, last in items]
     assert min(sizes) >= 1
     assert max(sizes) - min(sizes) <= 1
@@ -71,3 +71,31 @@ def test_a_plan_of_a_trillion_rows_is_arithmetic():
     assert plan.num_shards == 10**6
     assert plan.span(999_999) == (999_999_000_000, 10**12)
     assert len(plan.items(100)) == 100 * ITEMS_PER_ACTOR
+    assert len(plan.items(10_000)) == plan.num_parts == 4082
+    assert plan.part(plan.num_parts - 1)[-1] == 999_999
+    assert sum(1 for _ in plan.prefixes()) == 1000
+    assert plan.seconds(100, 1e5) == 1e5
+    assert plan.actors_within(3600, 1e5) == 2778
+
+
+@patient
+@given(st.integers(1, 12_000))
+def test_parts_are_few_and_of_equal_size(num_shards):
+    plan = Plan(num_shards, 1)
+    sizes = [len(plan.part(number)) for number in range(plan.num_parts)]
+    assert sum(sizes) == num_shards and len(sizes) <= MAX_PARTS
+    assert set(sizes[:-1]) <= {plan.shards_per_part} and 1 <= sizes[-1] <= plan.shards_per_part
+    names = [plan.part_name(number) for number in range(plan.num_parts)]
+    assert names == sorted(set(names))
+
+
+@patient
+@example(Plan(5, 10), 1.0, 5.0)
+@given(PLANS, st.floats(0.01, 1000), st.floats(1, 1000))
+def test_the_fewest_actors_that_finish_in_time(plan, seconds, rows_per_second):
+    actors = plan.actors_within(seconds, rows_per_second)
+    if not actors:
+        assert plan.seconds(plan.num_shards, rows_per_second) > seconds
+        return
+    assert plan.seconds(actors, rows_per_second) <= seconds * (1 + 1e-9)
+    assert actors == 1 or plan.seconds(actors - 1, rows_per_second) > seconds

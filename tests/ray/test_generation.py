@@ -2,9 +2,13 @@
 
 import hashlib
 import json
+import re
 import shutil
 import signal
 import subprocess
+import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import pyarrow.dataset as pads
@@ -30,12 +34,13 @@ def generate(trained, folder, settings=None, say=silent, **given):
 
 
 def hashes(folder) -> dict[str, str]:
-    """SHA-256 of each file but the manifest, which tells what was made anew."""
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in Path(folder).iterdir() if p.name != "_manifest.jsonl"}
+    """SHA-256 of each file, the manifest's among them."""
+    files = (p for p in Path(folder).rglob("*") if p.is_file())
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
-def manifest(folder) -> list[dict]:
-    return [json.loads(line) for line in (Path(folder) / "_manifest.jsonl").read_text().splitlines()]
+def shards(folder) -> dict[str, str]:
+    return {name: digest for name, digest in hashes(folder).items() if name.endswith(".parquet")}
 
 
 def rows(folder):
@@ -60,9 +65,13 @@ def large(trained, tmp_path_factory) -> Path:
 
 
 def test_the_manifest_tells_rows_bytes_and_hash_of_each_file(one_actor, trained):
-    header, *lines = manifest(one_actor)
+    header = json.loads((one_actor / "_manifest.json").read_text())
+    parts = sorted((one_actor / "_manifest").iterdir())
+    lines = [json.loads(line) for part in parts for line in part.read_text().splitlines()]
+    assert [part.name for part in parts] == [f"{i:08d}-{i:08d}.jsonl" for i in range(5)]
     assert header["fingerprint"] == trained.training.fingerprint
-    assert (header["rows"], header["seed"], header["shards"]) == (ROWS, 0, len(lines))
+    assert (header["rows"], header["seed"], header["shards"], header["parts"]) == (ROWS, 0, 5, 5)
+    assert header["schema"]["age"] == "int64" and len(header["schema"]) == 15
     assert [line["shard"] for line in lines] == list(range(5))
     assert [line["rows"] for line in lines] == [1100, 1100, 1100, 1100, 600]
     for line in lines:
@@ -71,7 +80,9 @@ def test_the_manifest_tells_rows_bytes_and_hash_of_each_file(one_actor, trained)
         assert hashlib.sha256(content).hexdigest() == line["sha256"]
         assert pq.read_metadata(one_actor / line["file"]).num_rows == line["rows"]
     assert header["bytes"] == sum(line["bytes"] for line in lines)
-    assert {p.name for p in one_actor.iterdir()} == {"_run.json", "_manifest.jsonl", *(line["file"] for line in lines)}
+    whole = b"".join(part.read_bytes() for part in parts)
+    assert int(header["hash"], 16) == sum(int(hashlib.sha256(line).hexdigest(), 16) for line in whole.splitlines(keepends=True)) % 2**256
+    assert {p.name for p in one_actor.iterdir()} == {"_run.json", "_manifest.json", "_manifest", *(line["file"] for line in lines)}
 
 
 def test_rows_have_the_columns_and_types_of_the_table(one_actor, table):
@@ -119,13 +130,26 @@ def test_running_again_makes_only_what_is_missing(trained, one_actor, tmp_path):
     (out / "part-00000002.parquet").write_bytes(whole[: len(whole) // 2])
     (out / "part-00000003.parquet").write_bytes(b"")
     (out / "_tmp-0123-part-00000001.parquet").write_bytes(whole[:1000])
-    (out / "_manifest.jsonl").unlink()
+    shutil.rmtree(out / "_manifest")
+    (out / "_manifest.json").unlink()
     before = {name: (out / name).stat().st_mtime_ns for name in ("part-00000000.parquet", "part-00000004.parquet")}
     done = generate(trained, out)
     assert (done.rows, done.shards, done.kept) == (ROWS, 5, 2)
     assert hashes(out) == hashes(one_actor)
     assert {name: (out / name).stat().st_mtime_ns for name in before} == before
-    assert [line["made"] for line in manifest(out)[1:]] == [False, True, True, True, False]
+
+
+def test_a_shard_that_nothing_vouches_for_is_read_to_its_end(trained, one_actor, tmp_path):
+    """Its part of the manifest is lost, and its rows were edited: the pages' checksums tell."""
+    out = shutil.copytree(one_actor, tmp_path / "out")
+    for number in (1, 2):
+        (out / "_manifest" / f"{number:08d}-{number:08d}.jsonl").unlink()
+    content = bytearray((out / "part-00000002.parquet").read_bytes())
+    content[len(content) // 3] ^= 1
+    (out / "part-00000002.parquet").write_bytes(content)
+    done = generate(trained, out)
+    assert done.kept == 4
+    assert hashes(out) == hashes(one_actor)
 
 
 @pytest.mark.parametrize(
@@ -204,14 +228,14 @@ def test_a_full_disk_keeps_what_was_finished(trained, tmp_path, toml, run_cli):
         assert "OutputError" in err
         assert "No space left on device" in err
         kept = hashes(disk / "out")
-        assert 2 <= len(kept) < 7
-        assert not [name for name in kept if name.startswith("_tmp")]
-        assert {p.name for p in (disk / "out").glob("*.parquet")} == kept.keys() - {"_run.json"}
+        finished = shards(disk / "out")
+        assert 1 <= len(finished) < 6
+        assert kept.keys() - finished.keys() == {"_run.json", *(f"_manifest/{i:08d}-{i:08d}.jsonl" for i in range(len(finished)))}
 
         subprocess.run(["mount", "-o", "remount,size=10m", disk], check=True, capture_output=True)
         status, out, err = run_cli("generate", config, "--out", disk / "out")
         assert status == 0, err
-        assert f"{len(kept) - 1} of them were there before" in out
+        assert f"{len(finished)} of them were there before" in out
         assert rows(disk / "out").num_rows == 60_000
         assert kept.items() <= hashes(disk / "out").items()
     finally:
@@ -245,20 +269,88 @@ def test_a_generation_that_lost_its_driver_twice_goes_on_where_it_was(trained, l
     assert f"to go on, run: raygen generate {config} --out {out}" in interrupted.output
     assert "Traceback" not in interrupted.output
     assert interrupted.wait_for_no_others() == []
-    assert not (out / "_manifest.jsonl").exists()
+    assert not (out / "_manifest.json").exists()
 
-    killed = raygen_command(*command)
+    killed = raygen_command(*command, "--set", "generate.num_actors=2")  # another number of actors
     killed.wait_for("/1,200,000 rows")
     killed.send(signal.SIGKILL)
     assert killed.finish() == -signal.SIGKILL
     assert killed.wait_for_no_others() == []
-    assert not (out / "_manifest.jsonl").exists()
+    assert not (out / "_manifest.json").exists()
 
     finished = raygen_command(*command)
     assert finished.finish() == 0, finished.output
     assert "1,200,000 rows in 16 shard(s)" in finished.output
     assert "were there before" in finished.output
     assert hashes(out) == hashes(large)
+
+
+def test_two_drivers_on_one_folder_make_the_rows_of_one(trained, large, tmp_path, toml, raygen_command):
+    config = toml(trained.config.override(LARGE))
+    out = tmp_path / "out"
+    both = [raygen_command("generate", config, "--out", str(out), "--set", f"generate.num_actors={actors}") for actors in (1, 2)]
+    for one in both:
+        assert one.finish() == 0, one.output
+    assert hashes(out) == hashes(large)
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_temporary_file_that_another_driver_swept_away(finished, trained, tmp_path):
+    """It sweeps once all shards are there: then ours is. If it is not, somebody else deleted the file, and that is an error."""
+    settings, swept = {"generate.rows": 400_000, "generate.rows_per_shard": 400_000}, []
+    generate(trained, tmp_path / "theirs", settings)
+
+    def say(line):
+        if "/400,000 rows" in line and not swept:
+            if finished:
+                shutil.copy(tmp_path / "theirs" / "part-00000000.parquet", tmp_path / "ours")
+            swept.extend(path.unlink() for path in (tmp_path / "ours").glob("_tmp-*"))
+
+    if not finished:
+        with pytest.raises(OutputError, match="cannot be written"):
+            generate(trained, tmp_path / "ours", settings, say)
+    generate(trained, tmp_path / "ours", settings, say)
+    assert swept == [None]
+    assert hashes(tmp_path / "ours") == hashes(tmp_path / "theirs")
+
+
+NODES = """
+import sys
+import time
+import urllib.request
+import ray
+import raygen
+from raygen import cluster
+from ray.cluster_utils import Cluster
+
+cluster.prepare_environment(cluster.ENVIRONMENT | cluster.DRIVER_ENVIRONMENT)
+config, out = sys.argv[1:]
+memory = {"object_store_memory": 80_000_000}
+nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, **memory})
+lost = nodes.add_node(num_cpus=1, **memory)
+ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
+killed = []
+
+
+def say(line):
+    print(line, flush=True)
+    if "/1,200,000 rows" in line and not killed:
+        killed.append(nodes.remove_node(lost, allow_graceful=False))
+
+
+done = raygen.generate(raygen.Config.load(config), out=out, say=say)
+print("lost a node:", len(killed), len([node for node in ray.nodes() if node["Alive"]]), flush=True)
+ray.shutdown()
+nodes.shutdown()
+"""
+
+
+def test_a_lost_node_changes_nothing(trained, large, tmp_path, toml, command):
+    config = toml(trained.config.override(LARGE | {"generate.num_actors": 2}))
+    cluster = command(sys.executable, "-c", NODES, config, str(tmp_path / "out"))
+    assert cluster.finish() == 0, cluster.output
+    assert "lost a node: 1 1" in cluster.output
+    assert hashes(tmp_path / "out") == hashes(large)
 
 
 def test_a_model_that_changes_on_the_way_is_an_error(trained, tmp_path):
@@ -275,3 +367,19 @@ def test_a_model_that_changes_on_the_way_is_an_error(trained, tmp_path):
 
     with pytest.raises(GenerationError, match="changed while rows were generated"):
         raygen.generate(str(model), rows=10, out=str(tmp_path / "out"), say=say)
+
+
+def test_ray_counts_rows_and_bytes(trained, tmp_path):
+    """The counters reach the port that Prometheus reads, which Ray fills every ten seconds."""
+    import ray
+
+    done = generate(trained, tmp_path / "out")
+    (node,) = ray.nodes()
+    url = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
+    end, found = time.monotonic() + 60, {}
+    while len(found) < 2 and time.monotonic() < end:
+        text = urllib.request.urlopen(url, timeout=10).read().decode()
+        found = {kind: re.findall(rf"^ray_raygen_generated_{kind}_total{{.*}} (\S+)$", text, re.MULTILINE) for kind in ("rows", "bytes")}
+        found = {kind: sum(map(float, values)) for kind, values in found.items() if values}
+        time.sleep(0.5)
+    assert found["rows"] >= done.rows and found["bytes"] >= done.bytes

@@ -76,6 +76,6 @@ def test_submitted_jobs_train_and_generate_and_tell_how_they_fail(submit, tiny, 
     assert "Wrote 5,000 rows in 3 shard(s)" in generated.output
 
     (told,) = (json.loads(line) for line in trained.lines if line.startswith("{"))
-    header = json.loads((tmp_path / "run" / "synthetic" / "_manifest.jsonl").read_text().splitlines()[0])
+    header = json.loads((tmp_path / "run" / "synthetic" / "_manifest.json").read_text())
     assert header["fingerprint"] == told["fingerprint"]
     assert pq.ParquetDataset(tmp_path / "run" / "synthetic").read().num_rows == 5000

@@ -1,0 +1,212 @@
+"""What vouches for the shards of a folder: whose generation it is, one line for each shard, written in parts, and a header last.
+
+_run.json                                the generation that the folder belongs to, written first
+_manifest/00000000-00000243.jsonl ...    a part: shard, file, rows, bytes and sha256, a line each, once its shards are whole
+_manifest.json                           the generation, its totals and the hash of all lines, once every part is there
+"""
+
+import hashlib
+import json
+from dataclasses import astuple, dataclass
+
+import pyarrow as pa
+import pyarrow.dataset as pads
+import pyarrow.parquet as pq
+from pyarrow import fs as pafs
+
+from raygen import storage
+from raygen.errors import GenerationError, OutputError
+from raygen.shards import FILES_PER_FOLDER, Plan
+
+RUN, HEADER, PARTS = "_run.json", "_manifest.json", "_manifest"
+KEYS = {"shard": int, "file": str, "rows": int, "bytes": int, "sha256": str}
+TEMPORARY = "_tmp-"
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over shards; `hash` is the sum of the SHA-256 of their lines modulo 2^256, the same in any order."""
+
+    rows: int = 0
+    shards: int = 0
+    bytes: int = 0
+    hash: int = 0
+
+    def __add__(self, other: "Totals") -> "Totals":
+        rows, shards, size, digest = map(sum, zip(astuple(self), astuple(other), strict=True))
+        return Totals(rows, shards, size, digest % 2**256)
+
+    @classmethod
+    def of(cls, lines: list[dict]) -> "Totals":
+        digest = sum(int(hashlib.sha256(_text(line)).hexdigest(), 16) for line in lines) % 2**256
+        return cls(sum(line["rows"] for line in lines), len(lines), sum(line["bytes"] for line in lines), digest)
+
+    def to_dict(self) -> dict:
+        return {"rows": self.rows, "shards": self.shards, "bytes": self.bytes, "hash": f"{self.hash:064x}"}
+
+    @classmethod
+    def from_dict(cls, row: dict) -> "Totals":
+        return cls(int(row["rows"]), int(row["shards"]), int(row["bytes"]), int(row["hash"], 16))
+
+
+def line(plan: Plan, shard: int, size: int, sha256: str) -> dict:
+    first, last = plan.span(shard)
+    return {"shard": shard, "file": plan.name(shard), "rows": last - first, "bytes": size, "sha256": sha256}
+
+
+def _text(line: dict) -> bytes:
+    return json.dumps({key: line[key] for key in KEYS}).encode() + b"\n"
+
+
+def _uri(folder: str, plan: Plan, number: int) -> str:
+    return storage.join(folder, PARTS, plan.part_name(number))
+
+
+def write_part(folder: str, plan: Plan, number: int, lines: list[dict]) -> None:
+    storage.write(_uri(folder, plan, number), b"".join(map(_text, lines)))
+
+
+def read_part(folder: str, plan: Plan, number: int) -> list[dict] | None:
+    """The lines of a part; None if it is not there, or not what `write_part` writes."""
+    if not storage.exists(uri := _uri(folder, plan, number)):
+        return None
+    try:
+        lines = [json.loads(text) for text in storage.read(uri).splitlines()]
+        typed = all(type(one[key]) is kind for one in lines for key, kind in KEYS.items())
+    except (ValueError, KeyError, TypeError):
+        return None
+    named = [(one["shard"], one["file"], one["rows"]) for one in lines] if typed else []
+    expected = [line(plan, shard, 0, "") for shard in plan.part(number)]
+    return lines if named == [(one["shard"], one["file"], one["rows"]) for one in expected] else None
+
+
+def read(folder: str) -> pa.Table:
+    """All lines as an Arrow table, in no order.
+
+    Raises:
+        OutputError: If a part is damaged.
+    """
+    filesystem, path = storage.resolve(storage.join(folder, PARTS))
+    types = {int: pa.int64(), str: pa.string()}
+    schema = pa.schema([(key, types[kind]) for key, kind in KEYS.items()])
+    try:
+        return pads.dataset(path, schema, "json", filesystem=filesystem).to_table()
+    except (pa.ArrowException, OSError) as error:
+        raise OutputError(f"the manifest of '{folder}' cannot be read: {error}.", f"find out more: raygen verify {folder}") from None
+
+
+def read_header(folder: str) -> dict | None:
+    """The header; None if it is not there, so that the generation has not finished.
+
+    Raises:
+        OutputError: If it is damaged.
+    """
+    uri = storage.join(folder, HEADER)
+    hint = f"find out more: raygen verify {folder}"
+    return _checked(uri, {"rows", "shards", "bytes", "hash", "parts"}, hint) if storage.exists(uri) else None
+
+
+def read_run(folder: str) -> dict:
+    """The generation that the folder belongs to.
+
+    Raises:
+        OutputError: If it belongs to none, or the file that tells so is damaged.
+    """
+    uri = storage.join(folder, RUN)
+    if not storage.exists(uri):
+        raise OutputError(f"'{folder}' holds no generation: there is no {RUN} in it.", "name a folder that raygen generate wrote.")
+    return _checked(uri, {"fingerprint", "seed", "rows", "rows_per_shard", "model", "schema"}, "choose an empty folder with --out.")
+
+
+def _checked(uri: str, keys: set[str], hint: str) -> dict:
+    try:
+        value = storage.read_json(uri)
+        missing = sorted(keys - set(value))
+    except (ValueError, TypeError) as error:
+        raise OutputError(f"'{uri}' is damaged: {error!r}.", hint) from None
+    if missing:
+        raise OutputError(f"'{uri}' is damaged: it lacks {', '.join(missing)}.", hint)
+    return value
+
+
+def claim(folder: str, identity: dict, more: dict) -> None:
+    """Mark the folder as this generation's, or refuse it.
+
+    Args:
+        identity: What has to be the same to go on with it.
+        more: What is told beside it.
+
+    Raises:
+        OutputError: If it holds the shards of another one, or files of someone else.
+    """
+    storage.make_folder(folder)
+    mark = storage.join(folder, RUN)
+    if not storage.exists(mark):
+        if any(i.path.endswith(".parquet") for i in storage.listing(folder)):
+            raise OutputError(f"'{folder}' holds Parquet files that raygen did not write.", "choose an empty folder with --out.")
+        storage.write_json(mark, identity | more)
+    before = read_run(folder)
+    differs = [key for key in identity if before.get(key) != identity[key]]
+    if differs:
+        of_another, of_this = (", ".join(f"{key} {each.get(key)}" for key in differs) for each in (before, identity))
+        hint = "choose an empty folder with --out, or the same settings to continue it."
+        raise OutputError(f"'{folder}' holds shards of another generation ({of_another}); this one has {of_this}.", hint)
+
+
+def finish(folder: str, plan: Plan, identity: dict, more: dict, totals: Totals) -> None:
+    """Write the header, after what killed actors left half written is deleted.
+
+    Raises:
+        GenerationError: If the folder was finished before with other shards: the same generation has the same bytes.
+    """
+    for prefix in plan.prefixes():
+        _sweep(storage.join(folder, prefix))
+    _sweep(storage.join(folder, PARTS))
+    header = identity | more | totals.to_dict() | {"parts": plan.num_parts}
+    try:
+        before = read_header(folder) or header
+    except OutputError:
+        before = header  # damaged: it is written anew
+    if before["hash"] != header["hash"]:
+        message = f"the shards of '{folder}' are not those that it was finished with: one was edited with its manifest, or made by other software."
+        raise GenerationError(message, f"generate into an empty folder, or delete {HEADER} to take them as they are.")
+    storage.write_json(storage.join(folder, HEADER), header)
+
+
+def entries(folder: str) -> list[pafs.FileInfo]:
+    """Files and folders directly in a folder; none if there is no such folder."""
+    filesystem, path = storage.resolve(folder)
+    return filesystem.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+
+
+def _sweep(folder: str) -> None:
+    filesystem, _ = storage.resolve(folder)
+    for info in entries(folder):
+        if info.base_name.startswith(TEMPORARY):
+            try:
+                filesystem.delete_file(info.path)
+            except FileNotFoundError:
+                continue  # another driver was there first
+
+
+def sizes(folder: str, plan: Plan, shards: range) -> dict[str, int]:
+    """Bytes of the files in the folders of these shards, by their names relative to `folder`: one listing for each folder."""
+    prefixes = dict.fromkeys(plan.prefix(shard) for shard in (*shards[::FILES_PER_FOLDER], shards[-1]))
+    found = {}
+    for prefix in prefixes:
+        for info in entries(storage.join(folder, prefix)):
+            if info.type == pafs.FileType.File:
+                found["/".join(filter(None, [prefix, info.base_name]))] = info.size
+    return found
+
+
+def whole(uri: str, mark: bytes, rows: int) -> bool:
+    """Whether a file is a whole shard with this mark and so many rows, every page as its checksum says."""
+    filesystem, path = storage.resolve(uri)
+    try:
+        with filesystem.open_input_file(path) as file, pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+            if parquet.metadata.num_rows != rows or (parquet.metadata.metadata or {}).get(b"raygen") != mark:
+                return False
+            return sum(batch.num_rows for batch in parquet.iter_batches()) == rows
+    except (pa.ArrowException, OSError):
+        return False  # it is made again

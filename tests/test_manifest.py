@@ -1,0 +1,122 @@
+"""The manifest: parts that vouch for shards, totals in any order, a header that keeps its word; a million shards in flat memory."""
+
+import itertools
+import json
+import tracemalloc
+import uuid
+
+import pytest
+
+from raygen import manifest, storage
+from raygen.errors import GenerationError, OutputError
+from raygen.manifest import Totals
+from raygen.shards import Plan
+
+PLAN = Plan(9000 * 10, 10)  # three shards in a part, 1,000 in a folder
+IDENTITY = {"fingerprint": "f", "seed": 1, "rows": PLAN.rows, "rows_per_shard": 10}
+TOLD = {"model": "m", "schema": {"a": "int64"}}
+
+
+@pytest.fixture(params=["local", "memory"])
+def folder(request, tmp_path) -> str:
+    return str(tmp_path / "out") if request.param == "local" else f"fsspec+memory://test/{uuid.uuid4().hex}"
+
+
+def lines(plan: Plan, number: int) -> list[dict]:
+    return [manifest.line(plan, shard, 100 + shard, f"{shard:064x}") for shard in plan.part(number)]
+
+
+def test_a_part_comes_back_and_tells_its_shards(folder):
+    assert manifest.read_part(folder, PLAN, 2) is None
+    manifest.write_part(folder, PLAN, 2, lines(PLAN, 2))
+    assert manifest.read_part(folder, PLAN, 2) == lines(PLAN, 2)
+    assert [line["shard"] for line in lines(PLAN, 2)] == [6, 7, 8]
+    assert lines(PLAN, 2)[0]["file"] == "000000/part-00000006.parquet"
+    assert storage.exists(storage.join(folder, "_manifest", "00000006-00000008.jsonl"))
+    manifest.write_part(folder, PLAN, 0, lines(PLAN, 0))
+    assert sorted(manifest.read(folder)["shard"].to_pylist()) == [0, 1, 2, 6, 7, 8]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[:-20],
+        lambda text: text[: text.index(b"\n") + 1],
+        lambda text: text.replace(b'"rows": 10', b'"rows": 9', 1),
+        lambda text: text.replace(b'"bytes": 106', b'"bytes": "106"'),
+        lambda text: text.replace(b"part-00000007", b"part-00000006"),
+        lambda text: b"\n".join(reversed(text.splitlines())),
+        lambda text: b"\xff\x00",
+        lambda text: b"[]\n" * 3,
+        lambda text: b"",
+    ],
+)
+def test_a_damaged_part_vouches_for_nothing(damage, tmp_path):
+    manifest.write_part(str(tmp_path), PLAN, 2, lines(PLAN, 2))
+    (part,) = (tmp_path / "_manifest").iterdir()
+    part.write_bytes(damage(part.read_bytes()))
+    assert manifest.read_part(str(tmp_path), PLAN, 2) is None
+
+
+def test_totals_are_the_same_in_any_order_and_change_with_any_line():
+    parts = [Totals.of(lines(PLAN, number)) for number in range(4)]
+    sums = {sum(order, Totals()) for order in itertools.permutations(parts)}
+    assert sums == {Totals.of([line for number in range(4) for line in lines(PLAN, number)])}
+    for count in range(5, 25):
+        parts.append(Totals.of(lines(PLAN, count)))
+        assert 0 <= sum(parts, Totals()).hash == sum(part.hash for part in parts) % 2**256
+    (total,) = sums
+    assert (total.rows, total.shards, total.bytes) == (120, 12, 12 * 100 + sum(range(12)))
+    assert Totals.from_dict(json.loads(json.dumps(total.to_dict()))) == total
+    for key, value in {"sha256": "1" * 64, "bytes": 1, "file": "x"}.items():
+        changed = lines(PLAN, 0)
+        changed[0][key] = value
+        assert Totals.of(changed).hash != parts[0].hash
+
+
+def test_a_folder_is_claimed_once(folder):
+    manifest.claim(folder, IDENTITY, TOLD)
+    manifest.claim(folder, IDENTITY, {**TOLD, "model": "elsewhere"})
+    assert manifest.read_run(folder) == IDENTITY | TOLD
+    with pytest.raises(OutputError, match=r"another generation \(seed 1\); this one has seed 2"):
+        manifest.claim(folder, IDENTITY | {"seed": 2}, TOLD)
+    with pytest.raises(OutputError, match=r"\(where None\); this one has where x"):
+        manifest.claim(folder, IDENTITY | {"where": "x"}, TOLD)
+
+
+def test_a_finished_folder_keeps_its_hash(tmp_path):
+    plan, folder = Plan(30, 10), str(tmp_path)
+    assert manifest.read_header(folder) is None
+    (tmp_path / "_tmp-12-part-00000000.parquet").write_text("half")
+    manifest.finish(folder, plan, IDENTITY, TOLD, totals := Totals(30, 3, 7, 5))
+    assert [p.name for p in tmp_path.iterdir()] == ["_manifest.json"]
+    assert manifest.read_header(folder) == IDENTITY | TOLD | totals.to_dict() | {"parts": 3, "rows": 30}
+    with pytest.raises(GenerationError, match="not those that it was finished with"):
+        manifest.finish(folder, plan, IDENTITY, TOLD, Totals(30, 3, 7, 6))
+    (tmp_path / "_manifest.json").write_text("{")
+    with pytest.raises(OutputError, match="damaged"):
+        manifest.read_header(folder)
+    manifest.finish(folder, plan, IDENTITY, TOLD, Totals(30, 3, 7, 6))
+
+
+def test_one_listing_gives_the_sizes_of_the_shards_of_a_part(tmp_path):
+    for shard in (998, 999, 1000, 1001):
+        storage.write(str(tmp_path / PLAN.name(shard)), b"x" * shard)
+    across = manifest.sizes(str(tmp_path), PLAN, range(999, 1002))
+    assert across == {PLAN.name(shard): shard for shard in (998, 999, 1000, 1001)}
+    assert manifest.sizes(str(tmp_path), PLAN, PLAN.part(0)) == {PLAN.name(998): 998, PLAN.name(999): 999}
+    assert manifest.sizes(str(tmp_path / "none"), PLAN, PLAN.part(0)) == {}
+
+
+def test_a_driver_adds_up_a_million_shards_in_flat_memory():
+    plan = Plan(10**12, 10**6)
+    tracemalloc.start()
+    items, totals = plan.items(100), Totals()
+    for first, last in items:
+        for number in range(first, last):
+            shards = plan.part(number)
+            totals += Totals(len(shards) * plan.rows_per_shard, len(shards), 1, 1)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (totals.rows, totals.shards) == (10**12, 10**6)
+    assert peak < 2**20
