@@ -13,6 +13,7 @@ _HOMES = {
     "init": "raygen.starter",
     "train": "raygen.training",
     "generate": "raygen.generation",
+    "sample": "raygen.sampling",
     "evaluate": "raygen.evaluation",
     "plan": "raygen.planning",
     "inspect": "raygen.inspection",
