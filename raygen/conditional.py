@@ -26,7 +26,7 @@ UNCHANGED = 0.1  # share of the candidates that the components' own weights keep
 EFFECTIVE = 2.0  # effective candidates for each row, if MAX_CANDIDATES allow
 MAX_CANDIDATES = 64  # for each row
 MIN_PROBABILITY = 1e-6
-MIN_DISTINCT = 0.2  # of the z that rows are decoded from
+MIN_DISTINCT = 0.05  # of the z that rows are decoded from
 SPREAD = (np.arange(BLOCK_ROWS) * 797) % BLOCK_ROWS  # row -> place among the resampled: the first few rows are from all candidates
 
 
@@ -158,16 +158,17 @@ def _explored(candidates: Candidates, stratum: int) -> Law:
     weight = np.exp(log_weight)
     probability = float(weight.mean())
     conditions = candidates.selection.describe(stratum)
+    mend = "leave such categories out by --where COLUMN NOT IN (...)" if candidates.selection.strata else "loosen the condition"
     if probability < MIN_PROBABILITY:
-        message = f"the model gives '{conditions}' a probability of about {probability:.1e}; at least {MIN_PROBABILITY:.0e} is needed."
-        raise ConfigError(message, "loosen the condition, or train on a table with more such rows.")
+        message = f'the model gives "{conditions}" a probability of about {probability:.1e}; at least {MIN_PROBABILITY:.0e} is needed.'
+        raise ConfigError(message, f"{mend}, or train on a table with more such rows.")
     effective = float(weight.sum() ** 2 / (weight**2).sum()) / len(weight)
     number = min(MAX_CANDIDATES, math.ceil(EFFECTIVE / effective))
     rows = len(weight) // number
     distinct = float(np.minimum(rows * weight / weight.sum(), 1.0).sum() / rows)
     if distinct < MIN_DISTINCT:
-        message = f"'{conditions}' (probability {probability:.1e}) is met by few z: {1 - distinct:.0%} of the rows would repeat another one's."
-        raise ConfigError(message, "loosen the condition, or draw from a sampler of more components.")
+        message = f'"{conditions}" (probability {probability:.1e}) is met by few z: only {distinct:.0%} of the rows would have one of their own.'
+        raise ConfigError(message, f"{mend}, or draw from a sampler of more components.")
     return Law(weights, number, probability, distinct)
 
 

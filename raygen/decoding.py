@@ -146,7 +146,7 @@ class _Placed:
 
     def log_share(self, law):
         """Log of the share of its code that each place stands for, of shape (rows or 1, places)."""
-        return tf.add_n([tf.matmul(share(law), places) for share, places in self.shares])
+        return sum(tf.matmul(share(law), places) for share, places in self.shares)
 
     def values(self, drawn, pick, law):
         """Codes, and positions inside them, of the pieces drawn (counted within their block), from uniforms of shape (rows, columns)."""
