@@ -23,7 +23,7 @@ from raygen.selection import Law, Selection
 EXPLORED_BLOCKS = 24  # of candidates, by which the components are reweighted
 MEASURED_BLOCKS = 8  # of candidates under the new weights, by which their number is chosen
 UNCHANGED = 0.1  # share of the candidates that the components' own weights keep, which bounds every candidate's weight
-EFFECTIVE = 2.0  # effective candidates for each row, if MAX_CANDIDATES allow
+EFFECTIVE = 1.5  # effective candidates for each row, if MAX_CANDIDATES allow
 MAX_CANDIDATES = 64  # for each row
 MIN_PROBABILITY = 1e-6
 MIN_DISTINCT = 0.05  # of the z that rows are decoded from

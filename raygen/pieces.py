@@ -80,6 +80,6 @@ def _bisect(holds: Callable, size: int) -> np.ndarray:
     low, high = np.zeros(size, np.int64), np.full(size, STEPS)
     while (low < high).any():
         middle = (low + high) // 2
-        true = holds(np.minimum(middle, STEPS - 1)) & (middle < STEPS)
-        low, high = np.where(true | (low >= high), low, middle + 1), np.where(true, middle, high)
+        true = holds(np.minimum(middle, STEPS - 1))
+        low, high = np.where(true | (low == high), low, middle + 1), np.where(true, middle, high)
     return high

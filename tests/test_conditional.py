@@ -116,6 +116,7 @@ def test_a_block_needs_nothing_before_it_and_seeds_differ():
         np.testing.assert_array_equal(a, b)
     assert not np.array_equal(first.block(7)[0], Conditional(vae, law, 4, 1.0, found, laws).block(7)[0])
     assert not np.array_equal(first.block(7)[0], first.block(8)[0])
+    assert not np.intersect1d(first._chosen(7)[:, 0], first._chosen(8)[:, 0]).size  # nor do they share candidates
 
 
 def test_candidates_undo_their_weights():

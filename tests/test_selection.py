@@ -2,6 +2,7 @@
 
 import datetime
 import itertools
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -123,6 +124,18 @@ def test_a_rare_member_of_a_group_restricts_its_draw(codec):
     assert len(pieces.codes) == 1 and 0 < pieces.share[0] < 1
     of_code = block.shares[block.codes == pieces.codes[0]]
     assert pieces.share[0] == pytest.approx(of_code[-1] / of_code.sum(), abs=1e-6)
+
+
+def test_a_member_too_rare_for_any_position_is_refused(codec):
+    block = codec.blocks["city"]
+    shares = np.where(np.arange(len(block.members)) == len(block.members) - 2, 1e-12, block.shares)
+    other = Codec(codec.schema, codec.blocks | {"city": replace(block, shares=shares)})
+    rare = block.members[-2]
+    with pytest.raises(ConfigError, match="no value that the model can give"):
+        select(other, f"city = '{rare}'")
+    with pytest.raises(ConfigError, match=f"category '{rare}' is too rare to be drawn") as caught:
+        select(other, "", "city=5")
+    assert "NOT IN" in caught.value.hint
 
 
 def test_conditions_on_a_missing_datetime_concern_both_parts(codec):
