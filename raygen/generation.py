@@ -73,11 +73,13 @@ def generate(
     identity = {"fingerprint": found.fingerprint, "sampler": found.sampler, "seed": settings.seed, **asdict(plan)}
     identity |= {"compression": settings.compression, "temperature": settings.temperature}
     identity |= {"where": conditions.spelled(settings.where), "per": settings.per}
+    fresh = _is_fresh(folder, identity)
     began = time.perf_counter()
     with cluster.connected() as available:
         actors = num_actors(settings, plan, available)
         laws = explored(found, settings, wanted, say)
-        _claim(folder, identity)
+        if fresh:
+            storage.write_json(storage.join(folder, RUN), identity)
         say(f"Generating {plan.rows:,} rows in {plan.num_shards:,} shard(s) with {actors} actor(s) of {settings.cpus_per_actor} CPU(s).")
         lines = _run(found, settings, laws, plan, folder, identity, actors, say)
     written = sum(line["rows"] for line in lines)
@@ -146,8 +148,8 @@ def num_actors(settings, plan: Plan, available: cluster.Resources) -> int:
     return int(max(1, min(fits, plan.num_shards)))
 
 
-def _claim(folder: str, identity: dict) -> None:
-    """Mark the folder as this generation's, or refuse it.
+def _is_fresh(folder: str, identity: dict) -> bool:
+    """Whether the folder, which is made if need be, is still to be marked as this generation's.
 
     Raises:
         OutputError: If it holds the shards of another one, or files of someone else.
@@ -157,8 +159,7 @@ def _claim(folder: str, identity: dict) -> None:
     if not storage.exists(mark):
         if any(i.path.endswith(".parquet") for i in storage.listing(folder)):
             raise OutputError(f"'{folder}' holds Parquet files that raygen did not write.", "choose an empty folder with --out.")
-        storage.write_json(mark, identity)
-        return
+        return True
     try:
         before = storage.read_json(mark)
         differs = [f"{k} {before[k]}" for k in identity if before[k] != identity[k]]
@@ -168,6 +169,7 @@ def _claim(folder: str, identity: dict) -> None:
         now = ", ".join(f"{k} {identity[k]}" for k in identity if before[k] != identity[k])
         hint = "choose an empty folder with --out, or the same settings to continue it."
         raise OutputError(f"'{folder}' holds shards of another generation ({', '.join(differs)}); this one has {now}.", hint)
+    return False
 
 
 def _sweep(folder: str) -> None:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.ray
 ROWS, SHARD = 5000, 1100
 WHERE = "income = '>50K' AND age BETWEEN 30 AND 49 AND fnlwgt > 100000.5"
 PER = "income=1300"
-MARGINS = ("workclass", "education", "sex", "race", "marital_status")
+MARGINS = ("relationship", "sex", "education", "occupation", "income")
 
 
 def silent(line: str) -> None:
@@ -91,8 +91,8 @@ def test_strata_have_exactly_their_rows(trained, tmp_path):
 
 def test_conditional_rows_are_distributed_as_those_that_satisfy_it_by_chance(trained):
     every = raygen.sample(trained.model, 120_000, seed=1)
-    by_chance = every.filter(pc.field("income") == ">50K")
-    asked = raygen.sample(trained.model, 20_000, where="income = '>50K'")
+    by_chance = every.filter(pc.field("marital_status") == "Married-civ-spouse")
+    asked = raygen.sample(trained.model, 20_000, where="marital_status = 'Married-civ-spouse'")
     n = min(by_chance.num_rows, asked.num_rows) / 2
 
     def distance(a, b, name):
@@ -105,7 +105,7 @@ def test_conditional_rows_are_distributed_as_those_that_satisfy_it_by_chance(tra
     for name in ("age", "hours_per_week", "fnlwgt"):
         a, b = (t[name].to_numpy() for t in (by_chance, asked))
         assert abs(a.mean() - b.mean()) < 5 * a.std() / np.sqrt(n), name
-    assert max(distance(every, asked, name) for name in MARGINS) > 0.05, "a condition that changes nothing tests nothing"
+    assert max(distance(every, asked, name) for name in MARGINS) > 0.1, "a condition that changes nothing tests nothing"
 
 
 def test_memory_gives_the_rows_of_a_temperature(trained, tmp_path):
@@ -133,13 +133,13 @@ def test_memory_gives_the_rows_of_a_temperature(trained, tmp_path):
     ],
 )
 @pytest.mark.parametrize("verb", ["generate", "plan"])
-def test_mistakes_are_told_and_leave_no_folder(verb, given, message, trained, tmp_path, run_cli):
+def test_mistakes_are_told_and_claim_no_folder(verb, given, message, trained, tmp_path, run_cli):
     if verb == "plan" and "capital_gain" in given[1]:
         pytest.skip("as for generate, and slow")
     status, _, err = run_cli(verb, trained.model, *given, "--out", tmp_path / "out")
     assert status == 2
     assert err.startswith("ConfigError:") and message in err and "Hint:" in err
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out" / "_run.json").exists()
 
 
 def test_a_sample_says_how_many_rows_in_one_way(trained):
