@@ -15,6 +15,7 @@ _HOMES = {
     "tune": "raygen.tuning",
     "generate": "raygen.generation",
     "verify": "raygen.verification",
+    "sample": "raygen.sampling",
     "evaluate": "raygen.evaluation",
     "plan": "raygen.planning",
     "inspect": "raygen.inspection",

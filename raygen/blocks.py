@@ -214,17 +214,20 @@ class CategoryBlock:
         if not self.members:
             return pa.nulls(len(codes), pa.string())
         gone = codes >= self.num_codes
-        code = np.where(gone, 0, codes)
-        index = code
-        if self.num_codes < len(self.members):
-            upper = np.cumsum(self.shares)
-            first = np.searchsorted(self.codes, np.arange(self.num_codes))
-            last = np.append(first[1:], len(self.codes)) - 1
-            low = np.where(first > 0, upper[first - 1], 0.0)[code]
-            index = np.searchsorted(upper, low + position * (upper[last][code] - low), side="right")
-            index = index.clip(first[code], last[code])
+        index = self.member(np.where(gone, 0, codes), position)
         names = pa.array(self.members, pa.string())
         return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32), mask=gone), names).dictionary_decode()
+
+    def member(self, codes: np.ndarray, position: np.ndarray) -> np.ndarray:
+        """Number of the member that each code, none of them missing, and position stand for; it never falls as the position grows."""
+        if self.num_codes == len(self.members):
+            return codes
+        upper = np.cumsum(self.shares)
+        first = np.searchsorted(self.codes, np.arange(self.num_codes))
+        last = np.append(first[1:], len(self.codes)) - 1
+        low = np.where(first > 0, upper[first - 1], 0.0)[codes]
+        index = np.searchsorted(upper, low + position * (upper[last][codes] - low), side="right")
+        return index.clip(first[codes], last[codes])
 
     def to_dict(self) -> dict:
         return {"members": self.members, "codes": self.codes.tolist(), "shares": self.shares.tolist(), "missing": self.missing}

@@ -114,6 +114,9 @@ def _with_rows(verb) -> None:
     verb.add_argument("--seed", type=int, help="in place of generate.seed")
     verb.add_argument("--out", help="folder in place of synthetic/ beside the model")
     verb.add_argument("--sampler", help="latent sampler in place of the model's choice: normal, diagonal, gaussian, learned, mixture, flow, naive")
+    verb.add_argument("--temperature", type=float, metavar="T", help="in place of generate.temperature: below 1, likely values more often")
+    verb.add_argument("--where", action="append", metavar="CONDITIONS", help="only rows such as \"income = '>50K' AND age BETWEEN 30 AND 40\"")
+    verb.add_argument("--per", metavar="COLUMN=ROWS", help="exactly so many rows of each category of a column, in place of --rows")
 
 
 def _rows(text: str) -> int:
@@ -168,6 +171,11 @@ def _config_or_model(args) -> Config | str:
     return args.config
 
 
+def _asked(args) -> tuple:
+    """`temperature`, `where` and `per` of generate and plan."""
+    return args.temperature, " AND ".join(args.where) if args.where else None, args.per
+
+
 def _demo(args) -> dict:
     from raygen import demo
 
@@ -209,7 +217,7 @@ def _tune(args) -> dict:
 def _generate(args) -> dict:
     from raygen import generation
 
-    done = generation.generate(_config_or_model(args), args.rows, args.seed, args.out, args.sampler, say := _say_or_redraw())
+    done = generation.generate(_config_or_model(args), args.rows, args.seed, args.out, args.sampler, say := _say_or_redraw(), *_asked(args))
     kept = f", {done.kept} of them were there before" if done.kept else ""
     say(f"Wrote {done.rows:,} rows in {done.shards:,} shard(s){kept} and {done.bytes / 1e6:,.1f} MB to {done.folder} in {done.seconds:.0f} s.")
     return asdict(done)
@@ -259,7 +267,7 @@ def _limit(text: str) -> tuple[str, float]:
 def _plan(args) -> dict:
     from raygen import planning
 
-    return planning.plan(_config_or_model(args), args.rows, args.seed, args.out, args.sampler, args.within, _say)
+    return planning.plan(_config_or_model(args), args.rows, args.seed, args.out, args.sampler, args.within, _say, *_asked(args))
 
 
 def _inspect(args) -> dict:

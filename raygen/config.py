@@ -127,6 +127,14 @@ class Generate(Section):
     num_actors: int = Field(default=0, ge=0, description="0: as many as the cluster holds and the shards need")
     cpus_per_actor: int = Field(default=1, ge=1, description="CPUs, and TensorFlow threads, of a decode actor")
     gpus_per_actor: float = Field(default=0.0, ge=0, description="GPUs of a decode actor; may be a fraction")
+    temperature: float = Field(
+        default=1.0,
+        ge=0.01,
+        le=100,
+        description="the codes' logits are divided by it: below 1, likely values more often; z, and the place inside a bar, are drawn as ever",
+    )
+    where: str = Field(default="", description="conditions that every row satisfies, such as income = '>50K' AND age BETWEEN 30 AND 40; empty: none")
+    per: str = Field(default="", description="exactly so many rows of each category of a column, such as income=10000, in place of rows; empty: no")
     compression: Literal["zstd", "snappy", "gzip", "lz4", "none"] = Field(default="zstd", description="of the Parquet files")
 
 

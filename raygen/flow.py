@@ -40,6 +40,15 @@ class Flow:
         return self.base.latent_dim
 
     @property
+    def weights(self) -> np.ndarray:
+        """float32 of shape (components,), sum 1."""
+        return self.base.weights
+
+    def components(self, pick):
+        """As those of the mixture that it starts from."""
+        return self.base.components(pick)
+
+    @property
     def flops_per_row(self) -> int:
         """Multiplications and additions for one draw, without its random numbers."""
         matrices = sum(self.arrays[k].size for k in ("input", "time", "hidden", "output"))

@@ -2,18 +2,18 @@
 
 import json
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from raygen import artifact, cluster, manifest, shards, storage
+from raygen import artifact, cluster, conditions, manifest, selection, storage
 from raygen.config import Config, Generate
 from raygen.errors import ConfigError, GenerationError, OutputError, RaygenError
 from raygen.latent import NAIVE
 from raygen.manifest import Totals
 from raygen.progress import Progress
+from raygen.sampling import Rows, drawing_from
 from raygen.shards import Plan
 from raygen.training import settled
 
@@ -34,7 +34,15 @@ class Generation:
 
 
 def generate(
-    config: Config | str, rows: int | None = None, seed: int | None = None, out: str | None = None, sampler: str | None = None, say=print
+    config: Config | str,
+    rows: int | None = None,
+    seed: int | None = None,
+    out: str | None = None,
+    sampler: str | None = None,
+    say=print,
+    temperature: float | None = None,
+    where: str | None = None,
+    per: str | None = None,
 ) -> Generation:
     """Write synthetic rows as Parquet shards.
 
@@ -45,13 +53,15 @@ def generate(
         rows, seed, sampler: In place of `generate.rows`, `generate.seed` and `generate.sampler`.
         out: In place of the `synthetic` folder beside the model.
         say: Called with each line of progress.
+        temperature, where, per: In place of `generate.temperature`, `generate.where` and `generate.per`.
 
     Raises:
+        ConfigError: If a setting is wrong, or the model gives the conditions hardly any probability.
         ModelError: If the model is missing or damaged.
         OutputError: If the folder holds another generation, or cannot be written.
         GenerationError: If it stopped before the last row.
     """
-    model, settings = located(config, rows, seed, sampler)
+    model, settings = located(config, rows, seed, sampler, temperature, where, per)
     folder = storage.absolute(out) if out else storage.join(storage.parent(storage.absolute(model)), "synthetic")
     return written(Job.of(model, settings, folder), say)
 
@@ -62,20 +72,25 @@ class Job:
 
     found: artifact.Artifact
     settings: Generate
+    wanted: selection.Selection | None
     plan: Plan
     folder: str
 
     @classmethod
     def of(cls, model: str, settings: Generate, folder: str) -> "Job":
-        plan, found = Plan(settings.rows, settings.rows_per_shard), artifact.load(model)
+        found = artifact.load(model)
+        wanted = selection.select(found.codec, settings.where, settings.per)
+        plan = Plan(wanted.num_rows if wanted and wanted.strata else settings.rows, settings.rows_per_shard)
         found.codec.schema.check_ids(plan.rows)
-        return cls(drawing_from(found, settings.sampler), settings, plan, folder)
+        return cls(drawing_from(found, settings.sampler), settings, wanted, plan, folder)
 
     @property
     def identity(self) -> dict:
         """What the bytes of the shards are a function of."""
-        drawn = {"fingerprint": self.found.fingerprint, "sampler": self.found.sampler, "seed": self.settings.seed}
-        return {**drawn, **asdict(self.plan), "compression": self.settings.compression}
+        s = self.settings
+        drawn = {"fingerprint": self.found.fingerprint, "sampler": self.found.sampler, "seed": s.seed, "temperature": s.temperature}
+        chosen = {"where": conditions.spelled(s.where), "per": s.per}
+        return {**drawn, **chosen, **asdict(self.plan), "compression": s.compression}
 
     @property
     def told(self) -> dict:
@@ -103,13 +118,15 @@ def written(job: Job, say) -> Generation:
     plan, folder = job.plan, job.folder
     if job.found.sampler == NAIVE:
         say("Warning: the sampler 'naive' averages z_mean and z_log_var and drops the variance of z_mean: its rows are all near one another.")
-    manifest.claim(folder, job.identity, job.told)
+    manifest.check(folder, job.identity)
     began = time.perf_counter()
     with cluster.connected() as available:
         actors = num_actors(job.settings, plan, available)
+        laws = explored(job.found, job.settings, job.wanted, say)
+        manifest.claim(folder, job.identity, job.told)
         cpus = job.settings.cpus_per_actor
         say(f"Generating {plan.rows:,} rows in {plan.num_shards:,} shard(s) with {actors} actor(s) of {cpus} CPU(s).")
-        totals, made = _run(job, actors, say)
+        totals, made = _run(job, laws, actors, say)
     if (totals.rows, totals.shards) != (plan.rows, plan.num_shards):
         raise GenerationError(f"'{folder}' has {totals.rows:,} of {plan.rows:,} rows.", "run the same command again to make the rest.")
     manifest.claim(folder, job.identity, job.told)  # no other generation has taken the folder meanwhile
@@ -117,28 +134,47 @@ def written(job: Job, say) -> Generation:
     return Generation(folder, plan.rows, plan.num_shards, totals.bytes, plan.num_shards - made, time.perf_counter() - began)
 
 
-def located(config: Config | str, rows: int | None, seed: int | None, sampler: str | None = None):
+def located(config: Config | str, rows=None, seed=None, sampler=None, temperature=None, where=None, per=None):
     """The model folder, and the `generate` section to follow."""
     if isinstance(config, str):
         model, config = storage.absolute(config), Config.from_dict(artifact.read_index(config)["config"])
     else:
         config = settled(config)
         model = storage.join(config.run.folder, "model")
-    given = {"generate.rows": rows, "generate.seed": seed, "generate.sampler": sampler}
-    return model, config.override({k: v for k, v in given.items() if v is not None}).generate
+    given = {"rows": rows, "seed": seed, "sampler": sampler, "temperature": temperature, "where": where, "per": per}
+    settings = config.override({f"generate.{k}": v for k, v in given.items() if v is not None}).generate
+    if rows is not None and settings.per:
+        raise ConfigError(f"rows = {rows:,} and generate.per = '{settings.per}' both say how many rows to make.", "leave one of them out.")
+    return model, settings
 
 
-def drawing_from(found: artifact.Artifact, sampler: str) -> artifact.Artifact:
-    """The model with its own sampler for "chosen", else with the one named.
+def explored(found: artifact.Artifact, settings, wanted: selection.Selection | None, say) -> list:
+    """How the rows that are wanted are to be drawn (see `conditional.explore`), found in a process like an actor's.
 
     Raises:
-        ConfigError: If the model has no such sampler.
+        ConfigError: If the model gives them hardly any probability.
     """
-    name = found.sampler if sampler == "chosen" else sampler
-    if name not in found.samplers:
-        message = f"generate.sampler = '{name}': model '{found.uri}' has {', '.join(found.samplers)}."
-        raise ConfigError(message, "name one of these, or leave it out to draw from the model's own choice.")
-    return replace(found, sampler=name)
+    if wanted is None:
+        return []
+    import ray
+
+    place = {"num_cpus": settings.cpus_per_actor, "num_gpus": settings.gpus_per_actor}
+    laws = ray.get(ray.remote(max_calls=1, **place)(_explored).remote(found, settings, wanted))
+    if isinstance(laws, RaygenError):
+        raise laws
+    for line in selection.lines(wanted, laws):
+        say(line)
+    return laws
+
+
+def _explored(found: artifact.Artifact, settings, wanted: selection.Selection):
+    from raygen import conditional
+
+    prepare_process(settings.cpus_per_actor, settings.gpus_per_actor)
+    try:
+        return conditional.explore(found.network(), found.samplers[found.sampler], settings.temperature, wanted)
+    except RaygenError as error:  # returned, as Ray would wrap it in another
+        return error
 
 
 def num_actors(settings, plan: Plan, available: cluster.Resources) -> int:
@@ -152,7 +188,7 @@ def num_actors(settings, plan: Plan, available: cluster.Resources) -> int:
     return int(max(1, min(fits, plan.num_shards)))
 
 
-def _run(job: Job, actors: int, say) -> tuple[Totals, int]:
+def _run(job: Job, laws: list, actors: int, say) -> tuple[Totals, int]:
     """Make or keep every shard; the totals, and how many shards were made. Nothing here grows with the number of shards."""
     import ray
 
@@ -160,7 +196,7 @@ def _run(job: Job, actors: int, say) -> tuple[Totals, int]:
     items = [{"first": first, "last": last} for first, last in job.plan.items(actors)]
     dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
         _WriteShards,
-        fn_constructor_args=(job.found.uri, job.settings.model_dump(), asdict(job.plan), job.folder, job.identity, board),
+        fn_constructor_args=(job.found.uri, job.settings.model_dump(), laws, asdict(job.plan), job.folder, job.identity, board),
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=actors),
         num_cpus=job.settings.cpus_per_actor,
@@ -198,7 +234,7 @@ def prepare_process(cpus: int, gpus: float) -> None:
 class _WriteShards:
     """A decode actor: loads the model once, then makes what is missing of item after item."""
 
-    def __init__(self, model: str, settings: dict, plan: dict, folder: str, identity: dict, board):
+    def __init__(self, model: str, settings: dict, laws: list, plan: dict, folder: str, identity: dict, board):
         import ray
         from ray.util.metrics import Counter
 
@@ -215,7 +251,8 @@ class _WriteShards:
             found = artifact.load(model)
             if found.fingerprint != identity["fingerprint"]:
                 raise GenerationError(f"model '{model}' changed while rows were generated from it.", "run the command again.")
-            self.rows = Rows(drawing_from(found, settings["sampler"]), settings["seed"])
+            wanted = selection.select(found.codec, settings["where"], settings["per"])
+            self.rows = Rows(drawing_from(found, settings["sampler"]), settings["seed"], settings["temperature"], wanted, laws)
         except RaygenError as error:
             self._fail(error)
 
@@ -296,30 +333,3 @@ class _WriteShards:
         if now - self.told >= TELL_SECONDS or not done:
             self.board.add.remote((self.item, self.done, self.untold))
             self.told, self.untold = now, 0
-
-
-class Rows:
-    """Generated rows of a model, by their numbers.
-
-    Args:
-        found: The model.
-        seed: Other seeds give other rows.
-    """
-
-    def __init__(self, found: artifact.Artifact, seed: int):
-        from raygen.decoding import BLOCK_ROWS, Decoder
-
-        self.codec, self.block_rows = found.codec, BLOCK_ROWS
-        self.schema = found.codec.schema.output
-        self.decoder = Decoder(found.network(), found.samplers[found.sampler], seed)
-        self.decoder.block(0)  # traces the graph
-
-    def table(self, first: int, last: int) -> pa.Table:
-        """Rows [first, last), the same whichever rows are asked for with them."""
-        codes = np.empty((last - first, self.codec.num_columns), np.int32)
-        position = np.empty((last - first, self.codec.num_columns), np.float32)
-        at = 0
-        for number, start, stop in shards.blocks(first, last, self.block_rows):
-            rows = slice(at, at := at + stop - start)
-            codes[rows], position[rows] = (drawn[start:stop] for drawn in self.decoder.block(number))
-        return self.codec.decode(codes, position, first)

@@ -130,21 +130,30 @@ def _checked(uri: str, keys: set[str], hint: str) -> dict:
 
 
 def claim(folder: str, identity: dict, more: dict) -> None:
-    """Mark the folder as this generation's, or refuse it.
+    """Mark the folder as this generation's, or refuse it as `check` does.
 
     Args:
         identity: What has to be the same to go on with it.
         more: What is told beside it.
+    """
+    mark = storage.join(folder, RUN)
+    if not storage.exists(mark):
+        check(folder, identity)
+        storage.write_json(mark, identity | more)
+    check(folder, identity)
+
+
+def check(folder: str, identity: dict) -> None:
+    """Refuse a folder that is not this generation's nor free; it is made if there is none.
 
     Raises:
         OutputError: If it holds the shards of another one, or files of someone else.
     """
     storage.make_folder(folder)
-    mark = storage.join(folder, RUN)
-    if not storage.exists(mark):
+    if not storage.exists(storage.join(folder, RUN)):
         if any(i.path.endswith(".parquet") for i in storage.listing(folder)):
             raise OutputError(f"'{folder}' holds Parquet files that raygen did not write.", "choose an empty folder with --out.")
-        storage.write_json(mark, identity | more)
+        return
     before = read_run(folder)
     differs = [key for key in identity if before.get(key) != identity[key]]
     if differs:

@@ -3,7 +3,7 @@
 import io
 import time
 
-from raygen import artifact, cluster, data, generation, training
+from raygen import artifact, cluster, data, generation, sampling, selection, training
 from raygen.config import Config
 from raygen.progress import duration
 from raygen.shards import Plan
@@ -17,6 +17,9 @@ def plan(
     sampler: str | None = None,
     within: float = 3600.0,
     say=print,
+    temperature: float | None = None,
+    where: str | None = None,
+    per: str | None = None,
 ) -> dict:
     """Print rows, shards, bytes, workers and time of a run, and ask the cluster whether it fits; the same as a dict.
 
@@ -30,14 +33,18 @@ def plan(
         RaygenError: For each mistake that train or generate would refuse.
     """
     answer: dict = {}
-    model, settings = generation.located(config, rows, seed, sampler)
-    shards = Plan(settings.rows, settings.rows_per_shard)
+    model, settings = generation.located(config, rows, seed, sampler, temperature, where, per)
+    found = artifact.load(model) if artifact.is_model(model) else None
+    if found:
+        found = sampling.drawing_from(found, settings.sampler)
+    wanted = selection.select(found.codec, settings.where, settings.per) if found else None
+    shards = Plan(wanted.num_rows if wanted and wanted.strata else settings.rows, settings.rows_per_shard)
     with cluster.connected() as available:
         say(f"Cluster: {len(available.nodes)} node(s), {available.cpus} CPUs, {available.gpus:g} GPUs.")
         if isinstance(config, Config):
             answer["train"] = _training(config, available, say)
         actors = generation.num_actors(settings, shards, available)
-        measured = _measured(generation.drawing_from(artifact.load(model), settings.sampler), settings) if artifact.is_model(model) else None
+        measured = _measured(found, settings, wanted, generation.explored(found, settings, wanted, say)) if found else None
     answer["generate"] = {"rows": shards.rows, "shards": shards.num_shards, "actors": actors}
     line = f"Generate: {shards.rows:,} rows, seed {settings.seed}, in {shards.num_shards:,} shard(s) by {actors} actor(s)"
     if not measured:
@@ -73,19 +80,19 @@ def _training(config: Config, available, say) -> dict:
     return {"rows": rows, "columns": schema.kinds, "workers": t.num_workers, "cpus_per_worker": cpus, "steps": t.steps, "epochs": epochs}
 
 
-def _measured(found: artifact.Artifact, settings) -> tuple[float, float]:
+def _measured(found: artifact.Artifact, settings, wanted, laws: list) -> tuple[float, float]:
     """Rows per second of one actor, and bytes per row, from a second of decoding in a process like an actor's."""
     import ray
 
     place = {"num_cpus": settings.cpus_per_actor, "num_gpus": settings.gpus_per_actor}
-    return ray.get(ray.remote(max_calls=1, **place)(_decode_for_a_second).remote(found, settings))
+    return ray.get(ray.remote(max_calls=1, **place)(_decode_for_a_second).remote(found, settings, wanted, laws))
 
 
-def _decode_for_a_second(found: artifact.Artifact, settings) -> tuple[float, float]:
+def _decode_for_a_second(found: artifact.Artifact, settings, wanted, laws: list) -> tuple[float, float]:
     import pyarrow.parquet as pq
 
     generation.prepare_process(settings.cpus_per_actor, settings.gpus_per_actor)
-    rows = generation.Rows(found, settings.seed)
+    rows = sampling.Rows(found, settings.seed, settings.temperature, wanted, laws)
     done, began = 0, time.perf_counter()
     while time.perf_counter() - began < 1:
         table = rows.table(done, done + 16 * rows.block_rows)

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import raygen
-from raygen import artifact, generation
+from raygen import artifact, sampling
 from raygen.errors import ClusterError, ConfigError, GenerationError, OutputError
 
 pytestmark = pytest.mark.ray
@@ -114,11 +114,11 @@ def test_one_row_of_another_seed(trained, one_actor, tmp_path):
     made = rows(tmp_path / "out")
     assert made.num_rows == 1
     assert not made.equals(rows(one_actor).slice(0, 1))
-    assert made.equals(generation.Rows(artifact.load(trained.model), seed=1).table(0, 1))
+    assert made.equals(sampling.Rows(artifact.load(trained.model), seed=1).table(0, 1))
 
 
 def test_any_rows_can_be_asked_for_alone(trained, one_actor):
-    made = generation.Rows(artifact.load(trained.model), seed=0)
+    made = sampling.Rows(artifact.load(trained.model), seed=0)
     for first, last in ((0, 1), (2047, 2049), (4999, 5000), (100, 4500)):
         assert made.table(first, last).equals(rows(one_actor).slice(first, last - first)), first
 
