@@ -3,7 +3,6 @@
 import itertools
 import json
 import tracemalloc
-import uuid
 
 import pytest
 
@@ -17,9 +16,9 @@ IDENTITY = {"fingerprint": "f", "seed": 1, "rows": PLAN.rows, "rows_per_shard": 
 TOLD = {"model": "m", "schema": {"a": "int64"}}
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(params=["", "fsspec+local://"])
 def folder(request, tmp_path) -> str:
-    return str(tmp_path / "out") if request.param == "local" else f"fsspec+memory://test/{uuid.uuid4().hex}"
+    return f"{request.param}{tmp_path}/out"
 
 
 def lines(plan: Plan, number: int) -> list[dict]:
