@@ -100,7 +100,7 @@ class Search(Section):
     space: dict[str, Any] = Field(
         default={
             "model.latent_dim": {"choice": [8, 16, 24, 32]},
-            "model.hidden_units": {"choice": [[128, 128], [256, 256], [256, 256, 256], [384, 384]]},
+            "model.hidden_units": {"choice": [[256, 256], [256, 256, 256], [384, 384]]},
             "model.beta": {"uniform": [0.5, 1.0]},
             "train.learning_rate": {"log_uniform": [2e-3, 1.2e-2]},
         },
