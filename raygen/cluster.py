@@ -49,7 +49,7 @@ def connected(dashboard: bool = False):
     prepare_environment(ENVIRONMENT | DRIVER_ENVIRONMENT)
     import ray
 
-    ours = not ray.is_initialized()
+    ours, ours_alone = not ray.is_initialized(), False
     if ours:
         address = os.environ.get("RAY_ADDRESS")
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
@@ -60,6 +60,7 @@ def connected(dashboard: bool = False):
             if dashboard:
                 options["dashboard_port"] = _free_port()
                 os.environ["RAY_API_SERVER_ADDRESS"] = f"http://127.0.0.1:{options['dashboard_port']}"  # inherited by Ray's processes
+                ours_alone = True
         try:
             with silent_stderr():
                 ray.init(address or "local", **options)
@@ -74,6 +75,8 @@ def connected(dashboard: bool = False):
     finally:
         if ours:
             ray.shutdown()
+        if ours_alone:
+            del os.environ["RAY_API_SERVER_ADDRESS"]
 
 
 def _free_port() -> int:
@@ -91,8 +94,8 @@ def _check_dashboard() -> None:
     try:
         list_nodes(limit=1, timeout=CONNECT_SECONDS)
     except (RayStateApiException, requests.RequestException, ConnectionError) as error:
-        message = f"search.scheduler = 'asha' with several workers needs Ray's dashboard, which does not answer: {str(error).splitlines()[0]}"
-        raise ClusterError(message, "start Ray with its dashboard (ray start --head), or set search.scheduler = 'none'.") from None
+        message = f"a search with train.num_workers above 1 needs Ray's dashboard, which does not answer: {str(error).splitlines()[0]}"
+        raise ClusterError(message, "start Ray with its dashboard (ray start --head), or set train.num_workers = 1.") from None
 
 
 def check_shared(folder: str, available: Resources) -> None:
@@ -163,6 +166,13 @@ def resources() -> Resources:
     nodes = [(n.get("CPU", 0), n.get("GPU", 0)) for n in alive]
     autoscaling = state.get_max_resources_from_cluster_config() is not None
     return Resources(int(sum(c for c, _ in nodes)), sum(g for _, g in nodes), nodes, autoscaling)
+
+
+def free_cpus() -> float:
+    """CPUs that nobody uses now."""
+    import ray
+
+    return ray.available_resources().get("CPU", 0.0)
 
 
 def require(setting: str, count: int, cpus: float, gpus: float, available: Resources) -> None:
@@ -245,7 +255,7 @@ def _quiet() -> None:
     context = DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    for name in ("ray.data", "ray.train"):
+    for name in ("ray.data", "ray.train", "ray.tune"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 

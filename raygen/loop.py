@@ -84,6 +84,11 @@ class Loop:
         terms = {"held_out_reconstruction": reconstruction, "held_out_kl": kl, "held_out_loss": loss}
         return {"held_out_nats": nats, "held_out_error": error, **terms}
 
+    def mean(self, values: np.ndarray) -> float:
+        """Mean of numbers that lie spread over all workers, each of which must call this."""
+        total = self._sum(tf.constant([values.sum(), len(values)], tf.float64)).numpy()
+        return float(total[0] / total[1])
+
     def posterior(self, codes, offsets) -> tuple[np.ndarray, np.ndarray]:
         """z_mean and z_log_var, each float32 of shape (rows, latent_dim)."""
         out = []

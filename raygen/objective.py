@@ -22,21 +22,22 @@ class Judge:
 
     Args:
         kind: "nats" or "c2st".
-        loop: The training loop of the worker of rank 0; its share of the held-out rows is what is judged.
+        loop: The training loop of this worker. All workers must make a judge; that of rank 0 judges, by its share of the held-out rows
+            where the loop's own scores, of all of them, do not suffice.
         codec: The table's.
     """
 
     def __init__(self, kind: str, loop, codec):
         self.kind, self.loop, self.codec = kind, loop, codec
-        self.volume = float(volume.log_volume(codec, *loop.held).mean())
+        self.volume = loop.mean(volume.log_volume(codec, *loop.held))
 
-    def of_round(self, figures: dict) -> dict[str, float]:
-        """`objective` for the weights as they are; `figures` are the loop's scores."""
+    def of_round(self, figures: dict) -> dict[str, Any]:
+        """`objective` and its kind for the weights as they are; `figures` are the loop's scores."""
         samplers, scores = self._cheap()
         best = max(scores, key=lambda name: scores[name]["nats"])
         if self.kind == "nats":
-            return {"objective": self._nats(figures, scores, best)}
-        return {"objective": self._c2st(samplers[best])}
+            return {"objective": self._nats(figures, scores, best), "objective_kind": self.kind}
+        return {"objective": self._c2st(samplers[best]), "objective_kind": self.kind}
 
     def of_model(self, figures: dict, samplers: dict, report: dict, tables) -> dict[str, Any]:
         """Figures of a trained model: its `objective` with the standard error, `rows_per_second` of its sampler and what rows of it score.
@@ -53,7 +54,8 @@ class Judge:
         nats = self._nats(figures, report["samplers"], chosen)
         value = (nats, figures["held_out_error"]) if self.kind == "nats" else (compared["c2st"], compared["c2st_error"])
         speed = found.get("rows_per_second") or tables.speed(samplers[chosen])
-        return {"objective": value[0], "objective_error": value[1], "value_nats": nats, "rows_per_second": speed, **compared}
+        figures = {"objective_kind": self.kind, "objective": value[0], "objective_error": value[1], "value_nats": nats}
+        return {**figures, "rows_per_second": speed, **compared}
 
     def _nats(self, figures: dict, scores: dict, name: str) -> float:
         """The negative ELBO under the named sampler: under the network's own prior, less what the sampler gains on it."""

@@ -10,10 +10,12 @@ from raygen.config import Config
 from raygen.objective import HIGHER_IS_BETTER
 from raygen.space import Space
 from raygen.storage import plain
+from raygen.training import run_name
 
 SAY_SECONDS = 10.0
 FIGURES = ("objective_error", "value_nats", "held_out_nats", "held_out_error", "c2st", "shape_error", "trend_error", "rows_per_second")
-KEPT = (*FIGURES, "sampler", "sampler_seconds", "parameters", "model", "fingerprint")
+KEPT = (*FIGURES, "sampler", "sampler_seconds", "parameters", "model", "fingerprint")  # of a finished trial
+OF_ROUND = ("held_out_nats", "held_out_error")  # of any other
 
 
 class Record:
@@ -26,9 +28,11 @@ class Record:
         at_a_time: Trials that run side by side.
         command: What the user ran.
         began: When, in seconds since 1970.
+        points: That the same search has begun before.
     """
 
-    def __init__(self, config: Config, space: Space, rows: int, at_a_time: int, command: str, began: float):
+    def __init__(self, config: Config, space: Space, rows: int, at_a_time: int, command: str, began: float, points: list[dict]):
+        self.points = list(points)
         self.config, self.space, self.rows, self.at_a_time, self.command, self.began = config, space, rows, at_a_time, command, began
         self.trials: dict[int, dict] = {}
         self.higher = HIGHER_IS_BETTER[config.search.objective]
@@ -38,6 +42,8 @@ class Record:
     def started(self, number: int, params: dict) -> None:
         """Ray Tune has started a trial, or started it again after its actor was lost."""
         self.first_start = self.first_start or time.time()
+        if params not in self.points:
+            self.points.append(params)
         if number not in self.trials:
             self.trials[number] = {"params": params, "state": "unfinished", "reason": "", "seconds": 0.0, "training_seconds": 0.0, "steps": 0}
         self.trials[number]["history"] = []
@@ -50,11 +56,12 @@ class Record:
             t |= {"state": "failed", "reason": result["reason"]}
             return ""
         t |= {"objective": result["objective"], "training_seconds": result["seconds"], "steps": result["step"], "round": result["round"]}
-        t |= {key: result[key] for key in KEPT if key in result}
+        t |= {key: result[key] for key in (KEPT if "model" in result else OF_ROUND) if key in result}
         if "model" in result:
             t["state"] = "finished"
         else:
-            t["history"].append([result["step"], result["seconds"], result["objective"]])
+            before = [entry for entry in t["history"] if entry[0] < result["step"]]  # a worker that was lost tells some again
+            t["history"] = [*before, [result["step"], result["seconds"], result["objective"]]]
         if time.time() - self.said < SAY_SECONDS:
             return ""
         self.said = time.time()
@@ -82,10 +89,9 @@ class Record:
         states = [t["state"] for t in self.trials.values()]
         words = {"finished": "finished", "stopped": "stopped", "failed": "failed", "unfinished": "running"}
         text = "trials: " + ", ".join(f"{states.count(s)} {word}" for s, word in words.items() if s in states) + f" of {self.config.search.trials}"
-        judged = [(number, t["objective"]) for number, t in self.trials.items() if t["state"] == "finished"]
-        if judged:
-            number, value = (max if self.higher else min)(judged, key=lambda found: found[1])
-            text += f"; best {value:.3f} {self.unit} (trial {number})"
+        best = self._best([{"number": number, **t} for number, t in self.trials.items()])
+        if best is not None:
+            text += f"; best {self.trials[best]['objective']:.3f} {self.unit} (trial {best})"
         left = self._seconds_left()
         return text + (f"; about {left / 60:.0f} min left" if left else "")
 
@@ -94,7 +100,8 @@ class Record:
 
         Returns:
             `objective`, `algorithm`, `scheduler`, `seed`, `space`, `defaults` (the config's own values), `best` (a trial's number or None),
-            `front` (finished trials that no other beats in both objective and rows/s), `seconds`, and for each of `trials` its `number`,
+            `front` (finished trials that no other beats in both objective and rows/s), `seconds`, `base` (a name of the config's own
+            settings), `points` (all that were ever begun), and for each of `trials` its `number`,
             `params`, `state` (finished, stopped, failed, unfinished), `reason`, figures, and `history` of [step, seconds, objective].
         """
         s = self.config.search
@@ -105,7 +112,8 @@ class Record:
         asked = {"min_rows_per_second": s.min_rows_per_second, "space": self.space.to_dict(), "defaults": self.space.own(self.config)}
         found = {"best": self._best(trials), "front": self._front(trials), "seconds": self._spent(trials)}
         table = {"source": self.config.data.source, "rows": self.rows}
-        return plain({"format": 1, **table, **settings, **asked, **found, "command": self.command, "trials": trials})
+        told = {"command": self.command, "base": run_name(self.config), "points": self.points, "trials": trials}
+        return plain({"format": 1, **table, **settings, **asked, **found, **told})
 
     def frame(self) -> pd.DataFrame:
         """One row for each trial; lists as JSON."""
@@ -144,11 +152,12 @@ class Record:
         return spent
 
     def _seconds_left(self) -> float | None:
-        """By the mean of the trials that have ended."""
-        ended = [t["seconds"] for t in self.trials.values() if t["state"] != "unfinished"]
-        if not ended:
+        """By the mean of the trials that have ended, once there are some; what was trained in an earlier search took its time then."""
+        took = {n: max(t["seconds"], t["training_seconds"] + (t.get("sampler_seconds") or 0.0)) for n, t in self.trials.items()}
+        ended = [took[n] for n, t in self.trials.items() if t["state"] != "unfinished"]
+        if len(ended) <= self.at_a_time:
             return None
-        running = sum(t["seconds"] for t in self.trials.values() if t["state"] == "unfinished")
+        running = sum(took[n] for n, t in self.trials.items() if t["state"] == "unfinished")
         total = self.config.search.trials * sum(ended) / len(ended)
         return max(0.0, total - sum(ended) - running) / self.at_a_time
 

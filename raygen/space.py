@@ -12,7 +12,7 @@ SECTIONS = ("schema", "model", "train", "latent")  # what a model depends on
 FIXED = ("train.num_workers", "train.use_gpu", "train.cpus_per_worker", "train.memory_gib", "train.max_failures", "train.holdout")
 WHOLE = ("integer", "log_integer")
 DOMAINS = ("choice", "uniform", "log_uniform", *WHOLE)
-GOLDEN = 0.382  # where a range is tried between its ends: a setting of whole numbers refuses it
+GOLDEN = (3 - 5**0.5) / 2  # where a range is tried between its ends: a setting of whole numbers refuses it
 ENCODINGS = 8  # tables that a search may encode
 CORNERS = 4096  # combinations of the space's ends that are checked
 
@@ -77,7 +77,8 @@ class Space:
 
     def labels(self, point: dict[str, Any]) -> dict[str, Any]:
         """A point as a searcher sees it: a choice by its JSON text, since searchers want values that can be compared and hashed."""
-        return {key: json.dumps(value) if self.domains[key][0] == "choice" else value for key, value in point.items()}
+        chosen = {key: values[values.index(point[key])] for key, (kind, values) in self.domains.items() if kind == "choice"}  # 1 for 1.0
+        return point | {key: json.dumps(value) for key, value in chosen.items()}
 
     def values(self, labels: dict[str, Any]) -> dict[str, Any]:
         """The point that `labels` made, with plain numbers."""

@@ -17,6 +17,7 @@ from pyarrow import fs as pafs
 
 from raygen.errors import OutputError, RaygenError, StorageError
 from raygen.uris import absolute, join
+from raygen.uris import name as name
 from raygen.uris import parent as parent
 from raygen.uris import split as split
 

@@ -221,8 +221,8 @@ def _lost(error: Exception, config: Config) -> TrainingError:
 class _RayCheckpoints:
     """Ray Train's checkpoints: every rank reports, rank 0 with a checkpoint."""
 
-    def __init__(self, rank: int):
-        self.rank = rank
+    def __init__(self, rank: int, objective: str | None = None):
+        self.rank, self.objective = rank, objective
 
     def load(self) -> dict | None:
         from ray import train
@@ -231,7 +231,11 @@ class _RayCheckpoints:
         if not found:
             return None
         with found.as_directory() as folder:
-            return worker.unpack((Path(folder) / "checkpoint.npz").read_bytes())
+            state = worker.unpack((Path(folder) / "checkpoint.npz").read_bytes())
+        for figures in worker.rounds_of(state):
+            if self.objective and figures.get("objective_kind") == self.objective:
+                train.report(figures)  # Ray Tune hears of a trial's rounds again when its search is resumed
+        return state
 
     def save(self, state: dict, metrics: dict) -> None:
         import tempfile
@@ -259,9 +263,10 @@ def _work_on_ray(settings: dict) -> None:
         return  # the workers were started again after an error that would only come again
     say = (lambda line: ray.get(board.add.remote(line))) if rank == 0 else (lambda line: None)
     strategy = tf.distribute.MultiWorkerMirroredStrategy() if world > 1 else None
+    checkpoints = _RayCheckpoints(rank, settings.get("objective"))
     lost = (OSError, tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError)
     try:
-        worker.work(settings, worker.Rounds(Config.from_dict(settings["config"]), say, _RayCheckpoints(rank), rank, world, strategy))
+        worker.work(settings, worker.Rounds(Config.from_dict(settings["config"]), say, checkpoints, rank, world, strategy))
         barrier()  # the others wait for rank 0's model: a peer that leaves would end its collectives
     except Exception as error:
         if isinstance(error, RaygenError) or not isinstance(error, lost):

@@ -14,7 +14,8 @@ def run(point: dict, job: dict) -> None:
     """Train the model of one point, unless it is there already, and report every round and the finished model.
 
     A trial is resumed from its last checkpoint, and what it reported before is reported again, so that the same search, begun anew, comes
-    to the same state. What goes wrong is reported as the trial's `reason`, and does not end the search.
+    to the same state. A model that was trained for another objective is judged anew, from its last checkpoint. What goes wrong is
+    reported as the trial's `reason`, and does not end the search.
 
     Args:
         point: The point that Tune chose, as labels (see `Space.labels`).
@@ -36,8 +37,9 @@ def _trained(base: Config, params: dict[str, Any], job: dict) -> str:
     encoded = job["encoded"][encoding(params)]
     config = training.sized(asked, encoded["rows"])
     model = storage.join(job["folder"], training.run_name(asked), "model")
-    if artifact.is_model(model):
-        _replay(artifact.read_index(model)["metrics"]["history"])
+    metrics = artifact.read_index(model)["metrics"] if artifact.is_model(model) else {}
+    if metrics.get("objective_kind") == config.search.objective:
+        _replay(metrics["history"], config)
         return model
     settings = {"asked": asked.to_dict(), "config": config.to_dict(), "encoded": encoded["folder"], "cpus": job["cpus"]}
     settings |= {"model": model, "objective": config.search.objective}
@@ -54,10 +56,10 @@ def _here(config: Config, settings: dict) -> None:
     """Train in this process, which the next trial uses again."""
     import gc
 
-    checkpoints = _Reporting(storage.join(config.run.folder, "checkpoints", training.run_name(config)))
+    checkpoints = _Reporting(config)
     state = checkpoints.load()
     if state:
-        _replay(worker.rounds_of(state))
+        _replay(worker.rounds_of(state), config)
     cluster.prepare_environment(cluster.ENVIRONMENT | {"TF_NUM_INTRAOP_THREADS": str(settings["cpus"]), "TF_NUM_INTEROP_THREADS": "2"})
     if not config.train.use_gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
@@ -78,17 +80,21 @@ def _in_workers(config: Config, settings: dict) -> None:
 class _Reporting(worker.LocalCheckpoints):
     """The last checkpoint of a run, and a report to Tune after each one is written."""
 
+    def __init__(self, config: Config):
+        super().__init__(storage.join(config.run.folder, "checkpoints", training.run_name(config)))
+        self.config = config
+
     def save(self, state: dict, metrics: dict) -> None:
         super().save(state, metrics)
-        _replay(worker.rounds_of(state)[-1:])
+        _replay(worker.rounds_of(state)[-1:], self.config)
 
 
-def _replay(history: list[dict]) -> None:
-    """Report the rounds that were judged to Tune; a trial that it stops does not come back from this."""
+def _replay(history: list[dict], config: Config) -> None:
+    """Report the rounds that this search's objective has judged to Tune; a trial that it stops does not come back from this."""
     from ray import tune
 
     for figures in history:
-        if "objective" in figures:
+        if figures.get("objective_kind") == config.search.objective:
             tune.report({k: figures[k] for k in FIGURES})
 
 

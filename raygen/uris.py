@@ -51,6 +51,11 @@ def join(uri: str, *names: str) -> str:
     return posixpath.join(place, *names) + query
 
 
+def name(uri: str) -> str:
+    """Last part of a file or folder."""
+    return split(uri)[0].rstrip("/").rpartition("/")[2]
+
+
 def parent(uri: str) -> str:
     """The folder that holds a file or folder."""
     place, query = split(uri)

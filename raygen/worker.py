@@ -53,8 +53,8 @@ def work(settings: dict, rounds: Rounds) -> None:
     model.set_tables(encoded.codec.tables(), encoded.codec.frequencies())
     codes, offsets = rows
     loop = Loop(model, config, codes, offsets, held, first_held, dealt, rounds.rank, rounds.world_size, rounds.strategy)
-    judge = objective.Judge(settings["objective"], loop, encoded.codec) if settings.get("objective") and rounds.rank == 0 else None
-    history = _run(loop, rounds, judge)
+    judge = objective.Judge(settings["objective"], loop, encoded.codec) if settings.get("objective") else None
+    history = _run(loop, rounds, judge if rounds.rank == 0 else None)
     if rounds.rank == 0:
         _finish(loop, rounds, encoded, history, settings, judge)
 
@@ -79,11 +79,11 @@ def _run(loop, rounds: Rounds, judge: objective.Judge | None) -> list[dict]:
         figures = loop.run(min(each, config.train.steps - loop.step)) | loop.score()
         seconds += time.perf_counter() - began
         figures |= {"round": len(history) + 1, "step": loop.step, "epoch": loop.step / loop.batches.steps_per_epoch, "seconds": seconds}
+        if not math.isfinite(figures["held_out_loss"]):
+            raise TrainingError(f"training diverged at step {loop.step:,}: the held-out loss is not finite.", "lower train.learning_rate.")
         if judge:
             figures |= judge.of_round(figures)
         history.append(figures)
-        if not math.isfinite(figures["held_out_loss"]):
-            raise TrainingError(f"training diverged at step {loop.step:,}: the held-out loss is not finite.", "lower train.learning_rate.")
         if figures["held_out_loss"] < best:
             best = figures["held_out_loss"]
             loop.keep_best()

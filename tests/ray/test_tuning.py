@@ -3,10 +3,13 @@
 import json
 import math
 import os
+import queue
 import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,9 +22,11 @@ from raygen import artifact, storage
 from raygen.config import Config
 from raygen.errors import ClusterError, ConfigError, OutputError, TrainingError
 from raygen.space import Space
-from raygen.training import run_name, settled
+from raygen.training import run_name, settled, sized
 
 pytestmark = pytest.mark.ray
+
+ROWS = 2000
 
 QUICK = {
     "train.num_workers": 1,
@@ -95,7 +100,7 @@ def test_the_objective_is_the_held_out_elbo_of_the_values_under_the_chosen_sampl
 def test_asha_does_not_stop_the_configs_own_settings():
     from ray.tune.schedulers import TrialScheduler
 
-    from raygen.tuning import _scheduler
+    from raygen.searching import _scheduler
 
     scheduler = _scheduler(Config(), {"model.latent_dim": "16"})
     decisions = {}
@@ -125,10 +130,19 @@ def test_table_page_and_best_settings_are_left(searched):
 
 def test_the_same_search_again_trains_nothing(searched):
     config, done, _ = searched
-    times = {path: path.stat().st_mtime_ns for path in Path(config.run.folder).glob("search/trials/**/*.keras")}
-    again = raygen.tune(config, say=lambda line: None)
-    assert {path: path.stat().st_mtime_ns for path in times} == times
-    assert again.fingerprint == done.fingerprint
+
+    def made():
+        folder = Path(config.run.folder)
+        return {path: path.stat().st_mtime_ns for name in ("search/trials/**/*.keras", "checkpoints/**/*.npz") for path in folder.glob(name)}
+
+    times = made()
+    again = raygen.tune(config.override({"search.concurrent_trials": 1}), say=lambda line: None)
+    assert {path: at for path, at in made().items() if path in times and "trials" in path.parts} == {
+        p: a for p, a in times.items() if "trials" in p.parts
+    }
+    assert [t["params"] for t in again.search["trials"]] == [t["params"] for t in done.search["trials"]]
+    with pytest.raises(TrainingError, match="no finished trial is as fast"):
+        raygen.tune(config.override({"search.min_rows_per_second": 1e12}), say=lambda line: None)
     more = raygen.tune(config.override({"search.trials": 6}), say=lambda line: None)
     assert [t["params"] for t in more.search["trials"][:5]] == [t["params"] for t in done.search["trials"]]
     assert len(more.search["trials"]) == 6
@@ -214,12 +228,61 @@ def test_other_bars_and_priors_are_compared_by_the_nats_of_values(local_ray, qui
     assert len(list((tmp_path / "encoded").iterdir())) == 2
 
 
+def test_another_objective_judges_the_same_models_anew(local_ray, quick, tmp_path):
+    config = quick(tmp_path, {"search.scheduler": "none"})
+    nats = raygen.tune(config, say=lambda line: None).search["trials"]
+    c2st = raygen.tune(config.override({"search.objective": "c2st"}), say=lambda line: None).search["trials"]
+    assert [t["fingerprint"] for t in c2st] == [t["fingerprint"] for t in nats]
+    assert all(t["objective"] == t["c2st"] and 0 <= t["objective"] <= 1 for t in c2st)
+    assert all(t["objective"] > 10 for t in nats)
+
+
+def test_a_killed_trial_goes_on_under_its_own_number(local_ray, quick, kill_one, tmp_path):
+    space = {"train.learning_rate": {"choice": [2e-3, 1e-3, 5e-4]}}
+    settings = {"search.algorithm": "grid", "search.scheduler": "none", "search.trials": 3, "search.space": space, "search.concurrent_trials": 1}
+    killed = []
+
+    def kill_once(line):
+        if line.startswith("Trial 0 finished"):
+            while not list(tmp_path.glob(f"checkpoints/{run_name(second)}/*.npz")):
+                time.sleep(0.05)
+            killed.append(kill_one("ImplicitFunc"))
+
+    config = quick(tmp_path, {**settings, "train.steps": 2000})
+    second = sized(settled(config).override({"train.learning_rate": 1e-3}), ROWS)
+    killer = queue.Queue()
+    thread = threading.Thread(target=lambda: [kill_once(line) for line in iter(killer.get, None)])
+    thread.start()
+    trials = raygen.tune(config, say=killer.put).search["trials"]
+    killer.put(None)
+    thread.join()
+    assert killed == [True]
+    assert [(t["params"]["train.learning_rate"], t["state"]) for t in trials] == [(2e-3, "finished"), (1e-3, "finished"), (5e-4, "finished")]
+    for t in trials:
+        assert artifact.read_index(t["model"])["config"]["train"]["learning_rate"] == t["params"]["train.learning_rate"]
+        assert [h[0] for h in t["history"]] == list(range(100, 2001, 100))
+
+
+def test_an_interrupted_search_says_how_to_go_on(tiny, trained, toml, raygen_command, tmp_path):
+    run = raygen_command("tune", toml(tiny(trained.fresh_run(tmp_path), {**QUICK, "train.steps": 20000})))
+    run.wait_for("trials: ")
+    run.send(signal.SIGINT)
+    assert run.finish(60) == 130, run.output
+    assert "What was finished stays; to go on, run: raygen tune" in run.output and "Traceback" not in run.output
+    assert not run.wait_for_no_others()
+
+
 REFUSED = {
     "no room": ({"train.cpus_per_worker": 64}, ClusterError, "train.num_workers = 1 with 64 CPUs"),
     "no room for workers": ({"train.num_workers": 9, "search.scheduler": "none"}, ClusterError, "train.num_workers = 9 with 1 CPUs"),
     "too many at a time": ({"search.concurrent_trials": 50}, ClusterError, "search.concurrent_trials = 50: the cluster holds 3 trial"),
     "no dashboard": ({"train.num_workers": 2}, ClusterError, "needs Ray's dashboard, which does not answer"),
     "batch": ({"search.space": {"train.batch_size": {"choice": [64, 4096]}}}, ConfigError, "train.batch_size = 4096: the table has"),
+    "points": (
+        {"search.trials": 4, "search.space": {"model.latent_dim": {"choice": [2, 4]}}},
+        ConfigError,
+        "search.trials = 4: search.space has only 2",
+    ),
     "space": ({"search.space": {"model.latent_dim": {"choice": []}}}, ConfigError, "search.space.'model.latent_dim'"),
 }
 
