@@ -97,7 +97,7 @@ MISTAKES = {
     "log of zero": ({"train.learning_rate": {"log_uniform": [0, 0.1]}}, "starts above 0", "use uniform"),
     "impossible value": ({"model.latent_dim": {"choice": [8, 0]}}, "search.space.'model.latent_dim': model.latent_dim = 0:", "width of z"),
     "impossible end": ({"train.learning_rate": {"uniform": [0.1, 2]}}, "search.space.'train.learning_rate': train.learning_rate = 2", "cosine"),
-    "fractions of a whole": ({"model.latent_dim": {"uniform": [4, 8]}}, "search.space.'model.latent_dim': model.latent_dim = 5.528", "width of z"),
+    "fractions of a whole": ({"model.latent_dim": {"uniform": [4, 8]}}, "search.space.'model.latent_dim': model.latent_dim = 5.52", "width of z"),
     "whole from fractions": ({"model.beta": {"integer": [0.5, 2]}}, "expected whole numbers", "use uniform"),
     "range of codes": ({"schema.bars": {"integer": [16, 128]}}, "needs the table encoded anew", "choice"),
     "too many codes": ({"schema.bars": {"choice": list(range(16, 32))}}, "16 combinations of schema settings; 8", "fewer"),
