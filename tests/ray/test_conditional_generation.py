@@ -68,10 +68,10 @@ def test_actors_threads_and_shards_change_nothing(one_actor, trained, tmp_path):
 def test_what_is_missing_is_made_again_and_other_conditions_are_refused(one_actor, trained):
     before = hashes(one_actor)
     (one_actor / "part-00000003.parquet").unlink()
-    (one_actor / "_manifest.jsonl").unlink()
+    (one_actor / "_manifest.json").unlink()
     assert generate(trained, one_actor, where=WHERE.replace(" = ", "=").lower().replace(">50k", ">50K")).kept == 4
     assert hashes(one_actor) == before
-    header = json.loads((one_actor / "_manifest.jsonl").read_text().splitlines()[0])
+    header = json.loads((one_actor / "_manifest.json").read_text())
     assert (header["where"], header["per"], header["temperature"]) == (WHERE, "", 1.0)
     for change in ({"where": "income = '>50K'"}, {"where": WHERE, "temperature": 0.9}, {}):
         with pytest.raises(OutputError, match="another generation"):
