@@ -190,6 +190,10 @@ def test_a_terminal_shows_progress_in_one_line_and_other_lines_below(capsys):
     terminal("Wrote")
     terminal("Done")
     assert capsys.readouterr().out == "Generating\n\r\x1b[K1/2\r\x1b[K2/2\nWrote\nDone\n"
+    terminal.redraw("1/2")
+    terminal.end()
+    terminal.end()
+    assert capsys.readouterr().out == "\r\x1b[K1/2\n"
 
 
 @pytest.mark.ray
