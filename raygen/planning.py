@@ -51,7 +51,8 @@ def plan(
         actors = generation.num_actors(settings, shards, available)
         measured = _measured(found, settings, wanted, generation.explored(found, settings, wanted, say), shards.rows) if found else None
     if settings.per and not found:
-        say(f"Generate: {settings.per}; how many rows that is, and how long it takes, is known once there is a model.")
+        column, rows_each = conditions.parse_per(settings.per)
+        say(f"Generate: {rows_each:,} rows for each category of {column}; how many that is in all, and how long it takes, is known with a model.")
         return answer
     answer["generate"] = {"rows": shards.rows, "shards": shards.num_shards, "actors": actors}
     line = f"Generate: {shards.rows:,} rows, seed {settings.seed}, in {shards.num_shards:,} shard(s) by {actors} actor(s)"

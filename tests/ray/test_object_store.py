@@ -13,7 +13,7 @@ import stores
 
 import raygen
 from raygen import evaluation, inspection, planning, storage
-from raygen.errors import OutputError
+from raygen.errors import OutputError, StorageError
 from raygen.source import Source
 
 pytestmark = pytest.mark.ray
@@ -106,6 +106,18 @@ def test_generation_goes_on_to_the_rows_that_a_local_disk_gets(store, generated,
     lines = [json.loads(line) for part in PARTS for line in there[part].decode().splitlines()]
     assert {line["file"]: line["sha256"] for line in lines} == local
     assert done.kept == 1, "the shard that was there, and not deleted"
+
+
+def test_a_shard_that_cannot_be_read_is_not_deleted(store, generated):
+    folder, before = generated[2].folder, store.objects("bucket/run/synthetic")
+    for fault in (403, 503):
+        with (
+            store.failing(fault, stores.nth("GET", path="part-00000003")),
+            pytest.raises(StorageError, match=r"part-00000003\.parquet.*cannot be read"),
+        ):
+            raygen.verify(folder, mend=True, say=silent)
+    assert store.objects("bucket/run/synthetic") == before
+    assert raygen.verify(folder, say=silent).passed
 
 
 def test_evaluation_plan_and_inspection(store, run, generated):
