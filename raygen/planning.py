@@ -50,7 +50,7 @@ def plan(
             answer["train"] = _training(config, available, say)
         actors = generation.num_actors(settings, shards, available)
         measured = _measured(found, settings, wanted, generation.explored(found, settings, wanted, say), shards.rows) if found else None
-    if settings.per and not found:
+    if settings.per.strip() and not found:
         column, rows_each = conditions.parse_per(settings.per)
         say(f"Generate: {rows_each:,} rows for each category of {column}; how many that is in all, and how long it takes, is known with a model.")
         return answer
