@@ -19,13 +19,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one verb; exit status 0 done, 1 failed, 2 the user's mistake, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
     args = parser().parse_args(arguments)
-    args.arguments = arguments
+    args.arguments, args.say = arguments, _say_or_redraw()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True)
     try:
         result = args.verb(args)
     except RaygenError as error:
+        if isinstance(args.say, Terminal):
+            args.say.end()
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1 if isinstance(error, FAILED) else 2
     except KeyboardInterrupt:
@@ -146,12 +148,17 @@ class Terminal:
     drawn = False
 
     def __call__(self, line: str) -> None:
-        print("\n" * self.drawn + line, flush=True)
-        self.drawn = False
+        self.end()
+        print(line, flush=True)
 
     def redraw(self, line: str) -> None:
         print(f"\r\x1b[K{line}", end="", flush=True)
         self.drawn = True
+
+    def end(self) -> None:
+        """Leave the line that is being redrawn as it stands: what comes next stands below it."""
+        print("\n" * self.drawn, end="", flush=True)
+        self.drawn = False
 
 
 def _say(line: str) -> None:
@@ -217,21 +224,21 @@ def _tune(args) -> dict:
 def _generate(args) -> dict:
     from raygen import generation
 
-    done = generation.generate(_config_or_model(args), args.rows, args.seed, args.out, args.sampler, say := _say_or_redraw(), *_asked(args))
+    done = generation.generate(_config_or_model(args), args.rows, args.seed, args.out, args.sampler, args.say, *_asked(args))
     kept = f", {done.kept} of them were there before" if done.kept else ""
-    say(f"Wrote {done.rows:,} rows in {done.shards:,} shard(s){kept} and {done.bytes / 1e6:,.1f} MB to {done.folder} in {done.seconds:.0f} s.")
+    args.say(f"Wrote {done.rows:,} rows in {done.shards:,} shard(s){kept} and {done.bytes / 1e6:,.1f} MB to {done.folder} in {done.seconds:.0f} s.")
     return asdict(done)
 
 
 def _verify(args) -> dict:
     from raygen import verification
 
-    done = verification.verify(args.folder, args.mend, _say_or_redraw())
+    done = verification.verify(args.folder, args.mend, args.say)
     state = ", ".join(f"{count:,} {kind}" for kind, count in done.found.items()) or "all as the manifest says"
     mended = f", {done.mended:,} of them made again" if args.mend else ""
-    _say(f"{done.rows:,} rows in {done.shards:,} whole shard(s){mended}, {done.bytes / 1e6:,.1f} MB, in {done.seconds:.0f} s: {state}.")
-    if done.found.keys() - {"surplus"}:
-        _say(f"To mend it, run: {shlex.join(['raygen', 'verify', args.folder, '--mend'])}")
+    args.say(f"{done.rows:,} rows in {done.shards:,} whole shard(s){mended}, {done.bytes / 1e6:,.1f} MB, in {done.seconds:.0f} s: {state}.")
+    if done.mendable:
+        args.say(f"To mend it, run: {shlex.join(['raygen', 'verify', args.folder, '--mend'])}")
     return asdict(done) | {"passed": done.passed}
 
 

@@ -98,8 +98,11 @@ def _check_dashboard() -> None:
         raise ClusterError(message, "start Ray with its dashboard (ray start --head), or set train.num_workers = 1.") from None
 
 
-def check_shared(folder: str, available: Resources) -> None:
+def check_shared(folder: str, available: Resources, setting: str = "run.folder") -> None:
     """Refuse a folder that some node of the cluster does not share with this one.
+
+    Args:
+        setting: What named the folder, for the error; empty if nothing did.
 
     Raises:
         ClusterError: Naming the node.
@@ -117,7 +120,8 @@ def check_shared(folder: str, available: Resources) -> None:
             place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             there = ray.remote(os.path.exists).options(num_cpus=0, scheduling_strategy=place)
             if not ray.get(there.remote(mark)):
-                message = f"run.folder = '{folder}': node {node['NodeManagerAddress']} does not see what this one writes there."
+                named = f"{setting} = " if setting else ""
+                message = f"{named}'{folder}': node {node['NodeManagerAddress']} does not see what this one writes there."
                 raise ClusterError(message, "set it to a mount that all nodes share, or to a URI such as s3://bucket/run.")
     finally:
         filesystem.delete_file(mark)

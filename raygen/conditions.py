@@ -70,6 +70,11 @@ def spelled(text: str) -> str:
     return " AND ".join(map(str, parse(text)))
 
 
+def spelled_per(text: str) -> str:
+    """What `per` asks for in one spelling; empty if it asks for nothing."""
+    return "{}={}".format(*parse_per(text)) if text.strip() else ""
+
+
 def parse_per(text: str) -> tuple[str, int]:
     """`"income=10000"` to the column and the number of rows of each of its categories.
 

@@ -85,10 +85,12 @@ def evaluate(
     real = real_rows.real_rows(config, model)
     if e.target and e.target not in real.kinds:
         raise ConfigError(f"evaluate.target = '{e.target}' is no learned column.", did_you_mean(e.target, real.kinds))
-    for note in real.notes:
-        say(f"Note: {note}")
     paths = synthetic or [storage.join(config.run.folder, "synthetic")]
     sources = [synthetic_rows.opened(path) for path in paths]
+    chosen = {path: way for path in paths if (way := synthetic_rows.chosen(path))}
+    notes = real.notes + [f"the rows of '{path}' were generated with {way}, and are compared with all real rows." for path, way in chosen.items()]
+    for note in notes:
+        say(f"Note: {note}")
     folder = storage.absolute(out or storage.join(config.run.folder or ".", "report"))
     storage.make_folder(folder)
     with cluster.connected():
@@ -106,7 +108,7 @@ def evaluate(
     for run, sample in judged:
         if model and synthetic_rows.generation(run["path"]).get("fingerprint") == model.fingerprint:
             run["latent"] = _latent(model, run["path"])
-            if real.knows and real.holdout.num_rows:
+            if real.knows and real.holdout.num_rows and run["path"] not in chosen:  # the budget is of rows that only the sampler chose
                 say("Taking held-out rows through the encoder and the decoder ...")
                 run["budget"] = _budget(model, real, whole, sample, reference, e.seed)
     report = {
@@ -118,7 +120,7 @@ def evaluate(
         "sample_rows": len(ends.real),
         "command": command,
         "config": config.to_dict(),
-        "notes": real.notes,
+        "notes": notes,
         "runs": runs,
         "gate": [{**rule, "run": run["name"]} for run in runs for rule in scoring.gate(run["scores"], under, over)],
         "seconds": time.perf_counter() - began,

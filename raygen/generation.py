@@ -46,7 +46,7 @@ def generate(
 ) -> Generation:
     """Write synthetic rows as Parquet shards.
 
-    Rows are a function of the model, the seed and their number alone. Running it again makes only the shards that are missing.
+    A row is a function of model, sampler, seed, temperature, conditions and its number. Running it again makes only the shards that are missing.
 
     Args:
         config: A config whose run folder holds a model, or the path of a model folder.
@@ -59,6 +59,7 @@ def generate(
         ConfigError: If a setting is wrong, or the model gives the conditions hardly any probability.
         ModelError: If the model is missing or damaged.
         OutputError: If the folder holds another generation, or cannot be written.
+        ClusterError: If the cluster is too small, or a node does not see the folder.
         GenerationError: If it stopped before the last row.
     """
     model, settings = located(config, rows, seed, sampler, temperature, where, per)
@@ -89,7 +90,7 @@ class Job:
         """What the bytes of the shards are a function of."""
         s = self.settings
         drawn = {"fingerprint": self.found.fingerprint, "sampler": self.found.sampler, "seed": s.seed, "temperature": s.temperature}
-        chosen = {"where": conditions.spelled(s.where), "per": s.per}
+        chosen = {"where": conditions.spelled(s.where), "per": conditions.spelled_per(s.per)}
         return {**drawn, **chosen, **asdict(self.plan), "compression": s.compression}
 
     @property
@@ -108,9 +109,21 @@ def begun(folder: str) -> Job:
     """
     run = manifest.read_run(folder)
     config = Config.from_dict(artifact.read_index(run["model"])["config"])
-    job = Job.of(run["model"], config.override({f"generate.{k}": run[k] for k in Generate.model_fields if k in run}).generate, folder)
-    manifest.claim(folder, job.identity, job.told)
+    given = {"num_actors": 0} | {key: run[key] for key in Generate.model_fields if key in run}
+    job = Job.of(run["model"], config.override({f"generate.{key}": value for key, value in given.items()}).generate, folder)
+    manifest.check(folder, job.identity)
     return job
+
+
+def check_cluster(job: Job, available: cluster.Resources, setting: str) -> int:
+    """How many actors are to make a generation; `setting` is what named its folder.
+
+    Raises:
+        ClusterError: If the cluster is too small, or a node does not see the folder.
+    """
+    actors = num_actors(job.settings, job.plan, available)
+    cluster.check_shared(job.folder, available, setting)
+    return actors
 
 
 def written(job: Job, say) -> Generation:
@@ -121,7 +134,7 @@ def written(job: Job, say) -> Generation:
     manifest.check(folder, job.identity)
     began = time.perf_counter()
     with cluster.connected() as available:
-        actors = num_actors(job.settings, plan, available)
+        actors = check_cluster(job, available, "--out")
         laws = explored(job.found, job.settings, job.wanted, say)
         manifest.claim(folder, job.identity, job.told)
         cpus = job.settings.cpus_per_actor
@@ -273,10 +286,10 @@ class _WriteShards:
     def _item(self, first: int, last: int) -> dict:
         """Make or keep the shards of some parts, and write those parts of the manifest that are not there."""
         self.item, self.done, self.untold, self.made = first, 0, 0, []
-        totals = Totals()
+        totals, listed = Totals(), dict[str, dict[str, int]]()
         for number in range(first, last):
             named, shards = manifest.read_part(self.folder, self.plan, number), self.plan.part(number)
-            sizes = manifest.sizes(self.folder, self.plan, shards)
+            sizes = manifest.sizes(self.folder, self.plan, shards, listed)
             vouched = {line["shard"]: line for line in named or []}
             lines = [self._shard(shard, sizes, vouched.get(shard)) for shard in shards]
             if lines != named:
@@ -305,7 +318,7 @@ class _WriteShards:
             size, digest = self._write(uri, first, last, mark)
         except OutputError as error:
             if isinstance(error.__cause__, FileNotFoundError) and manifest.whole(uri, mark, last - first):
-                return self._shard(shard, manifest.sizes(self.folder, self.plan, range(shard, shard + 1)), None)
+                return self._shard(shard, manifest.sizes(self.folder, self.plan, range(shard, shard + 1), {}), None)
             raise  # else another driver has finished this generation, and swept our temporary file away
         self.byte_counter.inc(size)
         self.made.append(shard)

@@ -5,6 +5,7 @@ _manifest/00000000-00000243.jsonl ...    a part: shard, file, rows, bytes and sh
 _manifest.json                           the generation, its totals and the hash of all lines, once every part is there
 """
 
+import contextlib
 import hashlib
 import json
 from dataclasses import astuple, dataclass
@@ -19,6 +20,7 @@ from raygen.errors import GenerationError, OutputError
 from raygen.shards import FILES_PER_FOLDER, Plan
 
 RUN, HEADER, PARTS = "_run.json", "_manifest.json", "_manifest"
+RUN_KEYS = {"fingerprint", "seed", "rows", "rows_per_shard", "model", "schema"}
 KEYS = {"shard": int, "file": str, "rows": int, "bytes": int, "sha256": str}
 TEMPORARY = "_tmp-"
 
@@ -90,7 +92,7 @@ def read(folder: str) -> pa.Table:
     types = {int: pa.int64(), str: pa.string()}
     schema = pa.schema([(key, types[kind]) for key, kind in KEYS.items()])
     try:
-        return pads.dataset(path, schema, "json", filesystem=filesystem).to_table()
+        return storage.again(lambda: pads.dataset(path, schema, "json", filesystem=filesystem).to_table())
     except (pa.ArrowException, OSError) as error:
         raise OutputError(f"the manifest of '{folder}' cannot be read: {error}.", f"find out more: raygen verify {folder}") from None
 
@@ -107,15 +109,26 @@ def read_header(folder: str) -> dict | None:
 
 
 def read_run(folder: str) -> dict:
-    """The generation that the folder belongs to.
+    """The generation that the folder belongs to; where `_run.json` is lost, the header tells the same.
 
     Raises:
         OutputError: If it belongs to none, or the file that tells so is damaged.
     """
-    uri = storage.join(folder, RUN)
-    if not storage.exists(uri):
+    run = _run(folder)
+    if not run:
         raise OutputError(f"'{folder}' holds no generation: there is no {RUN} in it.", "name a folder that raygen generate wrote.")
-    return _checked(uri, {"fingerprint", "seed", "rows", "rows_per_shard", "model", "schema"}, "choose an empty folder with --out.")
+    return run
+
+
+def _run(folder: str) -> dict | None:
+    hints = {
+        RUN: f"delete it if {HEADER} is there, which tells the same; else choose an empty folder with --out.",
+        HEADER: "choose an empty folder with --out.",
+    }
+    for name, hint in hints.items():
+        if storage.exists(uri := storage.join(folder, name)):
+            return _checked(uri, RUN_KEYS, hint)
+    return None
 
 
 def _checked(uri: str, keys: set[str], hint: str) -> dict:
@@ -150,11 +163,11 @@ def check(folder: str, identity: dict) -> None:
         OutputError: If it holds the shards of another one, or files of someone else.
     """
     storage.make_folder(folder)
-    if not storage.exists(storage.join(folder, RUN)):
+    before = _run(folder)
+    if not before:
         if any(i.path.endswith(".parquet") for i in storage.listing(folder)):
             raise OutputError(f"'{folder}' holds Parquet files that raygen did not write.", "choose an empty folder with --out.")
         return
-    before = read_run(folder)
     differs = [key for key in identity if before.get(key) != identity[key]]
     if differs:
         of_another, of_this = (", ".join(f"{key} {each.get(key)}" for key in differs) for each in (before, identity))
@@ -185,28 +198,31 @@ def finish(folder: str, plan: Plan, identity: dict, more: dict, totals: Totals) 
 def entries(folder: str) -> list[pafs.FileInfo]:
     """Files and folders directly in a folder; none if there is no such folder."""
     filesystem, path = storage.resolve(folder)
-    return filesystem.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+    with storage.reading(folder):
+        return filesystem.get_file_info(pafs.FileSelector(path, allow_not_found=True))
 
 
 def _sweep(folder: str) -> None:
     filesystem, _ = storage.resolve(folder)
     for info in entries(folder):
         if info.base_name.startswith(TEMPORARY):
-            try:
+            with storage.writing(folder), contextlib.suppress(FileNotFoundError):  # another driver was there first
                 filesystem.delete_file(info.path)
-            except FileNotFoundError:
-                continue  # another driver was there first
 
 
-def sizes(folder: str, plan: Plan, shards: range) -> dict[str, int]:
-    """Bytes of the files in the folders of these shards, by their names relative to `folder`: one listing for each folder."""
+def sizes(folder: str, plan: Plan, shards: range, listed: dict[str, dict[str, int]]) -> dict[str, int]:
+    """Bytes of the files in the folders of these shards, by their names relative to `folder`: one listing for each folder.
+
+    Args:
+        listed: What the last call found, by folder, so that none is listed again; afterwards what this one found.
+    """
     prefixes = dict.fromkeys(plan.prefix(shard) for shard in (*shards[::FILES_PER_FOLDER], shards[-1]))
-    found = {}
-    for prefix in prefixes:
-        for info in entries(storage.join(folder, prefix)):
-            if info.type == pafs.FileType.File:
-                found["/".join(filter(None, [prefix, info.base_name]))] = info.size
-    return found
+    for prefix in listed.keys() - prefixes.keys():
+        del listed[prefix]
+    for prefix in prefixes.keys() - listed.keys():
+        files = (info for info in entries(storage.join(folder, prefix)) if info.type == pafs.FileType.File)
+        listed[prefix] = {"/".join(filter(None, [prefix, info.base_name])): info.size for info in files}
+    return {name: size for prefix in prefixes for name, size in listed[prefix].items()}
 
 
 def whole(uri: str, mark: bytes, rows: int) -> bool:

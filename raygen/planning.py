@@ -3,7 +3,7 @@
 import io
 import time
 
-from raygen import artifact, cluster, data, generation, sampling, selection, training
+from raygen import artifact, cluster, conditions, data, generation, sampling, selection, training
 from raygen.config import Config
 from raygen.progress import duration
 from raygen.shards import Plan
@@ -30,7 +30,7 @@ def plan(
         say: Called with each line.
 
     Raises:
-        RaygenError: For each mistake that train or generate would refuse.
+        RaygenError: For a setting, table or model that train or generate would refuse, and a cluster that is too small.
     """
     answer: dict = {}
     model, settings = generation.located(config, rows, seed, sampler, temperature, where, per)
@@ -39,12 +39,21 @@ def plan(
         found = sampling.drawing_from(found, settings.sampler)
     wanted = selection.select(found.codec, settings.where, settings.per) if found else None
     shards = Plan(wanted.num_rows if wanted and wanted.strata else settings.rows, settings.rows_per_shard)
+    if found:
+        found.codec.schema.check_ids(shards.rows)
+    else:
+        conditions.parse(settings.where)
+        conditions.spelled_per(settings.per)
     with cluster.connected() as available:
         say(f"Cluster: {len(available.nodes)} node(s), {available.cpus} CPUs, {available.gpus:g} GPUs.")
         if isinstance(config, Config):
             answer["train"] = _training(config, available, say)
         actors = generation.num_actors(settings, shards, available)
-        measured = _measured(found, settings, wanted, generation.explored(found, settings, wanted, say)) if found else None
+        measured = _measured(found, settings, wanted, generation.explored(found, settings, wanted, say), shards.rows) if found else None
+    if settings.per.strip() and not found:
+        column, rows_each = conditions.parse_per(settings.per)
+        say(f"Generate: {rows_each:,} rows for each category of {column}; how many that is in all, and how long it takes, is known with a model.")
+        return answer
     answer["generate"] = {"rows": shards.rows, "shards": shards.num_shards, "actors": actors}
     line = f"Generate: {shards.rows:,} rows, seed {settings.seed}, in {shards.num_shards:,} shard(s) by {actors} actor(s)"
     if not measured:
@@ -80,22 +89,25 @@ def _training(config: Config, available, say) -> dict:
     return {"rows": rows, "columns": schema.kinds, "workers": t.num_workers, "cpus_per_worker": cpus, "steps": t.steps, "epochs": epochs}
 
 
-def _measured(found: artifact.Artifact, settings, wanted, laws: list) -> tuple[float, float]:
-    """Rows per second of one actor, and bytes per row, from a second of decoding in a process like an actor's."""
+def _measured(found: artifact.Artifact, settings, wanted, laws: list, num_rows: int) -> tuple[float, float]:
+    """Rows per second of one actor, and bytes per row, from a second of decoding in a process like an actor's, over and over if they are few."""
     import ray
 
     place = {"num_cpus": settings.cpus_per_actor, "num_gpus": settings.gpus_per_actor}
-    return ray.get(ray.remote(max_calls=1, **place)(_decode_for_a_second).remote(found, settings, wanted, laws))
+    return ray.get(ray.remote(max_calls=1, **place)(_decode_for_a_second).remote(found, settings, wanted, laws, num_rows))
 
 
-def _decode_for_a_second(found: artifact.Artifact, settings, wanted, laws: list) -> tuple[float, float]:
+def _decode_for_a_second(found: artifact.Artifact, settings, wanted, laws: list, num_rows: int) -> tuple[float, float]:
     import pyarrow.parquet as pq
 
     generation.prepare_process(settings.cpus_per_actor, settings.gpus_per_actor)
     rows = sampling.Rows(found, settings.seed, settings.temperature, wanted, laws)
-    done, began = 0, time.perf_counter()
+    size = min(rows.block_rows, wanted.rows_per_stratum if wanted and wanted.strata else rows.block_rows)  # rows that a block gives
+    at, done, step, largest, began = 0, 0, 1, (0, 0), time.perf_counter()
     while time.perf_counter() - began < 1:
-        table = rows.table(done, done + 16 * rows.block_rows)
+        last = min(at + step * size, num_rows)
+        table = rows.table(at, last)
         pq.write_table(table, written := io.BytesIO(), compression=settings.compression)
-        done += table.num_rows
-    return done / (time.perf_counter() - began), written.tell() / table.num_rows
+        largest = max(largest, (table.num_rows, written.tell()))
+        at, done, step = last % num_rows, done + table.num_rows, min(2 * step, 16)  # a block of few rows may take long: see the clock between
+    return done / (time.perf_counter() - began), largest[1] / largest[0]

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -15,7 +16,7 @@ import uuid
 import pyarrow as pa
 from pyarrow import fs as pafs
 
-from raygen.errors import OutputError, RaygenError, StorageError
+from raygen.errors import ConfigError, OutputError, RaygenError, StorageError
 from raygen.uris import absolute, join
 from raygen.uris import name as name
 from raygen.uris import parent as parent
@@ -55,7 +56,15 @@ class S3(pafs.S3FileSystem):
 
 
 def attempts() -> int:
-    return int(os.environ.get("AWS_MAX_ATTEMPTS") or ATTEMPTS)
+    """How often a request to S3 is tried.
+
+    Raises:
+        ConfigError: If AWS_MAX_ATTEMPTS is no such number.
+    """
+    text = os.environ.get("AWS_MAX_ATTEMPTS") or str(ATTEMPTS)
+    if not text.isdecimal() or not int(text):
+        raise ConfigError(f"AWS_MAX_ATTEMPTS = {text!r}: expected a whole number of at least 1.", f"unset it for {ATTEMPTS}.")
+    return int(text)
 
 
 def resolve(uri: str) -> tuple[pafs.FileSystem, str]:
@@ -63,11 +72,13 @@ def resolve(uri: str) -> tuple[pafs.FileSystem, str]:
 
     Raises:
         StorageError: If no filesystem answers to the URI.
-        ConfigError: If it holds credentials.
+        ConfigError: If it holds credentials, or AWS_MAX_ATTEMPTS is no number.
     """
     uri = absolute(uri)
     try:
         return _resolved(uri)
+    except RaygenError:
+        raise
     except ImportError as error:
         package = getattr(error.__cause__ or error, "name", None) or "what it names"
         raise StorageError(f"'{uri}' needs a package that is not installed: {error}.", f"pip install {package} on every node.") from None
@@ -156,7 +167,20 @@ def read(uri: str) -> bytes:
             return file.read(file.size())  # without a size, pyarrow asks a store for 256 KiB at a time
 
     with reading(uri):
-        return _again(whole_file)
+        return again(whole_file)
+
+
+def read_end(uri: str, size: int) -> bytes:
+    """The last `size` bytes of a file, all if it has fewer; raises as `read` does."""
+    filesystem, path = resolve(uri)
+
+    def end() -> bytes:
+        with filesystem.open_input_file(path) as file:
+            whole = file.size()
+            return file.read_at(min(size, whole), max(whole - size, 0))
+
+    with reading(uri):
+        return again(end)
 
 
 def read_json(uri: str):
@@ -242,16 +266,15 @@ def hint(error: Exception, otherwise: str) -> str:
     return next((mends for cause, mends in CAUSES.items() if re.search(cause, said)), otherwise)
 
 
-def _again(action):
-    """What `action` returns, tried again where pyarrow does not: it gives up at once when a store's "slow down" is longer than what it asked for."""
-    for attempt in range(attempts() - 1):
+def again(action):
+    """What `action` returns, tried again where pyarrow does not: it gives up at once when S3's "slow down" is longer than what it asked for."""
+    for attempt in itertools.count(1):
         try:
             return action()
         except OSError as error:
-            if "Failed to flush response stream" not in str(error):
+            if "Failed to flush response stream" not in str(error) or attempt >= attempts():
                 raise
-            time.sleep(random.uniform(0, 2**attempt))
-    return action()
+            time.sleep(random.uniform(0, 2 ** (attempt - 1)))
 
 
 class Hashing:
@@ -296,7 +319,7 @@ def sha256(uri: str) -> str:
         return found.hexdigest()
 
     with reading(uri):
-        return _again(digest)
+        return again(digest)
 
 
 def plain(value):

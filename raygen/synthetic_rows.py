@@ -23,12 +23,19 @@ def opened(path: str) -> Source:
 
 
 def generation(path: str) -> dict:
-    """The model's fingerprint, sampler and seed of a folder that raygen generated; empty for anybody else's."""
+    """What the rows of a folder that raygen generated are a function of; empty for anybody else's."""
     mark = storage.join(path, manifest.RUN)
     try:
         return storage.read_json(mark) if storage.exists(mark) else {}
     except ValueError:
         return {}
+
+
+def chosen(path: str) -> str:
+    """How the rows of a folder were chosen among those of the model, if they were: by conditions, by strata, at a temperature."""
+    made = generation(path)
+    ways = [f"{key} = {made[key]!r}" for key, usual in (("where", ""), ("per", ""), ("temperature", 1.0)) if made.get(key, usual) != usual]
+    return ", ".join(ways)
 
 
 def short_names(paths: list[str]) -> list[str]:

@@ -72,7 +72,7 @@ def test_init_writes_a_config_that_loads_with_the_kinds_of_the_table(table, tmp_
     assert config.schema_.columns["income"] == "categorical"
     plain = config.override({"data.source": "", "run.folder": "", "schema.columns": {}})
     assert plain == Config(), "what init writes are the defaults"
-    assert set(tomllib.loads(path.read_text())) == {"run", "data", "schema", "model", "train", "latent", "generate", "evaluate"}
+    assert set(tomllib.loads(path.read_text())) == {"run", "data", "schema", "model", "train", "latent", "search", "generate", "evaluate"}
 
 
 def test_init_replaces_a_file_only_when_told(table, tmp_path, run_cli):
@@ -190,6 +190,10 @@ def test_a_terminal_shows_progress_in_one_line_and_other_lines_below(capsys):
     terminal("Wrote")
     terminal("Done")
     assert capsys.readouterr().out == "Generating\n\r\x1b[K1/2\r\x1b[K2/2\nWrote\nDone\n"
+    terminal.redraw("1/2")
+    terminal.end()
+    terminal.end()
+    assert capsys.readouterr().out == "\r\x1b[K1/2\n"
 
 
 @pytest.mark.ray

@@ -2,7 +2,7 @@
 
 import pytest
 
-from raygen.conditions import Condition, Value, parse, parse_per, spelled
+from raygen.conditions import Condition, Value, parse, parse_per, spelled, spelled_per
 from raygen.errors import ConfigError
 
 
@@ -69,6 +69,8 @@ def test_a_mistake_is_told_with_its_place(where, expected):
 def test_per_names_a_column_and_rows():
     assert parse_per("income=10000") == ("income", 10_000)
     assert parse_per(" a=b = 1e4") == ("a=b", 10_000)
+    assert spelled_per(" income = 1e4") == spelled_per("income=10000") == "income=10000"
+    assert spelled_per("  ") == ""
 
 
 @pytest.mark.parametrize("per", ["income", "income=", "=5", "income=0", "income=1.5", "income=-1", "income=nan", "income=1e300"])

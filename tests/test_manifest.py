@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from raygen import manifest, storage
-from raygen.errors import GenerationError, OutputError
+from raygen.errors import GenerationError, OutputError, StorageError
 from raygen.manifest import Totals
 from raygen.shards import Plan
 
@@ -101,10 +101,37 @@ def test_a_finished_folder_keeps_its_hash(tmp_path):
 def test_one_listing_gives_the_sizes_of_the_shards_of_a_part(tmp_path):
     for shard in (998, 999, 1000, 1001):
         storage.write(str(tmp_path / PLAN.name(shard)), b"x" * shard)
-    across = manifest.sizes(str(tmp_path), PLAN, range(999, 1002))
+    across = manifest.sizes(str(tmp_path), PLAN, range(999, 1002), listed := {})
     assert across == {PLAN.name(shard): shard for shard in (998, 999, 1000, 1001)}
-    assert manifest.sizes(str(tmp_path), PLAN, PLAN.part(0)) == {PLAN.name(998): 998, PLAN.name(999): 999}
-    assert manifest.sizes(str(tmp_path / "none"), PLAN, PLAN.part(0)) == {}
+    (tmp_path / PLAN.name(998)).unlink()
+    assert manifest.sizes(str(tmp_path), PLAN, PLAN.part(0), listed) == {PLAN.name(998): 998, PLAN.name(999): 999}, "not listed again"
+    assert listed.keys() == {PLAN.prefix(0)}, "and no folder is kept that is done with"
+    assert manifest.sizes(str(tmp_path), PLAN, PLAN.part(0), {}) == {PLAN.name(999): 999}
+    assert manifest.sizes(str(tmp_path / "none"), PLAN, PLAN.part(0), {}) == {}
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error_with_a_hint(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="cannot be read: Not a directory"):
+        manifest.entries(str(tmp_path / "file"))
+
+
+def test_a_lost_mark_is_told_by_the_header_and_written_again(folder):
+    plan = Plan(30, 10)
+    manifest.claim(folder, identity := IDENTITY | {"rows": 30}, TOLD)
+    manifest.finish(folder, plan, identity, TOLD, Totals(30, 3, 7, 5))
+    before = storage.read(mark := storage.join(folder, "_run.json"))
+    filesystem, path = storage.resolve(mark)
+    filesystem.delete_file(path)
+    assert manifest.read_run(folder).items() >= (identity | TOLD).items()
+    with pytest.raises(OutputError, match=r"another generation \(seed 1\); this one has seed 2"):
+        manifest.claim(folder, identity | {"seed": 2}, TOLD)
+    manifest.claim(folder, identity, TOLD)
+    assert storage.read(mark) == before
+    storage.write(mark, b"{")
+    with pytest.raises(OutputError, match="damaged") as caught:
+        manifest.check(folder, identity)
+    assert "delete it if _manifest.json is there" in caught.value.hint
 
 
 def test_a_driver_adds_up_a_million_shards_in_flat_memory():

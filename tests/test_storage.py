@@ -14,7 +14,7 @@ import pytest
 import stores
 
 from raygen import storage
-from raygen.errors import OutputError, StorageError
+from raygen.errors import ConfigError, OutputError, StorageError
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +82,22 @@ def test_parquet_through_a_hash(folder):
     content = storage.read(storage.join(folder, "t.parquet"))
     assert pq.read_table(io.BytesIO(content)).equals(table)
     assert sink.hexdigest() == hashlib.sha256(content).hexdigest() == storage.sha256(storage.join(folder, "t.parquet"))
+
+
+def test_the_end_of_a_file(folder):
+    storage.write(uri := storage.join(folder, "x"), b"0123456789")
+    assert [storage.read_end(uri, size) for size in (0, 3, 10, 11)] == [b"", b"789", b"0123456789", b"0123456789"]
+    with pytest.raises(FileNotFoundError):
+        storage.read_end(storage.join(folder, "y"), 3)
+
+
+@pytest.mark.parametrize("text", ["abc", "0", "-1", "1.5"])
+def test_a_wrong_number_of_attempts_is_refused_where_it_matters(tmp_path, monkeypatch, text):
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", text)
+    storage.write(str(tmp_path / "x"), b"x")
+    assert storage.read(str(tmp_path / "x")) == b"x"
+    with pytest.raises(ConfigError, match=f"AWS_MAX_ATTEMPTS = '{text}': expected a whole number"):
+        storage.exists("s3://bucket/x?endpoint_override=http://127.0.0.1:9&region=us-east-1")
 
 
 def test_make_folder_leaves_an_empty_folder(folder):

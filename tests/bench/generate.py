@@ -26,7 +26,8 @@ def main():
     import tensorflow as tf
 
     from raygen import artifact
-    from raygen.generation import GROUP_BLOCKS, Rows
+    from raygen.generation import GROUP_BLOCKS
+    from raygen.sampling import Rows
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)

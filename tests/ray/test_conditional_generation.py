@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
@@ -68,10 +69,10 @@ def test_actors_threads_and_shards_change_nothing(one_actor, trained, tmp_path):
 def test_what_is_missing_is_made_again_and_other_conditions_are_refused(one_actor, trained):
     before = hashes(one_actor)
     (one_actor / "part-00000003.parquet").unlink()
-    (one_actor / "_manifest.jsonl").unlink()
+    (one_actor / "_manifest.json").unlink()
     assert generate(trained, one_actor, where=WHERE.replace(" = ", "=").lower().replace(">50k", ">50K")).kept == 4
     assert hashes(one_actor) == before
-    header = json.loads((one_actor / "_manifest.jsonl").read_text().splitlines()[0])
+    header = json.loads((one_actor / "_manifest.json").read_text())
     assert (header["where"], header["per"], header["temperature"]) == (WHERE, "", 1.0)
     for change in ({"where": "income = '>50K'"}, {"where": WHERE, "temperature": 0.9}, {}):
         with pytest.raises(OutputError, match="another generation"):
@@ -142,6 +143,38 @@ def test_mistakes_are_told_and_claim_no_folder(verb, given, message, trained, tm
     assert status == 2
     assert err.startswith("ConfigError:") and message in err and "Hint:" in err
     assert not (tmp_path / "out" / "_run.json").exists()
+
+
+def test_a_plan_of_few_rows_of_each_category(trained, run_cli):
+    status, out, err = run_cli("plan", trained.model, "--per", "income=10", "--within", "1s", "--json")
+    assert status == 0, err
+    told = json.loads(out.splitlines()[-1])["generate"]
+    assert (told["rows"], told["shards"], told["actors_needed"]) == (20, 1, 1)
+    assert told["rows_per_second_of_an_actor"] > 100 and told["bytes"] > 20 * 15
+
+
+def test_a_plan_before_there_is_a_model(trained, toml, tiny, tmp_path, run_cli):
+    config = toml(tiny(tmp_path / "run"))
+    status, out, err = run_cli("plan", config, "--per", "income=1e4")
+    assert status == 0, err
+    assert "Generate: 10,000 rows for each category of income; how many that is in all, and" in out and "100,000" not in out
+    for given, message in ((("--where", "income=>50K"), "expected text in single quotes"), (("--per", "income"), "generate.per = 'income'")):
+        status, _, err = run_cli("plan", config, *given)
+        assert status == 2 and err.startswith("ConfigError:") and message in err
+
+
+def test_a_plan_of_more_rows_than_an_id_can_number_is_refused(local_ray, tiny, table, tmp_path, run_cli):
+    rows = pq.read_table(table).slice(0, 100).select(["age", "income"]).append_column("n", pa.array(range(100), pa.int8()))
+    pq.write_table(rows, tmp_path / "table.parquet")
+    kinds = {"age": "numeric", "income": "categorical", "n": "id"}
+    settings = {"data.source": str(tmp_path / "table.parquet"), "schema.columns": kinds, "train.steps": 5}
+    model = raygen.train(tiny(tmp_path / "run", settings), silent).model
+    status, out, err = run_cli("plan", model, "--rows", 127)
+    assert status == 0 and "Generate: 127 rows" in out, err
+    for verb in ("plan", "generate"):
+        status, _, err = run_cli(verb, model, "--rows", 128, "--out", tmp_path / "out")
+        assert status == 2
+        assert err.startswith("SchemaError: column 'n' of kind id and type int8 cannot number 128 rows; it ends at 127.")
 
 
 def test_a_sample_says_how_many_rows_in_one_way(trained):

@@ -57,6 +57,18 @@ def test_a_run_is_evaluated_against_rows_it_learned_and_rows_it_did_not(trained,
     assert "capital_gain" in page and 'src="http' not in page and 'href="http' not in page
 
 
+def test_rows_that_were_chosen_are_compared_with_a_note_and_without_a_budget(trained, tmp_path):
+    lines, folder = [], tmp_path / "rows"
+    given = {"where": "age < 60 AND income = '>50K'", "temperature": 0.8}
+    raygen.generate(trained.config, 600, out=str(folder), say=silent, **given)
+    report = raygen.evaluate(trained.config.override({"evaluate.sample_rows": 500}), [str(folder)], str(tmp_path / "out"), say=lines.append).report
+    how = "where = \"age < 60 AND income = '>50K'\", temperature = 0.8"
+    note = f"the rows of '{folder}' were generated with {how}, and are compared with all real rows."
+    assert note in report["notes"] and f"Note: {note}" in lines
+    assert "budget" not in report["runs"][0] and "latent" in report["runs"][0]
+    assert "are compared with all real rows." in (tmp_path / "out" / "index.html").read_text()
+
+
 def test_held_out_rows_are_those_of_the_training(trained, table):
     """Found again from the source by the hash of their codes: as many, and none of them seen in training."""
     from raygen import data, training

@@ -13,12 +13,13 @@ import stores
 
 import raygen
 from raygen import evaluation, inspection, planning, storage
-from raygen.errors import OutputError
+from raygen.errors import OutputError, StorageError
 from raygen.source import Source
 
 pytestmark = pytest.mark.ray
 GENERATE = {"generate.rows": 5000, "generate.rows_per_shard": 1100, "generate.num_actors": 1, "evaluate.sample_rows": 200}
 FAULTS = [503, "drop", 500, "cut"]
+PARTS = [f"_manifest/{i:08d}-{i:08d}.jsonl" for i in range(5)]
 
 
 def now_and_then(method: str, path: str, number: int) -> bool:
@@ -90,8 +91,9 @@ def test_a_store_that_takes_no_more_ends_in_an_error_and_holds_whole_shards_only
     refused, left, _ = generated
     assert "part-00000002.parquet" in refused.message and "SLOW_DOWN" in refused.message
     assert "run the same command again" in refused.hint
-    assert left.keys() == {"_run.json", "part-00000000.parquet", "part-00000001.parquet"}
-    assert hashes(left).items() - {("_run.json", hashes(left)["_run.json"])} <= local.items()
+    shards = {name: digest for name, digest in hashes(left).items() if name.endswith(".parquet")}
+    assert shards.keys() == {"part-00000000.parquet", "part-00000001.parquet"} and shards.items() <= local.items()
+    assert left.keys() - shards.keys() == {"_run.json", *PARTS[:2]}
 
 
 def test_generation_goes_on_to_the_rows_that_a_local_disk_gets(store, generated, local):
@@ -99,12 +101,23 @@ def test_generation_goes_on_to_the_rows_that_a_local_disk_gets(store, generated,
     there = store.objects("bucket/run/synthetic")
     assert (done.rows, done.shards) == (5000, 5)
     assert done.folder == store.uri("bucket/run/synthetic")
-    assert there.keys() == {"_run.json", "_manifest.jsonl", *local}
+    assert there.keys() == {"_run.json", "_manifest.json", *PARTS, *local}
     assert {name: digest for name, digest in hashes(there).items() if name in local} == local
-    lines = [json.loads(line) for line in there["_manifest.jsonl"].decode().splitlines()]
-    shards = [line for line in lines if "file" in line]
-    assert {line["file"]: line["sha256"] for line in shards} == local
-    assert [shards[0]["made"], shards[1]["made"], shards[2]["made"]] == [True, False, True]
+    lines = [json.loads(line) for part in PARTS for line in there[part].decode().splitlines()]
+    assert {line["file"]: line["sha256"] for line in lines} == local
+    assert done.kept == 1, "the shard that was there, and not deleted"
+
+
+def test_a_shard_that_cannot_be_read_is_not_deleted(store, generated):
+    folder, before = generated[2].folder, store.objects("bucket/run/synthetic")
+    for fault in (403, 503):
+        with (
+            store.failing(fault, stores.nth("GET", path="part-00000003")),
+            pytest.raises(StorageError, match=r"part-00000003\.parquet.*cannot be read"),
+        ):
+            raygen.verify(folder, mend=True, say=silent)
+    assert store.objects("bucket/run/synthetic") == before
+    assert raygen.verify(folder, say=silent).passed
 
 
 def test_evaluation_plan_and_inspection(store, run, generated):

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import raygen
-from raygen import verification
-from raygen.errors import ModelError, OutputError
+from raygen import artifact, verification
+from raygen.errors import ClusterError, ModelError, OutputError
 from raygen.shards import Plan
 
 pytestmark = pytest.mark.ray
@@ -101,11 +101,13 @@ def test_surplus_files_are_named_and_left(whole, tmp_path):
     folder = Path(shutil.copytree(whole, tmp_path / "out"))
     (folder / "sub").mkdir()
     shutil.copy(shard(folder, 0), shard(folder, 12))
+    shard(folder, 5).unlink()
     (folder / "_tmp-0-part-00000001.parquet").write_text("left by a killed actor")
     (folder / "_SUCCESS").write_text("")
     lines = []
     done = raygen.verify(str(folder), mend=True, say=lines.append)
-    assert done.found == {"surplus": 2} and not done.passed and done.mended == 0
+    assert done.found == {"surplus": 2} and not done.passed and done.mended == 1
+    assert len(done.problems) == 2, "what was mended is no problem any more"
     assert "  'part-00000012.parquet' is not of this generation: move it away." in lines
     assert "  'sub/' is not of this generation: move it away." in lines
     assert shard(folder, 12).exists()
@@ -119,9 +121,73 @@ def test_rows_and_schema_are_held_against_the_plan(whole, tmp_path):
         content = shard(folder, number).read_bytes()
         edit_line(folder, number, bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
     done = raygen.verify(str(folder), say=silent)
-    assert done.found == {"rows": 1, "schema": 1, "manifest": 1}
+    assert done.found == {"rows": 1, "schema": 1, "edited": 1} and done.mendable
     assert "'part-00000000.parquet' has 900 rows; the plan says 1,000." in done.problems
     assert any("a line was edited" in problem for problem in done.problems)
+
+
+@pytest.mark.parametrize("mend", [(), ("--mend",)])
+def test_a_shard_that_was_edited_with_its_line_is_named_and_no_mending_promised(mend, whole, tmp_path, run_cli):
+    folder = Path(shutil.copytree(whole, tmp_path / "out"))
+    pq.write_table(pq.read_table(shard(folder, 0)), shard(folder, 0), compression="gzip")
+    content = shard(folder, 0).read_bytes()
+    edit_line(folder, 0, bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+    before = hashes(folder)
+    status, out, _ = run_cli("verify", folder, *mend)
+    assert status == 1
+    assert "a line was edited" in out and "1 edited" in out and "To mend it" not in out
+    assert hashes(folder) == before
+
+
+def test_what_cannot_be_read_is_an_error_and_nothing_is_deleted(whole, tmp_path, run_cli):
+    folder = Path(shutil.copytree(whole, tmp_path / "out"))
+    part(folder, 3).unlink()
+    part(folder, 3).mkdir()
+    before = hashes(folder)
+    for mend in ((), ("--mend",)):
+        status, _, err = run_cli("verify", folder, *mend)
+        assert status == 2
+        assert err.startswith(f"StorageError: '{part(folder, 3)}' cannot be read: ") and "Hint:" in err and "Traceback" not in err
+    assert hashes(folder) == before
+
+
+def test_rows_of_conditions_strata_and_a_temperature_are_mended(trained, tmp_path):
+    config = trained.config.override({"generate.rows_per_shard": 400, "generate.temperature": 0.8, "generate.where": "age<60"})
+    raygen.generate(config, out=str(folder := tmp_path / "out"), per=" income = 7e2", say=silent)
+    before = hashes(folder)
+    assert json.loads((folder / "_run.json").read_text())["per"] == "income=700"
+    flip(shard(folder, 1))
+    shard(folder, 3).unlink()
+    part(folder, 2).unlink()
+    done = raygen.verify(str(folder), mend=True, say=silent)
+    assert done.passed and (done.rows, done.shards, done.mended, done.problems) == (1400, 4, 2, [])
+    assert hashes(folder) == before
+
+
+@pytest.mark.parametrize(("setting", "refused"), [({"generate.num_actors": 50}, False), ({"generate.gpus_per_actor": 1.0}, True)])
+def test_a_cluster_that_cannot_mend_deletes_nothing_and_actors_are_as_many_as_it_holds(setting, refused, trained, whole, tmp_path):
+    """Settings of the model's own config, not of the generation."""
+    found, folder = artifact.load(trained.model), Path(shutil.copytree(whole, tmp_path / "out"))
+    own, model = found.config.override(setting), str(tmp_path / "model")
+    artifact.save(model, own, found.codec, found.network(), found.samplers, found.metrics, {"chosen": found.sampler})
+    run = json.loads((folder / "_run.json").read_text())
+    (folder / "_run.json").write_text(json.dumps(run | {"model": model}))
+    flip(shard(folder, 0))
+    if refused:
+        with pytest.raises(ClusterError, match=r"generate\.num_actors = 1 with 1 CPUs and 1 GPUs"):
+            raygen.verify(str(folder), mend=True, say=silent)
+        assert shard(folder, 0).exists()
+    else:
+        assert raygen.verify(str(folder), mend=True, say=silent).passed
+
+
+def test_a_lost_mark_is_made_good(trained, whole, tmp_path):
+    folder = Path(shutil.copytree(whole, tmp_path / "out"))
+    (folder / "_run.json").unlink()
+    assert raygen.verify(str(folder), say=silent).passed
+    config = trained.config.override({"generate.rows": 12_000, "generate.rows_per_shard": 1000})
+    assert raygen.generate(config, out=str(folder), say=silent).kept == 12
+    assert hashes(folder) == hashes(whole)
 
 
 def test_an_unfinished_folder_and_a_damaged_header_are_named(whole, tmp_path):
