@@ -78,7 +78,7 @@ class Latent(Section):
 
 
 class Search(Section):
-    trials: int = Field(default=16, ge=1, description="points of the space to try; the first has the config's own settings")
+    trials: int = Field(default=16, ge=1, description="points of the space to try; the first has the config's own settings, if they lie in it")
     objective: Literal["nats", "c2st"] = Field(
         default="nats", description="nats: held-out nats per row of the values, lower is better; c2st: of generated rows, higher is better"
     )

@@ -22,7 +22,7 @@ KEY = {  # of the marks: sign, words
     "failed": ("\u00d7", "failed"),
 }
 MEASURES = (  # of a trial: heading, figure, decimals
-    ("nats per row", "held_out_nats", 3),
+    ("nats per row of codes", "held_out_nats", 3),
     ("C2ST", "c2st", 3),
     ("Shape error %", "shape_error", 2),
     ("Trend error %", "trend_error", 2),
