@@ -164,17 +164,17 @@ def test_a_plan_before_there_is_a_model(trained, toml, tiny, tmp_path, run_cli):
 
 
 def test_a_plan_of_more_rows_than_an_id_can_number_is_refused(local_ray, tiny, table, tmp_path, run_cli):
-    rows = pq.read_table(table).slice(0, 100).select(["age", "income"]).append_column("n", pa.array(range(100), pa.int8()))
+    rows = pq.read_table(table).slice(0, 100).select(["age", "income"]).append_column("n", pa.array(range(100), pa.int32()))
     pq.write_table(rows, tmp_path / "table.parquet")
     kinds = {"age": "numeric", "income": "categorical", "n": "id"}
     settings = {"data.source": str(tmp_path / "table.parquet"), "schema.columns": kinds, "train.steps": 5}
     model = raygen.train(tiny(tmp_path / "run", settings), silent).model
-    status, out, err = run_cli("plan", model, "--rows", 127)
-    assert status == 0 and "Generate: 127 rows" in out, err
+    status, out, err = run_cli("plan", model, "--rows", 2**31 - 1)
+    assert status == 0 and "Generate: 2,147,483,647 rows" in out, err
     for verb in ("plan", "generate"):
-        status, _, err = run_cli(verb, model, "--rows", 128, "--out", tmp_path / "out")
+        status, _, err = run_cli(verb, model, "--rows", 2**31, "--out", tmp_path / "out")
         assert status == 2
-        assert err.startswith("SchemaError: column 'n' of kind id and type int8 cannot number 128 rows; it ends at 127.")
+        assert err.startswith("SchemaError: column 'n' of kind id and type int32 cannot number 2,147,483,648 rows")
 
 
 def test_a_sample_says_how_many_rows_in_one_way(trained):
