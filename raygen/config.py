@@ -80,7 +80,7 @@ class Latent(Section):
 class Search(Section):
     trials: int = Field(default=16, ge=1, description="points of the space to try; the first has the config's own settings, if they lie in it")
     objective: Literal["nats", "c2st"] = Field(
-        default="nats", description="nats: held-out nats per row of the values, lower is better; c2st: of generated rows, higher is better"
+        default="c2st", description="c2st: of generated rows, higher is better; nats: held-out nats per row of the values, lower is better"
     )
     algorithm: Literal["random", "tpe", "grid"] = Field(default="random", description="how points are chosen; tpe: Optuna's, from the results so far")
     scheduler: Literal["asha", "none"] = Field(default="asha", description="asha: stop trials that are behind; none: train each to its end")

@@ -140,12 +140,13 @@ class Comparison:
         rows, held: Stored codes and offsets of training rows and of held-out rows.
         held_posteriors: Of the held-out rows.
         seed: Of the generated rows and of the samples compared.
+        size: Rows of each table, once; by default as many as are held out, COMPARED_ROWS at most, some times over if they are few.
     """
 
-    def __init__(self, model, codec, rows, held, held_posteriors: Posteriors, seed: int = 0):
+    def __init__(self, model, codec, rows, held, held_posteriors: Posteriors, seed: int = 0, size: int = 0):
         self.model, self.codec, self.seed = model, codec, seed
         self.kinds = {name: codec.schema.kinds[name] for name in codec.schema.learned}
-        self.rows = min(COMPARED_ROWS, len(held[0]))
+        self.rows = size or min(COMPARED_ROWS, len(held[0]))
         self.repeats = max(1, min(REPEATS, COMPARED_ROWS // self.rows))
         rng = np.random.default_rng([seed, 8])
         picks = [np.sort(rng.permutation(len(rows[0]))[: self.rows]) for _ in range(self.repeats)]

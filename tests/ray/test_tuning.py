@@ -31,6 +31,7 @@ ROWS = 2000
 QUICK = {
     "train.num_workers": 1,
     "search.trials": 2,
+    "search.objective": "nats",
     "search.space": {"model.latent_dim": {"choice": [2, 4]}, "train.learning_rate": {"log_uniform": [1e-3, 1e-2]}},
 }
 
@@ -93,7 +94,7 @@ def test_the_objective_is_the_held_out_elbo_of_the_values_under_the_chosen_sampl
         gain = samplers[t["sampler"]]["nats"] - samplers["learned"]["nats"]
         assert t["objective"] == pytest.approx(metrics["held_out_nats"] - gain - values, abs=1e-9)
         assert t["history"][-1][2] == pytest.approx(metrics["held_out_nats"] - values, abs=1e-9)
-        assert t["c2st"] == samplers[t["sampler"]]["c2st"]
+        assert t["c2st"] < 1 and t["c2st"] <= samplers[t["sampler"]]["c2st"]  # which compares the 200 rows that are held out, not 1,800
         assert 0 < t["error"] < 1
 
 
@@ -299,7 +300,7 @@ def test_a_model_of_something_else_is_not_replaced(local_ray, quick, trained, tm
 def test_three_stopped_trials_of_two_workers_each_free_their_resources(tiny, trained, toml, raygen_command, tmp_path):
     """Two CPUs hold one trial: the next one waits for ever if a stopped one keeps its placement group."""
     space = {"search.space": {"train.learning_rate": {"choice": [5e-3, 1e-5, 1e-6, 1e-7]}}}
-    settings = {"train.num_workers": 2, "train.steps": 100, "search.algorithm": "grid", "search.trials": 4}
+    settings = {"train.num_workers": 2, "train.steps": 100, "search.objective": "nats", "search.algorithm": "grid", "search.trials": 4}
     run = raygen_command("tune", toml(tiny(trained.fresh_run(tmp_path), settings | space)), "--json")
     assert run.finish(480) == 0, run.output
     record = json.loads(run.lines[-1])["search"]
