@@ -180,6 +180,9 @@ def _follower(search: Record, folder: str, say):
             self.numbers: dict[str, int] = {}
             self.error: RaygenError | None = None  # the first; Ray Tune would take it for a trial's
 
+        def __reduce__(self):
+            return Callback, ()  # Ray Tune keeps a copy of its callbacks on storage, which `say` may not allow
+
         def on_trial_start(self, iteration, trials, trial, **info):
             search.started(self._number(trials, trial), search.space.values(trial.config))
             self._write()

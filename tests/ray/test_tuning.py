@@ -255,7 +255,7 @@ def test_a_killed_trial_goes_on_under_its_own_number(local_ray, quick, kill_one,
     assert [(t["params"]["train.learning_rate"], t["state"]) for t in trials] == [(2e-3, "finished"), (1e-3, "finished"), (5e-4, "finished")]
     for t in trials:
         assert artifact.read_index(t["model"])["config"]["train"]["learning_rate"] == t["params"]["train.learning_rate"]
-        assert [h[0] for h in t["history"]] == list(range(100, 2001, 100))
+        assert [h[0] for h in t["history"]] == list(range(100, t["steps"] + 1, 100))
 
 
 def test_an_interrupted_search_says_how_to_go_on(tiny, trained, toml, raygen_command, tmp_path):
@@ -269,7 +269,6 @@ def test_an_interrupted_search_says_how_to_go_on(tiny, trained, toml, raygen_com
 
 REFUSED = {
     "no room": ({"train.cpus_per_worker": 64}, ClusterError, "train.num_workers = 1 with 64 CPUs"),
-    "no room for workers": ({"train.num_workers": 9, "search.scheduler": "none"}, ClusterError, "train.num_workers = 9 with 1 CPUs"),
     "too many at a time": ({"search.concurrent_trials": 50}, ClusterError, "search.concurrent_trials = 50: the cluster holds 3 trial"),
     "no dashboard": ({"train.num_workers": 2}, ClusterError, "needs Ray's dashboard, which does not answer"),
     "batch": ({"search.space": {"train.batch_size": {"choice": [64, 4096]}}}, ConfigError, "train.batch_size = 4096: the table has"),
