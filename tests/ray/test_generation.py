@@ -230,7 +230,8 @@ def test_a_full_disk_keeps_what_was_finished(trained, tmp_path, toml, run_cli):
         kept = hashes(disk / "out")
         finished = shards(disk / "out")
         assert 1 <= len(finished) < 6
-        assert kept.keys() - finished.keys() == {"_run.json", *(f"_manifest/{i:08d}-{i:08d}.jsonl" for i in range(len(finished)))}
+        parts = [{f"_manifest/{i:08d}-{i:08d}.jsonl" for i in range(n)} for n in (len(finished) - 1, len(finished))]
+        assert kept.keys() - finished.keys() - {"_run.json"} in parts  # the disk may have been full at the last shard's part
 
         subprocess.run(["mount", "-o", "remount,size=10m", disk], check=True, capture_output=True)
         status, out, err = run_cli("generate", config, "--out", disk / "out")
@@ -239,7 +240,7 @@ def test_a_full_disk_keeps_what_was_finished(trained, tmp_path, toml, run_cli):
         assert rows(disk / "out").num_rows == 60_000
         assert kept.items() <= hashes(disk / "out").items()
     finally:
-        subprocess.run(["umount", disk], check=True, capture_output=True)
+        subprocess.run(["umount", "--lazy", disk], check=True, capture_output=True)  # Ray's tasks may have a file open still
 
 
 def test_a_killed_actor_changes_nothing(trained, large, tmp_path, kill_one):

@@ -103,7 +103,7 @@ def test_asha_does_not_stop_the_configs_own_settings():
 
     from raygen.searching import _scheduler
 
-    scheduler = _scheduler(Config(), {"model.latent_dim": "16"})
+    scheduler = _scheduler(Config().override({"search.objective": "nats"}), {"model.latent_dim": "16"})
     decisions = {}
     for number, (dim, objective) in enumerate([("8", 10.0), ("16", 20.0), ("32", 20.0)]):
         trial = SimpleNamespace(trial_id=str(number), config={"model.latent_dim": dim})
