@@ -47,6 +47,9 @@ class Decoder:
         same = column[:, None] == column[None, :]
         self.running = tf.constant(np.triu(same).astype(np.float32))  # tile masses -> running sums in each column
         self.segments = tf.constant(np.eye(len(sizes), dtype=np.float32)[column])
+        self.whole = tf.constant(np.eye(sum(tiles), dtype=np.float32)[:, self.last_tile])  # running sums -> mass of each column
+        self.upto = tf.constant(np.triu(np.ones((TILE, TILE), np.float32)))  # masses in a tile -> their running sums
+        self.first_place = tf.range(BLOCK_ROWS)[:, None] * sum(tiles)  # of a row, among the tiles of all rows
         kernel, bias = model.code_kernel.table().numpy().T, model.code_bias.numpy()
         codes = [pieces[i].codes if i in pieces else np.arange(size) for i, size in enumerate(whole)]
         taken = np.concatenate([c + start for c, start in zip(codes, model.starts, strict=True)])
@@ -108,17 +111,16 @@ class Decoder:
         return tf.exp(tiles)
 
     def _codes(self, mass, pick):
-        tiles = tf.reshape(mass, (BLOCK_ROWS, self.num_tiles, TILE))
-        running = tf.matmul(tf.reduce_sum(tiles, axis=2), self.running)
-        target = pick * tf.gather(running, self.last_tile, axis=1)
-        passed = tf.cast(running <= tf.gather(target, self.column_of_tile, axis=1), tf.float32)
-        tile = self.first_tile + tf.cast(tf.matmul(passed, self.segments), tf.int32)
-        tile = tf.minimum(tile, self.last_tile)
-        before = tf.gather(tf.pad(running, [[0, 0], [1, 0]]), tile, batch_dims=1)
-        left = target - tf.where(tile > self.first_tile, before, 0.0)
-        within = tf.cumsum(tf.gather(tiles, tile, batch_dims=1), axis=2)
-        index = tf.reduce_sum(tf.cast(within <= left[:, :, None], tf.int32), axis=2)
-        return tf.minimum((tile - self.first_tile) * TILE + index, self.last_code)
+        """Codes, int32 of shape (BLOCK_ROWS, columns). Cumulative sums and small gathers are matrix products here: many times faster on CPU."""
+        sums = tf.reduce_sum(tf.reshape(mass, (BLOCK_ROWS, self.num_tiles, TILE)), axis=2)
+        running = tf.matmul(sums, self.running)
+        target = pick * tf.matmul(running, self.whole)
+        passed = tf.cast(running <= tf.matmul(target, self.segments, transpose_b=True), tf.float32)
+        tile = tf.minimum(self.first_tile + tf.cast(tf.matmul(passed, self.segments), tf.int32), self.last_tile)
+        left = target - tf.matmul(passed * sums, self.segments)
+        chosen = tf.gather(tf.reshape(mass, (-1, TILE)), tf.reshape(tile + self.first_place, (-1,)))
+        index = tf.reduce_sum(tf.cast(tf.matmul(chosen, self.upto) <= tf.reshape(left, (-1, 1)), tf.int32), axis=1)
+        return tf.minimum((tile - self.first_tile) * TILE + tf.reshape(index, (BLOCK_ROWS, self.columns)), self.last_code)
 
 
 class _Placed:

@@ -1,26 +1,31 @@
 """Rows per second of generation by stage, beside the matmul floor of the decoder, in one run.
 
-    python tests/bench/generate.py MODEL [--rows N] [--json]
+    python tests/bench/generate.py MODEL [--rows N] [--actors 1 2] [--json]
 
-The floor is the time of the decoder's own matrix products (`Decoder.flops_per_row`) at the rate that the same matrices reach here by
-themselves, on one thread, as an actor of one CPU has.
+The stages run as an actor of one CPU runs them, on one thread: row groups of as many blocks, written as shards are. The floor is the time of
+the decoder's own matrix products (`Decoder.flops_per_row`) at the rate that the same matrices reach here by themselves on that thread.
+Stages and floor take turns, and of each the median counts, so that a machine whose speed changes does not favour one of them.
+
+With --actors, `raygen generate` is run with so many actors of one CPU: rows per second between the first and the last told to the board,
+and the seconds until the first shard is there, from the command on.
 """
 
 import argparse
 import io
 import json
 import os
+import statistics
+import subprocess
+import sys
+import tempfile
 import time
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+TURNS = 9
 
 
-def main():
-    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    args.add_argument("model")
-    args.add_argument("--rows", type=int, default=200_000)
-    args.add_argument("--seed", type=int, default=0)
-    a = args.parse_args()
+def stages(model: str, seed: int) -> dict:
     import pyarrow as pa
     import pyarrow.parquet as pq
     import tensorflow as tf
@@ -32,54 +37,81 @@ def main():
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     pa.set_cpu_count(1)
-    rows = Rows(artifact.load(a.model), a.seed)
+    rows = Rows(artifact.load(model), seed)
     decoder, size = rows.decoder, rows.block_rows
-    blocks = max(1, a.rows // size)
-
-    def timed(work) -> float:
-        began = time.perf_counter()
-        work()
-        return time.perf_counter() - began
-
-    def draw():
-        for i in range(blocks):
-            kept.append(decoder.block(i))
-
-    def unencode():
-        for i, (codes, position) in enumerate(kept):
-            tables.append(rows.codec.decode(codes, position, i * size))
-
-    def write():
-        for i in range(0, blocks, GROUP_BLOCKS):
-            pq.write_table(pa.concat_tables(tables[i : i + GROUP_BLOCKS]), io.BytesIO(), compression="zstd")
-
-    kept, tables = [], []
-    decoder.block(0)
-    seconds = {"draw_and_decode": timed(draw), "un_encode": timed(unencode), "write": timed(write)}
-    total = blocks * size
+    total = GROUP_BLOCKS * size
     matrices = [w for layer in decoder.model.decoder.layers for w in layer.get_weights() if w.ndim == 2]
     matrices.append(decoder.model.code_kernel.table().numpy().T)
+    inputs = [tf.random.normal((size, m.shape[0])) for m in matrices]
 
     @tf.function
-    def products(x):
-        for m in matrices:
-            x = tf.matmul(x[:, : m.shape[0]], m)
-        return x
+    def products():
+        return [tf.matmul(x, m) for x, m in zip(inputs, matrices, strict=True)]
 
-    x = tf.random.normal((size, max(m.shape[0] for m in matrices)))
-    products(x)
-    floor = timed(lambda: [products(x) for _ in range(blocks)])
-    whole = sum(seconds.values())
-    answer = {
-        "rows": total,
-        "rows_per_second": total / whole,
-        "floor_rows_per_second": total / floor,
-        "share_of_floor": floor / whole,
-        "gflops_of_floor": decoder.flops_per_row * total / floor / 1e9,
-        "flops_per_row": decoder.flops_per_row,
-        **{f"{k}_rows_per_second": total / s for k, s in seconds.items()},
+    def draw():
+        for i in range(GROUP_BLOCKS):
+            decoder.block(i)
+
+    def write():
+        with pq.ParquetWriter(io.BytesIO(), table.schema, compression="zstd", write_page_checksum=True) as writer:
+            writer.write_table(table, row_group_size=total)
+
+    table = rows.table(0, total)
+    work = {
+        "floor": lambda: [products() for _ in range(GROUP_BLOCKS)],
+        "draw_and_decode": draw,
+        "with_un_encode": lambda: rows.table(0, total),
+        "write": write,
     }
-    print(json.dumps({k: round(v, 4) if v < 10 else round(v) for k, v in answer.items()}))
+    seconds: dict[str, list[float]] = {name: [] for name in work}
+    for _ in range(TURNS):
+        for name, run in work.items():
+            began = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - began)
+    took = {name: statistics.median(values) for name, values in seconds.items()}
+    whole = took["with_un_encode"] + took["write"]
+    return {
+        "rows_per_second": total / whole,
+        "floor_rows_per_second": total / took["floor"],
+        "share_of_floor": took["floor"] / whole,
+        "gflops_of_floor": decoder.flops_per_row * total / took["floor"] / 1e9,
+        "flops_per_row": decoder.flops_per_row,
+        "draw_and_decode_rows_per_second": total / took["draw_and_decode"],
+        "un_encode_rows_per_second": total / max(1e-9, took["with_un_encode"] - took["draw_and_decode"]),
+        "write_rows_per_second": total / took["write"],
+    }
+
+
+def actors(model: str, rows: int, count: int) -> dict:
+    """`raygen generate` in a process of its own: its steady rate, and when the first shard was there."""
+    with tempfile.TemporaryDirectory() as folder:
+        per = max(1, rows // (16 * count))
+        out = Path(folder) / "out"
+        settings = {"num_actors": count, "cpus_per_actor": 1, "rows_per_shard": per}
+        command = [sys.executable, "-m", "raygen.cli", "generate", model, "--rows", str(rows), "--out", str(out)]
+        began = time.time()
+        for name, value in settings.items():
+            command += ["--set", f"generate.{name}={value}"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        seconds = time.time() - began
+        ends = sorted(path.stat().st_mtime for path in out.rglob("part-*.parquet"))
+        steady = per * (len(ends) - count) / (ends[-1] - ends[count - 1])
+    return {"actors": count, "rows_per_second": steady, "seconds_to_first_shard": ends[0] - began, "seconds": seconds}
+
+
+def main():
+    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args.add_argument("model")
+    args.add_argument("--rows", type=int, default=2_000_000, help="rows for each run with actors")
+    args.add_argument("--actors", type=int, nargs="*", default=[])
+    args.add_argument("--seed", type=int, default=0)
+    a = args.parse_args()
+    answer = stages(a.model, a.seed)
+    print(json.dumps({k: round(v, 4) if v < 10 else round(v) for k, v in answer.items()}), flush=True)
+    for count in a.actors:
+        found = actors(a.model, a.rows, count)
+        print(json.dumps({k: round(v, 2) if v < 100 else round(v) for k, v in found.items()}), flush=True)
 
 
 if __name__ == "__main__":
