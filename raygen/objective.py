@@ -1,4 +1,4 @@
-"""What a search minimises or maximises: figures of held-out rows that mean the same whatever setting is searched."""
+"""What a search minimises or maximises: figures of rows, not of a loss, that mean the same whatever setting is searched."""
 
 from typing import Any
 
@@ -17,7 +17,8 @@ class Judge:
       column's own resolution (see `volume`). beta does not enter, nor how the table was encoded.
     - `c2st`: of rows drawn from that sampler against training rows, FINAL_ROWS at most of each: with few rows the classifier finds too little
       to tell networks apart (measured: 8,192 rows of diamonds .928, .883 and .867 for three models of .765, .635 and .663 on all rows by
-      XGBoost; 53,940 rows .775, .661 and .681).
+      XGBoost; 53,940 rows .775, .661 and .681). The rows it is held against were learned: a network that copies them would score well, which
+      the share of rows nearer to training than to held-out rows tells apart (`raygen evaluate`, DCR).
 
     In a round the sampler is the learned prior, or the best of three cheap ones for a network without it; at the end it is the model's own.
 

@@ -62,11 +62,9 @@ def render(config: Config, kinds: dict[str, str], types: dict[str, str], notes: 
         if section == "schema":
             lines.append("[schema.columns]  # numeric, categorical, boolean, datetime, id (numbered anew) or drop (left out)")
             for name, kind in kinds.items():
-                note = f": {notes[name]}" if name in notes else ""
-                comment = "".join(
-                    c if c.isprintable() else " " for c in types.get(name, "as searched") + note
-                )  # names inside a struct may hold anything
-                lines.append(f"{_key(name)} = {_value(kind)}  # {comment}")
+                comment = ": ".join(filter(None, [types.get(name), notes.get(name)]))
+                comment = "".join(c if c.isprintable() else " " for c in comment)  # names inside a struct may hold anything
+                lines.append(f"{_key(name)} = {_value(kind)}" + (f"  # {comment}" if comment else ""))
             lines.append("")
         if section == "search":
             lines.append(f"[search.space]  # {Search.model_fields['space'].description}")

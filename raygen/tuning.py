@@ -161,9 +161,13 @@ def _encode(config: Config, space: Space, say) -> dict[str, dict]:
 def _points_before(config: Config, space: Space, folder: str) -> list[dict[str, Any]]:
     """The points that the same search has begun before, in their order."""
     record = storage.join(folder, searching.RECORD)
-    before = storage.read_json(record) if storage.exists(record) else {}
     now = {"space": space.to_dict(), "objective": config.search.objective, "algorithm": config.search.algorithm, "base": training.run_name(config)}
-    return before["points"] if all(before.get(key) == value for key, value in now.items()) else []
+    try:
+        before = storage.read_json(record) if storage.exists(record) else {}
+        return before["points"] if all(before.get(key) == value for key, value in now.items()) else []
+    except (ValueError, KeyError, AttributeError) as error:
+        hint = "delete that file: trials keep what they have, by their settings."
+        raise OutputError(f"'{record}' is no record of a search: {error!r}.", hint) from None
 
 
 def _nothing_found(config: Config, record: dict, folder: str) -> TrainingError:

@@ -296,6 +296,13 @@ def test_a_model_of_something_else_is_not_replaced(local_ray, quick, trained, tm
     assert artifact.load(str(tmp_path / "model")).fingerprint == trained.training.fingerprint
 
 
+def test_a_damaged_record_of_a_search_is_refused(local_ray, quick, tmp_path):
+    (tmp_path / "search").mkdir()
+    (tmp_path / "search" / "search.json").write_text('{"space": ')
+    with pytest.raises(OutputError, match=r"search\.json' is no record of a search: JSONDecodeError"):
+        raygen.tune(quick(tmp_path), say=lambda line: None)
+
+
 def test_three_stopped_trials_of_two_workers_each_free_their_resources(tiny, trained, toml, raygen_command, tmp_path):
     """Two CPUs hold one trial: the next one waits for ever if a stopped one keeps its placement group."""
     space = {"search.space": {"train.learning_rate": {"choice": [5e-3, 1e-5, 1e-6, 1e-7]}}}
