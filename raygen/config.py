@@ -80,10 +80,11 @@ class Latent(Section):
 class Search(Section):
     trials: int = Field(default=16, ge=1, description="points of the space to try; the first has the config's own settings, if they lie in it")
     objective: Literal["nats", "c2st"] = Field(
-        default="c2st", description="c2st: of generated rows, higher is better; nats: held-out nats per row of the values, lower is better"
+        default="c2st",
+        description="chooses the best: c2st of generated rows (higher is better), or held-out nats per row of the values (lower)",
     )
     algorithm: Literal["random", "tpe", "grid"] = Field(default="random", description="how points are chosen; tpe: Optuna's, from the results so far")
-    scheduler: Literal["asha", "none"] = Field(default="asha", description="asha: stop trials that are behind; none: train each to its end")
+    scheduler: Literal["asha", "none"] = Field(default="asha", description="asha: stop trials that are behind in nats; none: train each to its end")
     grace: float = Field(default=0.2, gt=0, le=1, description="share of its training that a trial gets before asha may stop it")
     reduction_factor: int = Field(
         default=3, ge=2, le=16, description="asha lets one of so many go on, at the grace and at each multiple of it by this"

@@ -7,7 +7,7 @@ import numpy as np
 from raygen.report_figures import shorten
 from raygen.search_axes import Axis
 from raygen.search_importance import Importance
-from raygen.search_trials import Search, Trial
+from raygen.search_trials import NATS, Search, Trial
 from raygen.svg import BLUE, GREEN, INK, MUTED, ORANGE, draw_svg
 
 # Of trials: marker, size, colour, filled. The page's key has the same.
@@ -25,10 +25,9 @@ ROW = 24  # height of a bar
 
 
 class Scale:
-    """The axis of the objective: as far as most trials go; what is worse lies on its edge."""
+    """The axis of a figure of all trials, lower is better times `sign`: as far as most go; what is worse lies on its edge."""
 
-    def __init__(self, search: Search, values: Sequence[float]):
-        sign = search.sign
+    def __init__(self, values: Sequence[float], sign: float = 1.0):
         losses = sign * np.asarray(values, float)
         first, third = losses.min(), np.quantile(losses, 0.75)
         worst = min(losses.max(), first + REACH * (third - first) if third > first else losses.max())
@@ -61,11 +60,11 @@ def dots(axes, search: Search, placed: Sequence[tuple[Trial, float, float]], sca
 
 def course(search: Search) -> tuple[str, int]:
     """Objective of each trial in its turn, and the best so far, as SVG; and how many lie beyond the axis."""
-    values = search.projected
+    values = search.placed
     if not values:
         return "", 0
     found = search.trials
-    scale = Scale(search, list(values.values()))
+    scale = Scale(list(values.values()), search.sign)
 
     def draw(figure):
         axes = figure.subplots()
@@ -88,13 +87,12 @@ def course(search: Search) -> tuple[str, int]:
 
 
 def curves(search: Search) -> str:
-    """The objective of every trial over its steps; the first rounds, which are far off, run out of the picture."""
+    """The nats of every trial over its steps; the first rounds, which are far off, run out of the picture."""
     found = [t for t in search.trials if t.history]
     if not found:
         return ""
-    sign = search.sign
-    ends = np.array([sign * t.history[-1][1] for t in found])
-    all_losses = np.array([sign * value for t in found for _, value in t.history])
+    ends = np.array([t.history[-1][1] for t in found])
+    all_losses = np.array([value for t in found for _, value in t.history])
     top = max(np.quantile(ends, 0.9), np.quantile(all_losses, 0.9))
     low = all_losses.min()
     pad = 0.05 * (top - low) or 0.05 * abs(low) or 1.0
@@ -111,13 +109,13 @@ def curves(search: Search) -> str:
             if t.state != "finished" or main:
                 filled = colour if LOOKS[name][3] else "none"
                 axes.plot(x[-1:], y[-1:], marker=marker, markersize=size, color=colour, markerfacecolor=filled, markeredgewidth=1.3, zorder=4 + main)
-        axes.set_ylim(*sorted((sign * (low - pad), sign * (top + pad))))
+        axes.set_ylim(low - pad, top + pad)
         axes.set_xlim(left=0)
         axes.margins(x=0.03)
         axes.locator_params(axis="x", nbins=6)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.set_xlabel("training step")
-        axes.set_ylabel(search.unit)
+        axes.set_ylabel(NATS)
 
     return draw_svg("curves", 270, draw)
 
@@ -153,7 +151,7 @@ def speed(search: Search) -> str:
     placed = [(t, rate, t.score) for t in search.trials if t.finished and (rate := t.rows_per_second)]
     if len(placed) < 2:
         return ""
-    scale = Scale(search, [y for _, _, y in placed])
+    scale = Scale([y for _, _, y in placed], search.sign)
 
     def draw(figure):
         axes = figure.subplots()
@@ -181,12 +179,12 @@ def speed(search: Search) -> str:
 
 
 def slices(search: Search, space: list[Axis]) -> list[tuple[str, str]]:
-    """The objective against each setting: key and SVG."""
+    """Nats against each setting: key and SVG."""
     values = search.projected
     found = [t for t in search.trials if t.number in values]
     if len(found) < 2:
         return []
-    scale = Scale(search, list(values.values()))
+    scale = Scale(list(values.values()))
     out = []
     for i, axis in enumerate(space):
         placed = [(t, x + _aside(axis, t), scale.place(values[t.number])) for t in found if (x := axis.place(t.params.get(axis.key))) is not None]
@@ -216,13 +214,13 @@ def _slice(figure, search: Search, scale: Scale, axis: Axis, placed: list) -> No
 
 
 def parallel(search: Search, space: list[Axis]) -> str:
-    """A line for each trial through its settings to its objective; the best last, on top."""
+    """A line for each trial through its settings to its nats; the best last, on top."""
     values = search.projected
     found = [t for t in search.trials if t.number in values]
     space = space[:AXES]
     if len(found) < 2 or len(space) < 2:
         return ""
-    scale = Scale(search, list(values.values()))
+    scale = Scale(list(values.values()))
     worse, better = scale.ends[::-1]
     good = scale.sign * np.quantile([scale.sign * v for v in values.values()], 0.25)
 
@@ -240,7 +238,7 @@ def parallel(search: Search, space: list[Axis]) -> str:
         axes.axvline(len(space), color=INK, linewidth=1.4, zorder=0)
         for share in (0, 0.5, 1):
             _label(axes, len(space), share, f"{worse + share * (better - worse):.4g}")
-        labels = [*(shorten(search.settings[a.key]) for a in space), search.unit]
+        labels = [*(shorten(search.settings[a.key]) for a in space), NATS]
         turned = {"rotation": 20, "ha": "right"} if len(labels) > 6 else {}
         axes.set_xticks(range(len(labels)), labels, parse_math=False, **turned)
         axes.tick_params(length=0)

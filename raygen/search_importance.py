@@ -1,8 +1,8 @@
 """Which searched settings matter: shares by Optuna's fANOVA, and a test of whether there is anything to share.
 
-Each setting gets the share of the variance of the objective that a random forest, fitted to the trials, finds along it over the searched space
+Each setting gets the share of the variance of the held-out nats that a random forest, fitted to the trials, finds along it over the searched space
 (Hutter, Hoos and Leyton-Brown 2014, An efficient approach for assessing hyperparameter importance, section 4). With few trials a forest finds
-some share for every setting, even for one without effect. So the objectives are also compared, by their ranks, between the levels of the setting
+some share for every setting, even for one without effect. So the nats are also compared, by their ranks, between the levels of the setting
 or the thirds of its scale (Kruskal-Wallis), as often as there are settings (Bonferroni).
 """
 
@@ -40,11 +40,11 @@ def of(search: Search) -> Importance:
     if finished == 0:
         why_not = "no trial finished"
     elif len(counted) < LEAST:
-        why_not = f"{len(counted)} trial{'s' * (len(counted) != 1)} with an objective {'are' if len(counted) > 1 else 'is'} too few"
+        why_not = f"{len(counted)} trial{'s' * (len(counted) != 1)} with nats {'are' if len(counted) > 1 else 'is'} too few"
     elif len(space) < 2:
         why_not = "only one setting differs" if space else "no setting differs"
     elif math.isclose(target.min(), target.max(), rel_tol=1e-9, abs_tol=1e-12):
-        why_not = "all trials have the same objective"
+        why_not = "all trials have the same nats"
     if why_not:
         return Importance({}, frozenset(), len(counted), finished, why_not)
     points = np.array([[a.place(t.params[a.key]) for a in space] for t in counted], float)
@@ -74,7 +74,7 @@ def _shares(space: list[Axis], points: np.ndarray, target: np.ndarray) -> dict[s
 
 
 def _doubt(axis: Axis, x: np.ndarray, target: np.ndarray) -> float:
-    """How often objectives that have nothing to do with a setting differ so much along it."""
+    """How often nats that have nothing to do with a setting differ so much along it."""
     from scipy.stats import kruskal
 
     part = x if axis.levels else np.searchsorted(np.quantile(x, [1 / 3, 2 / 3]), x)

@@ -9,7 +9,13 @@ from raygen.search_trials import Search, Trial
 WIDTH = 120
 CELL = 18  # characters, at most, of a setting's value
 REASON = 220  # characters, at most, of why a trial failed
-FIGURES = (("C2ST", "c2st", 3), ("rows/s", "rows_per_second", 0), ("train s", "training_seconds", 0), ("steps", "steps", 0))
+FIGURES = (
+    ("C2ST", "c2st", 3),
+    ("nats/row", "value_nats", 2),
+    ("rows/s", "rows_per_second", 0),
+    ("train s", "training_seconds", 0),
+    ("steps", "steps", 0),
+)
 
 
 def lines(search: dict) -> list[str]:

@@ -22,6 +22,7 @@ KEY = {  # of the marks: sign, words
     "failed": ("\u00d7", "failed"),
 }
 MEASURES = (  # of a trial: heading, figure, decimals
+    ("nats per row", "value_nats", 3),
     ("nats per row of codes", "held_out_nats", 3),
     ("C2ST", "c2st", 3),
     ("Shape error %", "shape_error", 2),
@@ -31,7 +32,7 @@ MEASURES = (  # of a trial: heading, figure, decimals
     ("training s", "training_seconds", 0),
     ("steps", "steps", 0),
 )
-FIRST = ("C2ST", "rows/s")  # that stand before the settings
+FIRST = ("C2ST", "nats per row", "rows/s")  # that stand before the settings
 
 
 def render(search: dict, title: str = "What the search found") -> str:
@@ -53,7 +54,7 @@ def _view(search: Search) -> dict:
     space = sorted(space, key=lambda axis: list(found.shares).index(axis.key) if axis.key in found.shares else len(space))
     course, beyond = figures.course(search)
     seen = {figures.look(search, t) for t in search.trials}
-    best = search.best
+    best, unplaced = search.best, [t for t in search.trials if t.number not in search.placed]
     return {
         "facts": words.facts(search),
         "verdict": words.verdict(search),
@@ -66,6 +67,8 @@ def _view(search: Search) -> dict:
         "key": [(name, *KEY[name]) for name in KEY if name in seen],
         "course": course,
         "beyond": beyond,
+        "by_classifier": search.by_classifier,
+        "unplaced": words.listed([f"{n} {name}" for name in ("failed", "stopped") if (n := sum(t.state == name for t in unplaced))]),
         "limited": search.limit > 0,
         "projected": len(search.projected) > sum(t.finished for t in search.trials),
         "curves": figures.curves(search),

@@ -15,7 +15,7 @@ from raygen.training import run_name
 SAY_SECONDS = 10.0
 FIGURES = ("objective_error", "value_nats", "held_out_nats", "held_out_error", "c2st", "shape_error", "trend_error", "rows_per_second")
 KEPT = (*FIGURES, "sampler", "sampler_seconds", "parameters", "model", "fingerprint")  # of a finished trial
-OF_ROUND = ("held_out_nats", "held_out_error")  # of any other
+OF_ROUND = ("value_nats", "held_out_nats", "held_out_error")  # of any other
 
 
 class Record:
@@ -55,13 +55,14 @@ class Record:
         if result.get("reason"):
             t |= {"state": "failed", "reason": result["reason"]}
             return ""
-        t |= {"objective": result["objective"], "training_seconds": result["seconds"], "steps": result["step"], "round": result["round"]}
+        t["objective"] = None if math.isnan(result["objective"]) else result["objective"]
+        t |= {"training_seconds": result["seconds"], "steps": result["step"], "round": result["round"]}
         t |= {key: result[key] for key in (KEPT if "model" in result else OF_ROUND) if key in result}
         if "model" in result:
             t["state"] = "finished"
         else:
             before = [entry for entry in t["history"] if entry[0] < result["step"]]  # a worker that was lost tells some again
-            t["history"] = [*before, [result["step"], result["seconds"], result["objective"]]]
+            t["history"] = [*before, [result["step"], result["seconds"], result["value_nats"]]]
         if time.time() - self.said < SAY_SECONDS:
             return ""
         self.said = time.time()
@@ -75,7 +76,7 @@ class Record:
         settings = ", ".join(f"{key.partition('.')[2]} {_short(value)}" for key, value in t["params"].items())
         what = {
             "finished": lambda: f"{t['objective']:.3f} {self.unit}, {t['rows_per_second']:,.0f} rows/s",
-            "stopped": lambda: f"at step {t['steps']:,}, {t['objective']:.3f} {self.unit}",
+            "stopped": lambda: f"at step {t['steps']:,}, {t['value_nats']:.3f} nats/row",
             "failed": lambda: t["reason"],
         }[t["state"]]()
         return f"Trial {number} {t['state']}: {what}  ({settings}; {t['seconds']:.0f} s)"
@@ -102,7 +103,7 @@ class Record:
             `objective`, `algorithm`, `scheduler`, `seed`, `space`, `defaults` (the config's own values), `best` (a trial's number or None),
             `front` (finished trials that no other beats in both objective and rows/s), `seconds`, `base` (a name of the config's own
             settings), `points` (all that were ever begun), and for each of `trials` its `number`,
-            `params`, `state` (finished, stopped, failed, unfinished), `reason`, figures, and `history` of [step, seconds, objective].
+            `params`, `state` (finished, stopped, failed, unfinished), `reason`, figures, and `history` of [step, seconds, nats].
         """
         s = self.config.search
         trials = [{"number": n, **dict.fromkeys(KEPT), "objective": None, **t} for n, t in sorted(self.trials.items())]

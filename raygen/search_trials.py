@@ -12,8 +12,8 @@ import numpy as np
 from raygen.latent_words import number
 
 STATES = ("finished", "stopped", "unfinished", "failed")  # in the order of tables
-FIGURES = ("held_out_nats", "c2st", "shape_error", "trend_error", "rows_per_second", "seconds", "training_seconds", "steps")
-ODDS = 1e-3  # a C2ST this near to 0 or 1 is taken to be as far
+FIGURES = ("value_nats", "held_out_nats", "c2st", "shape_error", "trend_error", "rows_per_second", "seconds", "training_seconds", "steps")
+NATS = "nats per row"
 
 
 class Trial(NamedTuple):
@@ -28,7 +28,7 @@ class Trial(NamedTuple):
     figures: dict  # name: number or None, for the other figures
     sampler: str
     model: str
-    history: list[tuple[float, float]]  # step, objective
+    history: list[tuple[float, float]]  # step, held-out nats of the values
 
     @property
     def rows_per_second(self) -> float | None:
@@ -43,8 +43,13 @@ class Trial(NamedTuple):
         """The objective; nan where it is not known."""
         return math.nan if self.objective is None else self.objective
 
+    @property
+    def nats(self) -> float | None:
+        """Of the values, when it was last told."""
+        return self.figures["value_nats"] if self.figures["value_nats"] is not None else self.history[-1][1] if self.history else None
+
     def at(self, step: float) -> float:
-        """The objective when it had trained so far; its first or last before and after its history."""
+        """The nats when it had trained so far; the first or last before and after its history."""
         steps, values = zip(*self.history, strict=True)
         return float(np.interp(step, steps, values))
 
@@ -61,7 +66,7 @@ class Search:
         self.trials = sorted((_trial(i, entry) for i, entry in enumerate(given.get("trials") or [])), key=lambda t: t.number)
         self.by_classifier = given.get("objective") == "c2st"
         self.sign = -1.0 if self.by_classifier else 1.0  # times the objective: lower is better
-        self.unit = "C2ST" if self.by_classifier else "nats per row"
+        self.unit = "C2ST" if self.by_classifier else NATS
         self.limit = number(given.get("min_rows_per_second")) or 0.0
         self.space: dict[str, dict] = given.get("space") or {}
         self.defaults: dict = given.get("defaults") or {}
@@ -73,14 +78,20 @@ class Search:
 
     @cached_property
     def ranked(self) -> list[Trial]:
-        """The best first, then what finished by its objective, then what was stopped, the last first, then the rest."""
+        """The best first, then what finished by its objective, then what was stopped, the last first, by nats, then the rest."""
 
         def place(t: Trial) -> tuple:
-            value = math.inf if t.objective is None else self.sign * t.objective
+            told = t.nats if t.state != "finished" else None if t.objective is None else self.sign * t.objective
+            value = math.inf if told is None else told
             steps = t.figures["steps"] or 0.0
             return t is not self.best, STATES.index(t.state), -steps if t.state == "stopped" else 0.0, value, t.number
 
         return sorted(self.trials, key=place)
+
+    @cached_property
+    def placed(self) -> dict[int, float]:
+        """Objectives that can be compared, by trial; a C2ST is known of finished ones alone."""
+        return ({} if self.by_classifier else self.projected) | {t.number: t.score for t in self.trials if t.finished}
 
     @cached_property
     def front(self) -> list[Trial]:
@@ -112,36 +123,24 @@ class Search:
 
     @cached_property
     def projected(self) -> dict[int, float]:
-        """Objectives that can be compared, by trial: of what finished its own; of the rest, where it would have ended had it kept its distance.
+        """Nats that can be compared, by trial: of what finished its own; of the rest, where it would have ended had it kept its distance.
 
-        A trial that was stopped early has the objective of an early step, which says more of the step than of its settings. Its distance to a
-        trial that went to the end (for a C2ST: of the log odds), at the step where it was stopped, is carried to the end of that one. (In
-        simulated searches of 16 and 32 trials where one setting decides, fANOVA then named it in 83 to 100 % of them; with finished trials
-        alone in 11 to 33 %, with the last objectives as they are in 61 to 100 %.)
+        A trial that was stopped early has the nats of an early step, which say more of the step than of its settings. Its distance to a
+        trial that went to the end, at the step where it was stopped, is carried to the end of that one. (In simulated searches of 16 and 32
+        trials where one setting decides, fANOVA then named it in 83 to 100 % of them; with finished trials alone in 11 to 33 %, with the
+        last nats as they are in 61 to 100 %.)
         """
-        out = {t.number: t.score for t in self.trials if t.finished}
+        out = {t.number: t.nats for t in self.trials if t.finished and t.nats is not None}
         ends = [t for t in self.trials if t.state != "failed" and t.history]
         if not ends:
             return out
-
-        def merit(t: Trial) -> tuple:
-            step, value = t.history[-1]
-            return t is not self.best, not t.finished, 0.0 if t.finished else -step, self.sign * (t.score if t.finished else value)
-
-        reference = min(ends, key=merit)
-        end = reference.score if reference.finished else reference.history[-1][1]
+        reference = min(ends, key=lambda t: (t is not self.best, not t.finished, 0.0 if t.finished else -t.history[-1][0], t.nats))
+        end = reference.nats
         for t in ends:
             if not t.finished:
                 step, value = t.history[-1]
-                out[t.number] = self._moved(end, value, reference.at(step))
+                out[t.number] = end + value - reference.at(step)
         return out
-
-    def _moved(self, end: float, value: float, other: float) -> float:
-        """`end`, moved by the distance of `value` from `other`."""
-        if not self.by_classifier:
-            return end + value - other
-        end, value, other = (math.log(p / (1 - p)) for p in (min(max(x, ODDS), 1 - ODDS) for x in (end, value, other)))
-        return 1 / (1 + math.exp(-(end + value - other)))
 
 
 def _trial(i: int, given: dict) -> Trial:

@@ -6,7 +6,7 @@ A sentence that needs a figure that is not known is left out.
 import math
 
 from raygen.latent_words import number, pair, show, whole
-from raygen.search_trials import Search, Trial
+from raygen.search_trials import NATS, Search, Trial
 
 STATE_WORDS = {"finished": "finished", "stopped": "were stopped early", "unfinished": "did not end", "failed": "failed"}
 ALGORITHMS = {"random": "random search", "tpe": "TPE", "grid": "grid search"}
@@ -61,12 +61,12 @@ def gain(search: Search) -> list[str]:
         if not own.history or not winner.history:
             return [f"The trial with {who}) {ended}, so there is nothing to compare with."]
         step, value = own.history[-1]
-        ahead = search.sign * (value - winner.at(step))
-        return [f"The trial with {who}) {ended} at step {whole(step)}; there trial {winner.number} was {_better(search, ahead)}."]
+        ahead = value - winner.at(step)
+        return [f"The trial with {who}) {ended} at step {whole(step)}; there trial {winner.number} was {_better(NATS, ahead)}."]
     gained, noise = _gained(search)
     if gained is None:
         return []
-    out = f"That is {_better(search, gained)} than with {who}, {_told(search, own, own.error)})"
+    out = f"That is {_better(search.unit, gained)} than with {who}, {_told(search, own, own.error)})"
     if noise is None:
         return [f"{out}; how much of it is noise is not known."]
     if abs(gained) <= noise:
@@ -173,7 +173,7 @@ def _told(search: Search, t: Trial, error: float | None) -> str:
     return f"C2ST {text}" if search.by_classifier else f"{text} {search.unit}"
 
 
-def _better(search: Search, ahead: float) -> str:
+def _better(unit: str, ahead: float) -> str:
     """`0.504 nats per row better`."""
-    of = "" if search.by_classifier else f" {search.unit}"
+    of = f" {unit}" if unit == NATS else ""
     return f"{show(abs(ahead))}{of} {'better' if ahead >= 0 else 'worse'}"

@@ -135,7 +135,7 @@ def _own(config: Config, space: Space) -> dict[str, Any] | None:
 
 
 def _scheduler(config: Config, own: dict[str, Any] | None):
-    """ASHA, which lets the trial of the config's own settings (as labels) come to its end: what is best is then no worse."""
+    """ASHA by held-out nats, which lets the trial of the config's own settings (as labels) come to its end: what is best is then no worse."""
     from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 
     if config.search.scheduler == "none":
@@ -146,10 +146,9 @@ def _scheduler(config: Config, own: dict[str, Any] | None):
             decision = super().on_trial_result(controller, trial, result)
             return self.CONTINUE if trial.config == own else decision
 
-    metric, mode = _aims(config)
     grace = max(1, round(config.search.grace * worker.ROUNDS))
     most = 100 * worker.ROUNDS  # a trial ends by itself
-    return Asha("round", metric, mode, max_t=most, grace_period=grace, reduction_factor=config.search.reduction_factor)
+    return Asha("round", "value_nats", "min", max_t=most, grace_period=grace, reduction_factor=config.search.reduction_factor)
 
 
 def _loggers(config: Config) -> list:

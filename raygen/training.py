@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from raygen import artifact, batches, cluster, data, latent, storage, worker
+from raygen import artifact, batches, cluster, data, latent, objective, storage, worker
 from raygen.config import Config
 from raygen.errors import ClusterError, ConfigError, OutputError, RaygenError, TrainingError
 
@@ -233,8 +233,8 @@ class _RayCheckpoints:
         with found.as_directory() as folder:
             state = worker.unpack((Path(folder) / "checkpoint.npz").read_bytes())
         for figures in worker.rounds_of(state):
-            if self.objective and figures.get("objective_kind") == self.objective:
-                train.report(figures)  # Ray Tune hears of a trial's rounds again when its search is resumed
+            if self.objective and "value_nats" in figures:
+                train.report(objective.heard(figures, self.objective))  # Ray Tune hears of a trial's rounds again when its search is resumed
         return state
 
     def save(self, state: dict, metrics: dict) -> None:
@@ -247,7 +247,7 @@ class _RayCheckpoints:
             if self.rank == 0:
                 (Path(folder) / "checkpoint.npz").write_bytes(worker.pack(state))
                 found = train.Checkpoint.from_directory(folder)
-            train.report(metrics, checkpoint=found)
+            train.report(objective.heard(metrics, self.objective), checkpoint=found)
 
 
 def _work_on_ray(settings: dict) -> None:

@@ -1,13 +1,14 @@
 """One trial of a search, in a Ray Tune actor: `train` under overrides, whose rounds Tune hears of and may stop."""
 
+import math
 import os
 from typing import Any
 
-from raygen import artifact, cluster, storage, training, worker
+from raygen import artifact, cluster, objective, storage, training, worker
 from raygen.config import Config
 from raygen.errors import RaygenError
 
-FIGURES = ("objective", "held_out_nats", "held_out_error", "seconds", "step", "round")
+FIGURES = ("objective", "value_nats", "held_out_nats", "held_out_error", "seconds", "step", "round")
 
 
 def run(point: dict, job: dict) -> None:
@@ -28,7 +29,7 @@ def run(point: dict, job: dict) -> None:
         tune.report(_finished(model))
     except Exception as error:
         reason = error.message if isinstance(error, RaygenError) else f"{type(error).__name__}: {error}"
-        tune.report({"objective": float("nan"), "round": 0, "reason": " ".join(reason.split())[:500]})
+        tune.report({"objective": math.nan, "value_nats": math.nan, "round": 0, "reason": " ".join(reason.split())[:500]})
 
 
 def _trained(base: Config, params: dict[str, Any], job: dict) -> str:
@@ -90,12 +91,13 @@ class _Reporting(worker.LocalCheckpoints):
 
 
 def _replay(history: list[dict], config: Config) -> None:
-    """Report the rounds that this search's objective has judged to Tune; a trial that it stops does not come back from this."""
+    """Report rounds to Tune; a trial that it stops does not come back from this."""
     from ray import tune
 
     for figures in history:
-        if figures.get("objective_kind") == config.search.objective:
-            tune.report({k: figures[k] for k in FIGURES})
+        if "value_nats" in figures:  # else they are of a run that was no trial
+            told = objective.heard(figures, config.search.objective)
+            tune.report({k: told[k] for k in FIGURES})
 
 
 def _finished(model: str) -> dict:

@@ -48,19 +48,18 @@ def search(count: int = 16, space=None, defaults=None, objective: str = "nats", 
         end = of(params) + 0.03 * rng.standard_normal()
         steps = list(range(300, 6001, 300))
         curve = [end + 14 * math.exp(-step / 500) + 0.6 * (1 - step / 6000) for step in steps]
-        if objective == "c2st":
-            curve = [1 / (1 + math.exp(0.9 * (value - 27.5))) for value in curve]
         last = len(steps)
         better = np.array([t["history"][:20] and [entry[2] for entry in t["history"]] for t in trials], dtype=object)
         for rung in (2, 8):
-            at = sorted((values[rung - 1] for values in better if len(values) >= rung), reverse=objective == "c2st")
+            at = sorted(values[rung - 1] for values in better if len(values) >= rung)
             worst = at[len(at) * 2 // 3] if len(at) > 3 else None
-            if stop and number and worst is not None and (curve[rung - 1] > worst) == (objective == "nats"):
+            if stop and number and worst is not None and curve[rung - 1] > worst:
                 last = rung
                 break
         failed = number in fail
         last = 1 if failed else last
         whole = last == len(steps) and not failed
+        c2st = 1 / (1 + math.exp(0.9 * (curve[-1] - 27.5)))
         width = str(params.get("model.hidden_units", [128, 128]))
         trials.append(
             {
@@ -68,10 +67,11 @@ def search(count: int = 16, space=None, defaults=None, objective: str = "nats", 
                 "params": params,
                 "state": "failed" if failed else "finished" if whole else "stopped",
                 "reason": "training diverged at step 300: the loss is not finite" if failed else "",
-                "objective": None if failed else curve[last - 1],
+                "objective": None if failed or not (whole or objective == "nats") else curve[last - 1] if objective == "nats" else c2st,
+                "value_nats": None if failed else curve[last - 1],
                 "error": (0.11 if objective == "nats" else 0.006) if not failed else None,
                 "held_out_nats": curve[-1] if whole and objective == "nats" else None,
-                "c2st": (curve[-1] if objective == "c2st" else 1.2 - curve[-1] / 100) if whole else None,
+                "c2st": c2st if whole else None,
                 "shape_error": 0.6 + 0.01 * number if whole else None,
                 "trend_error": 1.4 + 0.02 * number if whole else None,
                 "sampler": "mixture" if whole else None,

@@ -170,7 +170,13 @@ def test_a_stopped_trial_is_projected_by_its_distance_to_the_best():
         "objective": "nats",
         "best": 0,
         "trials": [
-            {"number": 0, "state": "finished", "objective": 24.0, "history": [[100, 1.0, 30.0], [300, 3.0, 26.0], [600, 6.0, 25.0]]},
+            {
+                "number": 0,
+                "state": "finished",
+                "value_nats": 24.0,
+                "objective": 24.0,
+                "history": [[100, 1.0, 30.0], [300, 3.0, 26.0], [600, 6.0, 25.0]],
+            },
             {"number": 1, "state": "stopped", "objective": 29.0, "history": [[100, 1.0, 31.0], [200, 2.0, 29.0]]},
             {"number": 2, "state": "stopped", "objective": 29.0, "history": []},
             {"number": 3, "state": "failed", "objective": None, "history": [[100, 1.0, 50.0]]},

@@ -33,7 +33,7 @@ def nothing(state: str, count: int = 4) -> dict:
 def level() -> dict:
     given = search(8, stop=False, fail=())
     for t in given["trials"]:
-        t |= {"objective": 25.0, "held_out_nats": 25.0, "history": [[step, seconds, 25.0] for step, seconds, _ in t["history"]]}
+        t |= {"objective": 25.0, "value_nats": 25.0, "held_out_nats": 25.0, "history": [[step, seconds, 25.0] for step, seconds, _ in t["history"]]}
     return settled(given)
 
 
@@ -152,9 +152,9 @@ def test_pictures_are_left_out_where_there_is_nothing_to_draw():
     def labels(case):
         return [value[:18] for name, value in Page(rendered(case)).attributes if name == "aria-label"]
 
-    assert not {"Objective of each ", "Learning curves: o", "Objective against "} & set(labels("all failed"))
-    assert "Learning curves: o" not in labels("bare") and "Objective of each " in labels("bare")
-    assert "Parallel coordinat" not in labels("one setting") and sum(x.startswith("Objective of the t") for x in labels("one setting")) == 1
+    assert not {"Objective of each ", "Learning curves: h", "Nats of the trials"} & set(labels("all failed"))
+    assert "Learning curves: h" not in labels("bare") and "Objective of each " in labels("bare")
+    assert "Parallel coordinat" not in labels("one setting") and sum(x.startswith("Nats of the t") for x in labels("one setting")) == 1
     assert "Importance of each" not in labels("all equal") and "Importance of each" in labels("full")
 
 
@@ -192,11 +192,11 @@ def test_figures_differ_between_themes_by_variables_only():
 
 def test_a_trial_far_off_does_not_flatten_the_rest():
     given = search(stop=False)
-    given["trials"][3]["objective"] = 4000.0
-    scale = search_figures.Scale(Search(given), list(Search(given).projected.values()))
+    given["trials"][3] |= {"objective": 4000.0, "value_nats": 4000.0}
+    scale = search_figures.Scale(list(Search(given).projected.values()))
     assert scale.beyond == 1 and max(scale.ends) < 40 and min(scale.ends) < scale.place(4000.0) < max(scale.ends)
     assert "1 more lies beyond it" in plain(search_page.render(given))
-    upside_down = search_figures.Scale(Search({"objective": "c2st"}), [0.9, 0.88, 0.87, 0.86, 0.01])
+    upside_down = search_figures.Scale([0.9, 0.88, 0.87, 0.86, 0.01], -1.0)
     assert upside_down.ends[0] > 0.9 > upside_down.place(0.01) > 0.5
 
 
@@ -280,12 +280,12 @@ def test_settings_without_effect_are_rarely_called_clear():
 @pytest.mark.parametrize(
     ("case", "why"),
     [
-        ("one trial", "1 trial with an objective is too few"),
-        ("two trials", "2 trials with an objective are too few"),
+        ("one trial", "1 trial with nats is too few"),
+        ("two trials", "2 trials with nats are too few"),
         ("all failed", "no trial finished"),
         ("all stopped", "no trial finished"),
         ("one setting", "only one setting differs"),
-        ("all equal", "all trials have the same objective"),
+        ("all equal", "all trials have the same nats"),
         ("empty", "no trial finished"),
     ],
 )

@@ -21,6 +21,8 @@ import raygen
 from raygen import artifact, storage
 from raygen.config import Config
 from raygen.errors import ClusterError, ConfigError, OutputError, TrainingError
+from raygen.objective import heard
+from raygen.search_record import Record
 from raygen.space import Space
 from raygen.training import run_name, settled, sized
 
@@ -103,13 +105,23 @@ def test_asha_does_not_stop_the_configs_own_settings():
 
     from raygen.searching import _scheduler
 
-    scheduler = _scheduler(Config().override({"search.objective": "nats"}), {"model.latent_dim": "16"})
+    scheduler = _scheduler(Config(), {"model.latent_dim": "16"})
     decisions = {}
-    for number, (dim, objective) in enumerate([("8", 10.0), ("16", 20.0), ("32", 20.0)]):
+    for number, (dim, nats) in enumerate([("8", 10.0), ("16", 20.0), ("32", 20.0)]):
         trial = SimpleNamespace(trial_id=str(number), config={"model.latent_dim": dim})
         scheduler.on_trial_add(None, trial)
-        decisions[dim] = scheduler.on_trial_result(None, trial, {"round": 4, "objective": objective})
+        decisions[dim] = scheduler.on_trial_result(None, trial, {"round": 4, "value_nats": nats})
     assert decisions == {"8": TrialScheduler.CONTINUE, "16": TrialScheduler.CONTINUE, "32": TrialScheduler.STOP}
+
+
+def test_a_trial_that_was_stopped_has_nats_and_no_c2st():
+    record = Record(Config(), Space.of(Config()), ROWS, 1, "", 0.0, [])
+    record.started(0, {"model.latent_dim": 8})
+    record.heard(0, {"time_total_s": 2.0, "seconds": 1.0, "step": 300, "round": 4} | heard({"value_nats": 30.0}, "c2st"))
+    assert "at step 300, 30.000 nats/row" in record.ended(0, "")
+    (trial,) = record.record()["trials"]
+    assert (trial["state"], trial["objective"], trial["value_nats"], trial["history"]) == ("stopped", None, 30.0, [[300, 1.0, 30.0]])
+    assert heard({"value_nats": 30.0}, "nats")["objective"] == 30.0
 
 
 def test_table_page_and_best_settings_are_left(searched):
