@@ -135,7 +135,7 @@ class Search:
         if not ends:
             return out
         reference = min(ends, key=lambda t: (t is not self.best, not t.finished, 0.0 if t.finished else -t.history[-1][0], t.nats))
-        end = reference.nats
+        end = reference.history[-1][1] if reference.nats is None else reference.nats
         for t in ends:
             if not t.finished:
                 step, value = t.history[-1]
