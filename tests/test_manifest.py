@@ -12,7 +12,7 @@ from raygen.manifest import Totals
 from raygen.shards import Plan
 
 PLAN = Plan(9000 * 10, 10)  # three shards in a part, 1,000 in a folder
-IDENTITY = {"fingerprint": "f", "seed": 1, "rows": PLAN.rows, "rows_per_shard": 10}
+IDENTITY = {"fingerprint": "f", "seed": 1, "rows": PLAN.rows, "rows_per_shard": 10, "format": "parquet"}
 TOLD = {"model": "m", "schema": {"a": "int64"}}
 
 
@@ -22,7 +22,7 @@ def folder(request, tmp_path) -> str:
 
 
 def lines(plan: Plan, number: int) -> list[dict]:
-    return [manifest.line(plan, shard, 100 + shard, f"{shard:064x}") for shard in plan.part(number)]
+    return [manifest.line(shard, file, 10, 100 + shard, f"{shard:064x}") for shard in plan.part(number) for file in plan.files(shard)]
 
 
 def test_a_part_comes_back_and_tells_its_shards(folder):
@@ -100,13 +100,13 @@ def test_a_finished_folder_keeps_its_hash(tmp_path):
 
 def test_one_listing_gives_the_sizes_of_the_shards_of_a_part(tmp_path):
     for shard in (998, 999, 1000, 1001):
-        storage.write(str(tmp_path / PLAN.name(shard)), b"x" * shard)
+        storage.write(str(tmp_path / PLAN.files(shard)[0]), b"x" * shard)
     across = manifest.sizes(str(tmp_path), PLAN, range(999, 1002), listed := {})
-    assert across == {PLAN.name(shard): shard for shard in (998, 999, 1000, 1001)}
-    (tmp_path / PLAN.name(998)).unlink()
-    assert manifest.sizes(str(tmp_path), PLAN, PLAN.part(0), listed) == {PLAN.name(998): 998, PLAN.name(999): 999}, "not listed again"
+    assert across == {PLAN.files(shard)[0]: shard for shard in (998, 999, 1000, 1001)}
+    (tmp_path / PLAN.files(998)[0]).unlink()
+    assert manifest.sizes(str(tmp_path), PLAN, PLAN.part(0), listed) == {PLAN.files(998)[0]: 998, PLAN.files(999)[0]: 999}, "not listed again"
     assert listed.keys() == {PLAN.prefix(0)}, "and no folder is kept that is done with"
-    assert manifest.sizes(str(tmp_path), PLAN, PLAN.part(0), {}) == {PLAN.name(999): 999}
+    assert manifest.sizes(str(tmp_path), PLAN, PLAN.part(0), {}) == {PLAN.files(999)[0]: 999}
     assert manifest.sizes(str(tmp_path / "none"), PLAN, PLAN.part(0), {}) == {}
 
 

@@ -59,10 +59,10 @@ def test_there_is_no_such_shard(shard):
 
 def test_names_sort_in_the_order_of_the_shards():
     few, many = Plan(FILES_PER_FOLDER, 1), Plan(FILES_PER_FOLDER + 1, 1)
-    assert few.name(42) == "part-00000042.parquet"
-    assert many.name(42) == "000000/part-00000042.parquet"
-    assert many.name(FILES_PER_FOLDER) == "000001/part-00001000.parquet"
-    names = [many.name(shard) for shard in range(many.num_shards)]
+    assert few.files(42) == ["part-00000042.parquet"]
+    assert many.files(42) == ["000000/part-00000042.parquet"]
+    assert many.files(FILES_PER_FOLDER) == ["000001/part-00001000.parquet"]
+    names = [name for shard in range(many.num_shards) for name in many.files(shard)]
     assert names == sorted(set(names))
 
 
@@ -73,7 +73,7 @@ def test_a_plan_of_a_trillion_rows_is_arithmetic():
     assert len(plan.items(100)) == 100 * ITEMS_PER_ACTOR
     assert len(plan.items(10_000)) == plan.num_parts == 4082
     assert plan.part(plan.num_parts - 1)[-1] == 999_999
-    assert sum(1 for _ in plan.prefixes()) == 1000
+    assert sum(1 for _ in plan.all_folders()) == 1000
     assert plan.seconds(100, 1e5) == 1e5
     assert plan.actors_within(3600, 1e5) == 2778
 

@@ -26,7 +26,7 @@ def main():
     import tensorflow as tf
 
     from raygen import artifact
-    from raygen.generation import GROUP_BLOCKS
+    from raygen.formats import Format
     from raygen.sampling import Rows
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -50,8 +50,9 @@ def main():
             tables.append(rows.codec.decode(codes, position, i * size))
 
     def write():
-        for i in range(0, blocks, GROUP_BLOCKS):
-            pq.write_table(pa.concat_tables(tables[i : i + GROUP_BLOCKS]), io.BytesIO(), compression="zstd")
+        group = Format("parquet", "zstd").group_rows // size
+        for i in range(0, blocks, group):
+            pq.write_table(pa.concat_tables(tables[i : i + group]), io.BytesIO(), compression="zstd")
 
     kept, tables = [], []
     decoder.block(0)
