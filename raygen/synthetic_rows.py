@@ -16,6 +16,19 @@ GROUPS_PER_SAMPLE = 8  # row groups are picked at random until they hold so many
 
 
 def opened(path: str) -> Source:
+    """The files of some synthetic rows.
+
+    Raises:
+        SchemaError: If they cannot be read as a table.
+    """
+    made = generation(path)
+    if made.get("partition_by"):
+        message = f"synthetic rows '{path}' are partitioned by {', '.join(made['partition_by'])}: their files lack what the folders tell."
+        raise SchemaError(message, "score rows that were generated without generate.partition_by: they are the same.")
+    if made.get("format") == "jsonl":
+        raise SchemaError(
+            f"synthetic rows '{path}' are JSON Lines; Parquet and CSV can be scored.", "generate them as one of these: they are the same."
+        )
     try:
         return Source.open(storage.absolute(path))
     except SchemaError as error:
@@ -50,8 +63,8 @@ def short_names(paths: list[str]) -> list[str]:
 
 def manifest_problems(source: Source) -> list[str]:
     """How the files of a raygen folder differ from its manifest, in sentences; none for files without one."""
-    folder = source.uri
-    rows = dict(zip(source.paths, source.count_rows(), strict=True)) if source.format == "parquet" else {}
+    folder, parquet = source.uri, source.format == "parquet"
+    rows = dict(zip(source.paths, source.count_rows(), strict=True)) if parquet else {}
     out = [f"Shard '{path.rpartition('/')[2]}' has no rows." for path, count in rows.items() if not count]
     try:
         header = manifest.read_header(folder)
@@ -61,15 +74,16 @@ def manifest_problems(source: Source) -> list[str]:
         lines, asked = manifest.read(folder), header["rows"]
     except OutputError as error:
         return [*out, error.message[0].upper() + error.message[1:]]
-    expected = dict(zip(lines["file"].to_pylist(), lines["rows"].to_pylist(), strict=True))
+    unit = "rows" if parquet else "bytes"  # of text, whose rows are not known without reading it
+    expected = dict(zip(lines["file"].to_pylist(), lines[unit].to_pylist(), strict=True))
     _, base = storage.resolve(folder)
-    there = {path.removeprefix(base).lstrip("/"): count for path, count in rows.items()}
+    there = {path.removeprefix(base).lstrip("/"): rows[path] if parquet else size for path, size, _ in source.identity}
     out += [f"The manifest names shard '{name}', which is not there." for name in sorted(expected.keys() - there.keys())]
     out += [f"Shard '{name}' is not in the manifest." for name in sorted(there.keys() - expected.keys())]
     for name in sorted(expected.keys() & there.keys()):
         if expected[name] != there[name]:
-            out.append(f"Shard '{name}' has {there[name]:,} rows; its manifest says {expected[name]:,}.")
-    if sum(there.values()) < asked:
+            out.append(f"Shard '{name}' has {there[name]:,} {unit}; its manifest says {expected[name]:,}.")
+    if parquet and sum(there.values()) < asked:
         out.append(f"There are {sum(there.values()):,} rows of the {asked:,} that were asked for.")
     return out
 
