@@ -21,18 +21,15 @@ def opened(path: str) -> Source:
     Raises:
         SchemaError: If they cannot be read as a table.
     """
-    made = generation(path)
-    if made.get("partition_by"):
-        message = f"synthetic rows '{path}' are partitioned by {', '.join(made['partition_by'])}: their files lack what the folders tell."
-        raise SchemaError(message, "score rows that were generated without generate.partition_by: they are the same.")
-    if made.get("format") == "jsonl":
-        raise SchemaError(
-            f"synthetic rows '{path}' are JSON Lines; Parquet and CSV can be scored.", "generate them as one of these: they are the same."
-        )
     try:
-        return Source.open(storage.absolute(path))
+        source = Source.open(storage.absolute(path))
     except SchemaError as error:
-        raise SchemaError(error.message.replace("source", "synthetic rows", 1), "generate them first, or name them with --synthetic.") from None
+        hint = "generate them first, as Parquet or CSV, or name them with --synthetic."
+        raise SchemaError(error.message.replace("source", "synthetic rows", 1), hint) from None
+    if columns := generation(path).get("partition_by"):
+        message = f"synthetic rows '{path}' are partitioned by {', '.join(columns)}, which their files lack."
+        raise SchemaError(message, "score rows that were generated without generate.partition_by: they are the same.")
+    return source
 
 
 def generation(path: str) -> dict:

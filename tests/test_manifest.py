@@ -4,10 +4,12 @@ import itertools
 import json
 import tracemalloc
 
+import pyarrow as pa
 import pytest
 
-from raygen import manifest, storage
+from raygen import manifest, storage, synthetic_rows
 from raygen.errors import GenerationError, OutputError, StorageError
+from raygen.formats import Format
 from raygen.manifest import Totals
 from raygen.shards import Plan
 
@@ -155,6 +157,21 @@ def test_files_of_partitions_are_vouched_for_by_their_sum(folder):
     assert manifest.read_part(folder, plan, 1) is None
     manifest.write_part(folder, plan, 1, rows[:1])
     assert manifest.read_part(folder, plan, 1) is None
+
+
+def test_csv_is_held_against_its_manifest_by_length(tmp_path):
+    plan, form, folder = Plan(6, 3, suffix=".csv"), Format("csv", "none"), str(tmp_path)
+    identity = IDENTITY | {"rows": 6, "rows_per_shard": 3, "format": "csv", "compression": "none"}
+    assert manifest.plan_of(identity) == plan
+    for shard in range(2):
+        with (tmp_path / plan.files(shard)[0]).open("wb", buffering=0) as stream:
+            written = form.write(stream, pa.schema([("a", pa.int64())]), [pa.table({"a": [1, 2, 3]})])
+        manifest.write_part(folder, plan, shard, [manifest.line(shard, plan.files(shard)[0], *written)])
+    manifest.finish(folder, plan, identity, TOLD, Totals(6, 2, 18, 5))
+    assert synthetic_rows.manifest_problems(synthetic_rows.opened(folder)) == []
+    (tmp_path / plan.files(1)[0]).write_text("a\n1\n2\n3\n4\n5\n")
+    problems = synthetic_rows.manifest_problems(synthetic_rows.opened(folder))
+    assert problems == ["Shard 'part-00000001.csv' has 12 bytes; its manifest says 10."]
 
 
 def test_a_finished_folder_keeps_its_hash(tmp_path):

@@ -72,8 +72,9 @@ def test_json_lines_from_the_middle_of_the_rows(trained, tmp_path):
     assert lines == raygen.sample(trained.model, 2000, where="age < 60", first_row=3001).to_pylist()
     assert lines == raygen.sample(trained.model, 5001, where="age < 60").slice(3001).to_pylist()
     assert raygen.verify(str(tmp_path / "out"), say=silent).passed
-    with pytest.raises(SchemaError, match="are JSON Lines"):
+    with pytest.raises(SchemaError, match="holds no Parquet or CSV file") as caught:
         raygen.evaluate(trained.config, [str(tmp_path / "out")], str(tmp_path / "report"), say=silent)
+    assert "as Parquet or CSV" in caught.value.hint
 
 
 def test_partitions_hold_all_rows_and_are_mended(trained, tmp_path):
