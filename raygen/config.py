@@ -123,7 +123,7 @@ class Generate(Section):
     sampler: Literal["chosen", "normal", "diagonal", "gaussian", "learned", "mixture", "flow", "naive"] = Field(
         default="chosen", description="latent sampler to draw from; chosen: the model's own choice"
     )
-    first_row: int = Field(default=0, ge=0, le=10**15, description="number of the first row: rows from the middle of a longer generation")
+    first_row: int = Field(default=0, ge=0, le=10**13, description="number of the first row: rows from the middle of a longer generation")
     format: Literal["parquet", "csv", "jsonl"] = Field(default="parquet", description="of the files; csv and jsonl are larger and slower")
     rows_per_shard: int = Field(default=1_000_000, ge=1, description="rows of one shard, a file")
     shard_mib: float = Field(default=0.0, ge=0, le=65536, description="size of one shard in MiB, about; 0: rows_per_shard counts")

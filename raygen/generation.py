@@ -98,7 +98,7 @@ def written(asked: Job, say) -> Generation:
         plan, identity = asked.plan, asked.identity
         actors = num_actors(settings, plan, available)
         if grown := manifest.claim(folder, identity, asked.told):
-            say(f"The folder has {grown:,} rows of this generation: those up to {plan.rows:,} are added.")
+            say(f"The folder was begun for {grown:,} rows of this generation; now for {plan.rows:,}.")
         say(f"Generating {plan.rows:,} rows in {plan.num_shards:,} shard(s) with {actors} actor(s) of {settings.cpus_per_actor} CPU(s).")
         totals, made = _run(asked, laws, actors, say)
     if (totals.rows, totals.shards) != (plan.rows, plan.num_shards):

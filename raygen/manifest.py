@@ -166,7 +166,7 @@ def claim(folder: str, identity: dict, more: dict) -> int:
         more: What is told beside it.
 
     Returns:
-        Rows of this generation that the folder had been marked for, if they were fewer; else 0.
+        Rows that the folder had been marked for, if they were fewer; else 0.
     """
     check(folder, identity)
     before, mark = _run(folder), storage.join(folder, RUN)
