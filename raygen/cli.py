@@ -66,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
     tune = verb("tune", _tune, "search settings with Ray Tune; resumes an unfinished search")
     tune.add_argument("config", metavar="CONFIG.toml")
     _with_overrides(tune)
-    generate = verb("generate", _generate, "write synthetic rows as Parquet; resumes an unfinished generation")
+    generate = verb("generate", _generate, "write synthetic rows; resumes an unfinished generation, or adds rows to a finished one")
     generate.add_argument("config", metavar="CONFIG.toml|MODEL", help="a config, or a model folder")
     _with_rows(generate)
     verify = verb("verify", _verify, "rows, hash and schema of every shard of a folder against its manifest")
@@ -113,22 +113,30 @@ def _with_overrides(verb) -> None:
 def _with_rows(verb) -> None:
     _with_overrides(verb)
     verb.add_argument("--rows", type=_rows, help="in place of generate.rows; 1e6 works too")
+    verb.add_argument("--first-row", type=_row, metavar="N", help="in place of generate.first_row: begin with row N, counted from 0")
     verb.add_argument("--seed", type=int, help="in place of generate.seed")
     verb.add_argument("--out", help="folder in place of synthetic/ beside the model")
+    verb.add_argument("--format", help="in place of generate.format: parquet, csv or jsonl")
+    verb.add_argument("--shard-mib", type=float, metavar="MIB", help="in place of generate.shard_mib: size of one file, about")
+    verb.add_argument("--partition-by", nargs="+", action="extend", metavar="COLUMN", help="in place of generate.partition_by: Hive folders")
     verb.add_argument("--sampler", help="latent sampler in place of the model's choice: normal, diagonal, gaussian, learned, mixture, flow, naive")
     verb.add_argument("--temperature", type=float, metavar="T", help="in place of generate.temperature: below 1, likely values more often")
     verb.add_argument("--where", action="append", metavar="CONDITIONS", help="only rows such as \"income = '>50K' AND age BETWEEN 30 AND 40\"")
     verb.add_argument("--per", metavar="COLUMN=ROWS", help="exactly so many rows of each category of a column, in place of --rows")
 
 
-def _rows(text: str) -> int:
+def _rows(text: str, least: int = 1) -> int:
     try:
         value = float(text)
     except ValueError:
         value = -1.0
-    if not 1 <= value < 2**53 or value != int(value):
+    if not least <= value < 2**53 or value != int(value):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows")
     return int(text) if text.isdigit() else int(value)
+
+
+def _row(text: str) -> int:
+    return _rows(text, 0)
 
 
 def _seconds(text: str) -> float:
@@ -178,9 +186,10 @@ def _config_or_model(args) -> Config | str:
     return args.config
 
 
-def _asked(args) -> tuple:
-    """`temperature`, `where` and `per` of generate and plan."""
-    return args.temperature, " AND ".join(args.where) if args.where else None, args.per
+def _asked(args) -> dict:
+    """What generate and plan take alike."""
+    names = ("rows", "seed", "out", "sampler", "temperature", "per", "first_row", "format", "shard_mib", "partition_by")
+    return {"where": " AND ".join(args.where) if args.where else None} | {name: getattr(args, name) for name in names}
 
 
 def _demo(args) -> dict:
@@ -224,7 +233,7 @@ def _tune(args) -> dict:
 def _generate(args) -> dict:
     from raygen import generation
 
-    done = generation.generate(_config_or_model(args), args.rows, args.seed, args.out, args.sampler, args.say, *_asked(args))
+    done = generation.generate(_config_or_model(args), say=args.say, **_asked(args))
     kept = f", {done.kept} of them were there before" if done.kept else ""
     args.say(f"Wrote {done.rows:,} rows in {done.shards:,} shard(s){kept} and {done.bytes / 1e6:,.1f} MB to {done.folder} in {done.seconds:.0f} s.")
     return asdict(done)
@@ -274,7 +283,7 @@ def _limit(text: str) -> tuple[str, float]:
 def _plan(args) -> dict:
     from raygen import planning
 
-    return planning.plan(_config_or_model(args), args.rows, args.seed, args.out, args.sampler, args.within, _say, *_asked(args))
+    return planning.plan(_config_or_model(args), within=args.within, say=_say, **_asked(args))
 
 
 def _inspect(args) -> dict:

@@ -124,7 +124,11 @@ class Generate(Section):
     sampler: Literal["chosen", "normal", "diagonal", "gaussian", "learned", "mixture", "flow", "naive"] = Field(
         default="chosen", description="latent sampler to draw from; chosen: the model's own choice"
     )
-    rows_per_shard: int = Field(default=1_000_000, ge=1, description="rows of one Parquet file")
+    first_row: int = Field(default=0, ge=0, le=10**13, description="number of the first row: rows from the middle of a longer generation")
+    format: Literal["parquet", "csv", "jsonl"] = Field(default="parquet", description="of the files; csv and jsonl are larger and slower")
+    rows_per_shard: int = Field(default=1_000_000, ge=1, description="rows of one shard, a file")
+    shard_mib: float = Field(default=0.0, ge=0, le=65536, description="size of one shard in MiB, about; 0: rows_per_shard counts")
+    row_group_rows: int = Field(default=131_072, ge=1, le=2**31, description="rows of a row group of Parquet; rounded up to whole blocks of 2,048")
     num_actors: int = Field(default=0, ge=0, description="0: as many as the cluster holds and the shards need")
     cpus_per_actor: int = Field(default=1, ge=1, description="CPUs, and TensorFlow threads, of a decode actor")
     gpus_per_actor: float = Field(default=0.0, ge=0, description="GPUs of a decode actor; may be a fraction")
@@ -136,7 +140,12 @@ class Generate(Section):
     )
     where: str = Field(default="", description="conditions that every row satisfies, such as income = '>50K' AND age BETWEEN 30 AND 40; empty: none")
     per: str = Field(default="", description="exactly so many rows of each category of a column, such as income=10000, in place of rows; empty: no")
-    compression: Literal["zstd", "snappy", "gzip", "lz4", "none"] = Field(default="zstd", description="of the Parquet files")
+    partition_by: list[str] = Field(
+        default_factory=list, description="categorical or boolean columns to cut each shard by, into Hive folders such as income=%3E50K/"
+    )
+    compression: Literal["auto", "zstd", "snappy", "gzip", "lz4", "none"] = Field(
+        default="auto", description="of the files; auto: zstd for Parquet, none for csv and jsonl, which may also be gzip or zstd"
+    )
 
 
 class Evaluate(Section):

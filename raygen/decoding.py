@@ -14,9 +14,9 @@ import tensorflow as tf
 from raygen import streams
 from raygen.model import MAX_LOGIT, VAE
 from raygen.pieces import Pieces, whole
+from raygen.shards import BLOCK_ROWS as BLOCK_ROWS
 
 TILE = 16
-BLOCK_ROWS = 2048
 
 
 class Decoder:

@@ -1,23 +1,21 @@
-"""Generation: a plan of shards, Ray Data actors that write one Parquet file each, and a manifest last."""
+"""Generation: a plan of shards, Ray Data actors that write them, and a manifest last."""
 
-import json
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from raygen import artifact, cluster, conditions, manifest, selection, storage
+from raygen import cluster, job, manifest, storage
 from raygen.config import Config, Generate
-from raygen.errors import ConfigError, GenerationError, OutputError, RaygenError
+from raygen.errors import GenerationError, OutputError, RaygenError
+from raygen.job import Job
 from raygen.latent import NAIVE
 from raygen.manifest import Totals
 from raygen.progress import Progress
-from raygen.sampling import Rows, drawing_from
+from raygen.sampling import Rows
 from raygen.shards import Plan
-from raygen.training import settled
 
-GROUP_BLOCKS = 64  # blocks of rows in a Parquet row group
 TELL_SECONDS = 0.5
 
 
@@ -43,151 +41,71 @@ def generate(
     temperature: float | None = None,
     where: str | None = None,
     per: str | None = None,
+    first_row: int | None = None,
+    format: str | None = None,
+    shard_mib: float | None = None,
+    partition_by: list[str] | None = None,
 ) -> Generation:
-    """Write synthetic rows as Parquet shards.
+    """Write synthetic rows as shards.
 
-    A row is a function of model, sampler, seed, temperature, conditions and its number. Running it again makes only the shards that are missing.
+    A row is a function of model, sampler, seed, temperature, conditions and its number. Running it again makes only the shards that are missing; with
+    more rows, those that come after.
 
     Args:
         config: A config whose run folder holds a model, or the path of a model folder.
         rows, seed, sampler: In place of `generate.rows`, `generate.seed` and `generate.sampler`.
         out: In place of the `synthetic` folder beside the model.
         say: Called with each line of progress.
-        temperature, where, per: In place of `generate.temperature`, `generate.where` and `generate.per`.
+        temperature, where, per, first_row, format, shard_mib, partition_by: In place of the settings of these names in `[generate]`.
 
     Raises:
         ConfigError: If a setting is wrong, or the model gives the conditions hardly any probability.
         ModelError: If the model is missing or damaged.
-        OutputError: If the folder holds another generation, or cannot be written.
+        OutputError: If the folder holds another generation, or more rows, or cannot be written.
         ClusterError: If the cluster is too small, or a node does not see the folder.
         GenerationError: If it stopped before the last row.
     """
-    model, settings = located(config, rows, seed, sampler, temperature, where, per)
+    drawn = {"rows": rows, "seed": seed, "sampler": sampler, "temperature": temperature, "where": where, "per": per}
+    cut = {"first_row": first_row, "format": format, "shard_mib": shard_mib, "partition_by": partition_by}
+    model, settings = job.located(config, drawn | cut)
     folder = storage.absolute(out) if out else storage.join(storage.parent(storage.absolute(model)), "synthetic")
     return written(Job.of(model, settings, folder), say)
 
 
-@dataclass(frozen=True)
-class Job:
-    """Everything that a generation is made from, checked: the model to draw from, its settings, and whose folder it is."""
-
-    found: artifact.Artifact
-    settings: Generate
-    wanted: selection.Selection | None
-    plan: Plan
-    folder: str
-
-    @classmethod
-    def of(cls, model: str, settings: Generate, folder: str) -> "Job":
-        found = artifact.load(model)
-        wanted = selection.select(found.codec, settings.where, settings.per)
-        plan = Plan(wanted.num_rows if wanted and wanted.strata else settings.rows, settings.rows_per_shard)
-        found.codec.schema.check_ids(plan.rows)
-        return cls(drawing_from(found, settings.sampler), settings, wanted, plan, folder)
-
-    @property
-    def identity(self) -> dict:
-        """What the bytes of the shards are a function of."""
-        s = self.settings
-        drawn = {"fingerprint": self.found.fingerprint, "sampler": self.found.sampler, "seed": s.seed, "temperature": s.temperature}
-        chosen = {"where": conditions.spelled(s.where), "per": conditions.spelled_per(s.per)}
-        return {**drawn, **chosen, **asdict(self.plan), "compression": s.compression}
-
-    @property
-    def told(self) -> dict:
-        """What is written beside the identity, to make the same again."""
-        columns = {field.name: str(field.type) for field in self.found.codec.schema.output}
-        return {"model": self.found.uri, "schema": columns}
-
-
-def begun(folder: str) -> Job:
-    """The generation that a folder was begun by, to go on with it.
-
-    Raises:
-        OutputError: If the folder holds none.
-        ModelError: If its model is not where it was.
-    """
-    run = manifest.read_run(folder)
-    config = Config.from_dict(artifact.read_index(run["model"])["config"])
-    given = {"num_actors": 0} | {key: run[key] for key in Generate.model_fields if key in run}
-    job = Job.of(run["model"], config.override({f"generate.{key}": value for key, value in given.items()}).generate, folder)
-    manifest.check(folder, job.identity)
-    return job
-
-
-def check_cluster(job: Job, available: cluster.Resources, setting: str) -> int:
+def check_cluster(asked: Job, available: cluster.Resources, setting: str) -> int:
     """How many actors are to make a generation; `setting` is what named its folder.
 
     Raises:
         ClusterError: If the cluster is too small, or a node does not see the folder.
     """
-    actors = num_actors(job.settings, job.plan, available)
-    cluster.check_shared(job.folder, available, setting)
+    actors = num_actors(asked.settings, asked.plan, available)
+    cluster.check_shared(asked.folder, available, setting)
     return actors
 
 
-def written(job: Job, say) -> Generation:
+def written(asked: Job, say) -> Generation:
     """Make what is missing of a generation (see `generate`)."""
-    plan, folder = job.plan, job.folder
-    if job.found.sampler == NAIVE:
+    folder, settings = asked.folder, asked.settings
+    if asked.found.sampler == NAIVE:
         say("Warning: the sampler 'naive' averages z_mean and z_log_var and drops the variance of z_mean: its rows are all near one another.")
-    manifest.check(folder, job.identity)
+    for note in asked.notes:
+        say(note)
+    manifest.check(folder, {k: v for k, v in asked.identity.items() if k != "rows_per_shard" or not settings.shard_mib})
     began = time.perf_counter()
     with cluster.connected() as available:
-        actors = check_cluster(job, available, "--out")
-        laws = explored(job.found, job.settings, job.wanted, say)
-        manifest.claim(folder, job.identity, job.told)
-        cpus = job.settings.cpus_per_actor
-        say(f"Generating {plan.rows:,} rows in {plan.num_shards:,} shard(s) with {actors} actor(s) of {cpus} CPU(s).")
-        totals, made = _run(job, laws, actors, say)
+        check_cluster(asked, available, "--out")
+        asked, laws = job.prepared(asked, say)
+        plan, identity = asked.plan, asked.identity
+        actors = num_actors(settings, plan, available)
+        if grown := manifest.claim(folder, identity, asked.told):
+            say(f"The folder was begun for {grown:,} rows of this generation; now for {plan.rows:,}.")
+        say(f"Generating {plan.rows:,} rows in {plan.num_shards:,} shard(s) with {actors} actor(s) of {settings.cpus_per_actor} CPU(s).")
+        totals, made = _run(asked, laws, actors, say)
     if (totals.rows, totals.shards) != (plan.rows, plan.num_shards):
         raise GenerationError(f"'{folder}' has {totals.rows:,} of {plan.rows:,} rows.", "run the same command again to make the rest.")
-    manifest.claim(folder, job.identity, job.told)  # no other generation has taken the folder meanwhile
-    manifest.finish(folder, plan, job.identity, job.told, totals)
+    manifest.claim(folder, identity, asked.told)  # no other generation has taken the folder meanwhile
+    manifest.finish(folder, plan, identity, asked.told, totals)
     return Generation(folder, plan.rows, plan.num_shards, totals.bytes, plan.num_shards - made, time.perf_counter() - began)
-
-
-def located(config: Config | str, rows=None, seed=None, sampler=None, temperature=None, where=None, per=None):
-    """The model folder, and the `generate` section to follow."""
-    if isinstance(config, str):
-        model, config = storage.absolute(config), Config.from_dict(artifact.read_index(config)["config"])
-    else:
-        config = settled(config)
-        model = storage.join(config.run.folder, "model")
-    given = {"rows": rows, "seed": seed, "sampler": sampler, "temperature": temperature, "where": where, "per": per}
-    settings = config.override({f"generate.{k}": v for k, v in given.items() if v is not None}).generate
-    if rows is not None and settings.per:
-        raise ConfigError(f"rows = {rows:,} and generate.per = '{settings.per}' both say how many rows to make.", "leave one of them out.")
-    return model, settings
-
-
-def explored(found: artifact.Artifact, settings, wanted: selection.Selection | None, say) -> list:
-    """How the rows that are wanted are to be drawn (see `conditional.explore`), found in a process like an actor's.
-
-    Raises:
-        ConfigError: If the model gives them hardly any probability.
-    """
-    if wanted is None:
-        return []
-    import ray
-
-    place = {"num_cpus": settings.cpus_per_actor, "num_gpus": settings.gpus_per_actor}
-    laws = ray.get(ray.remote(max_calls=1, **place)(_explored).remote(found, settings, wanted))
-    if isinstance(laws, RaygenError):
-        raise laws
-    for line in selection.lines(wanted, laws):
-        say(line)
-    return laws
-
-
-def _explored(found: artifact.Artifact, settings, wanted: selection.Selection):
-    from raygen import conditional
-
-    prepare_process(settings.cpus_per_actor, settings.gpus_per_actor)
-    try:
-        return conditional.explore(found.network(), found.samplers[found.sampler], settings.temperature, wanted)
-    except RaygenError as error:  # returned, as Ray would wrap it in another
-        return error
 
 
 def num_actors(settings, plan: Plan, available: cluster.Resources) -> int:
@@ -201,21 +119,21 @@ def num_actors(settings, plan: Plan, available: cluster.Resources) -> int:
     return int(max(1, min(fits, plan.num_shards)))
 
 
-def _run(job: Job, laws: list, actors: int, say) -> tuple[Totals, int]:
+def _run(asked: Job, laws: list, actors: int, say) -> tuple[Totals, int]:
     """Make or keep every shard; the totals, and how many shards were made. Nothing here grows with the number of shards."""
     import ray
 
     board = cluster.new_board()
-    items = [{"first": first, "last": last} for first, last in job.plan.items(actors)]
+    items = [{"first": first, "last": last} for first, last in asked.plan.items(actors)]
     dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
         _WriteShards,
-        fn_constructor_args=(job.found.uri, job.settings.model_dump(), laws, asdict(job.plan), job.folder, job.identity, board),
+        fn_constructor_args=(asked.found.uri, asked.settings.model_dump(), asked.folder, laws, asked.found.fingerprint, board),
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=actors),
-        num_cpus=job.settings.cpus_per_actor,
-        num_gpus=job.settings.gpus_per_actor,
+        num_cpus=asked.settings.cpus_per_actor,
+        num_gpus=asked.settings.gpus_per_actor,
     )
-    progress, totals, made = Progress(job.plan.rows, say), Totals(), 0
+    progress, totals, made = Progress(asked.plan.rows, say), Totals(), 0
     try:
         with cluster.following(board, progress.follow):
             for done in dataset.iter_rows():
@@ -226,34 +144,22 @@ def _run(job: Job, laws: list, actors: int, say) -> tuple[Totals, int]:
         if failure:
             raise failure from error
         reason = str(error).strip().splitlines()[-1]
-        hint = f"finished shards stay in '{job.folder}': run the same command to resume."
+        hint = f"finished shards stay in '{asked.folder}': run the same command to resume."
         raise GenerationError(f"generation stopped: {reason}", hint) from error
     for line in progress.by_node():
         say(line)
     return totals, made
 
 
-def prepare_process(cpus: int, gpus: float) -> None:
-    """Keep TensorFlow and Arrow, in a process that has not used them, to what a decode actor was given."""
-    cluster.prepare_environment()
-    import tensorflow as tf
-
-    if not gpus:
-        tf.config.set_visible_devices([], "GPU")
-    tf.config.threading.set_intra_op_parallelism_threads(cpus)
-    pa.set_cpu_count(cpus)
-
-
 class _WriteShards:
     """A decode actor: loads the model once, then makes what is missing of item after item."""
 
-    def __init__(self, model: str, settings: dict, laws: list, plan: dict, folder: str, identity: dict, board):
+    def __init__(self, model: str, settings: dict, folder: str, laws: list, fingerprint: str, board):
         import ray
         from ray.util.metrics import Counter
 
-        prepare_process(settings["cpus_per_actor"], settings["gpus_per_actor"])
-        self.plan, self.folder, self.identity, self.board = Plan(**plan), folder, identity, board
-        self.compression = settings["compression"]
+        job.prepare_process(settings["cpus_per_actor"], settings["gpus_per_actor"])
+        self.folder, self.board = folder, board
         self.node = f"{ray.util.get_node_ip_address()} ({ray.get_runtime_context().get_node_id()[:8]})"
         self.row_counter = Counter("raygen_generated_rows", "synthetic rows made")
         self.byte_counter = Counter("raygen_generated_bytes", "bytes of synthetic shards written")
@@ -261,11 +167,11 @@ class _WriteShards:
         self.item, self.done, self.untold = 0, 0, 0  # of the item at work
         self.made: list[int] = []
         try:
-            found = artifact.load(model)
-            if found.fingerprint != identity["fingerprint"]:
+            self.job = asked = Job.of(model, Generate(**settings), folder)
+            self.plan, self.format = asked.plan, asked.format
+            if asked.found.fingerprint != fingerprint:
                 raise GenerationError(f"model '{model}' changed while rows were generated from it.", "run the command again.")
-            wanted = selection.select(found.codec, settings["where"], settings["per"])
-            self.rows = Rows(drawing_from(found, settings["sampler"]), settings["seed"], settings["temperature"], wanted, laws)
+            self.rows = Rows(asked.found, asked.settings.seed, asked.settings.temperature, asked.wanted, laws)
         except RaygenError as error:
             self._fail(error)
 
@@ -290,8 +196,7 @@ class _WriteShards:
         for number in range(first, last):
             named, shards = manifest.read_part(self.folder, self.plan, number), self.plan.part(number)
             sizes = manifest.sizes(self.folder, self.plan, shards, listed)
-            vouched = {line["shard"]: line for line in named or []}
-            lines = [self._shard(shard, sizes, vouched.get(shard)) for shard in shards]
+            lines = [line for shard in shards for line in self._shard(shard, sizes, manifest.of_shard(named, shard))]
             if lines != named:
                 manifest.write_part(self.folder, self.plan, number, lines)
             totals += Totals.of(lines)
@@ -299,45 +204,62 @@ class _WriteShards:
         made_rows = sum(b - a for a, b in map(self.plan.span, self.made))
         return {"item": first, "node": self.node, "made": len(self.made), "made_rows": made_rows, **totals.to_dict()}
 
-    def _shard(self, shard: int, sizes: dict[str, int], vouched: dict | None) -> dict:
-        """Write a shard, unless it is there already; its line of the manifest.
-
-        A file of the length that the manifest tells is taken as it is; one that no part vouches for yet is read from end to end.
-        """
+    def _shard(self, shard: int, sizes: dict[str, int], vouched: list[dict]) -> list[dict]:
+        """Write a shard, unless it is there already; its lines of the manifest."""
         first, last = self.plan.span(shard)
-        name = self.plan.name(shard)
-        uri = storage.join(self.folder, name)
-        mark = json.dumps({**self.identity, "shard": shard}).encode()
-        if name in sizes and vouched and vouched["bytes"] == sizes[name]:
+        if kept := self._kept(shard, sizes, vouched):
             self._tell(last - first, 0)
-            return vouched
-        if name in sizes and not vouched and manifest.whole(uri, mark, last - first):
-            self._tell(last - first, 0)
-            return manifest.line(self.plan, shard, sizes[name], storage.sha256(uri))
+            return kept
         try:
-            size, digest = self._write(uri, first, last, mark)
+            lines = self._write(shard)
         except OutputError as error:
-            if isinstance(error.__cause__, FileNotFoundError) and manifest.whole(uri, mark, last - first):
-                return self._shard(shard, manifest.sizes(self.folder, self.plan, range(shard, shard + 1), {}), None)
-            raise  # else another driver has finished this generation, and swept our temporary file away
-        self.byte_counter.inc(size)
+            if isinstance(error.__cause__, FileNotFoundError):  # another driver has finished this generation, and swept our temporary file away
+                named = manifest.read_part(self.folder, self.plan, self.plan.part_of(shard))
+                there = manifest.sizes(self.folder, self.plan, range(shard, shard + 1), {})
+                if theirs := self._kept(shard, there, manifest.of_shard(named, shard)):
+                    return theirs
+            raise
+        self.byte_counter.inc(sum(line["bytes"] for line in lines))
         self.made.append(shard)
-        return manifest.line(self.plan, shard, size, digest)
+        return lines
 
-    def _write(self, uri: str, first: int, last: int, mark: bytes) -> tuple[int, str]:
-        schema = self.rows.schema.with_metadata({b"raygen": mark})
-        with storage.whole(uri) as stream:
-            sink = storage.Hashing(stream)
-            options = {"compression": self.compression, "write_page_checksum": True}
-            with pq.ParquetWriter(pa.PythonFile(sink, mode="w"), schema, **options) as writer:
-                group = GROUP_BLOCKS * self.rows.block_rows
-                for start in range(first, last, group):
-                    stop = min(start + group, last)
-                    writer.write_table(self.rows.table(start, stop).replace_schema_metadata(schema.metadata), row_group_size=group)
-                    self.row_counter.inc(stop - start)
-                    self._tell(stop - start, stop - start)
-            size = stream.tell()
-        return size, sink.hexdigest()
+    def _kept(self, shard: int, sizes: dict[str, int], vouched: list[dict]) -> list[dict] | None:
+        """Lines of a shard that is there; None if it is to be made.
+
+        Files of the length that the manifest tells are taken as they are; what no part vouches for yet is read from end to end if it is Parquet,
+        which tells of itself, and made again if it is text.
+        """
+        files, (first, last) = self.plan.files(shard), self.plan.span(shard)
+        if not sizes.keys() >= set(files):
+            return None
+        if vouched:
+            return vouched if all(line["bytes"] == sizes[line["file"]] for line in vouched) else None
+        rows = {file: self.format.marked_rows(storage.join(self.folder, file), self.job.mark(shard)) for file in files}
+        if None in rows.values() or sum(filter(None, rows.values())) != last - first:
+            return None
+        return [manifest.line(shard, file, rows[file] or 0, sizes[file], storage.sha256(storage.join(self.folder, file))) for file in files]
+
+    def _write(self, shard: int) -> list[dict]:
+        """Make all files of a shard, one after the other; a shard of partitions is held in memory."""
+        schema, made = self.rows.schema, self._tables(*self.plan.span(shard))
+        parts: list = [made]
+        if self.job.partitions.columns:
+            parts = [[part] for part in self.job.partitions.split(pa.concat_tables(made))]
+            schema = parts[0][0].schema
+        lines = []
+        for file, tables in zip(self.plan.files(shard), parts, strict=True):
+            with storage.whole(storage.join(self.folder, file)) as stream:
+                rows, size, digest = self.format.write(stream, schema.with_metadata({b"raygen": self.job.mark(shard)}), tables)
+            lines.append(manifest.line(shard, file, rows, size, digest))
+        return lines
+
+    def _tables(self, first: int, last: int) -> Iterator[pa.Table]:
+        """Rows [first, last), some at a time."""
+        for start in range(first, last, self.format.group_rows):
+            stop = min(start + self.format.group_rows, last)
+            yield self.rows.table(start, stop)
+            self.row_counter.inc(stop - start)
+            self._tell(stop - start, stop - start)
 
     def _tell(self, done: int, made: int) -> None:
         """Tell the board, twice a second at most."""

@@ -1,4 +1,4 @@
-"""What vouches for the shards of a folder: whose generation it is, one line for each shard, written in parts, and a header last.
+"""What vouches for the shards of a folder: whose generation it is, one line for each file, written in parts, and a header last.
 
 _run.json                                the generation that the folder belongs to, written first
 _manifest/00000000-00000243.jsonl ...    a part: shard, file, rows, bytes and sha256, a line each, once its shards are whole
@@ -8,15 +8,16 @@ _manifest.json                           the generation, its totals and the hash
 import contextlib
 import hashlib
 import json
-from dataclasses import astuple, dataclass
+from collections import Counter
+from dataclasses import astuple, dataclass, replace
 
 import pyarrow as pa
 import pyarrow.dataset as pads
-import pyarrow.parquet as pq
 from pyarrow import fs as pafs
 
-from raygen import storage
+from raygen import formats, storage
 from raygen.errors import GenerationError, OutputError
+from raygen.formats import Format
 from raygen.shards import FILES_PER_FOLDER, Plan
 
 RUN, HEADER, PARTS = "_run.json", "_manifest.json", "_manifest"
@@ -40,8 +41,9 @@ class Totals:
 
     @classmethod
     def of(cls, lines: list[dict]) -> "Totals":
+        """Of all lines of some shards."""
         digest = sum(int(hashlib.sha256(_text(line)).hexdigest(), 16) for line in lines) % 2**256
-        return cls(sum(line["rows"] for line in lines), len(lines), sum(line["bytes"] for line in lines), digest)
+        return cls(sum(line["rows"] for line in lines), len({line["shard"] for line in lines}), sum(line["bytes"] for line in lines), digest)
 
     def to_dict(self) -> dict:
         return {"rows": self.rows, "shards": self.shards, "bytes": self.bytes, "hash": f"{self.hash:064x}"}
@@ -51,9 +53,19 @@ class Totals:
         return cls(int(row["rows"]), int(row["shards"]), int(row["bytes"]), int(row["hash"], 16))
 
 
-def line(plan: Plan, shard: int, size: int, sha256: str) -> dict:
-    first, last = plan.span(shard)
-    return {"shard": shard, "file": plan.name(shard), "rows": last - first, "bytes": size, "sha256": sha256}
+def line(shard: int, file: str, rows: int, size: int, sha256: str) -> dict:
+    return {"shard": shard, "file": file, "rows": rows, "bytes": size, "sha256": sha256}
+
+
+def of_shard(lines: list[dict] | None, shard: int) -> list[dict]:
+    """The lines of a shard among those of a part."""
+    return [one for one in lines or [] if one["shard"] == shard]
+
+
+def plan_of(run: dict) -> Plan:
+    """The plan of a folder, as its `_run.json` tells; what an older one leaves out was not yet to be chosen."""
+    suffix, partitions = Format.of_run(run).suffix, tuple(run.get("partitions", [""]))
+    return Plan(run["rows"], run["rows_per_shard"], run.get("first_row", 0), suffix, partitions)
 
 
 def _text(line: dict) -> bytes:
@@ -77,9 +89,13 @@ def read_part(folder: str, plan: Plan, number: int) -> list[dict] | None:
         typed = all(type(one[key]) is kind for one in lines for key, kind in KEYS.items())
     except (ValueError, KeyError, TypeError):
         return None
-    named = [(one["shard"], one["file"], one["rows"]) for one in lines] if typed else []
-    expected = [line(plan, shard, 0, "") for shard in plan.part(number)]
-    return lines if named == [(one["shard"], one["file"], one["rows"]) for one in expected] else None
+    if not typed or [(one["shard"], one["file"]) for one in lines] != [(s, file) for s in plan.part(number) for file in plan.files(s)]:
+        return None
+    rows = Counter[int]()
+    for one in lines:
+        rows[one["shard"]] += one["rows"]
+    spans = {shard: plan.span(shard) for shard in plan.part(number)}
+    return lines if all(rows[shard] == last - first for shard, (first, last) in spans.items()) else None
 
 
 def read(folder: str) -> pa.Table:
@@ -142,48 +158,77 @@ def _checked(uri: str, keys: set[str], hint: str) -> dict:
     return value
 
 
-def claim(folder: str, identity: dict, more: dict) -> None:
+def claim(folder: str, identity: dict, more: dict) -> int:
     """Mark the folder as this generation's, or refuse it as `check` does.
 
     Args:
-        identity: What has to be the same to go on with it.
+        identity: What has to be the same to go on with it; `rows` may grow.
         more: What is told beside it.
+
+    Returns:
+        Rows that the folder had been marked for, if they were fewer; else 0.
     """
-    mark = storage.join(folder, RUN)
-    if not storage.exists(mark):
-        check(folder, identity)
-        storage.write_json(mark, identity | more)
     check(folder, identity)
+    before, mark = _run(folder), storage.join(folder, RUN)
+    grown = before["rows"] if before and before["rows"] < identity["rows"] else 0
+    if grown or not storage.exists(mark):
+        storage.write_json(mark, identity | more)
+    if _finished_with_others(folder, identity["rows"]):
+        storage.delete(storage.join(folder, HEADER))
+    check(folder, identity)
+    return grown
+
+
+def _finished_with_others(folder: str, rows: int) -> bool:
+    try:
+        header = read_header(folder)
+    except OutputError:
+        return False  # damaged: `finish` writes it anew
+    return header is not None and header["rows"] != rows
 
 
 def check(folder: str, identity: dict) -> None:
     """Refuse a folder that is not this generation's nor free; it is made if there is none.
 
     Raises:
-        OutputError: If it holds the shards of another one, or files of someone else.
+        OutputError: If it holds the shards of another one, or more rows of this one, or files of someone else.
     """
     storage.make_folder(folder)
     before = _run(folder)
     if not before:
-        if any(i.path.endswith(".parquet") for i in storage.listing(folder)):
-            raise OutputError(f"'{folder}' holds Parquet files that raygen did not write.", "choose an empty folder with --out.")
+        if theirs := next(filter(None, (formats.of_file(i.path) for i in storage.listing(folder))), None):
+            raise OutputError(f"'{folder}' holds {theirs} files that raygen did not write.", "choose an empty folder with --out.")
         return
+    if "format" not in before:
+        message = f"'{folder}' was written by an earlier raygen, whose shards this one would make with other bytes."
+        raise OutputError(message, "choose an empty folder with --out; raygen verify still reads the old one.")
     differs = [key for key in identity if before.get(key) != identity[key]]
-    if differs:
+    if differs == ["rows"] and before["rows"] < identity["rows"]:
+        _check_growth(folder, plan_of(before), identity["rows"])
+    elif differs:
         of_another, of_this = (", ".join(f"{key} {each.get(key)}" for key in differs) for each in (before, identity))
         hint = "choose an empty folder with --out, or the same settings to continue it."
+        if differs == ["rows"]:
+            hint = f"choose an empty folder with --out, or at least --rows {before['rows']} to continue it."
         raise OutputError(f"'{folder}' holds shards of another generation ({of_another}); this one has {of_this}.", hint)
 
 
+def _check_growth(folder: str, before: Plan, rows: int) -> None:
+    if before.prefix(0) != replace(before, rows=rows).prefix(0):
+        message = f"'{folder}' holds {before.num_shards:,} shards; with {rows:,} rows there are over {FILES_PER_FOLDER:,}, which lie in folders."
+        hint = f"choose an empty folder with --out; --first-row {before.first_row + before.rows} makes only the rows that are not here."
+        raise OutputError(message, hint)
+
+
 def finish(folder: str, plan: Plan, identity: dict, more: dict, totals: Totals) -> None:
-    """Write the header, after what killed actors left half written is deleted.
+    """Write the header, after what killed actors left half written is deleted, and parts of the manifest as they were with fewer rows.
 
     Raises:
         GenerationError: If the folder was finished before with other shards: the same generation has the same bytes.
     """
-    for prefix in plan.prefixes():
-        _sweep(storage.join(folder, prefix))
-    _sweep(storage.join(folder, PARTS))
+    for part in plan.all_folders():
+        _sweep(storage.join(folder, part))
+    _sweep(storage.join(folder, PARTS), keep=set(map(plan.part_name, range(plan.num_parts))))
     header = identity | more | totals.to_dict() | {"parts": plan.num_parts}
     try:
         before = read_header(folder) or header
@@ -202,10 +247,10 @@ def entries(folder: str) -> list[pafs.FileInfo]:
         return filesystem.get_file_info(pafs.FileSelector(path, allow_not_found=True))
 
 
-def _sweep(folder: str) -> None:
+def _sweep(folder: str, keep: set[str] | None = None) -> None:
     filesystem, _ = storage.resolve(folder)
     for info in entries(folder):
-        if info.base_name.startswith(TEMPORARY):
+        if info.base_name.startswith(TEMPORARY) or (keep is not None and info.base_name not in keep):
             with storage.writing(folder), contextlib.suppress(FileNotFoundError):  # another driver was there first
                 filesystem.delete_file(info.path)
 
@@ -216,22 +261,10 @@ def sizes(folder: str, plan: Plan, shards: range, listed: dict[str, dict[str, in
     Args:
         listed: What the last call found, by folder, so that none is listed again; afterwards what this one found.
     """
-    prefixes = dict.fromkeys(plan.prefix(shard) for shard in (*shards[::FILES_PER_FOLDER], shards[-1]))
-    for prefix in listed.keys() - prefixes.keys():
-        del listed[prefix]
-    for prefix in prefixes.keys() - listed.keys():
-        files = (info for info in entries(storage.join(folder, prefix)) if info.type == pafs.FileType.File)
-        listed[prefix] = {"/".join(filter(None, [prefix, info.base_name])): info.size for info in files}
-    return {name: size for prefix in prefixes for name, size in listed[prefix].items()}
-
-
-def whole(uri: str, mark: bytes, rows: int) -> bool:
-    """Whether a file is a whole shard with this mark and so many rows, every page as its checksum says."""
-    filesystem, path = storage.resolve(uri)
-    try:
-        with filesystem.open_input_file(path) as file, pq.ParquetFile(file, page_checksum_verification=True) as parquet:
-            if parquet.metadata.num_rows != rows or (parquet.metadata.metadata or {}).get(b"raygen") != mark:
-                return False
-            return sum(batch.num_rows for batch in parquet.iter_batches()) == rows
-    except (pa.ArrowException, OSError):
-        return False  # it is made again
+    inside = dict.fromkeys(one for shard in (*shards[::FILES_PER_FOLDER], shards[-1]) for one in plan.folders(shard))
+    for one in listed.keys() - inside.keys():
+        del listed[one]
+    for one in inside.keys() - listed.keys():
+        files = (info for info in entries(storage.join(folder, one)) if info.type == pafs.FileType.File)
+        listed[one] = {"/".join(filter(None, [one, info.base_name])): info.size for info in files}
+    return {name: size for one in inside for name, size in listed[one].items()}

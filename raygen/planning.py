@@ -1,10 +1,12 @@
 """`raygen plan`: what training and generation would take, from the source, the model and a measured second of decoding."""
 
-import io
 import time
+from typing import Any
 
-from raygen import artifact, cluster, conditions, data, generation, sampling, selection, training
+from raygen import artifact, cluster, conditions, data, generation, job, sampling, training
 from raygen.config import Config
+from raygen.formats import Format
+from raygen.job import Job
 from raygen.progress import duration
 from raygen.shards import Plan
 
@@ -20,12 +22,16 @@ def plan(
     temperature: float | None = None,
     where: str | None = None,
     per: str | None = None,
+    first_row: int | None = None,
+    format: str | None = None,
+    shard_mib: float | None = None,
+    partition_by: list[str] | None = None,
 ) -> dict:
     """Print rows, shards, bytes, workers and time of a run, and ask the cluster whether it fits; the same as a dict.
 
     Args:
         config: A config, or the path of a model folder.
-        rows, seed, out, sampler: As for `generate`.
+        rows, seed, out, sampler, temperature, where, per, first_row, format, shard_mib, partition_by: As for `generate`.
         within: Seconds that generating may take; what the cluster would need for that is told.
         say: Called with each line.
 
@@ -33,29 +39,37 @@ def plan(
         RaygenError: For a setting, table or model that train or generate would refuse, and a cluster that is too small.
     """
     answer: dict = {}
-    model, settings = generation.located(config, rows, seed, sampler, temperature, where, per)
-    found = artifact.load(model) if artifact.is_model(model) else None
-    if found:
-        found = sampling.drawing_from(found, settings.sampler)
-    wanted = selection.select(found.codec, settings.where, settings.per) if found else None
-    shards = Plan(wanted.num_rows if wanted and wanted.strata else settings.rows, settings.rows_per_shard)
-    if found:
-        found.codec.schema.check_ids(shards.rows)
-    else:
+    drawn = {"rows": rows, "seed": seed, "sampler": sampler, "temperature": temperature, "where": where, "per": per}
+    cut = {"first_row": first_row, "format": format, "shard_mib": shard_mib, "partition_by": partition_by}
+    model, settings = job.located(config, drawn | cut)
+    asked = Job.of(model, settings, "") if artifact.is_model(model) else None
+    if not asked:
+        Format.of(settings)
         conditions.parse(settings.where)
         conditions.spelled_per(settings.per)
+    measured, shards = None, Plan(settings.rows, settings.rows_per_shard)
     with cluster.connected() as available:
         say(f"Cluster: {len(available.nodes)} node(s), {available.cpus} CPUs, {available.gpus:g} GPUs.")
         if isinstance(config, Config):
             answer["train"] = _training(config, available, say)
+        generation.num_actors(settings, shards, available)  # refuses a cluster that is too small
+        if asked:
+            for note in asked.notes:
+                say(note)
+            asked, laws = job.prepared(asked, say)
+            shards, measured = asked.plan, _measured(asked, laws)
         actors = generation.num_actors(settings, shards, available)
-        measured = _measured(found, settings, wanted, generation.explored(found, settings, wanted, say), shards.rows) if found else None
-    if settings.per.strip() and not found:
+    if settings.per.strip() and not asked:
         column, rows_each = conditions.parse_per(settings.per)
         say(f"Generate: {rows_each:,} rows for each category of {column}; how many that is in all, and how long it takes, is known with a model.")
         return answer
-    answer["generate"] = {"rows": shards.rows, "shards": shards.num_shards, "actors": actors}
-    line = f"Generate: {shards.rows:,} rows, seed {settings.seed}, in {shards.num_shards:,} shard(s) by {actors} actor(s)"
+    if settings.shard_mib and not asked:
+        say(f"Generate: {shards.rows:,} rows in shards of {settings.shard_mib:g} MiB; how many, and how long it takes, is known with a model.")
+        return answer
+    answer["generate"] = {"rows": shards.rows, "shards": shards.num_shards, "rows_per_shard": shards.rows_per_shard, "actors": actors}
+    first = f" from number {shards.first_row:,} on" if shards.first_row else ""
+    files = f" of {len(shards.partitions):,} files each" if len(shards.partitions) > 1 else ""
+    line = f"Generate: {shards.rows:,} rows{first}, seed {settings.seed}, in {shards.num_shards:,} shard(s){files} by {actors} actor(s)"
     if not measured:
         say(line + "; how long that takes is known once there is a model.")
         return answer
@@ -89,25 +103,23 @@ def _training(config: Config, available, say) -> dict:
     return {"rows": rows, "columns": schema.kinds, "workers": t.num_workers, "cpus_per_worker": cpus, "steps": t.steps, "epochs": epochs}
 
 
-def _measured(found: artifact.Artifact, settings, wanted, laws: list, num_rows: int) -> tuple[float, float]:
+def _measured(asked: Job, laws: list) -> tuple[float, float]:
     """Rows per second of one actor, and bytes per row, from a second of decoding in a process like an actor's, over and over if they are few."""
     import ray
 
-    place = {"num_cpus": settings.cpus_per_actor, "num_gpus": settings.gpus_per_actor}
-    return ray.get(ray.remote(max_calls=1, **place)(_decode_for_a_second).remote(found, settings, wanted, laws, num_rows))
+    place: dict[str, Any] = {"num_cpus": asked.settings.cpus_per_actor, "num_gpus": asked.settings.gpus_per_actor}
+    return ray.get(ray.remote(max_calls=1, **place)(_decode_for_a_second).remote(asked, laws))
 
 
-def _decode_for_a_second(found: artifact.Artifact, settings, wanted, laws: list, num_rows: int) -> tuple[float, float]:
-    import pyarrow.parquet as pq
-
-    generation.prepare_process(settings.cpus_per_actor, settings.gpus_per_actor)
-    rows = sampling.Rows(found, settings.seed, settings.temperature, wanted, laws)
+def _decode_for_a_second(asked: Job, laws: list) -> tuple[float, float]:
+    settings, wanted, num_rows = asked.settings, asked.wanted, asked.plan.rows
+    job.prepare_process(settings.cpus_per_actor, settings.gpus_per_actor)
+    rows = sampling.Rows(asked.found, settings.seed, settings.temperature, wanted, laws)
     size = min(rows.block_rows, wanted.rows_per_stratum if wanted and wanted.strata else rows.block_rows)  # rows that a block gives
     at, done, step, largest, began = 0, 0, 1, (0, 0), time.perf_counter()
     while time.perf_counter() - began < 1:
         last = min(at + step * size, num_rows)
         table = rows.table(at, last)
-        pq.write_table(table, written := io.BytesIO(), compression=settings.compression)
-        largest = max(largest, (table.num_rows, written.tell()))
+        largest = max(largest, (table.num_rows, asked.format.size(table)))
         at, done, step = last % num_rows, done + table.num_rows, min(2 * step, 16)  # a block of few rows may take long: see the clock between
     return done / (time.perf_counter() - began), largest[1] / largest[0]

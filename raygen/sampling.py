@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from raygen import artifact, selection, shards
+from raygen.config import Generate
 from raygen.errors import ConfigError
 
 
@@ -17,20 +18,21 @@ def sample(
     temperature: float = 1.0,
     per: str = "",
     sampler: str = "chosen",
+    first_row: int = 0,
 ) -> pa.Table:
     """Synthetic rows in memory: those that `raygen generate` writes for the same settings.
 
     Args:
         model: Folder of a model.
         n: Rows; left out where `per` says how many.
-        seed, where, temperature, per, sampler: As the settings of `[generate]`.
+        seed, where, temperature, per, sampler, first_row: As the settings of `[generate]`.
 
     Raises:
         ModelError: If the model is missing or damaged.
         ConfigError: If a setting is wrong, or the model gives the conditions hardly any probability.
     """
     found = artifact.load(model)
-    given = {"seed": seed, "where": where, "temperature": temperature, "per": per, "sampler": sampler}
+    given = {"seed": seed, "where": where, "temperature": temperature, "per": per, "sampler": sampler, "first_row": first_row}
     if n is not None:
         given["rows"] = n
     settings = found.config.override({f"generate.{name}": value for name, value in given.items()}).generate
@@ -38,9 +40,23 @@ def sample(
         raise ConfigError("sample() needs either n or per, which says how many rows of each category.", "write sample(model, 1000).")
     found = drawing_from(found, settings.sampler)
     wanted = selection.select(found.codec, settings.where, settings.per)
-    rows = wanted.num_rows if wanted and wanted.strata else settings.rows
-    found.codec.schema.check_ids(rows)
-    return Rows(found, settings.seed, settings.temperature, wanted).table(0, rows)
+    last = first_row + num_rows(settings, wanted)
+    found.codec.schema.check_ids(last)
+    return Rows(found, settings.seed, settings.temperature, wanted).table(first_row, last)
+
+
+def num_rows(settings: Generate, wanted: selection.Selection | None) -> int:
+    """Rows of a generation.
+
+    Raises:
+        ConfigError: If it is to begin in the middle of strata.
+    """
+    if not wanted or not wanted.strata:
+        return settings.rows
+    if settings.first_row:
+        message = f"generate.first_row = {settings.first_row:,} and generate.per = '{settings.per}': how many rows precede depends on the categories."
+        raise ConfigError(message, "leave one of them out.")
+    return wanted.num_rows
 
 
 def drawing_from(found: artifact.Artifact, sampler: str) -> artifact.Artifact:

@@ -1,4 +1,4 @@
-"""Which rows a shard holds, what its file is called, which shards a part of the manifest names: nothing that grows with the rows."""
+"""Which rows a shard holds, what its files are called, which shards a part of the manifest names: nothing that grows with the rows."""
 
 import itertools
 from collections.abc import Iterator
@@ -7,14 +7,24 @@ from dataclasses import dataclass
 FILES_PER_FOLDER = 1000
 MAX_PARTS = 4096  # of the manifest, whatever the number of shards
 ITEMS_PER_ACTOR = 32
+BLOCK_ROWS = 2048  # decoded at once
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Rows 0 to `rows` - 1 of a generation, cut into shards of `rows_per_shard` (the last may hold fewer)."""
+    """Rows of a generation, cut into shards of `rows_per_shard` (the last may hold fewer).
+
+    Attributes:
+        first_row: Number of the first row.
+        suffix: Ending of the files' names.
+        partitions: Folders, such as "income=%3E50K", of which each has one file of every shard; "": the output folder itself.
+    """
 
     rows: int
     rows_per_shard: int
+    first_row: int = 0
+    suffix: str = ".parquet"
+    partitions: tuple[str, ...] = ("",)
 
     @property
     def num_shards(self) -> int:
@@ -37,7 +47,11 @@ class Plan:
         """
         if not 0 <= shard < self.num_shards:
             raise IndexError(f"shard {shard} of {self.num_shards}")
-        return shard * self.rows_per_shard, min(self.rows, (shard + 1) * self.rows_per_shard)
+        return self.first_row + shard * self.rows_per_shard, self.first_row + min(self.rows, (shard + 1) * self.rows_per_shard)
+
+    def part_of(self, shard: int) -> int:
+        """The part of the manifest that names a shard."""
+        return shard // self.shards_per_part
 
     def part(self, number: int) -> range:
         """The shards that a part of the manifest names."""
@@ -49,16 +63,21 @@ class Plan:
         return f"{shards[0]:08d}-{shards[-1]:08d}.jsonl"
 
     def prefix(self, shard: int) -> str:
-        """Folder of a shard below the output folder, or "" when all shards lie in that itself."""
+        """Folder of a shard below the output folder or its partitions, or "" when all shards lie in those themselves."""
         return f"{shard // FILES_PER_FOLDER:06d}" if self.num_shards > FILES_PER_FOLDER else ""
 
-    def name(self, shard: int) -> str:
-        """File of a shard, relative to the output folder; in prefix folders when there are many."""
-        return "/".join(filter(None, [self.prefix(shard), f"part-{shard:08d}.parquet"]))
+    def folders(self, shard: int) -> list[str]:
+        """Folders of a shard's files, relative to the output folder."""
+        return ["/".join(filter(None, [partition, self.prefix(shard)])) for partition in self.partitions]
 
-    def prefixes(self) -> Iterator[str]:
+    def files(self, shard: int) -> list[str]:
+        """Files of a shard, relative to the output folder: one for each partition; in prefix folders when there are many."""
+        return ["/".join(filter(None, [folder, f"part-{shard:08d}{self.suffix}"])) for folder in self.folders(shard)]
+
+    def all_folders(self) -> Iterator[str]:
         """Every folder that shards lie in."""
-        return map(self.prefix, range(0, self.num_shards if self.prefix(0) else 1, FILES_PER_FOLDER))
+        for shard in range(0, self.num_shards if self.prefix(0) else 1, FILES_PER_FOLDER):
+            yield from self.folders(shard)
 
     def items(self, num_actors: int) -> list[tuple[int, int]]:
         """Ranges of parts to hand out, at most `ITEMS_PER_ACTOR` for each actor."""

@@ -300,6 +300,12 @@ class Hashing:
         return self.digest.hexdigest()
 
 
+def delete(uri: str) -> None:
+    filesystem, path = resolve(uri)
+    with writing(uri):
+        filesystem.delete_file(path)
+
+
 def delete_folder(uri: str) -> None:
     filesystem, path = resolve(uri)
     with writing(uri):

@@ -16,10 +16,20 @@ GROUPS_PER_SAMPLE = 8  # row groups are picked at random until they hold so many
 
 
 def opened(path: str) -> Source:
+    """The files of some synthetic rows.
+
+    Raises:
+        SchemaError: If they cannot be read as a table.
+    """
     try:
-        return Source.open(storage.absolute(path))
+        source = Source.open(storage.absolute(path))
     except SchemaError as error:
-        raise SchemaError(error.message.replace("source", "synthetic rows", 1), "generate them first, or name them with --synthetic.") from None
+        hint = "generate them first, as Parquet or CSV, or name them with --synthetic."
+        raise SchemaError(error.message.replace("source", "synthetic rows", 1), hint) from None
+    if columns := generation(path).get("partition_by"):
+        message = f"synthetic rows '{path}' are partitioned by {', '.join(columns)}, which their files lack."
+        raise SchemaError(message, "score rows that were generated without generate.partition_by: they are the same.")
+    return source
 
 
 def generation(path: str) -> dict:
@@ -50,8 +60,8 @@ def short_names(paths: list[str]) -> list[str]:
 
 def manifest_problems(source: Source) -> list[str]:
     """How the files of a raygen folder differ from its manifest, in sentences; none for files without one."""
-    folder = source.uri
-    rows = dict(zip(source.paths, source.count_rows(), strict=True)) if source.format == "parquet" else {}
+    folder, parquet = source.uri, source.format == "parquet"
+    rows = dict(zip(source.paths, source.count_rows(), strict=True)) if parquet else {}
     out = [f"Shard '{path.rpartition('/')[2]}' has no rows." for path, count in rows.items() if not count]
     try:
         header = manifest.read_header(folder)
@@ -61,15 +71,16 @@ def manifest_problems(source: Source) -> list[str]:
         lines, asked = manifest.read(folder), header["rows"]
     except OutputError as error:
         return [*out, error.message[0].upper() + error.message[1:]]
-    expected = dict(zip(lines["file"].to_pylist(), lines["rows"].to_pylist(), strict=True))
+    unit = "rows" if parquet else "bytes"  # of text, whose rows are not known without reading it
+    expected = dict(zip(lines["file"].to_pylist(), lines[unit].to_pylist(), strict=True))
     _, base = storage.resolve(folder)
-    there = {path.removeprefix(base).lstrip("/"): count for path, count in rows.items()}
+    there = {path.removeprefix(base).lstrip("/"): rows[path] if parquet else size for path, size, _ in source.identity}
     out += [f"The manifest names shard '{name}', which is not there." for name in sorted(expected.keys() - there.keys())]
     out += [f"Shard '{name}' is not in the manifest." for name in sorted(there.keys() - expected.keys())]
     for name in sorted(expected.keys() & there.keys()):
         if expected[name] != there[name]:
-            out.append(f"Shard '{name}' has {there[name]:,} rows; its manifest says {expected[name]:,}.")
-    if sum(there.values()) < asked:
+            out.append(f"Shard '{name}' has {there[name]:,} {unit}; its manifest says {expected[name]:,}.")
+    if parquet and sum(there.values()) < asked:
         out.append(f"There are {sum(there.values()):,} rows of the {asked:,} that were asked for.")
     return out
 

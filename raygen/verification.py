@@ -7,11 +7,11 @@ from collections import Counter
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pyarrow import fs as pafs
 
 from raygen import cluster, manifest, storage
 from raygen.errors import OutputError, RaygenError, StorageError
+from raygen.formats import Format
 from raygen.manifest import Totals
 from raygen.shards import FILES_PER_FOLDER, Plan
 
@@ -64,13 +64,13 @@ def verify(folder: str, mend: bool = False, say=print) -> Verification:
     """
     folder, began = storage.absolute(folder), time.perf_counter()
     run = manifest.read_run(folder)
-    plan = Plan(run["rows"], run["rows_per_shard"])
+    plan = manifest.plan_of(run)
     with cluster.connected() as available:
         if mend:
-            from raygen import generation
+            from raygen import generation, job
 
-            job = generation.begun(folder)
-            generation.check_cluster(job, available, "")  # what would be refused is refused before anything is deleted
+            asked = job.begun(folder)
+            generation.check_cluster(asked, available, "")  # what would be refused is refused before anything is deleted
         say(f"Verifying {plan.num_shards:,} shard(s) of {plan.rows:,} rows in {folder} ...")
         totals, found, problems = _checked(folder, run, plan, available.cpus, mend)
         for _, problem in problems:
@@ -79,7 +79,7 @@ def verify(folder: str, mend: bool = False, say=print) -> Verification:
             say(f"  ... and {sum(found.values()) - len(problems):,} more")
         mended = 0
         if mend and found.keys() - NOT_MENDED:
-            done = generation.written(job, say)
+            done = generation.written(asked, say)
             totals, mended = Totals(done.rows, done.shards, done.bytes), done.shards - done.kept
             found = {kind: count for kind, count in found.items() if kind == "surplus"}
     told = [problem for kind, problem in problems if kind in found]
@@ -130,7 +130,7 @@ def _header_problems(folder: str, totals: Totals, parts_are_missing: bool):
 def _check(batch: dict, folder: str, run: dict, mend: bool) -> dict:
     """Check some parts of the manifest and their shards."""
     ((first, last),) = zip(batch["first"], batch["last"], strict=True)
-    plan, named, whole, problems = Plan(run["rows"], run["rows_per_shard"]), Totals(), Totals(), []
+    plan, named, whole, problems = manifest.plan_of(run), Totals(), Totals(), []
     listed: dict[str, dict[str, int]] = {}
     for number in range(int(first), int(last)):
         shards, lines = plan.part(number), manifest.read_part(folder, plan, number)
@@ -138,31 +138,28 @@ def _check(batch: dict, folder: str, run: dict, mend: bool) -> dict:
         named += Totals.of(lines or [])
         if lines is None:
             problems.append(("manifest", f"Part '{plan.part_name(number)}' of the manifest is missing or damaged: {len(shards):,} shard(s)."))
-        by_shard = {line["shard"]: line for line in lines or []}
+        by_file = {line["file"]: line for line in lines or []}
         for shard in shards:
-            line = by_shard.get(shard)
-            problem = _shard_problem(folder, run, plan, shard, line, sizes.get(plan.name(shard)))
-            if problem:
-                problems.append(problem)
-                if mend and problem[0] != "missing":
-                    filesystem, path = storage.resolve(uri := storage.join(folder, plan.name(shard)))
-                    with storage.writing(uri):
-                        filesystem.delete_file(path)
-            elif line:
-                whole += Totals.of([line])
+            before = len(problems)
+            for name in plan.files(shard):
+                if problem := _file_problem(folder, run, plan, shard, name, by_file.get(name), sizes.get(name)):
+                    problems.append(problem)
+                    if mend and problem[0] != "missing":
+                        storage.delete(storage.join(folder, name))
+            if lines and len(problems) == before:
+                whole += Totals.of(manifest.of_shard(lines, shard))
         problems += [("surplus", f"'{name}' is not of this generation: move it away.") for name in surplus(folder, plan, shards)]
     found = Counter(kind for kind, _ in problems)
     return {"named": named.to_dict(), "whole": whole.to_dict(), "found": found, "problems": problems[:MAX_MESSAGES]}
 
 
-def _shard_problem(folder: str, run: dict, plan: Plan, shard: int, line: dict | None, size: int | None) -> tuple[str, str] | None:
-    """What is wrong with a shard: a word for it and a sentence.
+def _file_problem(folder: str, run: dict, plan: Plan, shard: int, name: str, line: dict | None, size: int | None) -> tuple[str, str] | None:
+    """What is wrong with a file of a shard: a word for it and a sentence.
 
     Raises:
         StorageError: If it cannot be read, so that nothing is known of it.
     """
-    name, (first, last) = plan.name(shard), plan.span(shard)
-    uri = storage.join(folder, name)
+    uri, form = storage.join(folder, name), Format.of_run(run)
     if size is None:
         return "missing", f"'{name}' is missing."
     if line and size != line["bytes"]:
@@ -170,18 +167,21 @@ def _shard_problem(folder: str, run: dict, plan: Plan, shard: int, line: dict | 
     try:
         if line and storage.sha256(uri) != line["sha256"]:
             return "content", f"'{name}' has other bytes than the manifest says (SHA-256), though as many."
-        length = int.from_bytes(storage.read_end(uri, 8)[:4], "little")
-        footer = storage.read_end(uri, length + 8)
+        if not line and form.is_text:
+            return None  # nothing tells what it should hold; it is made again with its part of the manifest
+        rows, columns = form.described(uri)
     except FileNotFoundError:
         return "missing", f"'{name}' is missing."
-    try:
-        with pq.ParquetFile(pa.BufferReader(footer)) as parquet:
-            rows, schema = parquet.metadata.num_rows, parquet.schema_arrow
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, ValueError, OSError) as error:
+        if isinstance(error, StorageError):
+            raise
         return "content", f"'{name}' cannot be read: {str(error).splitlines()[0]}"
-    if rows != last - first:
-        return "rows", f"'{name}' has {rows:,} rows; the plan says {last - first:,}."
-    if {field.name: str(field.type) for field in schema} != run["schema"]:
+    first, last = plan.span(shard)
+    expected = line["rows"] if line else last - first
+    if rows != expected and (line or len(plan.partitions) == 1):
+        return "rows", f"'{name}' has {rows:,} rows; the plan says {expected:,}."
+    known = {column: kind for column, kind in run["schema"].items() if column not in run.get("partition_by", [])}
+    if columns != (dict.fromkeys(known, "") if form.is_text else known):
         return "schema", f"'{name}' has other columns or types than the model makes."
     return None
 
@@ -191,13 +191,24 @@ def surplus(folder: str, plan: Plan, shards: range) -> list[str]:
     found = []
     for shard in shards:
         if shard % FILES_PER_FOLDER == 0:
-            prefix = plan.prefix(shard)
-            known = {plan.name(s) for s in range(shard, min(shard + FILES_PER_FOLDER, plan.num_shards))}
-            found += [f"{prefix}/{name}".lstrip("/") for name in _names(storage.join(folder, prefix)) if f"{prefix}/{name}".lstrip("/") not in known]
-            if prefix and shard == 0:
-                prefixes = set(plan.prefixes())
-                found += [name for name in _names(folder) if name not in prefixes]
+            known = {name for s in range(shard, min(shard + FILES_PER_FOLDER, plan.num_shards)) for name in plan.files(s)}
+            inside = [f"{one}/{name}".lstrip("/") for one in plan.folders(shard) for name in _names(storage.join(folder, one))]
+            found += [name for name in inside if name not in known]
+        if shard == 0:
+            found += _strange_folders(folder, set(plan.all_folders()))
     return found
+
+
+def _strange_folders(folder: str, known: set[str]) -> list[str]:
+    """What lies above the folders of the shards and does not lead to them."""
+    leading = {"/".join(one.split("/")[:depth]) for one in known for depth in range(1, one.count("/") + 2)}
+    above = {"/".join(one.split("/")[:depth]) for one in known for depth in range(one.count("/") + 1)} - known
+    return [
+        name
+        for one in sorted(above)
+        for name in (f"{one}/{each}".lstrip("/") for each in _names(storage.join(folder, one)))
+        if name.rstrip("/") not in leading
+    ]
 
 
 def _names(folder: str) -> list[str]:

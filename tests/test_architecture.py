@@ -16,22 +16,22 @@ MAX_LINES = 350
 
 # From low to high: a module may import those before it.
 LEVELS = [
-    ["errors", "uris", "config", "storage", "streams", "shards", "manifest", "progress", "batches", "metrics"],
+    ["errors", "uris", "config", "storage", "streams", "shards", "progress", "batches", "metrics"],
     ["scores", "neighbors", "utility", "privacy", "fidelity", "coverage", "scoring"],
-    ["arrow", "stats", "ranges", "matching", "moments", "tally", "comparison"],
+    ["arrow", "formats", "manifest", "stats", "ranges", "matching", "moments", "tally", "comparison"],
     ["page", "svg", "latent_words", "defects", "latent_lines", "latent_figures", "latent_page"],
     ["report_scores", "report_words", "report_lines", "report_figures", "report_page"],
     ["search_trials", "search_words", "search_lines", "search_axes", "search_importance", "search_figures", "search_page"],
-    ["schema", "blocks", "gaussian_block", "pieces", "codec", "volume", "conditions", "selection", "source", "foreign"],
+    ["schema", "blocks", "gaussian_block", "pieces", "codec", "volume", "conditions", "selection", "partitions", "source", "foreign"],
     ["gaussians", "model", "mixture", "flow_network", "flow", "latent", "decoding", "conditional", "loop", "latent_report", "artifact"],
     ["sampling", "objective"],
     ["convention", "examination", "resynthesis"],
-    ["cluster", "data", "worker", "training", "generation", "verification", "real_rows", "synthetic_rows", "evaluation"],
+    ["cluster", "data", "worker", "training", "job", "generation", "verification", "real_rows", "synthetic_rows", "evaluation"],
     ["space", "search_record", "trial", "searching", "starter", "tuning"],
     ["planning", "inspection", "demo", "diagnosis", "cli"],
 ]
 ORDER = list(itertools.chain(*LEVELS))
-ON_RAY = {"cluster", "data", "worker", "training", "trial", "searching", "tuning", "generation", "verification", "evaluation", "planning"}
+ON_RAY = {"cluster", "data", "worker", "training", "trial", "searching", "tuning", "job", "generation", "verification", "evaluation", "planning"}
 WITHOUT_TENSORFLOW = {
     "errors",
     "uris",
@@ -49,6 +49,7 @@ WITHOUT_TENSORFLOW = {
     "fidelity",
     "coverage",
     "arrow",
+    "formats",
     "stats",
     "ranges",
     "matching",
@@ -64,6 +65,7 @@ WITHOUT_TENSORFLOW = {
     "conditions",
     "pieces",
     "selection",
+    "partitions",
     "starter",
     "page",
     "svg",

@@ -52,6 +52,12 @@ def test_rows_may_be_written_in_these_ways(text, rows):
     assert cli.parser().parse_args(["generate", "model", "--rows", text]).rows == rows
 
 
+def test_a_first_row_may_be_the_very_first(run_cli):
+    assert [cli.parser().parse_args(["generate", "model", "--first-row", text]).first_row for text in ("0", "1e6")] == [0, 10**6]
+    status, _, err = run_cli("generate", "model", "--first-row=-1")
+    assert status == 2 and "'-1' is not a number of rows" in err
+
+
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "many", "", "nan", "inf", "1e300", "9007199254740992"])
 def test_no_other_number_of_rows_is_taken(text, run_cli):
     status, _, err = run_cli("generate", "model", f"--rows={text}")

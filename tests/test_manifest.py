@@ -4,15 +4,17 @@ import itertools
 import json
 import tracemalloc
 
+import pyarrow as pa
 import pytest
 
-from raygen import manifest, storage
+from raygen import manifest, storage, synthetic_rows
 from raygen.errors import GenerationError, OutputError, StorageError
+from raygen.formats import Format
 from raygen.manifest import Totals
 from raygen.shards import Plan
 
 PLAN = Plan(9000 * 10, 10)  # three shards in a part, 1,000 in a folder
-IDENTITY = {"fingerprint": "f", "seed": 1, "rows": PLAN.rows, "rows_per_shard": 10}
+IDENTITY = {"fingerprint": "f", "seed": 1, "rows": PLAN.rows, "rows_per_shard": 10, "format": "parquet"}
 TOLD = {"model": "m", "schema": {"a": "int64"}}
 
 
@@ -22,7 +24,7 @@ def folder(request, tmp_path) -> str:
 
 
 def lines(plan: Plan, number: int) -> list[dict]:
-    return [manifest.line(plan, shard, 100 + shard, f"{shard:064x}") for shard in plan.part(number)]
+    return [manifest.line(shard, file, 10, 100 + shard, f"{shard:064x}") for shard in plan.part(number) for file in plan.files(shard)]
 
 
 def test_a_part_comes_back_and_tells_its_shards(folder):
@@ -83,6 +85,95 @@ def test_a_folder_is_claimed_once(folder):
         manifest.claim(folder, IDENTITY | {"where": "x"}, TOLD)
 
 
+def test_a_folder_grows_and_never_shrinks(folder):
+    plan, longer = Plan(25, 10), Plan(60, 10)
+    small, large = (IDENTITY | {"rows": p.rows} for p in (plan, longer))
+    assert manifest.claim(folder, small, TOLD) == 0
+    for number in range(plan.num_parts):
+        rows = [manifest.line(s, file, min(10, 25 - 10 * s), 7, "0" * 64) for s in plan.part(number) for file in plan.files(s)]
+        manifest.write_part(folder, plan, number, rows)
+    manifest.finish(folder, plan, small, TOLD, Totals(25, 3, 7, 5))
+    assert manifest.claim(folder, large, TOLD) == 25
+    assert manifest.read_run(folder)["rows"] == 60 and manifest.read_header(folder) is None, "it is not finished any more"
+    assert manifest.claim(folder, large, TOLD) == 0
+    assert manifest.read_part(folder, longer, 1) is not None and manifest.read_part(folder, longer, 2) is None, "the last shard was shorter"
+    with pytest.raises(OutputError, match=r"generation \(rows 60\); this one has rows 25") as caught:
+        manifest.claim(folder, small, TOLD)
+    assert "at least --rows 60" in caught.value.hint
+    with pytest.raises(OutputError, match=r"seed 1, rows 60\); this one has seed 2, rows 70"):
+        manifest.claim(folder, large | {"rows": 70, "seed": 2}, TOLD)
+
+
+def test_a_folder_that_lost_its_mark_grows_too(folder):
+    manifest.finish(folder, Plan(30, 10), identity := IDENTITY | {"rows": 30}, TOLD, Totals(30, 3, 7, 5))
+    assert manifest.claim(folder, identity | {"rows": 40}, TOLD) == 30
+    assert manifest.read_run(folder)["rows"] == 40 and manifest.read_header(folder) is None
+
+
+def test_parts_of_fewer_rows_are_deleted_at_the_end(tmp_path):
+    """4,200 shards have two in a part, 9,000 have three: their parts have other names."""
+    short, folder = Plan(4200, 1), str(tmp_path)
+    for plan in (short, Plan(9000, 1)):
+        for number in (0, 1, plan.num_parts - 1):
+            manifest.write_part(folder, plan, number, [manifest.line(s, plan.files(s)[0], 1, 1, "") for s in plan.part(number)])
+    assert len(list((tmp_path / "_manifest").iterdir())) == 6
+    manifest.finish(folder, Plan(9000, 1), IDENTITY, TOLD, Totals(9000, 9000, 7, 5))
+    names = sorted(p.name for p in (tmp_path / "_manifest").iterdir())
+    assert names == ["00000000-00000002.jsonl", "00000003-00000005.jsonl", "00008997-00008999.jsonl"]
+
+
+def test_shards_that_would_have_to_move_are_not_added_to(folder):
+    identity = IDENTITY | {"rows": 1000, "rows_per_shard": 1}
+    manifest.claim(folder, identity, TOLD)
+    with pytest.raises(OutputError, match="holds 1,000 shards; with 1,001 rows there are over 1,000") as caught:
+        manifest.check(folder, identity | {"rows": 1001})
+    assert "--first-row 1000" in caught.value.hint
+
+
+def test_a_folder_of_an_earlier_raygen_is_read_and_not_continued(folder):
+    old = {key: value for key, value in (IDENTITY | TOLD).items() if key != "format"}
+    storage.write_json(storage.join(folder, "_run.json"), old)
+    assert manifest.plan_of(manifest.read_run(folder)) == PLAN
+    with pytest.raises(OutputError, match="was written by an earlier raygen"):
+        manifest.check(folder, IDENTITY)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.parquet", "Parquet"), ("b.CSV.gz", "CSV"), ("c.jsonl", "JSON Lines")])
+def test_a_folder_with_files_of_someone_else_is_refused(name, kind, tmp_path):
+    (tmp_path / name).touch()
+    with pytest.raises(OutputError, match=f"holds {kind} files that raygen did not write"):
+        manifest.check(str(tmp_path), IDENTITY)
+    (tmp_path / name).rename(tmp_path / "notes.txt")
+    manifest.check(str(tmp_path), IDENTITY)
+
+
+def test_files_of_partitions_are_vouched_for_by_their_sum(folder):
+    plan = Plan(20, 10, partitions=("a=1", "a=2"))
+    rows = [manifest.line(1, file, count, 7, "0" * 64) for file, count in zip(plan.files(1), (10, 0), strict=True)]
+    manifest.write_part(folder, plan, 1, rows)
+    assert manifest.read_part(folder, plan, 1) == rows == manifest.of_shard(rows, 1)
+    assert Totals.of(rows).shards == 1
+    manifest.write_part(folder, plan, 1, [rows[0], rows[1] | {"rows": 1}])
+    assert manifest.read_part(folder, plan, 1) is None
+    manifest.write_part(folder, plan, 1, rows[:1])
+    assert manifest.read_part(folder, plan, 1) is None
+
+
+def test_csv_is_held_against_its_manifest_by_length(tmp_path):
+    plan, form, folder = Plan(6, 3, suffix=".csv"), Format("csv", "none"), str(tmp_path)
+    identity = IDENTITY | {"rows": 6, "rows_per_shard": 3, "format": "csv", "compression": "none"}
+    assert manifest.plan_of(identity) == plan
+    for shard in range(2):
+        with (tmp_path / plan.files(shard)[0]).open("wb", buffering=0) as stream:
+            written = form.write(stream, pa.schema([("a", pa.int64())]), [pa.table({"a": [1, 2, 3]})])
+        manifest.write_part(folder, plan, shard, [manifest.line(shard, plan.files(shard)[0], *written)])
+    manifest.finish(folder, plan, identity, TOLD, Totals(6, 2, 18, 5))
+    assert synthetic_rows.manifest_problems(synthetic_rows.opened(folder)) == []
+    (tmp_path / plan.files(1)[0]).write_text("a\n1\n2\n3\n4\n5\n")
+    problems = synthetic_rows.manifest_problems(synthetic_rows.opened(folder))
+    assert problems == ["Shard 'part-00000001.csv' has 12 bytes; its manifest says 10."]
+
+
 def test_a_finished_folder_keeps_its_hash(tmp_path):
     plan, folder = Plan(30, 10), str(tmp_path)
     assert manifest.read_header(folder) is None
@@ -100,13 +191,13 @@ def test_a_finished_folder_keeps_its_hash(tmp_path):
 
 def test_one_listing_gives_the_sizes_of_the_shards_of_a_part(tmp_path):
     for shard in (998, 999, 1000, 1001):
-        storage.write(str(tmp_path / PLAN.name(shard)), b"x" * shard)
+        storage.write(str(tmp_path / PLAN.files(shard)[0]), b"x" * shard)
     across = manifest.sizes(str(tmp_path), PLAN, range(999, 1002), listed := {})
-    assert across == {PLAN.name(shard): shard for shard in (998, 999, 1000, 1001)}
-    (tmp_path / PLAN.name(998)).unlink()
-    assert manifest.sizes(str(tmp_path), PLAN, PLAN.part(0), listed) == {PLAN.name(998): 998, PLAN.name(999): 999}, "not listed again"
+    assert across == {PLAN.files(shard)[0]: shard for shard in (998, 999, 1000, 1001)}
+    (tmp_path / PLAN.files(998)[0]).unlink()
+    assert manifest.sizes(str(tmp_path), PLAN, PLAN.part(0), listed) == {PLAN.files(998)[0]: 998, PLAN.files(999)[0]: 999}, "not listed again"
     assert listed.keys() == {PLAN.prefix(0)}, "and no folder is kept that is done with"
-    assert manifest.sizes(str(tmp_path), PLAN, PLAN.part(0), {}) == {PLAN.name(999): 999}
+    assert manifest.sizes(str(tmp_path), PLAN, PLAN.part(0), {}) == {PLAN.files(999)[0]: 999}
     assert manifest.sizes(str(tmp_path / "none"), PLAN, PLAN.part(0), {}) == {}
 
 

@@ -59,11 +59,35 @@ def test_there_is_no_such_shard(shard):
 
 def test_names_sort_in_the_order_of_the_shards():
     few, many = Plan(FILES_PER_FOLDER, 1), Plan(FILES_PER_FOLDER + 1, 1)
-    assert few.name(42) == "part-00000042.parquet"
-    assert many.name(42) == "000000/part-00000042.parquet"
-    assert many.name(FILES_PER_FOLDER) == "000001/part-00001000.parquet"
-    names = [many.name(shard) for shard in range(many.num_shards)]
+    assert few.files(42) == ["part-00000042.parquet"]
+    assert many.files(42) == ["000000/part-00000042.parquet"]
+    assert many.files(FILES_PER_FOLDER) == ["000001/part-00001000.parquet"]
+    names = [name for shard in range(many.num_shards) for name in many.files(shard)]
     assert names == sorted(set(names))
+
+
+@patient
+@given(st.integers(0, 10**15), st.integers(1, 3000), st.integers(1, 400))
+def test_a_plan_may_begin_in_the_middle(first_row, rows, rows_per_shard):
+    plan, usual = Plan(rows, rows_per_shard, first_row), Plan(rows, rows_per_shard)
+    assert plan.num_shards == usual.num_shards
+    spans = [usual.span(shard) for shard in range(usual.num_shards)]
+    assert [plan.span(shard) for shard in range(plan.num_shards)] == [(first_row + first, first_row + last) for first, last in spans]
+
+
+def test_every_shard_has_a_file_in_each_partition():
+    few = Plan(20, 10, suffix=".csv.gz", partitions=("a=1/b=x", "a=2/b=x"))
+    assert few.files(1) == ["a=1/b=x/part-00000001.csv.gz", "a=2/b=x/part-00000001.csv.gz"]
+    assert list(few.all_folders()) == few.folders(0) == ["a=1/b=x", "a=2/b=x"]
+    many = Plan(FILES_PER_FOLDER + 1, 1, partitions=("a=1", "a=2"))
+    assert many.files(FILES_PER_FOLDER) == ["a=1/000001/part-00001000.parquet", "a=2/000001/part-00001000.parquet"]
+    assert list(many.all_folders()) == ["a=1/000000", "a=2/000000", "a=1/000001", "a=2/000001"]
+
+
+@patient
+@given(PLANS)
+def test_each_shard_is_in_its_part(plan):
+    assert all(shard in plan.part(plan.part_of(shard)) for shard in range(plan.num_shards))
 
 
 def test_a_plan_of_a_trillion_rows_is_arithmetic():
@@ -73,7 +97,7 @@ def test_a_plan_of_a_trillion_rows_is_arithmetic():
     assert len(plan.items(100)) == 100 * ITEMS_PER_ACTOR
     assert len(plan.items(10_000)) == plan.num_parts == 4082
     assert plan.part(plan.num_parts - 1)[-1] == 999_999
-    assert sum(1 for _ in plan.prefixes()) == 1000
+    assert sum(1 for _ in plan.all_folders()) == 1000
     assert plan.seconds(100, 1e5) == 1e5
     assert plan.actors_within(3600, 1e5) == 2778
 

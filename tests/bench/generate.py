@@ -1,13 +1,12 @@
 """Rows per second of generation by stage, beside the matmul floor of the decoder, in one run.
 
-    python tests/bench/generate.py MODEL [--rows N] [--actors 1 2] [--json]
+    python tests/bench/generate.py MODEL [--rows N] [--actors 1 2]
 
 The stages run as an actor of one CPU runs them, on one thread: row groups of as many blocks, written as shards are. The floor is the time of
 the decoder's own matrix products (`Decoder.flops_per_row`) at the rate that the same matrices reach here by themselves on that thread.
 Stages and floor take turns, and of each the median counts, so that a machine whose speed changes does not favour one of them.
 
-With --actors, `raygen generate` is run with so many actors of one CPU: rows per second between the first and the last told to the board,
-and the seconds until the first shard is there, from the command on.
+With --actors, `raygen generate` is run with so many actors of one CPU: rows per second between the first and the last shard, and the seconds until the first shard is there, from the command on.
 """
 
 import argparse
@@ -27,19 +26,19 @@ TURNS = 9
 
 def stages(model: str, seed: int) -> dict:
     import pyarrow as pa
-    import pyarrow.parquet as pq
     import tensorflow as tf
 
     from raygen import artifact
-    from raygen.generation import GROUP_BLOCKS
+    from raygen.formats import Format
     from raygen.sampling import Rows
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     pa.set_cpu_count(1)
     rows = Rows(artifact.load(model), seed)
-    decoder, size = rows.decoder, rows.block_rows
-    total = GROUP_BLOCKS * size
+    decoder, size, form = rows.decoder, rows.block_rows, Format("parquet", "zstd")
+    total = form.group_rows
+    blocks = total // size
     matrices = [w for layer in decoder.model.decoder.layers for w in layer.get_weights() if w.ndim == 2]
     matrices.append(decoder.model.code_kernel.table().numpy().T)
     inputs = [tf.random.normal((size, m.shape[0])) for m in matrices]
@@ -49,16 +48,15 @@ def stages(model: str, seed: int) -> dict:
         return [tf.matmul(x, m) for x, m in zip(inputs, matrices, strict=True)]
 
     def draw():
-        for i in range(GROUP_BLOCKS):
+        for i in range(blocks):
             decoder.block(i)
 
     def write():
-        with pq.ParquetWriter(io.BytesIO(), table.schema, compression="zstd", write_page_checksum=True) as writer:
-            writer.write_table(table, row_group_size=total)
+        form.write(io.BytesIO(), table.schema, [table])
 
     table = rows.table(0, total)
     work = {
-        "floor": lambda: [products() for _ in range(GROUP_BLOCKS)],
+        "floor": lambda: [products() for _ in range(blocks)],
         "draw_and_decode": draw,
         "with_un_encode": lambda: rows.table(0, total),
         "write": write,

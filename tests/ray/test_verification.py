@@ -205,7 +205,7 @@ def test_surplus_is_looked_for_in_prefix_folders(tmp_path):
     plan = Plan(2500, 1)
     for shard in range(plan.num_shards):
         (tmp_path / plan.prefix(shard)).mkdir(exist_ok=True)
-        (tmp_path / plan.name(shard)).touch()
+        (tmp_path / plan.files(shard)[0]).touch()
     (tmp_path / "000001" / "part-00001000.parquet").rename(tmp_path / "000000" / "part-00001000.parquet")
     (tmp_path / "000002" / "part-00002500.parquet").touch()
     (tmp_path / "000003").mkdir()

@@ -1,0 +1,149 @@
+"""What a generation is made from: the model, the settings that were asked for, and what has to be found by decoding a few rows."""
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+
+from raygen import artifact, cluster, conditions, manifest, selection, storage
+from raygen.config import Config, Generate
+from raygen.errors import ConfigError, RaygenError
+from raygen.formats import Format
+from raygen.partitions import Partitions
+from raygen.sampling import Rows, drawing_from, num_rows
+from raygen.shards import Plan
+from raygen.training import settled
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that a generation is made from, checked: the model to draw from, its settings, and whose folder it is."""
+
+    found: artifact.Artifact
+    settings: Generate
+    wanted: selection.Selection | None
+    plan: Plan
+    format: Format
+    partitions: Partitions
+    folder: str
+
+    @classmethod
+    def of(cls, model: str, settings: Generate, folder: str) -> "Job":
+        found, form = artifact.load(model), Format.of(settings)
+        wanted = selection.select(found.codec, settings.where, settings.per)
+        if settings.partition_by and form.is_text:
+            message = f"generate.partition_by = {settings.partition_by} with generate.format = '{form.name}': only Parquet is partitioned."
+            raise ConfigError(message, "leave one of them out.")
+        cuts = Partitions.of(found.codec, settings.partition_by)
+        rows = num_rows(settings, wanted)
+        plan = Plan(rows, settings.rows_per_shard, settings.first_row, form.suffix, cuts.folders)
+        found.codec.schema.check_ids(plan.first_row + rows)
+        return cls(drawing_from(found, settings.sampler), settings, wanted, plan, form, cuts, folder)
+
+    @property
+    def identity(self) -> dict:
+        """What the bytes of the shards are a function of."""
+        s, plan = self.settings, self.plan
+        drawn = {"fingerprint": self.found.fingerprint, "sampler": self.found.sampler, "seed": s.seed, "temperature": s.temperature}
+        chosen = {"where": conditions.spelled(s.where), "per": conditions.spelled_per(s.per)}
+        cut = {"rows": plan.rows, "rows_per_shard": plan.rows_per_shard, "first_row": plan.first_row, "partition_by": s.partition_by}
+        written = {"format": self.format.name, "compression": self.format.compression, "row_group_rows": self.format.group_rows}
+        return {**drawn, **chosen, **cut, **written}
+
+    def mark(self, shard: int) -> bytes:
+        """What a file of a shard that has a place for it says of itself; a longer generation begins with the same shards."""
+        return json.dumps({key: value for key, value in self.identity.items() if key != "rows"} | {"shard": shard}).encode()
+
+    @property
+    def told(self) -> dict:
+        """What is written beside the identity, to make the same again."""
+        columns = {field.name: str(field.type) for field in self.found.codec.schema.output}
+        return {"model": self.found.uri, "schema": columns, "partitions": list(self.plan.partitions)}
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know of settings that are not followed to the letter."""
+        asked, made = self.settings.row_group_rows, self.format.group_rows
+        return [f"generate.row_group_rows = {asked:,} is rounded up to {made:,}: whole blocks of rows."] if asked != made else []
+
+
+def located(config: Config | str, given: dict) -> tuple[str, Generate]:
+    """The model folder, and the `generate` section to follow: that of the config with those settings in their place that are not None."""
+    if isinstance(config, str):
+        model, config = storage.absolute(config), Config.from_dict(artifact.read_index(config)["config"])
+    else:
+        config = settled(config)
+        model = storage.join(config.run.folder, "model")
+    settings = config.override({f"generate.{k}": v for k, v in given.items() if v is not None}).generate
+    if given["rows"] is not None and settings.per:
+        raise ConfigError(f"rows = {given['rows']:,} and generate.per = '{settings.per}' both say how many rows to make.", "leave one of them out.")
+    return model, settings
+
+
+def begun(folder: str) -> Job:
+    """The generation that a folder was begun by, to go on with it.
+
+    Raises:
+        OutputError: If the folder holds none.
+        ModelError: If its model is not where it was.
+    """
+    run = manifest.read_run(folder)
+    config = Config.from_dict(artifact.read_index(run["model"])["config"])
+    given = {"num_actors": 0, "shard_mib": 0.0} | {key: run[key] for key in Generate.model_fields if key in run}
+    job = Job.of(run["model"], config.override({f"generate.{key}": value for key, value in given.items()}).generate, folder)
+    manifest.check(folder, job.identity)
+    return job
+
+
+def prepared(job: Job, say) -> tuple[Job, list]:
+    """The job with the rows of its shards, and how its rows are to be drawn (see `conditional.explore`), found in a process like an actor's.
+
+    Raises:
+        ConfigError: If the model gives the conditions hardly any probability.
+    """
+    if not job.wanted and not job.settings.shard_mib:
+        return job, []
+    import ray
+
+    s = job.settings
+    place: dict[str, Any] = {"num_cpus": s.cpus_per_actor, "num_gpus": s.gpus_per_actor}
+    answer = ray.get(ray.remote(max_calls=1, **place)(_prepared).remote(job))
+    if isinstance(answer, RaygenError):
+        raise answer
+    laws, rows_per_shard = answer
+    if job.wanted:
+        for line in selection.lines(job.wanted, laws):
+            say(line)
+    if rows_per_shard:
+        say(f"Shards of about {s.shard_mib:g} MiB hold {rows_per_shard:,} rows each.")
+        settings = s.model_copy(update={"rows_per_shard": rows_per_shard, "shard_mib": 0.0})
+        job = replace(job, settings=settings, plan=replace(job.plan, rows_per_shard=rows_per_shard))
+    return job, laws
+
+
+def _prepared(job: Job) -> tuple[list, int] | RaygenError:
+    from raygen import conditional
+
+    s, found = job.settings, job.found
+    prepare_process(s.cpus_per_actor, s.gpus_per_actor)
+    try:
+        laws = conditional.explore(found.network(), found.samplers[found.sampler], s.temperature, job.wanted) if job.wanted else []
+        if not s.shard_mib:
+            return laws, 0
+        rows = Rows(found, s.seed, s.temperature, job.wanted, laws)
+        last = min(job.format.group_rows, job.plan.rows) if s.per else job.format.group_rows  # else of any generation of these rows, however many
+        return laws, job.format.rows_per_shard(s.shard_mib, rows.table(0, last))
+    except RaygenError as error:  # returned, as Ray would wrap it in another
+        return error
+
+
+def prepare_process(cpus: int, gpus: float) -> None:
+    """Keep TensorFlow and Arrow, in a process that has not used them, to what a decode actor was given."""
+    cluster.prepare_environment()
+    import tensorflow as tf
+
+    if not gpus:
+        tf.config.set_visible_devices([], "GPU")
+    tf.config.threading.set_intra_op_parallelism_threads(cpus)
+    pa.set_cpu_count(cpus)

@@ -1,0 +1,103 @@
+"""Hive partitions: each row in the folder of its categories, read back by pyarrow and pandas with the same values."""
+
+import re
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as pads
+import pyarrow.parquet as pq
+import pytest
+
+from raygen import codec
+from raygen.codec import Codec
+from raygen.errors import ConfigError
+from raygen.partitions import MAX_FILES, Partitions
+from raygen.schema import Schema
+
+NAMES = ["<=50K", "a b/c", "50%", "x=y", "it's", "\u00fc", "..", None]
+ROWS = 160
+TABLE = pa.table(
+    {
+        "number": range(ROWS),
+        "odd": [NAMES[i % 8] for i in range(ROWS)],
+        "two words": pa.array([f"c{i % 3}" for i in range(ROWS)]).dictionary_encode(),
+        "flag": [bool(i % 5) for i in range(ROWS)],
+        "many": [f"m{i % 80}" for i in range(ROWS)],
+        "more": [f"n{i % 20}" for i in range(ROWS)],
+        "blank": ["", "x"] * (ROWS // 2),
+        "long": ["y", "x" * 300] * (ROWS // 2),
+        "a=b": ["x", "y"] * (ROWS // 2),
+    }
+)
+KINDS = {"number": "numeric", "flag": "boolean"} | dict.fromkeys(set(TABLE.column_names) - {"number", "flag"}, "categorical")
+
+
+def fitted(table: pa.Table) -> Codec:
+    schema = Schema.of(table.schema, {name: KINDS[name] for name in table.column_names}, "here")
+    return Codec.fit(schema, codec.observe(schema, table), 128, 256)
+
+
+CODEC = fitted(TABLE)
+
+
+def written(cut: Partitions, table: pa.Table, folder) -> None:
+    for name, part in zip(cut.folders, cut.split(table), strict=True):
+        (folder / name).mkdir(parents=True)
+        pq.write_table(part, folder / name / "part-0.parquet")
+
+
+@pytest.mark.parametrize("columns", [["odd"], ["flag"], ["two words", "odd"], ["odd", "flag", "two words"]], ids="-".join)
+def test_pyarrow_and_pandas_read_every_value_back(columns, tmp_path):
+    cut = Partitions.of(CODEC, columns)
+    table = TABLE.slice(3, 50)
+    written(cut, table, tmp_path)
+    back = pads.dataset(tmp_path, partitioning="hive").to_table().sort_by("number")
+    assert set(back.column_names) == set(table.column_names)
+    for name in table.column_names:
+        values = table[name].cast(pa.string()) if name == "flag" and name in columns else table[name]
+        assert back[name].to_pylist() == values.to_pylist(), name
+    typed = pads.dataset(tmp_path, partitioning=pads.partitioning(pa.schema([("flag", pa.bool_())]), flavor="hive")).to_table().sort_by("number")
+    assert typed["flag"].to_pylist() == table["flag"].to_pylist()
+    hive = {"partitioning": pads.partitioning(flavor="hive")} if "odd" in columns else {}  # pandas' own way does not know missing values
+    frame = pd.read_parquet(tmp_path, **hive).sort_values("number")
+    for name in columns:
+        assert [None if pd.isna(value) else str(value) for value in frame[name]] == table[name].cast(pa.string()).to_pylist(), name
+
+
+def test_rows_keep_their_order_and_an_absent_level_has_no_rows():
+    cut = Partitions.of(CODEC, ["flag", "odd"])
+    assert cut.num_files == len(cut.folders) == 16
+    assert cut.folders[0] == "flag=false/odd=.." and cut.folders[7] == "flag=false/odd=__HIVE_DEFAULT_PARTITION__"
+    parts = dict(zip(cut.folders, cut.split(TABLE.slice(0, 8)), strict=True))
+    assert sum(part.num_rows for part in parts.values()) == 8
+    assert parts["flag=true/odd=50%25"]["number"].to_pylist() == [2]
+    assert parts["flag=false/odd=50%25"].num_rows == 0
+    assert {tuple(part.column_names) for part in parts.values()} == {tuple(n for n in TABLE.column_names if n not in ("flag", "odd"))}
+    (false, true) = Partitions.of(CODEC, ["flag"]).split(TABLE)
+    assert true["number"].to_pylist() == [i for i in range(ROWS) if i % 5] and false.num_rows == ROWS // 5
+    assert Partitions.of(CODEC, []).folders == ("",)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (["odds"], "the model writes no column 'odds'"),
+        (["number"], "column 'number' is of kind numeric"),
+        (["odd", "odd"], "names column 'odd' twice"),
+        (["a=b"], "the name of column 'a=b' cannot be that of a folder"),
+        (["many", "more"], "80 of many x 20 of more categories make 1,600 files of each shard; at most 1,000 are allowed"),
+        (["blank"], "a category of column 'blank' is empty, which reads back as missing"),
+        (["long"], "a category of column 'long' makes a folder's name of 305 bytes"),
+    ],
+)
+def test_what_makes_no_folders_is_refused(columns, message):
+    with pytest.raises(ConfigError, match=re.escape(f"generate.partition_by{' ' if 'twice' in message else ': '}{message}")) as caught:
+        Partitions.of(CODEC, columns)
+    assert caught.value.hint
+
+
+def test_a_column_must_be_left_and_a_thousand_files_are_allowed():
+    with pytest.raises(ConfigError, match="leaves no column for the files"):
+        Partitions.of(fitted(TABLE.select(["odd", "flag"])), ["odd", "flag"])
+    wide = pa.table({"number": range(1000), "many": [f"m{i % 50}" for i in range(1000)], "more": [f"n{i // 50}" for i in range(1000)]})
+    assert Partitions.of(fitted(wide), ["many", "more"]).num_files == MAX_FILES
