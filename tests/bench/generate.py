@@ -6,7 +6,8 @@ The stages run as an actor of one CPU runs them, on one thread: row groups of as
 the decoder's own matrix products (`Decoder.flops_per_row`) at the rate that the same matrices reach here by themselves on that thread.
 Stages and floor take turns, and of each the median counts, so that a machine whose speed changes does not favour one of them.
 
-With --actors, `raygen generate` is run with so many actors of one CPU: rows per second between the first and the last shard, and the seconds until the first shard is there, from the command on.
+With --actors, `raygen generate` is run with so many actors of one CPU: rows per second between the first and the last shard, and the seconds
+until the first shard is there, from the command on.
 """
 
 import argparse
