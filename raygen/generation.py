@@ -13,7 +13,7 @@ from raygen.errors import ConfigError, GenerationError, OutputError, RaygenError
 from raygen.latent import NAIVE
 from raygen.manifest import Totals
 from raygen.progress import Progress
-from raygen.sampling import Rows, drawing_from
+from raygen.sampling import Rows, check_oversample, drawing_from
 from raygen.shards import Plan
 from raygen.training import settled
 
@@ -43,17 +43,17 @@ def generate(
     temperature: float | None = None,
     where: str | None = None,
     per: str | None = None,
+    oversample: int | None = None,
 ) -> Generation:
     """Write synthetic rows as Parquet shards.
 
-    A row is a function of model, sampler, seed, temperature, conditions and its number. Running it again makes only the shards that are missing.
+    A row is a function of its number and of model, sampler, seed, temperature, conditions and oversample. Running it again makes what is missing.
 
     Args:
         config: A config whose run folder holds a model, or the path of a model folder.
-        rows, seed, sampler: In place of `generate.rows`, `generate.seed` and `generate.sampler`.
+        rows, seed, sampler, temperature, where, per, oversample: In place of the settings of `[generate]` of these names.
         out: In place of the `synthetic` folder beside the model.
         say: Called with each line of progress.
-        temperature, where, per: In place of `generate.temperature`, `generate.where` and `generate.per`.
 
     Raises:
         ConfigError: If a setting is wrong, or the model gives the conditions hardly any probability.
@@ -62,7 +62,7 @@ def generate(
         ClusterError: If the cluster is too small, or a node does not see the folder.
         GenerationError: If it stopped before the last row.
     """
-    model, settings = located(config, rows, seed, sampler, temperature, where, per)
+    model, settings = located(config, rows, seed, sampler, temperature, where, per, oversample)
     folder = storage.absolute(out) if out else storage.join(storage.parent(storage.absolute(model)), "synthetic")
     return written(Job.of(model, settings, folder), say)
 
@@ -80,6 +80,7 @@ class Job:
     @classmethod
     def of(cls, model: str, settings: Generate, folder: str) -> "Job":
         found = artifact.load(model)
+        check_oversample(found, settings)
         wanted = selection.select(found.codec, settings.where, settings.per)
         plan = Plan(wanted.num_rows if wanted and wanted.strata else settings.rows, settings.rows_per_shard)
         found.codec.schema.check_ids(plan.rows)
@@ -90,7 +91,7 @@ class Job:
         """What the bytes of the shards are a function of."""
         s = self.settings
         drawn = {"fingerprint": self.found.fingerprint, "sampler": self.found.sampler, "seed": s.seed, "temperature": s.temperature}
-        chosen = {"where": conditions.spelled(s.where), "per": conditions.spelled_per(s.per)}
+        chosen = {"where": conditions.spelled(s.where), "per": conditions.spelled_per(s.per), "oversample": s.oversample}
         return {**drawn, **chosen, **asdict(self.plan), "compression": s.compression}
 
     @property
@@ -147,14 +148,14 @@ def written(job: Job, say) -> Generation:
     return Generation(folder, plan.rows, plan.num_shards, totals.bytes, plan.num_shards - made, time.perf_counter() - began)
 
 
-def located(config: Config | str, rows=None, seed=None, sampler=None, temperature=None, where=None, per=None):
+def located(config: Config | str, rows=None, seed=None, sampler=None, temperature=None, where=None, per=None, oversample=None):
     """The model folder, and the `generate` section to follow."""
     if isinstance(config, str):
         model, config = storage.absolute(config), Config.from_dict(artifact.read_index(config)["config"])
     else:
         config = settled(config)
         model = storage.join(config.run.folder, "model")
-    given = {"rows": rows, "seed": seed, "sampler": sampler, "temperature": temperature, "where": where, "per": per}
+    given = {"rows": rows, "seed": seed, "sampler": sampler, "temperature": temperature, "where": where, "per": per, "oversample": oversample}
     settings = config.override({f"generate.{k}": v for k, v in given.items() if v is not None}).generate
     if rows is not None and settings.per:
         raise ConfigError(f"rows = {rows:,} and generate.per = '{settings.per}' both say how many rows to make.", "leave one of them out.")
@@ -265,7 +266,8 @@ class _WriteShards:
             if found.fingerprint != identity["fingerprint"]:
                 raise GenerationError(f"model '{model}' changed while rows were generated from it.", "run the command again.")
             wanted = selection.select(found.codec, settings["where"], settings["per"])
-            self.rows = Rows(drawing_from(found, settings["sampler"]), settings["seed"], settings["temperature"], wanted, laws)
+            found, given = drawing_from(found, settings["sampler"]), (settings["seed"], settings["temperature"])
+            self.rows = Rows(found, *given, wanted, laws, settings["oversample"])
         except RaygenError as error:
             self._fail(error)
 

@@ -20,6 +20,7 @@ def plan(
     temperature: float | None = None,
     where: str | None = None,
     per: str | None = None,
+    oversample: int | None = None,
 ) -> dict:
     """Print rows, shards, bytes, workers and time of a run, and ask the cluster whether it fits; the same as a dict.
 
@@ -33,9 +34,10 @@ def plan(
         RaygenError: For a setting, table or model that train or generate would refuse, and a cluster that is too small.
     """
     answer: dict = {}
-    model, settings = generation.located(config, rows, seed, sampler, temperature, where, per)
+    model, settings = generation.located(config, rows, seed, sampler, temperature, where, per, oversample)
     found = artifact.load(model) if artifact.is_model(model) else None
     if found:
+        sampling.check_oversample(found, settings)
         found = sampling.drawing_from(found, settings.sampler)
     wanted = selection.select(found.codec, settings.where, settings.per) if found else None
     shards = Plan(wanted.num_rows if wanted and wanted.strata else settings.rows, settings.rows_per_shard)
@@ -101,7 +103,7 @@ def _decode_for_a_second(found: artifact.Artifact, settings, wanted, laws: list,
     import pyarrow.parquet as pq
 
     generation.prepare_process(settings.cpus_per_actor, settings.gpus_per_actor)
-    rows = sampling.Rows(found, settings.seed, settings.temperature, wanted, laws)
+    rows = sampling.Rows(found, settings.seed, settings.temperature, wanted, laws, settings.oversample)
     size = min(rows.block_rows, wanted.rows_per_stratum if wanted and wanted.strata else rows.block_rows)  # rows that a block gives
     at, done, step, largest, began = 0, 0, 1, (0, 0), time.perf_counter()
     while time.perf_counter() - began < 1:
