@@ -16,6 +16,7 @@ LEARNING_RATE = 0.2
 LEAVES = 31
 DEPTH = 10
 ROWS_PER_LEAF = 40  # real and drawn ones, at least: a leaf of fewer would know single rows
+ROWS_AT_ONCE = 256  # what is looked up then stays in the cache: three times as fast as 8,192
 RAKINGS = 20
 PRIOR_ROWS = 8.0  # added to both counts of a code when raking, so that what is hardly ever drawn weighs little
 MOST_RAKED = 3.0  # nats
@@ -68,12 +69,15 @@ class Ratio:
 
     def of_trees(self, features: np.ndarray) -> np.ndarray:
         """Sum of the trees' leaves that rows fall into, float64 of shape (rows,)."""
-        flat, width = features.ravel(), features.shape[1]
-        row = width * np.arange(len(features))[:, None]
-        node = np.broadcast_to(self.roots, (len(features), len(self.roots)))
-        for _ in range(self.depth):
-            node = self.left[node] + (flat[row + self.feature[node]] > self.threshold[node])
-        return self.value[node].sum(axis=1)
+        total = np.empty(len(features))
+        for start in range(0, len(features), ROWS_AT_ONCE):
+            piece = features[start : start + ROWS_AT_ONCE]
+            flat, row = piece.ravel(), (piece.shape[1] * np.arange(len(piece), dtype=np.int32))[:, None]
+            node = np.broadcast_to(self.roots, (len(piece), len(self.roots)))
+            for _ in range(self.depth):
+                node = self.left.take(node) + (flat.take(row + self.feature.take(node)) > self.threshold.take(node))
+            total[start : start + ROWS_AT_ONCE] = self.value.take(node).sum(axis=1)
+        return total
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}

@@ -11,12 +11,12 @@ from raygen.decoding import BLOCK_ROWS, Decoder
 from raygen.oversampling import Oversampled, chosen, drawn
 
 SIZES = [5, 3, 2, 40]  # of test_model.small_vae
-BLOCK, CODE, TIMES = 1, 2, 2.5
+BLOCK, CODE, TIMES = 1, 2, 1.8
 
 
 @pytest.fixture(scope="module")
 def ratio():
-    """Rows with code 2 of block 1 occur 2.5 times as often in the table, against the others."""
+    """Rows with code 2 of block 1 occur 1.8 times as often in the table, against the others."""
     starts, raked = np.cumsum([0, *SIZES[:-1]]), np.zeros(sum(SIZES))
     raked[starts[BLOCK] + CODE] = np.log(TIMES)
     return replace(bare(), starts=starts, raked=raked)
@@ -42,8 +42,8 @@ def test_a_block_keeps_rows_of_its_own_candidates_as_often_as_their_ratio_says(f
     f = np.array(share)
     assert (TIMES / (1 - f + TIMES * f) < factor).all()  # none is certain to be taken
     expected = BLOCK_ROWS * TIMES * f / (1 - f + TIMES * f)
-    assert (np.abs(counts - expected) < 40).all()
-    assert (np.abs(BLOCK_ROWS * f - expected) > 120).all()
+    assert (np.abs(counts - expected) < 30).all()
+    assert (np.abs(BLOCK_ROWS * f - expected) > 70).all()
 
 
 def test_a_block_is_the_same_in_any_order_and_another_for_another_seed(decoder, ratio):

@@ -37,9 +37,9 @@ def marginals(chances):
     return np.concatenate([chances.sum(axis=tuple(j for j in range(3) if j != i)) for i in range(3)])
 
 
-def bare(standing=np.zeros(0, bool)):
+def bare(standing=()):
     none = np.zeros(0, np.int32)
-    return Ratio(none, none, none, none, none, 0, STARTS, np.zeros(sum(SIZES)), standing)
+    return Ratio(none, none, none, none, none, 0, STARTS, np.zeros(sum(SIZES)), np.array(standing, bool))
 
 
 @pytest.fixture(scope="module")
