@@ -5,6 +5,7 @@
     codec.json    blocks of codes
     vae.keras     the network, in Keras' own format
     latent.npz    every fitted sampler
+    ratio.npz     the density ratio of real rows to drawn ones, if it was fitted
     latent.json   the latent report (see latent_report), and latent.html, the same to look at
 No pickle, no code, no training row.
 """
@@ -23,10 +24,12 @@ from raygen import __version__, latent, latent_page, storage
 from raygen.codec import Codec
 from raygen.config import Config
 from raygen.errors import ModelError, RaygenError
+from raygen.ratio import Ratio
 from raygen.schema import Schema
 
 FORMAT = 1
 FILES = ("schema.json", "codec.json", "vae.keras", "latent.npz")  # what a model needs; the rest is to be read by people
+RATIO = "ratio.npz"
 INDEX = "raygen.json"
 REPORT, PAGE = "latent.json", "latent.html"
 
@@ -42,6 +45,7 @@ class Artifact:
         samplers: Latent samplers by name.
         sampler: Name of the one to draw z from.
         metrics: Figures of the training, and of each sampler.
+        ratio: What `generate.oversample` chooses rows by; None if it was not fitted.
         fingerprint: Hash of all that the generated rows depend on, but for their seed.
         content: The files themselves, for actors that load the network (see `network`).
     """
@@ -52,6 +56,7 @@ class Artifact:
     samplers: dict[str, Any]
     sampler: str
     metrics: dict
+    ratio: Ratio | None
     fingerprint: str
     content: dict[str, bytes]
 
@@ -73,27 +78,26 @@ class Artifact:
         return loaded
 
 
-def save(uri: str, config: Config, codec: Codec, model, samplers: dict[str, Any], metrics: dict, report: dict) -> str:
+def save(uri: str, config: Config, codec: Codec, model, samplers: dict[str, Any], metrics: dict, report: dict, ratio: Ratio | None = None) -> str:
     """Write a model folder, its index last, and return the fingerprint."""
     sampler = report["chosen"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vae.keras"
         model.save(path)
-        arrays = {f"{name}/{key}": array for name, s in samplers.items() for key, array in s.to_arrays().items()}
-        packed = io.BytesIO()
-        np.savez(packed, **arrays)  # type: ignore[arg-type]
         content = {
             "schema.json": json.dumps(codec.schema.to_dict(), indent=1).encode(),
             "codec.json": json.dumps(codec.to_dict()).encode(),
             "vae.keras": path.read_bytes(),
-            "latent.npz": packed.getvalue(),
+            "latent.npz": _packed({f"{name}/{key}": array for name, s in samplers.items() for key, array in s.to_arrays().items()}),
             REPORT: json.dumps(report).encode(),
             PAGE: latent_page.render(report).encode(),
         }
+    if ratio:
+        content[RATIO] = _packed(ratio.to_arrays())
     index: dict[str, Any] = {
         "format": FORMAT,
         "raygen": __version__,
-        "fingerprint": _fingerprint(content, model, samplers, sampler),
+        "fingerprint": _fingerprint(content, model, samplers, sampler, ratio),
         "sampler": sampler,
         "samplers": list(samplers),
         "files": {name: hashlib.sha256(content[name]).hexdigest() for name in content},
@@ -152,7 +156,7 @@ def load(uri: str) -> Artifact:
     uri = storage.absolute(uri)
     index = read_index(uri)
     content = {}
-    for name in FILES:
+    for name in (*FILES, *({RATIO} & set(index["files"]))):
         try:
             content[name] = storage.read(storage.join(uri, name))
         except FileNotFoundError:
@@ -164,6 +168,10 @@ def load(uri: str) -> Artifact:
         codec = Codec.from_dict(schema, json.loads(content["codec.json"]))
         with np.load(io.BytesIO(content["latent.npz"]), allow_pickle=False) as arrays:
             kept = {name: {k.partition("/")[2]: arrays[k] for k in arrays.files if k.startswith(f"{name}/")} for name in index["samplers"]}
+        ratio = None
+        if RATIO in content:
+            with np.load(io.BytesIO(content[RATIO]), allow_pickle=False) as arrays:
+                ratio = Ratio.from_arrays(arrays)
         samplers = {name: latent.from_arrays(name, state) for name, state in kept.items()}
         config = Config.from_dict(index["config"])
         samplers[index["sampler"]]
@@ -171,7 +179,7 @@ def load(uri: str) -> Artifact:
         raise
     except (RaygenError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(uri, str(error)) from None
-    return Artifact(uri, config, codec, samplers, index["sampler"], index["metrics"], index["fingerprint"], content)
+    return Artifact(uri, config, codec, samplers, index["sampler"], index["metrics"], ratio, index["fingerprint"], content)
 
 
 def read_report(uri: str) -> dict | None:
@@ -183,13 +191,21 @@ def read_report(uri: str) -> dict | None:
         raise _damaged(uri, f"{REPORT} cannot be read ({error})") from None
 
 
-def _fingerprint(content: dict[str, bytes], model, samplers: dict[str, Any], sampler: str) -> str:
+def _packed(arrays: dict[str, np.ndarray]) -> bytes:
+    packed = io.BytesIO()
+    np.savez(packed, **arrays)  # type: ignore[arg-type]
+    return packed.getvalue()
+
+
+def _fingerprint(content: dict[str, bytes], model, samplers: dict[str, Any], sampler: str, ratio: Ratio | None) -> str:
     digest = hashlib.sha256(content["schema.json"] + content["codec.json"])
     for weight in model.get_weights():
         digest.update(np.ascontiguousarray(weight).tobytes())
     for name in sorted(samplers):
         for array in samplers[name].to_arrays().values():
             digest.update(np.ascontiguousarray(array).tobytes())
+    for array in ratio.to_arrays().values() if ratio else ():
+        digest.update(np.ascontiguousarray(array).tobytes())
     digest.update(sampler.encode())
     return digest.hexdigest()[:16]
 

@@ -122,6 +122,7 @@ def _with_rows(verb) -> None:
     verb.add_argument("--sampler", help="latent sampler in place of the model's choice: normal, diagonal, gaussian, learned, mixture, flow, naive")
     verb.add_argument("--temperature", type=float, metavar="T", help="in place of generate.temperature: below 1, likely values more often")
     verb.add_argument("--where", action="append", metavar="CONDITIONS", help="only rows such as \"income = '>50K' AND age BETWEEN 30 AND 40\"")
+    verb.add_argument("--oversample", type=int, metavar="K", help="keep one row of K drawn, those most like the table's law (generate.oversample)")
     verb.add_argument("--per", metavar="COLUMN=ROWS", help="exactly so many rows of each category of a column, in place of --rows")
 
 
@@ -188,7 +189,7 @@ def _config_or_model(args) -> Config | str:
 
 def _asked(args) -> dict:
     """What generate and plan take alike."""
-    names = ("rows", "seed", "out", "sampler", "temperature", "per", "first_row", "format", "shard_mib", "partition_by")
+    names = ("rows", "seed", "out", "sampler", "temperature", "per", "oversample", "first_row", "format", "shard_mib", "partition_by")
     return {"where": " AND ".join(args.where) if args.where else None} | {name: getattr(args, name) for name in names}
 
 

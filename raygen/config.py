@@ -75,6 +75,7 @@ class Latent(Section):
     flow_steps: int = Field(default=4000, ge=0, description="training steps of the flow at most; held-out rows stop it; 0: no flow")
     report: bool = Field(default=True, description="compare what each sampler does to the table, and draw it: model/latent.html")
     max_rows: int = Field(default=1_000_000, ge=100, description="training rows that samplers are fitted to")
+    density_ratio: bool = Field(default=True, description="fit what generate.oversample chooses rows by")
 
 
 class Search(Section):
@@ -140,6 +141,9 @@ class Generate(Section):
     )
     where: str = Field(default="", description="conditions that every row satisfies, such as income = '>50K' AND age BETWEEN 30 AND 40; empty: none")
     per: str = Field(default="", description="exactly so many rows of each category of a column, such as income=10000, in place of rows; empty: no")
+    oversample: int = Field(
+        default=1, ge=1, le=16, description="draw so many rows for each that is kept, chosen by their density ratio, none twice; 1: keep all"
+    )
     partition_by: list[str] = Field(
         default_factory=list, description="categorical or boolean columns to cut each shard by, into Hive folders such as income=%3E50K/"
     )

@@ -41,6 +41,7 @@ def generate(
     temperature: float | None = None,
     where: str | None = None,
     per: str | None = None,
+    oversample: int | None = None,
     first_row: int | None = None,
     format: str | None = None,
     shard_mib: float | None = None,
@@ -48,15 +49,15 @@ def generate(
 ) -> Generation:
     """Write synthetic rows as shards.
 
-    A row is a function of model, sampler, seed, temperature, conditions and its number. Running it again makes only the shards that are missing; with
-    more rows, those that come after.
+    A row is a function of its number and of model, sampler, seed, temperature, conditions and oversample. Running it again makes only the shards
+    that are missing; with more rows, those that come after.
 
     Args:
         config: A config whose run folder holds a model, or the path of a model folder.
-        rows, seed, sampler: In place of `generate.rows`, `generate.seed` and `generate.sampler`.
+        rows, seed, sampler, temperature, where, per, oversample, first_row, format, shard_mib, partition_by: In place of the settings of these
+            names in `[generate]`.
         out: In place of the `synthetic` folder beside the model.
         say: Called with each line of progress.
-        temperature, where, per, first_row, format, shard_mib, partition_by: In place of the settings of these names in `[generate]`.
 
     Raises:
         ConfigError: If a setting is wrong, or the model gives the conditions hardly any probability.
@@ -65,7 +66,7 @@ def generate(
         ClusterError: If the cluster is too small, or a node does not see the folder.
         GenerationError: If it stopped before the last row.
     """
-    drawn = {"rows": rows, "seed": seed, "sampler": sampler, "temperature": temperature, "where": where, "per": per}
+    drawn = {"rows": rows, "seed": seed, "sampler": sampler, "temperature": temperature, "where": where, "per": per, "oversample": oversample}
     cut = {"first_row": first_row, "format": format, "shard_mib": shard_mib, "partition_by": partition_by}
     model, settings = job.located(config, drawn | cut)
     folder = storage.absolute(out) if out else storage.join(storage.parent(storage.absolute(model)), "synthetic")
@@ -171,7 +172,7 @@ class _WriteShards:
             self.plan, self.format = asked.plan, asked.format
             if asked.found.fingerprint != fingerprint:
                 raise GenerationError(f"model '{model}' changed while rows were generated from it.", "run the command again.")
-            self.rows = Rows(asked.found, asked.settings.seed, asked.settings.temperature, asked.wanted, laws)
+            self.rows = Rows.of(asked.found, asked.settings, asked.wanted, laws)
         except RaygenError as error:
             self._fail(error)
 

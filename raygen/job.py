@@ -11,7 +11,7 @@ from raygen.config import Config, Generate
 from raygen.errors import ConfigError, RaygenError
 from raygen.formats import Format
 from raygen.partitions import Partitions
-from raygen.sampling import Rows, drawing_from, num_rows
+from raygen.sampling import Rows, check_oversample, drawing_from, num_rows
 from raygen.shards import Plan
 from raygen.training import settled
 
@@ -31,6 +31,7 @@ class Job:
     @classmethod
     def of(cls, model: str, settings: Generate, folder: str) -> "Job":
         found, form = artifact.load(model), Format.of(settings)
+        check_oversample(found, settings)
         wanted = selection.select(found.codec, settings.where, settings.per)
         if settings.partition_by and form.is_text:
             message = f"generate.partition_by = {settings.partition_by} with generate.format = '{form.name}': only Parquet is partitioned."
@@ -46,7 +47,7 @@ class Job:
         """What the bytes of the shards are a function of."""
         s, plan = self.settings, self.plan
         drawn = {"fingerprint": self.found.fingerprint, "sampler": self.found.sampler, "seed": s.seed, "temperature": s.temperature}
-        chosen = {"where": conditions.spelled(s.where), "per": conditions.spelled_per(s.per)}
+        chosen = {"where": conditions.spelled(s.where), "per": conditions.spelled_per(s.per), "oversample": s.oversample}
         cut = {"rows": plan.rows, "rows_per_shard": plan.rows_per_shard, "first_row": plan.first_row, "partition_by": s.partition_by}
         written = {"format": self.format.name, "compression": self.format.compression, "row_group_rows": self.format.group_rows}
         return {**drawn, **chosen, **cut, **written}
@@ -131,7 +132,7 @@ def _prepared(job: Job) -> tuple[list, int] | RaygenError:
         laws = conditional.explore(found.network(), found.samplers[found.sampler], s.temperature, job.wanted) if job.wanted else []
         if not s.shard_mib:
             return laws, 0
-        rows = Rows(found, s.seed, s.temperature, job.wanted, laws)
+        rows = Rows.of(found, s, job.wanted, laws)
         last = min(job.format.group_rows, job.plan.rows) if s.per else job.format.group_rows  # else of any generation of these rows, however many
         return laws, job.format.rows_per_shard(s.shard_mib, rows.table(0, last))
     except RaygenError as error:  # returned, as Ray would wrap it in another

@@ -22,6 +22,7 @@ def plan(
     temperature: float | None = None,
     where: str | None = None,
     per: str | None = None,
+    oversample: int | None = None,
     first_row: int | None = None,
     format: str | None = None,
     shard_mib: float | None = None,
@@ -39,7 +40,7 @@ def plan(
         RaygenError: For a setting, table or model that train or generate would refuse, and a cluster that is too small.
     """
     answer: dict = {}
-    drawn = {"rows": rows, "seed": seed, "sampler": sampler, "temperature": temperature, "where": where, "per": per}
+    drawn = {"rows": rows, "seed": seed, "sampler": sampler, "temperature": temperature, "where": where, "per": per, "oversample": oversample}
     cut = {"first_row": first_row, "format": format, "shard_mib": shard_mib, "partition_by": partition_by}
     model, settings = job.located(config, drawn | cut)
     asked = Job.of(model, settings, "") if artifact.is_model(model) else None
@@ -114,7 +115,7 @@ def _measured(asked: Job, laws: list) -> tuple[float, float]:
 def _decode_for_a_second(asked: Job, laws: list) -> tuple[float, float]:
     settings, wanted, num_rows = asked.settings, asked.wanted, asked.plan.rows
     job.prepare_process(settings.cpus_per_actor, settings.gpus_per_actor)
-    rows = sampling.Rows(asked.found, settings.seed, settings.temperature, wanted, laws)
+    rows = sampling.Rows.of(asked.found, settings, wanted, laws)
     size = min(rows.block_rows, wanted.rows_per_stratum if wanted and wanted.strata else rows.block_rows)  # rows that a block gives
     at, done, step, largest, began = 0, 0, 1, (0, 0), time.perf_counter()
     while time.perf_counter() - began < 1:

@@ -8,6 +8,7 @@ import pyarrow as pa
 from raygen import artifact, selection, shards
 from raygen.config import Generate
 from raygen.errors import ConfigError
+from raygen.ratio import Ratio
 
 
 def sample(
@@ -18,6 +19,7 @@ def sample(
     temperature: float = 1.0,
     per: str = "",
     sampler: str = "chosen",
+    oversample: int = 1,
     first_row: int = 0,
 ) -> pa.Table:
     """Synthetic rows in memory: those that `raygen generate` writes for the same settings.
@@ -25,24 +27,26 @@ def sample(
     Args:
         model: Folder of a model.
         n: Rows; left out where `per` says how many.
-        seed, where, temperature, per, sampler, first_row: As the settings of `[generate]`.
+        seed, where, temperature, per, sampler, oversample, first_row: As the settings of `[generate]`.
 
     Raises:
         ModelError: If the model is missing or damaged.
         ConfigError: If a setting is wrong, or the model gives the conditions hardly any probability.
     """
     found = artifact.load(model)
-    given = {"seed": seed, "where": where, "temperature": temperature, "per": per, "sampler": sampler, "first_row": first_row}
+    given = {"seed": seed, "where": where, "temperature": temperature, "per": per, "sampler": sampler, "oversample": oversample}
+    given["first_row"] = first_row
     if n is not None:
         given["rows"] = n
     settings = found.config.override({f"generate.{name}": value for name, value in given.items()}).generate
     if (n is None) != bool(settings.per):
         raise ConfigError("sample() needs either n or per, which says how many rows of each category.", "write sample(model, 1000).")
+    check_oversample(found, settings)
     found = drawing_from(found, settings.sampler)
     wanted = selection.select(found.codec, settings.where, settings.per)
     last = first_row + num_rows(settings, wanted)
     found.codec.schema.check_ids(last)
-    return Rows(found, settings.seed, settings.temperature, wanted).table(first_row, last)
+    return Rows.of(found, settings, wanted).table(first_row, last)
 
 
 def num_rows(settings: Generate, wanted: selection.Selection | None) -> int:
@@ -72,6 +76,34 @@ def drawing_from(found: artifact.Artifact, sampler: str) -> artifact.Artifact:
     return replace(found, sampler=name)
 
 
+def check_oversample(found: artifact.Artifact, settings: Generate) -> None:
+    """Refuse `generate.oversample` where the model has no density ratio of the rows that are asked for.
+
+    Args:
+        found: The model as loaded, with its own sampler.
+        settings: What is asked for.
+
+    Raises:
+        ConfigError: If it is above 1 and the model, or another setting, does not go with it.
+    """
+    if settings.oversample == 1:
+        return
+    _ratio(found, settings.oversample)
+    given = {"where": settings.where.strip(), "per": settings.per.strip()}
+    given["temperature"] = "" if settings.temperature == 1 else str(settings.temperature)
+    given["sampler"] = "" if settings.sampler in ("chosen", found.sampler) else settings.sampler
+    if others := [f"generate.{name} = {value!r}" for name, value in given.items() if value]:
+        message = f"generate.oversample = {settings.oversample} does not go with {', '.join(others)}: the density ratio that it chooses by"
+        raise ConfigError(f"{message} is of rows of sampler '{found.sampler}' at temperature 1 under no conditions.", "leave one of them out.")
+
+
+def _ratio(found: artifact.Artifact, oversample: int) -> Ratio:
+    if found.ratio:
+        return found.ratio
+    message = f"generate.oversample = {oversample} chooses rows by a density ratio, and model '{found.uri}' has none."
+    raise ConfigError(message, "train it again with latent.density_ratio = true, or leave generate.oversample at 1.")
+
+
 class Rows:
     """Generated rows of a model, by their numbers.
 
@@ -81,6 +113,7 @@ class Rows:
         temperature: The codes' logits are divided by it.
         wanted: What the rows must satisfy; None: nothing.
         laws: How those are drawn, as `conditional.explore` finds them if they are not given.
+        oversample: Candidates for each row (see `oversampling`); 1: none are left out. More needs a model with a density ratio.
     """
 
     def __init__(
@@ -90,21 +123,30 @@ class Rows:
         temperature: float = 1.0,
         wanted: selection.Selection | None = None,
         laws: list[selection.Law] | None = None,
+        oversample: int = 1,
     ):
         from raygen.conditional import Conditional, explore
         from raygen.decoding import BLOCK_ROWS, Decoder
+        from raygen.oversampling import Oversampled
 
         self.codec, self.block_rows = found.codec, BLOCK_ROWS
         self.schema = found.codec.schema.output
         self.blocks = wanted.blocks if wanted else shards.blocks
         network, sampler = found.network(), found.samplers[found.sampler]
-        self.decoder: Decoder | Conditional
+        self.decoder: Decoder | Conditional | Oversampled
         if wanted:
             laws = laws or explore(network, sampler, temperature, wanted)
             self.decoder = Conditional(network, sampler, seed, temperature, wanted, laws)
         else:
             self.decoder = Decoder(network, sampler, seed, temperature)
+            if oversample > 1:
+                self.decoder = Oversampled(self.decoder, _ratio(found, oversample), seed, oversample)
         self.decoder.block(0)  # traces the graph
+
+    @classmethod
+    def of(cls, found: artifact.Artifact, settings: Generate, wanted: selection.Selection | None, laws: list[selection.Law] | None = None) -> "Rows":
+        """The rows that `[generate]` asks for."""
+        return cls(found, settings.seed, settings.temperature, wanted, laws, settings.oversample)
 
     def table(self, first: int, last: int) -> pa.Table:
         """Rows [first, last), the same whichever rows are asked for with them."""

@@ -42,9 +42,10 @@ def generation(path: str) -> dict:
 
 
 def chosen(path: str) -> str:
-    """How the rows of a folder were chosen among those of the model, if they were: by conditions, by strata, at a temperature."""
+    """How the rows of a folder were chosen among those of the model, if they were: by conditions, by strata, at a temperature, out of several."""
     made = generation(path)
-    ways = [f"{key} = {made[key]!r}" for key, usual in (("where", ""), ("per", ""), ("temperature", 1.0)) if made.get(key, usual) != usual]
+    usual = {"where": "", "per": "", "temperature": 1.0, "oversample": 1}
+    ways = [f"{key} = {made[key]!r}" for key, value in usual.items() if made.get(key, value) != value]
     return ", ".join(ways)
 
 

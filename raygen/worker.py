@@ -114,9 +114,16 @@ def _line(figures: dict, config: Config, left: float) -> str:
 
 def _finish(loop, rounds: Rounds, encoded: data.Encoded, history: list[dict], settings: dict, judge: objective.Judge | None) -> None:
     """Fit and choose the sampler, and write the model folder."""
+    from raygen.oversampling import fit_ratio
+
     config = rounds.config
     began = time.perf_counter()
     samplers, report, tables = fit_samplers(loop, encoded.codec, config, rounds.say)
+    ratio, fitted = None, {}
+    if config.latent.density_ratio:
+        sampler, rows = samplers[report["chosen"]], _stored(loop, config)
+        ratio, figures = fit_ratio(loop.model, encoded.codec, sampler, rows, loop.held, config.run.seed, rounds.say)
+        fitted = {"density_ratio": figures}
     kept = min(history, key=lambda h: h["held_out_loss"]) if config.train.patience else history[-1]
     metrics = {
         "rows": encoded.num_rows,
@@ -132,11 +139,11 @@ def _finish(loop, rounds: Rounds, encoded: data.Encoded, history: list[dict], se
         "sampler_seconds": time.perf_counter() - began,
         "samplers": {name: {k: v for k, v in s.items() if k != "picture"} for name, s in report["samplers"].items()},
         "history": history,
-    }
+    } | fitted
     if judge:
         metrics |= judge.of_model(kept, samplers, report, tables)
     asked = Config.from_dict(settings["asked"])
-    artifact.save(settings["model"], asked, encoded.codec, loop.model, samplers, storage.plain(metrics), storage.plain(report))
+    artifact.save(settings["model"], asked, encoded.codec, loop.model, samplers, storage.plain(metrics), storage.plain(report), ratio)
 
 
 def fit_samplers(loop, codec, config: Config, say) -> tuple[dict, dict, Any]:
@@ -145,7 +152,7 @@ def fit_samplers(loop, codec, config: Config, say) -> tuple[dict, dict, Any]:
     from raygen import latent_report
 
     wanted, seed = config.latent.sampler, config.run.seed
-    stored = loop.codes[: config.latent.max_rows].numpy(), loop.offsets[: config.latent.max_rows].numpy()
+    stored = _stored(loop, config)
     rows, held = latent.Posteriors(*loop.posterior(*stored)), latent.Posteriors(*loop.posterior(*loop.held))
     check, scored = latent.halves(held)
     names = _fitted_names(config)
@@ -173,6 +180,11 @@ def fit_samplers(loop, codec, config: Config, say) -> tuple[dict, dict, Any]:
             report["samplers"][name] |= tables.of_sampler(sampler)
         report |= {"tables": tables.references(), "rows_compared": tables.rows}
     return samplers, report, tables
+
+
+def _stored(loop, config: Config) -> tuple[np.ndarray, np.ndarray]:
+    """Stored codes and offsets of the training rows that samplers are fitted to."""
+    return loop.codes[: config.latent.max_rows].numpy(), loop.offsets[: config.latent.max_rows].numpy()
 
 
 def _fitted_names(config: Config) -> list[str]:

@@ -33,6 +33,7 @@ TINY = {
     "latent.mixture_components": 4,
     "latent.flow_steps": 0,
     "latent.report": False,
+    "latent.density_ratio": False,
 }
 
 
