@@ -26,12 +26,12 @@ LEVELS = [
     ["gaussians", "model", "mixture", "flow_network", "flow", "latent", "decoding", "conditional", "loop", "latent_report", "artifact"],
     ["sampling", "objective"],
     ["convention", "examination", "resynthesis"],
-    ["cluster", "data", "worker", "training", "generation", "verification", "real_rows", "synthetic_rows", "evaluation"],
+    ["cluster", "data", "gauges", "worker", "training", "generation", "verification", "real_rows", "synthetic_rows", "evaluation"],
     ["space", "search_record", "trial", "searching", "starter", "tuning"],
     ["planning", "inspection", "demo", "diagnosis", "cli"],
 ]
 ORDER = list(itertools.chain(*LEVELS))
-ON_RAY = {"cluster", "data", "worker", "training", "trial", "searching", "tuning", "generation", "verification", "evaluation", "planning"}
+ON_RAY = {"cluster", "data", "gauges", "worker", "training", "trial", "searching", "tuning", "generation", "verification", "evaluation", "planning"}
 WITHOUT_TENSORFLOW = {
     "errors",
     "uris",
