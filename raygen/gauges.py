@@ -26,17 +26,21 @@ class Gauges:
         self.workers = Gauge("raygen_train_workers", "workers of the run", **tags)
         for one in (self.trained, self.rate, self.wait, self.nats, self.step, self.workers):
             one.set_default_tags({"run": run, "worker": str(rank)})
-        if rank == 0:
-            self.workers.set(world_size)
+        self.values: list = [(self.workers, world_size)] if rank == 0 else []
 
     def rows(self, count: int) -> None:
-        """So many more rows of this worker are trained on."""
+        """So many more rows of this worker are trained on.
+
+        What is known is set again each time, often: Ray drops a gauge that nobody has set for a while.
+        """
         self.trained.inc(count)
+        for gauge, value in self.values:
+            gauge.set(value)
 
     def round(self, figures: dict) -> None:
         """The figures of a round, as `worker` keeps them in its history."""
-        self.rate.set(figures["rows_per_second"] / self.world)
-        self.wait.set(figures["wait_share"])
+        self.values = [(self.rate, figures["rows_per_second"] / self.world), (self.wait, figures["wait_share"])]
         if self.rank == 0:
-            self.nats.set(figures["held_out_nats"])
-            self.step.set(figures["step"])
+            self.values += [(self.workers, self.world), (self.nats, figures["held_out_nats"]), (self.step, figures["step"])]
+        for gauge, value in self.values:
+            gauge.set(value)
