@@ -7,6 +7,7 @@ import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from statistics import harmonic_mean
 
 from raygen import __version__, uris
 from raygen.config import Config, parse_override
@@ -211,10 +212,14 @@ def _train(args) -> dict:
     from raygen import training
 
     done = training.train(Config.load(args.config, args.set), _say)
+    _say(f"Next: raygen generate {args.config}, or raygen inspect {done.model}")
     m = done.metrics
     state = "was trained before, with the same settings" if done.finished_before else f"trained in {m['training_seconds']:.0f} s"
-    _say(f"Model {done.model} ({done.fingerprint}) {state}: held-out {m['held_out_nats']:.3f} nats/row.")
-    _say(f"Next: raygen generate {args.config}, or raygen inspect {done.model}")
+    rate = harmonic_mean(h["rows_per_second"] for h in m["history"])
+    _say(
+        f"Model {done.model} ({done.fingerprint}) {state}: {m['steps']:,} steps on {m['rows']:,} rows, {rate:,.0f} rows/s; "
+        f"held-out {m['held_out_nats']:.3f} nats/row; z from {done.sampler}."
+    )
     return asdict(done)
 
 
@@ -294,11 +299,9 @@ def _inspect(args) -> dict:
 
 
 def _doctor(args) -> dict:
-    import logging
+    from raygen import cluster, diagnosis
 
-    from raygen import diagnosis
-
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of graphs traced often, which samplers are: once each
+    cluster.import_tensorflow()
     options = ("generate", "out", "page", "seed", "convention", "sampler", "mean_only", "flow_steps")
     return diagnosis.doctor(args.encoder, args.decoder, args.data, say=_say, **{name: getattr(args, name) for name in options})
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +13,13 @@ from raygen.errors import ClusterError
 ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 DRIVER_ENVIRONMENT = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # a report waits for the next poll
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "900",  # an autoscaler's nodes install CUDA first
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # hides a harmless line for each actor pool (ray#53727)
 }
 CONNECT_SECONDS = 10
+AUTOSCALER_SECONDS = 60  # it looks every 5
 OBJECT_STORE_BYTES = 300 * 2**20  # of a Ray on this machine: only small tables pass through it
 
 
@@ -27,7 +30,6 @@ class Resources:
     cpus: int
     gpus: float
     nodes: list[tuple[float, float]]
-    autoscaling: bool
 
     @property
     def largest_node_cpus(self) -> int:
@@ -164,12 +166,10 @@ def _interruptible():
 def resources() -> Resources:
     """What the connected cluster has now."""
     import ray
-    from ray._private.state import state  # what Ray Train itself asks before it waits for nodes
 
     alive = [n["Resources"] for n in ray.nodes() if n["Alive"]]
     nodes = [(n.get("CPU", 0), n.get("GPU", 0)) for n in alive]
-    autoscaling = state.get_max_resources_from_cluster_config() is not None
-    return Resources(int(sum(c for c, _ in nodes)), sum(g for _, g in nodes), nodes, autoscaling)
+    return Resources(int(sum(c for c, _ in nodes)), sum(g for _, g in nodes), nodes)
 
 
 def free_cpus() -> float:
@@ -182,20 +182,57 @@ def free_cpus() -> float:
 def require(setting: str, count: int, cpus: float, gpus: float, available: Resources) -> None:
     """Refuse what can never start: `count` processes of `cpus` and `gpus` each, each on one node.
 
-    On an autoscaling cluster nodes may still come, so nothing is refused.
+    Where an autoscaler adds nodes, it is asked whether it would add enough.
 
     Raises:
         ClusterError: If the cluster is too small.
     """
-    if available.autoscaling:
-        return
     fits = sum(min(c // cpus if cpus else count, g // gpus if gpus else count) for c, g in available.nodes)
-    if fits >= count:
+    if fits >= count or grows({"CPU": cpus, "GPU": gpus}, count):
         return
     needs = f"{count * cpus:g} CPUs" + (f" and {count * gpus:g} GPUs" if gpus else "")
     has = f"{available.cpus} CPUs and {available.gpus:g} GPUs on {len(available.nodes)} node{'s' * (len(available.nodes) != 1)}"
     message = f"{setting} = {count} with {cpus:g} CPUs and {gpus:g} GPUs each needs {needs}; the cluster has {has}."
     raise ClusterError(message, f"set {setting} = {int(fits)}, or add nodes in cluster.yaml." if fits else "lower what each needs, or add nodes.")
+
+
+def grows(each: dict[str, float], count: int) -> bool:
+    """Whether the cluster's autoscaler would add the nodes that `count` bundles need: it is asked for them, and tells which it cannot have.
+
+    Ray's own answer from the config of the nodes (`get_max_resources_from_cluster_config`) is None on every cluster that `ray up` or
+    KubeRay starts: in 2.60 nothing reports that config.
+    """
+    import ray
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]
+    from ray.autoscaler.v2.utils import is_autoscaler_v2
+    from ray.core.generated.autoscaler_pb2 import GetClusterStatusReply  # type: ignore[attr-defined]
+
+    gcs = GcsClient(address=ray.get_runtime_context().gcs_address)
+    if not is_autoscaler_v2(fetch_from_server=True, gcs_client=gcs):
+        return False
+
+    def status():
+        reply = GetClusterStatusReply()
+        reply.ParseFromString(gcs.get_cluster_status(timeout_s=CONNECT_SECONDS))
+        return reply
+
+    group = ray.util.placement_group([{name: value for name, value in each.items() if value}] * count)
+    try:
+        asked, end = status().cluster_resource_state.cluster_resource_state_version, time.monotonic() + AUTOSCALER_SECONDS
+        while time.monotonic() < end:
+            told = status().autoscaling_state
+            if told.last_seen_cluster_resource_state_version >= asked:
+                return not any(group.id.hex() in one.details for one in told.infeasible_gang_resource_requests)
+            time.sleep(0.5)
+        raise ClusterError(f"the cluster's autoscaler has not answered in {AUTOSCALER_SECONDS} s.", "look at it with: ray status")
+    finally:
+        ray.util.remove_placement_group(group)
+
+
+def none_yet(setting: str, meaning: str, example: int) -> ClusterError:
+    """The error of a setting left at 0 on a cluster whose nodes come only when they are asked for."""
+    message = f"{setting} = 0 means {meaning}, and none of its nodes is there yet."
+    return ClusterError(message, f"tell how many, as in {setting} = {example}: the autoscaler adds nodes for them.")
 
 
 class Board:
@@ -277,3 +314,16 @@ def silent_stderr():
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nothing)
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow into this process without its noise.
+
+    It warns of functions that are traced often, which the graphs of samplers are not: they are many, and each is traced once.
+    """
+    import logging
+
+    prepare_environment()
+    with silent_stderr():
+        import tensorflow  # noqa: F401
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)

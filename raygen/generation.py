@@ -117,7 +117,9 @@ def num_actors(settings, plan: Plan, available: cluster.Resources) -> int:
         return min(settings.num_actors, plan.num_shards)
     cluster.require("generate.num_actors", 1, cpus, gpus, available)
     fits = sum(min(c // cpus, g // gpus if gpus else c) for c, g in available.nodes)
-    return int(max(1, min(fits, plan.num_shards)))
+    if fits < 1:
+        raise cluster.none_yet("generate.num_actors", "as many as the cluster holds", 40)
+    return int(min(fits, plan.num_shards))
 
 
 def _run(asked: Job, laws: list, actors: int, say) -> tuple[Totals, int]:

@@ -1,6 +1,7 @@
 """The training loop of one worker, in graph: K steps in each call, gradients summed over all workers."""
 
 import time
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -56,17 +57,26 @@ class Loop:
         self.step = 0
         self.best = [w.copy() for w in model.get_weights()]
 
-    def run(self, count: int) -> dict[str, float]:
-        """Take `count` steps; mean reconstruction and KL over them and over all workers, in nats per row, and rows/s."""
-        began, total, done = time.perf_counter(), np.zeros(2), 0
+    def run(self, count: int, told: Callable[[int], None] = lambda rows: None) -> dict[str, float]:
+        """Take `count` steps; mean reconstruction and KL over them and over all workers, in nats per row, rows/s of all workers, and the share of
+        its time in which this one waited for rows.
+
+        Args:
+            count: Of steps.
+            told: Called with the rows of this worker that were trained on since it was called last.
+        """
+        began, waited, total, done = time.perf_counter(), 0.0, np.zeros(2), 0
+        rows = self.config.train.batch_size
         while done < count:
-            k = min(STEPS_PER_CALL, count - done)
+            k, since = min(STEPS_PER_CALL, count - done), time.perf_counter()
             index = tf.constant(self.batches.take(self.step, k))
+            waited += time.perf_counter() - since
             total += self._chunk(index, tf.constant(self.step, tf.int64)).numpy()
             self.step, done = self.step + k, done + k
+            told(k * rows // self.world)
         reconstruction, kl = (total / count).tolist()
-        rate = count * self.config.train.batch_size / (time.perf_counter() - began)
-        return {"reconstruction": reconstruction, "kl": kl, "rows_per_second": rate}
+        seconds = time.perf_counter() - began
+        return {"reconstruction": reconstruction, "kl": kl, "rows_per_second": count * rows / seconds, "wait_share": waited / seconds}
 
     def score(self) -> dict[str, float]:
         """Means over all held-out rows of all workers, in nats per row: reconstruction, KL, their sum (the negative ELBO) with its standard

@@ -21,11 +21,12 @@ AFTERWARDS = ("search", "generate", "evaluate")  # sections that the model does 
 
 @dataclass(frozen=True)
 class Training:
-    """What `train` made: the model folder, its fingerprint and figures, and whether it was there already."""
+    """What `train` made: the model folder, its fingerprint and figures, the sampler that it draws z from, and whether it was there already."""
 
     model: str
     fingerprint: str
     metrics: dict
+    sampler: str
     finished_before: bool = False
 
 
@@ -60,12 +61,13 @@ def train(config: Config, say=print) -> Training:
         say(f"Training on {table}: {config.train.steps:,} steps of {config.train.batch_size} rows by {workers}, {cpus} CPU(s) each.")
         settings = {"asked": asked.to_dict(), "config": config.to_dict(), "encoded": encoded.folder, "model": model, "cpus": cpus}
         if config.train.num_workers == 0:
+            cluster.import_tensorflow()
             local = worker.Rounds(config, say, worker.LocalCheckpoints(storage.join(config.run.folder, "checkpoints", run_name(config))))
             worker.work(settings, local)
         else:
             fit(config, settings, cpus, say)
     index = artifact.read_index(model)
-    return Training(model, index["fingerprint"], index["metrics"])
+    return Training(model, index["fingerprint"], index["metrics"], index["sampler"])
 
 
 def settled(config: Config) -> Config:
@@ -91,6 +93,8 @@ def check_workers(config: Config, available: cluster.Resources) -> int:
     """Refuse workers that the cluster cannot hold; CPUs of each worker otherwise."""
     t = config.train
     workers = max(1, t.num_workers)
+    if t.num_workers and not t.cpus_per_worker and not available.cpus:
+        raise cluster.none_yet("train.cpus_per_worker", "an equal share of the cluster's CPUs", 8)
     share = available.cpus // workers if len(available.nodes) < 2 else min(available.cpus // workers, available.largest_node_cpus)
     cpus = t.cpus_per_worker or max(1, share)
     if t.num_workers:
@@ -155,7 +159,7 @@ def _finished(config: Config, model: str) -> Training | None:
     index = artifact.read_index(model)
     before = Config.from_dict(index["config"])
     if run_name(before) == run_name(config):
-        return Training(model, index["fingerprint"], index["metrics"], finished_before=True)
+        return Training(model, index["fingerprint"], index["metrics"], index["sampler"], finished_before=True)
     old, new = before.to_dict(), config.to_dict()
     changed = [f"{s}.{k} {old[s][k]!r} -> {new[s][k]!r}" for s in new for k in new[s] if s not in AFTERWARDS and old[s].get(k) != new[s][k]]
     message = f"'{config.run.folder}' holds a model trained with other settings ({'; '.join(changed)[:300]})."

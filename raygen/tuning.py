@@ -113,11 +113,13 @@ def room(config: Config, available: cluster.Resources) -> tuple[int, int]:
     gpus = gpus_of_worker(config)
     cluster.require("train.num_workers", workers, cpus, gpus, available)
     fits = sum(int(min(c // cpus, g / gpus if gpus else c)) for c, g in available.nodes) // workers
-    if s.concurrent_trials > fits and not available.autoscaling:
+    if not fits and not s.concurrent_trials:
+        raise cluster.none_yet("search.concurrent_trials", "as many as the cluster holds", 8)
+    if s.concurrent_trials > fits and not cluster.grows({"CPU": cpus, "GPU": gpus}, s.concurrent_trials * workers):
         needs = f"{workers} worker(s) of {cpus} CPU(s) and {gpus:g} GPU(s)"
         message = f"search.concurrent_trials = {s.concurrent_trials}: the cluster holds {fits} trial(s) of {needs} at a time."
         raise ClusterError(message, f"set search.concurrent_trials = {fits}, or 0 for as many as fit.")
-    return cpus, min(s.concurrent_trials or (s.trials if available.autoscaling else fits), s.trials)
+    return cpus, min(s.concurrent_trials or fits, s.trials)
 
 
 def gpus_of_worker(config: Config) -> float:

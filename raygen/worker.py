@@ -10,11 +10,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from raygen import artifact, data, latent, objective, storage
+from raygen import artifact, data, latent, objective, storage, uris
 from raygen.config import Config
 from raygen.errors import TrainingError
+from raygen.gauges import Gauges
 
 ROUNDS = 20  # evaluations in a run
+HISTORY = "history.jsonl"  # beside the model: one line of figures for each
 
 
 class Checkpoints(Protocol):
@@ -54,12 +56,14 @@ def work(settings: dict, rounds: Rounds) -> None:
     codes, offsets = rows
     loop = Loop(model, config, codes, offsets, held, first_held, dealt, rounds.rank, rounds.world_size, rounds.strategy)
     judge = objective.Judge(settings["objective"], loop, encoded.codec) if settings.get("objective") else None
-    history = _run(loop, rounds, judge if rounds.rank == 0 else None)
+    folder = storage.parent(settings["model"])
+    shown = Gauges(uris.name(folder), rounds.rank, rounds.world_size)
+    history = _run(loop, rounds, judge if rounds.rank == 0 else None, shown, storage.join(folder, HISTORY))
     if rounds.rank == 0:
         _finish(loop, rounds, encoded, history, settings, judge)
 
 
-def _run(loop, rounds: Rounds, judge: objective.Judge | None) -> list[dict]:
+def _run(loop, rounds: Rounds, judge: objective.Judge | None, shown: Gauges, written: str) -> list[dict]:
     """Rounds of steps, each with a score and a checkpoint, until the steps or the patience are spent.
 
     With a patience the best weights are kept, else the last: the held-out bound judges the encoder too, and rows drawn from the decoder
@@ -76,7 +80,7 @@ def _run(loop, rounds: Rounds, judge: objective.Judge | None) -> list[dict]:
     seconds = history[-1]["seconds"] if history else 0.0
     while loop.step < config.train.steps and not _patience_spent(history, config):
         began = time.perf_counter()
-        figures = loop.run(min(each, config.train.steps - loop.step)) | loop.score()
+        figures = loop.run(min(each, config.train.steps - loop.step), shown.rows) | loop.score()
         seconds += time.perf_counter() - began
         figures |= {"round": len(history) + 1, "step": loop.step, "epoch": loop.step / loop.batches.steps_per_epoch, "seconds": seconds}
         if not math.isfinite(figures["held_out_loss"]):
@@ -84,10 +88,13 @@ def _run(loop, rounds: Rounds, judge: objective.Judge | None) -> list[dict]:
         if judge:
             figures |= judge.of_round(figures)
         history.append(figures)
+        shown.round(figures)
         if figures["held_out_loss"] < best:
             best = figures["held_out_loss"]
             loop.keep_best()
         rounds.say(_line(figures, config, seconds / loop.step * (config.train.steps - loop.step)))
+        if rounds.rank == 0:
+            storage.write(written, "".join(json.dumps(one) + "\n" for one in storage.plain(history)).encode())  # whole: a resumed run repeats none
         rounds.checkpoints.save(loop.state() | {"history": np.array(json.dumps(history))}, figures)
     if config.train.patience:
         loop.restore_best()

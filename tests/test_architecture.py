@@ -27,12 +27,13 @@ LEVELS = [
     ["decoding", "conditional", "oversampling", "loop", "latent_report", "artifact"],
     ["sampling", "objective"],
     ["convention", "examination", "resynthesis"],
-    ["cluster", "data", "worker", "training", "job", "generation", "verification", "real_rows", "synthetic_rows", "evaluation"],
+    ["cluster", "data", "gauges", "worker", "training", "job", "generation", "verification", "real_rows", "synthetic_rows", "evaluation"],
     ["space", "search_record", "trial", "searching", "starter", "tuning"],
     ["planning", "inspection", "demo", "diagnosis", "cli"],
 ]
 ORDER = list(itertools.chain(*LEVELS))
-ON_RAY = {"cluster", "data", "worker", "training", "trial", "searching", "tuning", "job", "generation", "verification", "evaluation", "planning"}
+ON_RAY = {"cluster", "data", "gauges", "worker", "training", "trial", "searching", "tuning"}
+ON_RAY |= {"job", "generation", "verification", "evaluation", "planning"}
 WITHOUT_TENSORFLOW = {
     "errors",
     "uris",

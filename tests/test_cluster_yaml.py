@@ -1,12 +1,13 @@
 """cluster.yaml, checked offline with the functions that `ray up` itself applies to it."""
 
+import json
+import re
 import shlex
 import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
-from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,14 +35,10 @@ def strings(value):
     return [value] if isinstance(value, str) else []
 
 
-def ray_requirements(texts):
-    return [Requirement(text) for text in texts if text.startswith("ray[")]
-
-
 def test_no_command_installs_a_nightly_ray(launched):
     commands = strings({key: value for key, value in launched.items() if key.endswith("_commands")})
     commands += strings(launched["available_node_types"])
-    assert any("ray[" in text for text in commands)
+    assert any("raygen-src" in text for text in commands), "raygen brings the Ray that pyproject.toml asks for"
     assert [text for text in commands if "3.0.0.dev0" in text or "ray-wheels" in text] == []
 
 
@@ -49,6 +46,14 @@ def test_the_head_takes_no_work(launched):
     head = launched["available_node_types"][launched["head_node_type"]]
     assert head["resources"] == {"CPU": 0}
     assert head["max_workers"] == 0
+
+
+def test_ray_up_tells_the_head_that_it_has_no_cpu(launched, monkeypatch):
+    """The launcher passes the node type's resources in this variable to `ray start`; an empty one would leave the machine's own CPUs."""
+    from ray._private.resource_and_label_spec import ResourceAndLabelSpec
+
+    monkeypatch.setenv("RAY_OVERRIDE_RESOURCES", json.dumps(launched["available_node_types"]["head"]["resources"]))
+    assert ResourceAndLabelSpec(num_gpus=0, memory=1, object_store_memory=1).resolve(is_head=True, node_ip_address="127.0.0.1").num_cpus == 0
 
 
 def test_workers_start_at_none_and_fit_the_limit(launched):
@@ -64,15 +69,21 @@ def test_training_nodes_are_spot_and_stopped_nodes_are_not_kept(launched):
     assert launched["provider"]["cache_stopped_nodes"] is False
 
 
-def test_every_node_installs_the_ray_that_pyproject_asks_for(launched):
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    (wanted,) = ray_requirements(project["dependencies"])
+def test_every_node_installs_the_same_packages(launched):
+    """uv of one version, and packages as they were on one day: so they are on nodes that join later."""
     for role in ("head_setup_commands", "worker_setup_commands"):
-        (pinned,) = ray_requirements(word for command in launched[role] for word in shlex.split(command))
-        (version,) = pinned.specifier
-        assert version.operator == "==", "nodes that join on different days must run the same Ray"
-        assert version.version in wanted.specifier
-        assert pinned.extras == wanted.extras
+        fetched, _, _, installed = (command for command in launched[role] if "uv" in command or "bashrc" in command)
+        assert re.search(r"/uv/\d+\.\d+\.\d+/install\.sh", fetched)
+        words = shlex.split(installed)
+        assert "--exclude-newer" in words and re.fullmatch(r"\d{4}-\d\d-\d\d", words[words.index("--exclude-newer") + 1])
+        assert {"$HOME/raygen-src$gpu", "boto3"} < set(words)
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert extras["gpu"] and 'gpu="[gpu]"' in installed
+
+
+def test_every_node_may_use_the_bucket_and_start_others(launched):
+    profiles = {name: kind["node_config"]["IamInstanceProfile"] for name, kind in launched["available_node_types"].items()}
+    assert all(profile == {"Name": "raygen"} for profile in profiles.values())
 
 
 def test_every_mounted_path_is_in_the_checkout(written):

@@ -3,8 +3,9 @@
 import pytest
 
 from raygen import training
+from raygen.cluster import Resources
 from raygen.config import Config
-from raygen.errors import ConfigError
+from raygen.errors import ClusterError, ConfigError
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,20 @@ def test_what_the_table_cannot_fill_is_refused(settings, message):
 def test_a_sampler_that_the_model_could_not_have_is_refused_before_training(settings, message):
     with pytest.raises(ConfigError, match=message):
         training.check_sampler(Config().override(settings))
+
+
+@pytest.mark.parametrize(("settings", "cpus"), [({"train.num_workers": 0}, 1), ({"train.num_workers": 1}, None), ({"train.num_workers": 4}, None)])
+def test_a_share_of_no_cpus_is_refused_where_a_worker_would_have_it(settings, cpus):
+    """A head without CPUs, whose autoscaler has not been asked for a node yet."""
+    config, nothing = Config().override(settings), Resources(0, 0, [(0, 0)])
+    if cpus:
+        assert training.check_workers(config, nothing) == cpus
+    else:
+        with pytest.raises(ClusterError, match=r"cpus_per_worker = 0 means an equal share of the cluster's CPUs") as caught:
+            training.check_workers(config, nothing)
+        assert "train.cpus_per_worker = 8" in caught.value.hint
+
+
+def test_cpus_that_are_there_are_shared():
+    config = Config().override({"train.num_workers": 3})
+    assert training.check_workers(config, Resources(8, 0, [(4, 0), (4, 0)])) == 2

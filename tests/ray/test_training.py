@@ -1,6 +1,10 @@
 """Training on a real local Ray: the same model whatever happens on the way, and refusals before any worker starts."""
 
+import json
+import re
 import signal
+import time
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +26,11 @@ def train(trained, tiny, folder, workers, say=silent):
     return raygen.train(tiny(trained.fresh_run(folder), {"train.num_workers": workers}), say)
 
 
+def written(folder) -> list[dict]:
+    """The lines of a run folder's history."""
+    return [json.loads(line) for line in (Path(folder) / "history.jsonl").read_text().splitlines()]
+
+
 @pytest.fixture(scope="module")
 def two_workers(trained, tiny, tmp_path_factory):
     """A run of two workers that nothing disturbed."""
@@ -31,6 +40,7 @@ def two_workers(trained, tiny, tmp_path_factory):
 def test_progress_tells_step_epoch_held_out_nats_speed_and_time_left(trained):
     steps = [line for line in trained.lines if line.startswith("step")]
     assert len(steps) == 20
+    assert written(trained.config.run.folder) == trained.training.metrics["history"]
     assert all(word in steps[-1] for word in ("60/60", "epoch", "held-out", "nats/row", "rows/s", "s left"))
 
 
@@ -60,6 +70,7 @@ def test_a_killed_worker_of_two_changes_nothing(two_workers, trained, tiny, tmp_
     assert any(line.startswith("Resuming at step") for line in lines)
     assert done.fingerprint == two_workers.fingerprint
     assert [h["step"] for h in done.metrics["history"]] == [h["step"] for h in two_workers.metrics["history"]]
+    assert written(tmp_path) == done.metrics["history"], "no round twice"
 
 
 def test_a_run_that_lost_its_driver_twice_goes_on_where_it_was(trained, tiny, tmp_path, toml, raygen_command):
@@ -86,13 +97,45 @@ def test_a_run_that_lost_its_driver_twice_goes_on_where_it_was(trained, tiny, tm
     assert f"({trained.training.fingerprint})" in finished.output
 
 
+def shown(run: str) -> dict[tuple[str, str], float]:
+    """What the port for Prometheus tells of a run: values by metric and worker."""
+    import ray
+
+    (node,) = ray.nodes()
+    text = urllib.request.urlopen(f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics", timeout=10).read().decode()
+    found = re.findall(r"^ray_raygen_(\w+){(.*)} (\S+)$", text, re.MULTILINE)
+    labelled = [(name, dict(re.findall(r'(\w+)="([^"]*)"', labels)), float(value)) for name, labels, value in found]
+    return {(name, labels["worker"]): value for name, labels, value in labelled if labels.get("run") == run}
+
+
+def test_ray_shows_rows_nats_waiting_and_workers(trained, tiny, tmp_path):
+    """The metrics reach the port that Prometheus reads, which Ray fills every ten seconds, while the run goes on."""
+    folder, values = tmp_path / f"run-{time.time_ns()}", {}
+
+    def say(line):
+        end = time.monotonic() + 60
+        while line.startswith("step     60/60") and values.get(("train_step", "0")) != 60 and time.monotonic() < end:
+            time.sleep(0.5)
+            values.update(shown(folder.name))
+
+    last = train(trained, tiny, folder, 0, say).metrics["history"][-1]
+    assert set(values) == {(f"train_{n}", "0") for n in ("rows_total", "rows_per_second", "wait_share", "step", "workers")} | {("held_out_nats", "0")}
+    assert values["train_rows_total", "0"] == 60 * 64
+    assert values["train_workers", "0"] == 1
+    assert values["held_out_nats", "0"] == pytest.approx(last["held_out_nats"])
+    assert values["train_rows_per_second", "0"] == pytest.approx(last["rows_per_second"])
+    assert values["train_wait_share", "0"] == pytest.approx(last["wait_share"])
+    assert 0 < last["wait_share"] < 1
+
+
 def test_a_finished_run_says_so_and_does_nothing(trained, toml, run_cli):
     index = Path(trained.model) / "raygen.json"
     before = index.stat()
     status, out, _ = run_cli("train", toml(trained.config))
     assert status == 0
     assert "was trained before, with the same settings" in out
-    assert "step" not in out.replace(trained.model, "")
+    assert not any(line.startswith("step") for line in out.splitlines())
+    assert out.splitlines()[-1].startswith(f"Model {trained.model}") and "60 steps on 2,000 rows" in out.splitlines()[-1]
     assert index.stat() == before
 
 
