@@ -6,8 +6,8 @@ The stages run as an actor of one CPU runs them, on one thread: row groups of as
 the decoder's own matrix products (`Decoder.flops_per_row`) at the rate that the same matrices reach here by themselves on that thread.
 Stages and floor take turns, and of each the median counts, so that a machine whose speed changes does not favour one of them.
 
-With --actors, `raygen generate` is run with so many actors of one CPU: rows per second between the first and the last shard, and the seconds
-until the first shard is there, from the command on.
+With --actors, a generation is run with so many actors of one CPU: rows per second between the first and the last shard, and the seconds until
+the first shard is there, from the start of the process on. MODEL must be a folder named `model`.
 """
 
 import argparse
@@ -82,17 +82,22 @@ def stages(model: str, seed: int) -> dict:
     }
 
 
+GENERATE = """
+import sys
+from raygen import Config, artifact, generate
+model, rows, count, per, out = sys.argv[1:]
+config = Config.from_dict(artifact.read_index(model)["config"])
+asked = {"run.folder": model.rsplit("/", 1)[0], "generate.num_actors": int(count), "generate.cpus_per_actor": 1, "generate.rows_per_shard": int(per)}
+generate(config.override(asked), int(rows), out=out)
+"""
+
+
 def actors(model: str, rows: int, count: int) -> dict:
-    """`raygen generate` in a process of its own: its steady rate, and when the first shard was there."""
+    """A generation in a process of its own: its steady rate, and when the first shard was there."""
     with tempfile.TemporaryDirectory() as folder:
-        per = max(1, rows // (16 * count))
-        out = Path(folder) / "out"
-        settings = {"num_actors": count, "cpus_per_actor": 1, "rows_per_shard": per}
-        command = [sys.executable, "-m", "raygen.cli", "generate", model, "--rows", str(rows), "--out", str(out)]
+        per, out = max(1, rows // (16 * count)), Path(folder) / "out"
         began = time.time()
-        for name, value in settings.items():
-            command += ["--set", f"generate.{name}={value}"]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([sys.executable, "-c", GENERATE, model, str(rows), str(count), str(per), str(out)], check=True, stdout=subprocess.DEVNULL)
         seconds = time.time() - began
         ends = sorted(path.stat().st_mtime for path in out.rglob("part-*.parquet"))
         steady = per * (len(ends) - count) / (ends[-1] - ends[count - 1])
