@@ -1,4 +1,4 @@
-"""Rows per second end to end and peak memory of `raygen generate` for some numbers of rows, one JSON line each.
+"""Rows per second end to end and peak memory of `raygen generate` for some numbers of rows, and what `raygen verify` says, one JSON line each.
 
     python tests/bench/memory.py MODEL [--rows 1e6 1e7] [--actors 2]
 
@@ -32,7 +32,12 @@ def main():
             config.write_text(
                 f'run.folder = "{folder}"\ngenerate.rows = {rows}\ngenerate.num_actors = {a.actors}\ngenerate.rows_per_shard = {SHARD_ROWS}\n'
             )
-            print(json.dumps({"rows": rows, "actors": a.actors, **watched([sys.executable, "-m", "raygen.cli", "generate", str(config)])}))
+            found = watched([sys.executable, "-m", "raygen.cli", "generate", str(config)])
+            verify = [sys.executable, "-m", "raygen.cli", "verify", f"{folder}/synthetic"]
+            began = time.perf_counter()
+            said = subprocess.run(verify, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout.splitlines()[-1]
+            verified = {"verify": said, "seconds_of_verify": round(time.perf_counter() - began, 1)}
+            print(json.dumps({"rows": rows, "actors": a.actors, **found, **verified}), flush=True)
 
 
 def watched(command: list[str]) -> dict:
