@@ -263,6 +263,7 @@ class _WriteShards:
             yield self.rows.table(start, stop)
             self.row_counter.inc(stop - start)
             self._tell(stop - start, stop - start)
+            pa.default_memory_pool().release_unused()  # else what Arrow keeps grows slowly
 
     def _tell(self, done: int, made: int) -> None:
         """Tell the board, twice a second at most."""
