@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,7 @@ import pyarrow.dataset as pads
 import pytest
 
 import raygen
-from raygen import artifact, manifest, sampling
+from raygen import artifact, job, manifest, sampling
 from raygen.errors import ConfigError, OutputError, SchemaError
 from raygen.job import Job
 
@@ -122,6 +123,19 @@ def test_what_a_shard_says_of_itself_does_not_change_with_the_rows_that_follow(t
     assert few.identity != many.identity and few.mark(2) == many.mark(2) != few.mark(1)
     assert few.mark(3) != many.mark(3), "a shard that grows has other bytes, though a file of a category may have as many rows"
     assert few.mark(2) != others.mark(2)
+
+
+def test_a_folder_of_shards_of_a_size_goes_on_with_the_rows_that_it_was_begun_with(trained, tmp_path):
+    """Another machine may measure another number."""
+    asked = Job.of(trained.model, trained.config.override({"generate.shard_mib": 0.06}).generate, str(tmp_path))
+    made, _ = job.prepared(asked, silent)
+    measured = made.plan.rows_per_shard
+    again = replace(made, settings=made.settings.model_copy(update={"rows_per_shard": 6144}), plan=replace(made.plan, rows_per_shard=6144))
+    manifest.claim(str(tmp_path), again.identity, again.told)
+    assert job.prepared(asked, silent)[0].plan.rows_per_shard == 6144 != measured
+    assert job.begun(str(tmp_path)).plan.rows_per_shard == 6144
+    larger = replace(asked, settings=asked.settings.model_copy(update={"shard_mib": 0.5}))
+    assert job.prepared(larger, silent)[0].plan.rows_per_shard > measured
 
 
 def test_a_shard_that_another_driver_has_made_longer_is_not_replaced(trained, tmp_path):
