@@ -118,12 +118,12 @@ def _with_rows(verb) -> None:
     verb.add_argument("--seed", type=int, help="in place of generate.seed")
     verb.add_argument("--out", help="folder in place of synthetic/ beside the model")
     verb.add_argument("--format", help="in place of generate.format: parquet, csv or jsonl")
-    verb.add_argument("--shard-mib", type=float, metavar="MIB", help="in place of generate.shard_mib: size of one file, about")
+    verb.add_argument("--shard-mib", type=float, metavar="MIB", help="in place of generate.shard_mib: size of one shard, about")
     verb.add_argument("--partition-by", nargs="+", action="extend", metavar="COLUMN", help="in place of generate.partition_by: Hive folders")
     verb.add_argument("--sampler", help="latent sampler in place of the model's choice: normal, diagonal, gaussian, learned, mixture, flow, naive")
     verb.add_argument("--temperature", type=float, metavar="T", help="in place of generate.temperature: below 1, likely values more often")
     verb.add_argument("--where", action="append", metavar="CONDITIONS", help="only rows such as \"income = '>50K' AND age BETWEEN 30 AND 40\"")
-    verb.add_argument("--oversample", type=int, metavar="K", help="keep one row of K drawn, those most like the table's law (generate.oversample)")
+    verb.add_argument("--oversample", type=int, metavar="K", help="keep one row of K drawn, chosen by their density ratio (generate.oversample)")
     verb.add_argument("--per", metavar="COLUMN=ROWS", help="exactly so many rows of each category of a column, in place of --rows")
 
 

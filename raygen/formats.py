@@ -66,7 +66,8 @@ class Format:
     def write(self, stream, schema: pa.Schema, tables: Iterable[pa.Table]) -> tuple[int, int, str]:
         """Write tables of a schema, one after the other, to an empty binary stream, which stays open; the rows, the bytes and their SHA-256.
 
-        Parquet keeps the schema's metadata. A missing value is an empty field in CSV and null in JSON, as is a number in it that is not finite.
+        Parquet keeps the schema's metadata. A missing value is an empty field in CSV and null in JSON, and so is what text has no word for: a number
+        that is not finite, a moment after the year 32,767.
         """
         sink, rows = storage.Hashing(stream), 0
         if not self.is_text:
@@ -132,7 +133,9 @@ class Format:
 
 
 def of_file(name: str) -> str | None:
-    """The format that a file's name tells, for people; None for another one."""
+    """The format that a file's name tells, for people; None for another one, and for those that readers of folders leave out."""
+    if name.rpartition("/")[2].startswith(("_", ".")):
+        return None
     endings = {f".{key}{ending}": known for key, known in NAMES.items() for ending in ENDINGS.values()}
     return next((known for ending, known in endings.items() if name.lower().endswith(ending)), None)
 
@@ -142,10 +145,32 @@ def whole_blocks(rows: int) -> int:
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """The table without views, which Arrow's CSV writer does not know."""
-    views = {f.name for f in table.schema if pa.types.is_string_view(arrow.value_type(f.type))}
-    columns = [arrow.plain(table[name]).cast(pa.string()) if name in views else table[name] for name in table.column_names]
-    return pa.table(columns, table.column_names)
+    """The table as Arrow's CSV writer is to have it."""
+    return pa.table([_csv(column) for column in table.columns], table.column_names)
+
+
+def _csv(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    kind = arrow.value_type(column.type)
+    if pa.types.is_string_view(kind):
+        return arrow.plain(column).cast(pa.string())  # the writer does not know views
+    return _told(arrow.plain(column)) if pa.types.is_floating(kind) or _is_moment(kind) else column
+
+
+def _is_moment(kind: pa.DataType) -> bool:
+    return pa.types.is_date(kind) or pa.types.is_timestamp(kind) or pa.types.is_time(kind)
+
+
+def _told(column: pa.Array) -> pa.Array:
+    """The column without the values that text has no word for."""
+    kind = column.type
+    if pa.types.is_floating(kind):
+        lost = pc.invert(pc.is_finite(column.cast(pa.float32()) if pa.types.is_float16(kind) else column))
+    elif _is_moment(kind):
+        local = column.cast(pa.timestamp(kind.unit)) if pa.types.is_timestamp(kind) else column  # with a zone, Arrow writes another year
+        lost = pc.starts_with(local.cast(pa.string()), "<value out of range")
+    else:
+        return column
+    return pc.if_else(lost, pa.scalar(None, kind), column)
 
 
 def json_lines(table: pa.Table) -> bytes:
@@ -159,11 +184,8 @@ def json_lines(table: pa.Table) -> bytes:
 
 def _json(column: pa.Array) -> pa.Array:
     """JSON text of each value; of what is no number, the distinct values are spelled one by one."""
-    kind = column.type
-    if pa.types.is_floating(kind):
-        column = column.cast(pa.float32()) if pa.types.is_float16(kind) else column
-        column = pc.if_else(pc.is_finite(column), column, pa.scalar(None, column.type))
-    text = column.cast(pa.string())
+    kind, column = column.type, _told(column)
+    text = (column.cast(pa.float32()) if pa.types.is_float16(kind) else column).cast(pa.string())
     number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_duration(kind)
     if not (number or pa.types.is_boolean(kind)):
         encoded = text.dictionary_encode()

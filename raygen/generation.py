@@ -105,6 +105,7 @@ def written(asked: Job, say) -> Generation:
     if (totals.rows, totals.shards) != (plan.rows, plan.num_shards):
         raise GenerationError(f"'{folder}' has {totals.rows:,} of {plan.rows:,} rows.", "run the same command again to make the rest.")
     manifest.claim(folder, identity, asked.told)  # no other generation has taken the folder meanwhile
+    manifest.check_whole(folder, plan)
     manifest.finish(folder, plan, identity, asked.told, totals)
     return Generation(folder, plan.rows, plan.num_shards, totals.bytes, plan.num_shards - made, time.perf_counter() - began)
 
@@ -201,6 +202,8 @@ class _WriteShards:
             sizes = manifest.sizes(self.folder, self.plan, shards, listed)
             lines = [line for shard in shards for line in self._shard(shard, sizes, manifest.of_shard(named, shard))]
             if lines != named:
+                if number == self.plan.num_parts - 1:
+                    manifest.check_rows(self.folder, self.plan)
                 manifest.write_part(self.folder, self.plan, number, lines)
             totals += Totals.of(lines)
         self._tell(0, 0)
@@ -237,10 +240,10 @@ class _WriteShards:
             return None
         if vouched:
             return vouched if all(line["bytes"] == sizes[line["file"]] for line in vouched) else None
-        rows = {file: self.format.marked_rows(storage.join(self.folder, file), self.job.mark(shard)) for file in files}
+        rows = {file: self.format.marked_rows(storage.inside(self.folder, file), self.job.mark(shard)) for file in files}
         if None in rows.values() or sum(filter(None, rows.values())) != last - first:
             return None
-        return [manifest.line(shard, file, rows[file] or 0, sizes[file], storage.sha256(storage.join(self.folder, file))) for file in files]
+        return [manifest.line(shard, file, rows[file] or 0, sizes[file], storage.sha256(storage.inside(self.folder, file))) for file in files]
 
     def _write(self, shard: int) -> list[dict]:
         """Make all files of a shard, one after the other; a shard of partitions is held in memory."""
@@ -251,8 +254,10 @@ class _WriteShards:
             schema = parts[0][0].schema
         lines = []
         for file, tables in zip(self.plan.files(shard), parts, strict=True):
-            with storage.whole(storage.join(self.folder, file)) as stream:
+            with storage.whole(storage.inside(self.folder, file)) as stream:
                 rows, size, digest = self.format.write(stream, schema.with_metadata({b"raygen": self.job.mark(shard)}), tables)
+                if shard == self.plan.num_shards - 1:
+                    manifest.check_rows(self.folder, self.plan)  # raised here, the file stays as it is
             lines.append(manifest.line(shard, file, rows, size, digest))
         return lines
 

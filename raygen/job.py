@@ -12,8 +12,10 @@ from raygen.errors import ConfigError, RaygenError
 from raygen.formats import Format
 from raygen.partitions import Partitions
 from raygen.sampling import Rows, check_oversample, drawing_from, num_rows
-from raygen.shards import Plan
+from raygen.shards import BLOCK_ROWS, Plan
 from raygen.training import settled
+
+PROBE_ROWS = 64 * BLOCK_ROWS  # at most, to find how many make a shard of a size
 
 
 @dataclass(frozen=True)
@@ -49,18 +51,20 @@ class Job:
         drawn = {"fingerprint": self.found.fingerprint, "sampler": self.found.sampler, "seed": s.seed, "temperature": s.temperature}
         chosen = {"where": conditions.spelled(s.where), "per": conditions.spelled_per(s.per), "oversample": s.oversample}
         cut = {"rows": plan.rows, "rows_per_shard": plan.rows_per_shard, "first_row": plan.first_row, "partition_by": s.partition_by}
-        written = {"format": self.format.name, "compression": self.format.compression, "row_group_rows": self.format.group_rows}
-        return {**drawn, **chosen, **cut, **written}
+        written = {"format": self.format.name, "compression": self.format.compression}
+        grouped = {} if self.format.is_text else {"row_group_rows": self.format.group_rows}
+        return {**drawn, **chosen, **cut, **written, **grouped}
 
     def mark(self, shard: int) -> bytes:
-        """What a file of a shard that has a place for it says of itself; a longer generation begins with the same shards."""
-        return json.dumps({key: value for key, value in self.identity.items() if key != "rows"} | {"shard": shard}).encode()
+        """What a file of a shard that has a place for it says of itself; a longer generation begins with the same full shards."""
+        own = {"shard": shard, "span": self.plan.span(shard)}
+        return json.dumps({key: value for key, value in self.identity.items() if key != "rows"} | own).encode()
 
     @property
     def told(self) -> dict:
         """What is written beside the identity, to make the same again."""
         columns = {field.name: str(field.type) for field in self.found.codec.schema.output}
-        return {"model": self.found.uri, "schema": columns, "partitions": list(self.plan.partitions)}
+        return {"model": self.found.uri, "schema": columns, "partitions": list(self.plan.partitions), "shard_mib": self.settings.shard_mib}
 
     @property
     def notes(self) -> list[str]:
@@ -103,37 +107,38 @@ def prepared(job: Job, say) -> tuple[Job, list]:
     Raises:
         ConfigError: If the model gives the conditions hardly any probability.
     """
-    if not job.wanted and not job.settings.shard_mib:
-        return job, []
-    import ray
-
     s = job.settings
-    place: dict[str, Any] = {"num_cpus": s.cpus_per_actor, "num_gpus": s.gpus_per_actor}
-    answer = ray.get(ray.remote(max_calls=1, **place)(_prepared).remote(job))
-    if isinstance(answer, RaygenError):
-        raise answer
-    laws, rows_per_shard = answer
+    laws, rows_per_shard = [], manifest.begun_with(job.folder, s.shard_mib) if s.shard_mib and job.folder else 0
+    measure = bool(s.shard_mib and not rows_per_shard)
+    if job.wanted or measure:
+        import ray
+
+        place: dict[str, Any] = {"num_cpus": s.cpus_per_actor, "num_gpus": s.gpus_per_actor}
+        answer = ray.get(ray.remote(max_calls=1, **place)(_prepared).remote(job, measure))
+        if isinstance(answer, RaygenError):
+            raise answer
+        laws, rows_per_shard = answer[0], answer[1] or rows_per_shard
     if job.wanted:
         for line in selection.lines(job.wanted, laws):
             say(line)
     if rows_per_shard:
         say(f"Shards of about {s.shard_mib:g} MiB hold {rows_per_shard:,} rows each.")
-        settings = s.model_copy(update={"rows_per_shard": rows_per_shard, "shard_mib": 0.0})
+        settings = s.model_copy(update={"rows_per_shard": rows_per_shard})
         job = replace(job, settings=settings, plan=replace(job.plan, rows_per_shard=rows_per_shard))
     return job, laws
 
 
-def _prepared(job: Job) -> tuple[list, int] | RaygenError:
+def _prepared(job: Job, measure: bool) -> tuple[list, int] | RaygenError:
     from raygen import conditional
 
     s, found = job.settings, job.found
     prepare_process(s.cpus_per_actor, s.gpus_per_actor)
     try:
         laws = conditional.explore(found.network(), found.samplers[found.sampler], s.temperature, job.wanted) if job.wanted else []
-        if not s.shard_mib:
+        if not measure:
             return laws, 0
-        rows = Rows.of(found, s, job.wanted, laws)
-        last = min(job.format.group_rows, job.plan.rows) if s.per else job.format.group_rows  # else of any generation of these rows, however many
+        rows, last = Rows.of(found, s, job.wanted, laws), min(job.format.group_rows, PROBE_ROWS)  # of any generation of these rows, however many
+        last = min(last, job.plan.rows) if s.per else last
         return laws, job.format.rows_per_shard(s.shard_mib, rows.table(0, last))
     except RaygenError as error:  # returned, as Ray would wrap it in another
         return error

@@ -8,6 +8,7 @@ _manifest.json                           the generation, its totals and the hash
 import contextlib
 import hashlib
 import json
+import re
 from collections import Counter
 from dataclasses import astuple, dataclass, replace
 
@@ -18,7 +19,7 @@ from pyarrow import fs as pafs
 from raygen import formats, storage
 from raygen.errors import GenerationError, OutputError
 from raygen.formats import Format
-from raygen.shards import FILES_PER_FOLDER, Plan
+from raygen.shards import FILES_PER_FOLDER, MAX_PARTS, Plan
 
 RUN, HEADER, PARTS = "_run.json", "_manifest.json", "_manifest"
 RUN_KEYS = {"fingerprint", "seed", "rows", "rows_per_shard", "model", "schema"}
@@ -90,6 +91,8 @@ def read_part(folder: str, plan: Plan, number: int) -> list[dict] | None:
     except (ValueError, KeyError, TypeError):
         return None
     if not typed or [(one["shard"], one["file"]) for one in lines] != [(s, file) for s in plan.part(number) for file in plan.files(s)]:
+        return None
+    if len({one["file"] for one in lines}) != len(lines):
         return None
     rows = Counter[int]()
     for one in lines:
@@ -179,6 +182,12 @@ def claim(folder: str, identity: dict, more: dict) -> int:
     return grown
 
 
+def begun_with(folder: str, shard_mib: float) -> int:
+    """Rows of a shard of a folder that was begun with shards of so many MiB; 0 if it was not."""
+    run = _run(folder)
+    return run["rows_per_shard"] if run and run.get("shard_mib") == shard_mib else 0
+
+
 def _finished_with_others(folder: str, rows: int) -> bool:
     try:
         header = read_header(folder)
@@ -214,10 +223,42 @@ def check(folder: str, identity: dict) -> None:
 
 
 def _check_growth(folder: str, before: Plan, rows: int) -> None:
-    if before.prefix(0) != replace(before, rows=rows).prefix(0):
-        message = f"'{folder}' holds {before.num_shards:,} shards; with {rows:,} rows there are over {FILES_PER_FOLDER:,}, which lie in folders."
+    after, most = replace(before, rows=rows), before.shards_per_part * MAX_PARTS
+    moved = f"{FILES_PER_FOLDER:,}, which lie in folders" if before.prefix(0) != after.prefix(0) else ""
+    if before.shards_per_part != after.shards_per_part:
+        moved = moved or f"{most:,}, which {MAX_PARTS:,} parts of the manifest name by more shards each"
+    if moved:
+        message = f"'{folder}' holds {before.num_shards:,} shards; with {rows:,} rows there are over {moved}."
         hint = f"choose an empty folder with --out; --first-row {before.first_row + before.rows} makes only the rows that are not here."
         raise OutputError(message, hint)
+
+
+def check_rows(folder: str, plan: Plan) -> None:
+    """Refuse to write what another number of rows would make otherwise, the last shard and its part, in a folder that is now marked for one.
+
+    Raises:
+        OutputError: If another driver has marked it since this one did.
+    """
+    if (rows := read_run(folder)["rows"]) != plan.rows:
+        message = f"'{folder}' is marked for {rows:,} rows now, no longer for {plan.rows:,}: another generation has begun there."
+        raise OutputError(message, f"let it end, then run this command again with --rows {max(rows, plan.rows)}.")
+
+
+def check_whole(folder: str, plan: Plan) -> None:
+    """Look again whether all parts are there and the last shard is as they say, which another driver may have made shorter.
+
+    Raises:
+        GenerationError: If not.
+    """
+    there, last = {info.base_name for info in entries(storage.join(folder, PARTS))}, plan.num_shards - 1
+    lost = sum(plan.part_name(number) not in there for number in range(plan.num_parts))
+    if lost:
+        message = f"{lost:,} part(s) of the manifest of '{folder}' were deleted while it was written."
+        raise GenerationError(message, "run the same command again to make them.")
+    lines, there_now = of_shard(read_part(folder, plan, plan.num_parts - 1), last), sizes(folder, plan, range(last, last + 1), {})
+    if not lines or any(there_now.get(one["file"]) != one["bytes"] for one in lines):
+        message = f"the last shard of '{folder}' was changed while the others were written."
+        raise GenerationError(message, "run the same command again, and no other one beside it.")
 
 
 def finish(folder: str, plan: Plan, identity: dict, more: dict, totals: Totals) -> None:
@@ -227,8 +268,9 @@ def finish(folder: str, plan: Plan, identity: dict, more: dict, totals: Totals) 
         GenerationError: If the folder was finished before with other shards: the same generation has the same bytes.
     """
     for part in plan.all_folders():
-        _sweep(storage.join(folder, part))
-    _sweep(storage.join(folder, PARTS), keep=set(map(plan.part_name, range(plan.num_parts))))
+        _sweep(storage.inside(folder, part))
+    own = set(map(plan.part_name, range(plan.num_parts)))
+    _sweep(storage.join(folder, PARTS), lambda name: name not in own and not _of_more(name, plan))
     header = identity | more | totals.to_dict() | {"parts": plan.num_parts}
     try:
         before = read_header(folder) or header
@@ -247,10 +289,16 @@ def entries(folder: str) -> list[pafs.FileInfo]:
         return filesystem.get_file_info(pafs.FileSelector(path, allow_not_found=True))
 
 
-def _sweep(folder: str, keep: set[str] | None = None) -> None:
+def _of_more(name: str, plan: Plan) -> bool:
+    """Whether a part of the manifest is of a generation of more rows, which another driver may have begun."""
+    shards = re.fullmatch(r"\d+-(\d+)\.jsonl", name)
+    return shards is not None and int(shards[1]) >= plan.num_shards
+
+
+def _sweep(folder: str, stale=lambda name: False) -> None:
     filesystem, _ = storage.resolve(folder)
     for info in entries(folder):
-        if info.base_name.startswith(TEMPORARY) or (keep is not None and info.base_name not in keep):
+        if info.base_name.startswith(TEMPORARY) or stale(info.base_name):
             with storage.writing(folder), contextlib.suppress(FileNotFoundError):  # another driver was there first
                 filesystem.delete_file(info.path)
 
@@ -265,6 +313,6 @@ def sizes(folder: str, plan: Plan, shards: range, listed: dict[str, dict[str, in
     for one in listed.keys() - inside.keys():
         del listed[one]
     for one in inside.keys() - listed.keys():
-        files = (info for info in entries(storage.join(folder, one)) if info.type == pafs.FileType.File)
+        files = (info for info in entries(storage.inside(folder, one)) if info.type == pafs.FileType.File)
         listed[one] = {"/".join(filter(None, [one, info.base_name])): info.size for info in files}
     return {name: size for one in inside for name, size in listed[one].items()}

@@ -16,6 +16,7 @@ from raygen.errors import ConfigError, did_you_mean
 
 MAX_FILES = 1000  # of a shard
 MAX_NAME_BYTES = 255  # of a folder, on most filesystems
+NULL = "__HIVE_DEFAULT_PARTITION__"  # that Arrow writes for a missing value
 SETTING = "generate.partition_by"
 
 
@@ -48,7 +49,9 @@ class Partitions:
                 raise ConfigError(f"{SETTING}: column '{column}' is of kind {kind}.", "name a categorical or boolean column.")
             if column in columns[:i]:
                 raise ConfigError(f"{SETTING} names column '{column}' twice.", "name it once.")
-            if set(column) & set("=/%\\"):
+            if column.startswith(("_", ".")):  # readers leave such folders out
+                raise ConfigError(f"{SETTING}: the name of column '{column}' begins with '{column[0]}': it hides folders.", "name another column.")
+            if set(column) & set("=/%\\?#") or not column.isprintable():
                 raise ConfigError(f"{SETTING}: the name of column '{column}' cannot be that of a folder.", "name another column.")
             levels.append(_levels(block, codec.schema.output.field(column).type))
         if columns and len(columns) == len(output):
@@ -58,6 +61,17 @@ class Partitions:
             counts = " x ".join(f"{len(known)} of {column}" for column, known in zip(columns, levels, strict=True))
             message = f"{SETTING}: {counts} categories make {found.num_files:,} files of each shard; at most {MAX_FILES:,} are allowed."
             raise ConfigError(message, "name a column of fewer categories.")
+        for column, known, names in zip(columns, levels, found._names, strict=True):
+            if NULL in known:
+                raise ConfigError(f"{SETTING}: '{NULL}' is a category of column '{column}', and the name of a missing one.", "name another column.")
+            seen = dict[str, str | None]()
+            for level, name in zip(known, names, strict=True):
+                if name.lower() in seen:  # many disks tell no case apart
+                    message = (
+                        f"{SETTING}: categories '{seen[name.lower()]}' and '{level}' of column '{column}' are one folder where case does not count."
+                    )
+                    raise ConfigError(message, "name another column, or spell them alike in the table.")
+                seen[name.lower()] = level
         for name in itertools.chain(*(folder.split("/") for folder in found.folders)):
             if name.endswith("=") or len(name) > MAX_NAME_BYTES:
                 why = "is empty, which reads back as missing" if name.endswith("=") else f"makes a folder's name of {len(name)} bytes"
@@ -73,9 +87,13 @@ class Partitions:
         """Folder of each combination of categories, as Arrow spells it: "income=%3E50K"; ("",) without columns."""
         if not self.columns:
             return ("",)
+        return tuple(map("/".join, itertools.product(*self._names)))
+
+    @property
+    def _names(self) -> list[list[str]]:
+        """Folder of each category of each column."""
         hive = pads.partitioning(pa.schema([(column, pa.string()) for column in self.columns]), flavor="hive")
-        names = [[_named(hive, column, level) for level in levels] for column, levels in zip(self.columns, self.levels, strict=True)]
-        return tuple(map("/".join, itertools.product(*names)))
+        return [[_named(hive, column, level) for level in levels] for column, levels in zip(self.columns, self.levels, strict=True)]
 
     def split(self, table: pa.Table) -> list[pa.Table]:
         """The rows of each folder, in their order, without the columns that the folder tells."""

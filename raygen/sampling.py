@@ -141,7 +141,7 @@ class Rows:
             self.decoder = Decoder(network, sampler, seed, temperature)
             if oversample > 1:
                 self.decoder = Oversampled(self.decoder, _ratio(found, oversample), seed, oversample)
-        self.decoder.block(0)  # traces the graph
+        self.last = 0, self.decoder.block(0)  # traces the graph
 
     @classmethod
     def of(cls, found: artifact.Artifact, settings: Generate, wanted: selection.Selection | None, laws: list[selection.Law] | None = None) -> "Rows":
@@ -155,5 +155,7 @@ class Rows:
         at = 0
         for number, start, stop in self.blocks(first, last, self.block_rows):
             rows = slice(at, at := at + stop - start)
-            codes[rows], position[rows] = (drawn[start:stop] for drawn in self.decoder.block(number))
+            if number != self.last[0]:
+                self.last = number, self.decoder.block(number)  # where one table ends the next one begins, often inside a block
+            codes[rows], position[rows] = (drawn[start:stop] for drawn in self.last[1])
         return self.codec.decode(codes, position, first)

@@ -17,12 +17,12 @@ import pyarrow as pa
 from pyarrow import fs as pafs
 
 from raygen.errors import ConfigError, OutputError, RaygenError, StorageError
-from raygen.uris import absolute, join
+from raygen.uris import NATIVE, absolute, join
+from raygen.uris import inside as inside
 from raygen.uris import name as name
 from raygen.uris import parent as parent
 from raygen.uris import split as split
 
-NATIVE = ("file", "s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")  # schemes of pyarrow's own; fsspec has the others
 STORES = ("s3", "gcs", "abfs")  # of these, object stores: a file is there when its upload completes, and folders need not be made
 ATTEMPTS = 5  # of a request, waiting at most 1, 2, 4, ... seconds between them; AWS_MAX_ATTEMPTS sets another number
 PIECE_BYTES = 1 << 23

@@ -3,9 +3,11 @@
 import os
 import posixpath
 import re
+from urllib.parse import quote
 
 from raygen.errors import ConfigError
 
+NATIVE = ("file", "s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")  # schemes of pyarrow's own, which decodes %3E; fsspec has the others
 SECRETS = (
     r"://[^/?#&]*:[^/?#&]*@",  # user:password@
     r"\bs3[an]?://[^/?#]*[:@]",  # KEY:SECRET@bucket; a secret may hold a slash, and no bucket a colon
@@ -49,6 +51,11 @@ def join(uri: str, *names: str) -> str:
     """A file or folder inside another one."""
     place, query = split(uri)
     return posixpath.join(place, *names) + query
+
+
+def inside(folder: str, name: str) -> str:
+    """A file or folder by the very name that it has below another one, whatever signs are in it: "income=%3E50K" is not "income=>50K"."""
+    return join(folder, quote(name, safe="/=") if folder.partition("://")[0] in NATIVE else name)
 
 
 def name(uri: str) -> str:

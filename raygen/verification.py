@@ -145,7 +145,7 @@ def _check(batch: dict, folder: str, run: dict, mend: bool) -> dict:
                 if problem := _file_problem(folder, run, plan, shard, name, by_file.get(name), sizes.get(name)):
                     problems.append(problem)
                     if mend and problem[0] != "missing":
-                        storage.delete(storage.join(folder, name))
+                        storage.delete(storage.inside(folder, name))
             if lines and len(problems) == before:
                 whole += Totals.of(manifest.of_shard(lines, shard))
         problems += [("surplus", f"'{name}' is not of this generation: move it away.") for name in surplus(folder, plan, shards)]
@@ -159,7 +159,7 @@ def _file_problem(folder: str, run: dict, plan: Plan, shard: int, name: str, lin
     Raises:
         StorageError: If it cannot be read, so that nothing is known of it.
     """
-    uri, form = storage.join(folder, name), Format.of_run(run)
+    uri, form = storage.inside(folder, name), Format.of_run(run)
     if size is None:
         return "missing", f"'{name}' is missing."
     if line and size != line["bytes"]:
@@ -192,7 +192,7 @@ def surplus(folder: str, plan: Plan, shards: range) -> list[str]:
     for shard in shards:
         if shard % FILES_PER_FOLDER == 0:
             known = {name for s in range(shard, min(shard + FILES_PER_FOLDER, plan.num_shards)) for name in plan.files(s)}
-            inside = [f"{one}/{name}".lstrip("/") for one in plan.folders(shard) for name in _names(storage.join(folder, one))]
+            inside = [f"{one}/{name}".lstrip("/") for one in plan.folders(shard) for name in _names(storage.inside(folder, one))]
             found += [name for name in inside if name not in known]
         if shard == 0:
             found += _strange_folders(folder, set(plan.all_folders()))
@@ -206,7 +206,7 @@ def _strange_folders(folder: str, known: set[str]) -> list[str]:
     return [
         name
         for one in sorted(above)
-        for name in (f"{one}/{each}".lstrip("/") for each in _names(storage.join(folder, one)))
+        for name in (f"{one}/{each}".lstrip("/") for each in _names(storage.inside(folder, one)))
         if name.rstrip("/") not in leading
     ]
 

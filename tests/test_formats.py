@@ -63,6 +63,7 @@ def test_a_file_tells_its_rows_and_columns_and_has_the_same_bytes_again(form, tm
     assert rows == 10
     assert columns == {field.name: "" if form.is_text else str(field.type) for field in table.schema}
     assert formats.of_file(f"x{form.suffix}") == formats.NAMES[form.name]
+    assert formats.of_file(f"_there/_x{form.suffix}") is None is formats.of_file(f".x{form.suffix}")
     write(form, tmp_path / f"none{form.suffix}", [table.slice(0, 0)], table.schema)
     assert form.described(str(tmp_path / f"none{form.suffix}"))[0] == 0
 
@@ -92,7 +93,40 @@ def test_json_lines_give_back_every_value():
     assert [line["float"] for line in lines[:2]] == [0.1, 1e30] and math.isclose(lines[0]["half"], 0.1, rel_tol=1e-3)
     frame = pd.read_json(io.BytesIO(formats.json_lines(TABLE.select(["dictionary", "bool"]))), lines=True)
     assert [None if pd.isna(text) else text for text in frame["dictionary"]] == TEXTS
-    assert formats.json_lines(pa.table({"x": [float("nan"), float("inf"), 1.5]})) == b'{"x": null}\n{"x": null}\n{"x": 1.5}\n'
+
+
+EXTREMES = {
+    "double": pa.array([float("nan"), float("inf"), 1.5]),
+    "half": pa.array([float("nan"), float("-inf"), 1.5], pa.float16()),
+    "numbers": pa.array([float("nan"), None, 1.5]).dictionary_encode(),
+    **{str(kind): pa.array([2**63 - 1, -(2**63) + 1, 86_400_000], kind) for kind in (pa.timestamp("s"), pa.timestamp("us"), pa.date64())},
+    **{zone: pa.array([2**63 - 1, -(2**63) + 1, 0], pa.timestamp("us", zone)) for zone in ("UTC", "Europe/Berlin")},
+    "day": pa.array([2**31 - 1, -(2**31), 0], pa.int32()).cast(pa.date32()),
+    "days": pa.array([2**31 - 1, None, 0], pa.int32()).cast(pa.date32()).dictionary_encode(),
+    "time": pa.array([2**31 - 1, -1, 0], pa.int32()).cast(pa.time32("s")),
+    "row": pa.array([0, 1, 2]),
+}
+
+
+def test_what_text_has_no_word_for_is_missing(tmp_path):
+    table = pa.table(EXTREMES, pa.schema([pa.field(name, array.type, nullable=False) for name, array in EXTREMES.items()]))
+    lines = [json.loads(line) for line in formats.json_lines(table).splitlines()]
+    write(Format("csv", "none"), tmp_path / "a.csv", [table], table.schema)
+    csv = [line.split(",") for line in (tmp_path / "a.csv").read_text().splitlines()[1:]]
+    for row in (0, 1):
+        assert lines[row] == dict.fromkeys(EXTREMES) | {"row": row}
+        assert csv[row] == [""] * (len(EXTREMES) - 1) + [str(row)]
+    assert None not in lines[2].values() and "" not in csv[2]
+    assert (lines[2]["double"], lines[2]["Europe/Berlin"]) == (1.5, "1970-01-01 01:00:00.000000+0100")
+
+
+@pytest.mark.parametrize("form", [form for form in ALL if form.is_text], ids=lambda form: form.suffix)
+def test_text_has_the_same_bytes_however_many_rows_are_written_at_once(form, tmp_path):
+    """So that generate.row_group_rows is no part of what a folder of text is."""
+    table = pa.table({"number": [hash((i, "n")) % 10**9 for i in range(100_000)], "text": [f"row {i % 977}" for i in range(100_000)]})
+    sizes = (2048, 30_720, 100_000)
+    cuts = [[table.slice(first, size) for first in range(0, 100_000, size)] for size in sizes]
+    assert len({write(form, tmp_path / f"{i}{form.suffix}", cut, table.schema) for i, cut in enumerate(cuts)}) == 1
 
 
 def test_parquet_of_the_same_shard_is_known_by_its_mark_to_the_last_page(tmp_path):

@@ -110,16 +110,59 @@ def test_a_folder_that_lost_its_mark_grows_too(folder):
     assert manifest.read_run(folder)["rows"] == 40 and manifest.read_header(folder) is None
 
 
-def test_parts_of_fewer_rows_are_deleted_at_the_end(tmp_path):
-    """4,200 shards have two in a part, 9,000 have three: their parts have other names."""
-    short, folder = Plan(4200, 1), str(tmp_path)
-    for plan in (short, Plan(9000, 1)):
-        for number in (0, 1, plan.num_parts - 1):
+def test_parts_of_fewer_rows_are_deleted_at_the_end_and_those_of_more_are_kept(tmp_path):
+    """4,201 to 4,203 shards have two in a part, the last one or two; the driver of the most has just begun when that of the others ends."""
+    short, middle, long, folder = Plan(4201, 1), Plan(4202, 1), Plan(4203, 1), str(tmp_path)
+    for plan in (short, middle, long):
+        for number in (0, plan.num_parts - 1):
             manifest.write_part(folder, plan, number, [manifest.line(s, plan.files(s)[0], 1, 1, "") for s in plan.part(number)])
-    assert len(list((tmp_path / "_manifest").iterdir())) == 6
-    manifest.finish(folder, Plan(9000, 1), IDENTITY, TOLD, Totals(9000, 9000, 7, 5))
+    (tmp_path / "_manifest" / "_tmp-1-00000000-00000001.jsonl").write_text("half")
+    (tmp_path / "_manifest" / "notes.jsonl").write_text("{}")
+    manifest.finish(folder, middle, IDENTITY, TOLD, Totals(4202, 4202, 7, 5))
     names = sorted(p.name for p in (tmp_path / "_manifest").iterdir())
-    assert names == ["00000000-00000002.jsonl", "00000003-00000005.jsonl", "00008997-00008999.jsonl"]
+    assert names == ["00000000-00000001.jsonl", "00004200-00004201.jsonl", "00004202-00004202.jsonl"]
+
+
+def test_another_driver_that_takes_the_folder_is_noticed(folder):
+    """The shards of 25 rows end with one of 5, which those of 30 make 10."""
+    short, long = Plan(25, 10), Plan(30, 10)
+    small, large = (IDENTITY | {"rows": p.rows} for p in (short, long))
+    manifest.claim(folder, small, TOLD)
+    manifest.check_rows(folder, short)
+    assert manifest.claim(folder, large, TOLD) == 25
+    with pytest.raises(OutputError, match=r"marked for 30 rows now, no longer for 25") as caught:
+        manifest.check_rows(folder, short)
+    assert "--rows 30" in caught.value.hint
+    storage.write_json(storage.join(folder, "_run.json"), small | TOLD)  # it claimed at the same moment, and wrote last
+    with pytest.raises(OutputError, match=r"marked for 25 rows now, no longer for 30") as caught:
+        manifest.check_rows(folder, long)
+    assert "--rows 30" in caught.value.hint
+
+
+def test_what_another_driver_changed_is_noticed_before_the_header_is_written(folder):
+    plan, last = Plan(30, 10), storage.join(folder, "part-00000002.parquet")
+
+    def write_last(rows: int, size: int) -> None:
+        storage.write(last, b"x" * size)
+        manifest.write_part(folder, plan, 2, [manifest.line(2, plan.files(2)[0], rows, size, "0" * 64)])
+
+    for number in (0, 1):
+        manifest.write_part(folder, plan, number, lines(plan, number))
+    write_last(10, 7)
+    manifest.check_whole(folder, plan)
+    storage.write(last, b"x" * 5)
+    with pytest.raises(GenerationError, match=r"last shard of .* was changed"):
+        manifest.check_whole(folder, plan)
+    write_last(5, 5)
+    with pytest.raises(GenerationError, match=r"last shard of .* was changed"):
+        manifest.check_whole(folder, plan)
+    write_last(10, 7)
+    storage.delete(last)
+    with pytest.raises(GenerationError, match=r"last shard of .* was changed"):
+        manifest.check_whole(folder, plan)
+    storage.delete(storage.join(folder, "_manifest", plan.part_name(0)))
+    with pytest.raises(GenerationError, match=r"1 part\(s\) of the manifest of .* were deleted"):
+        manifest.check_whole(folder, plan)
 
 
 def test_shards_that_would_have_to_move_are_not_added_to(folder):
@@ -128,6 +171,23 @@ def test_shards_that_would_have_to_move_are_not_added_to(folder):
     with pytest.raises(OutputError, match="holds 1,000 shards; with 1,001 rows there are over 1,000") as caught:
         manifest.check(folder, identity | {"rows": 1001})
     assert "--first-row 1000" in caught.value.hint
+
+
+def test_parts_that_would_have_to_name_other_shards_are_not_added_to(folder):
+    identity = IDENTITY | {"rows": 4000, "rows_per_shard": 1, "first_row": 7}
+    manifest.claim(folder, identity, TOLD)
+    manifest.check(folder, identity | {"rows": 4096})
+    with pytest.raises(
+        OutputError, match="holds 4,000 shards; with 4,097 rows there are over 4,096, which 4,096 parts of the manifest name"
+    ) as caught:
+        manifest.check(folder, identity | {"rows": 4097})
+    assert "--first-row 4007" in caught.value.hint
+
+
+def test_a_folder_tells_the_rows_of_its_shards_of_a_size(folder):
+    assert manifest.begun_with(folder, 0.5) == 0
+    manifest.claim(folder, IDENTITY, TOLD | {"shard_mib": 0.5})
+    assert (manifest.begun_with(folder, 0.5), manifest.begun_with(folder, 0.6)) == (10, 0)
 
 
 def test_a_folder_of_an_earlier_raygen_is_read_and_not_continued(folder):
@@ -157,6 +217,9 @@ def test_files_of_partitions_are_vouched_for_by_their_sum(folder):
     assert manifest.read_part(folder, plan, 1) is None
     manifest.write_part(folder, plan, 1, rows[:1])
     assert manifest.read_part(folder, plan, 1) is None
+    twice = Plan(20, 10, partitions=("a=1", "a=1"))
+    manifest.write_part(folder, twice, 1, [manifest.line(1, file, 5, 7, "0" * 64) for file in twice.files(1)])
+    assert manifest.read_part(folder, twice, 1) is None, "one file cannot hold the rows of two"
 
 
 def test_csv_is_held_against_its_manifest_by_length(tmp_path):

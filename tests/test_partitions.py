@@ -1,18 +1,22 @@
 """Hive partitions: each row in the folder of its categories, read back by pyarrow and pandas with the same values."""
 
+import contextlib
 import re
+import uuid
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 import pytest
+import stores
 
-from raygen import codec
+from raygen import codec, manifest, storage, verification
 from raygen.codec import Codec
 from raygen.errors import ConfigError
-from raygen.partitions import MAX_FILES, Partitions
+from raygen.partitions import MAX_FILES, NULL, Partitions
 from raygen.schema import Schema
+from raygen.shards import Plan
 
 NAMES = ["<=50K", "a b/c", "50%", "x=y", "it's", "\u00fc", "..", None]
 ROWS = 160
@@ -26,14 +30,16 @@ TABLE = pa.table(
         "more": [f"n{i % 20}" for i in range(ROWS)],
         "blank": ["", "x"] * (ROWS // 2),
         "long": ["y", "x" * 300] * (ROWS // 2),
-        "a=b": ["x", "y"] * (ROWS // 2),
+        "case": ["Miss", "miss"] * (ROWS // 2),
+        "null": [NULL, None] * (ROWS // 2),
     }
+    | {name: ["x", "y"] * (ROWS // 2) for name in ("a=b", "_hidden", ".hidden", "what?", "no#1", "a\tb")}
 )
 KINDS = {"number": "numeric", "flag": "boolean"} | dict.fromkeys(set(TABLE.column_names) - {"number", "flag"}, "categorical")
 
 
 def fitted(table: pa.Table) -> Codec:
-    schema = Schema.of(table.schema, {name: KINDS[name] for name in table.column_names}, "here")
+    schema = Schema.of(table.schema, {name: KINDS.get(name, "categorical") for name in table.column_names}, "here")
     return Codec.fit(schema, codec.observe(schema, table), 128, 256)
 
 
@@ -87,6 +93,13 @@ def test_rows_keep_their_order_and_an_absent_level_has_no_rows():
         (["a=b"], "the name of column 'a=b' cannot be that of a folder"),
         (["many", "more"], "80 of many x 20 of more categories make 1,600 files of each shard; at most 1,000 are allowed"),
         (["blank"], "a category of column 'blank' is empty, which reads back as missing"),
+        (["_hidden"], "the name of column '_hidden' begins with '_': it hides folders"),
+        ([".hidden"], "the name of column '.hidden' begins with '.': it hides folders"),
+        (["what?"], "the name of column 'what?' cannot be that of a folder"),
+        (["no#1"], "the name of column 'no#1' cannot be that of a folder"),
+        (["a\tb"], "the name of column 'a\tb' cannot be that of a folder"),
+        (["case"], "categories 'Miss' and 'miss' of column 'case' are one folder where case does not count"),
+        (["null"], f"'{NULL}' is a category of column 'null', and the name of a missing one"),
         (["long"], "a category of column 'long' makes a folder's name of 305 bytes"),
     ],
 )
@@ -101,3 +114,26 @@ def test_a_column_must_be_left_and_a_thousand_files_are_allowed():
         Partitions.of(fitted(TABLE.select(["odd", "flag"])), ["odd", "flag"])
     wide = pa.table({"number": range(1000), "many": [f"m{i % 50}" for i in range(1000)], "more": [f"n{i // 50}" for i in range(1000)]})
     assert Partitions.of(fitted(wide), ["many", "more"]).num_files == MAX_FILES
+
+
+@pytest.mark.parametrize("scheme", ["", "file://", "fsspec+local://", "s3://"])
+def test_folders_keep_their_names_on_every_filesystem(scheme, tmp_path):
+    """A URI is percent-decoded once, which must not make 'income=>50K' of 'income=%3E50K'."""
+    texts = ["x", ">50K", "a/b", "a%2Fb", "50%", "what?", "#1", None]
+    table = pa.table({"number": range(16), "of what": texts * 2})
+    cut = Partitions.of(fitted(table), ["of what"])
+    plan = Plan(16, 16, partitions=cut.folders)
+    with stores.serving() if scheme == "s3://" else contextlib.nullcontext() as store:
+        folder = store.uri(f"bucket/{uuid.uuid4().hex}") if store else f"{scheme}{tmp_path}/out"
+        for file, part in zip(plan.files(0), cut.split(table), strict=True):
+            with storage.whole(storage.inside(folder, file)) as stream:
+                pq.write_table(part, pa.PythonFile(storage.Hashing(stream), mode="w"))
+        _, base = storage.resolve(folder)
+        assert sorted(info.path.removeprefix(f"{base}/") for info in storage.listing(folder)) == sorted(plan.files(0))
+        assert manifest.sizes(folder, plan, range(1), {}).keys() == set(plan.files(0))
+        assert verification.surplus(folder, plan, range(1)) == []
+        filesystem, path = storage.resolve(folder)
+        back = pads.dataset(path, filesystem=filesystem, partitioning="hive").to_table().sort_by("number")
+        assert back["of what"].to_pylist() == table["of what"].to_pylist()
+        storage.write(storage.inside(folder, "of what=%3E50K/stray"), b"")
+        assert verification.surplus(folder, plan, range(1)) == ["of what=%3E50K/stray"]

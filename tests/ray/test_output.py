@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ import pyarrow.dataset as pads
 import pytest
 
 import raygen
+from raygen import artifact, job, manifest, sampling
 from raygen.errors import ConfigError, OutputError, SchemaError
 from raygen.job import Job
 
@@ -45,6 +47,7 @@ def test_csv_of_a_size_grows_into_the_bytes_of_one_run_and_is_mended(trained, tm
     assert "The folder was begun for 5,000 rows of this generation; now for 9,000." in lines
     generate(trained, tmp_path / "once", settings | {"generate.num_actors": 2}, rows=9000, format="csv", shard_mib=0.06)
     assert hashes(out) == hashes(tmp_path / "once")
+    assert json.loads((out / "_run.json").read_text())["shard_mib"] == 0.06
     frames = [pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in sorted(out.glob("part-*"))]
     expected = raygen.sample(trained.model, 9000).to_pandas()
     pd.testing.assert_frame_equal(pd.concat(frames, ignore_index=True), expected, check_dtype=False)
@@ -114,11 +117,59 @@ def test_partitions_hold_all_rows_and_are_mended(trained, tmp_path):
 
 def test_what_a_shard_says_of_itself_does_not_change_with_the_rows_that_follow(trained):
     few, many, others = (
-        Job.of(trained.model, trained.config.override({"generate.rows": rows, "generate.seed": seed}).generate, "")
-        for rows, seed in ((10, 0), (20, 0), (10, 1))
+        Job.of(trained.model, trained.config.override({"generate.rows": rows, "generate.rows_per_shard": 10, "generate.seed": seed}).generate, "")
+        for rows, seed in ((35, 0), (60, 0), (35, 1))
     )
-    assert few.identity != many.identity and few.mark(3) == many.mark(3) != few.mark(4)
-    assert few.mark(3) != others.mark(3)
+    assert few.identity != many.identity and few.mark(2) == many.mark(2) != few.mark(1)
+    assert few.mark(3) != many.mark(3), "a shard that grows has other bytes, though a file of a category may have as many rows"
+    assert few.mark(2) != others.mark(2)
+
+
+def test_a_folder_of_shards_of_a_size_goes_on_with_the_rows_that_it_was_begun_with(trained, tmp_path):
+    """Another machine may measure another number."""
+    asked = Job.of(trained.model, trained.config.override({"generate.shard_mib": 0.06}).generate, str(tmp_path))
+    made, _ = job.prepared(asked, silent)
+    measured = made.plan.rows_per_shard
+    again = replace(made, settings=made.settings.model_copy(update={"rows_per_shard": 6144}), plan=replace(made.plan, rows_per_shard=6144))
+    manifest.claim(str(tmp_path), again.identity, again.told)
+    assert job.prepared(asked, silent)[0].plan.rows_per_shard == 6144 != measured
+    assert job.begun(str(tmp_path)).plan.rows_per_shard == 6144
+    larger = replace(asked, settings=asked.settings.model_copy(update={"shard_mib": 0.5}))
+    assert job.prepared(larger, silent)[0].plan.rows_per_shard > measured
+
+
+def test_a_shard_that_another_driver_has_made_longer_is_not_replaced(trained, tmp_path):
+    out = tmp_path / "out"
+
+    def grow(line: str) -> None:
+        """Once this driver has taken the folder, another one takes it for more rows and makes the last shard longer."""
+        if line.startswith("Generating"):
+            run = json.loads((out / "_run.json").read_text())
+            assert manifest.claim(str(out), run | {"rows": 3000}, {}) == 2500
+            (out / "part-00000002.parquet").write_bytes(b"longer")
+
+    with pytest.raises(OutputError, match=r"marked for 3,000 rows now, no longer for 2,500") as caught:
+        generate(trained, out, {"generate.rows_per_shard": 1000}, grow, rows=2500)
+    assert "--rows 3000" in caught.value.hint
+    assert (out / "part-00000002.parquet").read_bytes() == b"longer" and not list(out.rglob("_tmp-*"))
+    done = generate(trained, out, {"generate.rows_per_shard": 1000}, rows=3000)
+    assert done.rows == 3000 and raygen.verify(str(out), say=silent).passed
+
+
+def test_tables_that_meet_inside_a_block_decode_it_once(trained):
+    made, numbers = sampling.Rows(artifact.load(trained.model), seed=0), []
+
+    class Counted:
+        decoder = made.decoder
+
+        def block(self, number: int):
+            numbers.append(number)
+            return self.decoder.block(number)
+
+    made.decoder = Counted()
+    cut = pa.concat_tables([made.table(first, first + 2048) for first in range(1000, 9000, 2048)])
+    assert numbers == [1, 2, 3, 4], "block 0 was decoded to trace the graph"
+    assert cut.equals(made.table(1000, 9192))
 
 
 @pytest.mark.parametrize(
