@@ -17,6 +17,12 @@ def num_lanes(batch_size: int, world_size: int) -> int:
     return LANES if batch_size % LANES == 0 and LANES % world_size == 0 else world_size
 
 
+def spread(count: int, most: int) -> np.ndarray:
+    """Numbers of at most `most` of `count` rows, at equal distances. Rows lie in the order of their hashes, equal ones side by side: the first
+    ones would be some kinds of rows and no others."""
+    return np.arange(count) if count <= most else np.linspace(0, count, most, endpoint=False).astype(np.int64)
+
+
 class Batches:
     """The steps of one worker.
 

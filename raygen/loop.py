@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from raygen import streams
-from raygen.batches import Batches
+from raygen.batches import Batches, spread
 from raygen.model import VAE
 
 STEPS_PER_CALL = 50
@@ -56,6 +56,11 @@ class Loop:
         self.held_noise = streams.key(config.run.seed, "held-out noise")
         self.step = 0
         self.best = [w.copy() for w in model.get_weights()]
+
+    def some(self, most: int) -> tuple[np.ndarray, np.ndarray]:
+        """Stored codes and offsets of at most so many of this worker's training rows, from all over them."""
+        rows = spread(len(self.codes), most)
+        return tf.gather(self.codes, rows).numpy(), tf.gather(self.offsets, rows).numpy()
 
     def run(self, count: int, told: Callable[[int], None] = lambda rows: None) -> dict[str, float]:
         """Take `count` steps; mean reconstruction and KL over them and over all workers, in nats per row, rows/s of all workers, and the share of

@@ -72,7 +72,7 @@ class Judge:
         if self.loop.model.prior is not None:
             return {"learned": {"nats": 0.0}}  # nats count from the network's own prior, as do the loop's
         held, seed = latent.Posteriors(*self.loop.posterior(*self.loop.held)), self.loop.config.run.seed
-        rows = latent.Posteriors(*self.loop.posterior(self.loop.codes[:ROUND_ROWS].numpy(), self.loop.offsets[:ROUND_ROWS].numpy()))
+        rows = latent.Posteriors(*self.loop.posterior(*self.loop.some(ROUND_ROWS)))
         check, scored = latent.halves(held)
         samplers, _ = latent.fit_all(("normal", "gaussian", "mixture"), rows, check, ROUND_COMPONENTS, 0, seed)
         return latent.score(samplers, scored, seed)
@@ -80,7 +80,7 @@ class Judge:
     def _c2st(self, sampler) -> float:
         from raygen.latent_report import Comparison
 
-        stored = self.loop.codes[:COMPARED_ROWS].numpy(), self.loop.offsets[:COMPARED_ROWS].numpy()
+        stored = self.loop.some(COMPARED_ROWS)
         held = latent.Posteriors(*self.loop.posterior(*self.loop.held))
         tables = Comparison(self.loop.model, self.codec, stored, self.loop.held, held, self.loop.config.run.seed, len(stored[0]))
         return float(metrics.c2st(tables.real[0], tables.drawn(sampler)[0], tables.kinds, tables.seed))

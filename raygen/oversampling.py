@@ -10,6 +10,7 @@ import time
 import numpy as np
 
 from raygen import streams
+from raygen.batches import spread
 from raygen.codec import Codec
 from raygen.conditional import resampled
 from raygen.decoding import BLOCK_ROWS, Decoder
@@ -40,7 +41,7 @@ class Oversampled:
         """Codes and positions of the rows of a block, int32 and float32 (BLOCK_ROWS, columns)."""
         codes, position = drawn(self.decoder, range(number * self.factor, (number + 1) * self.factor))
         offset = float(streams.uniform(self.choice, (1,), number * streams.PER_COUNTER)[0])
-        taken = chosen(self.ratio.log(codes, position), BLOCK_ROWS, offset)
+        taken = chosen(self.ratio.log(codes), BLOCK_ROWS, offset)
         return codes[taken], position[taken]
 
 
@@ -63,22 +64,17 @@ def fit_ratio(model: VAE, codec: Codec, sampler, rows, held, seed: int, say=lamb
         model: The trained VAE.
         codec: The table's.
         sampler: Where z is drawn from.
-        rows, held: Stored codes and offsets of training rows and of held-out rows.
+        rows, held: Stored codes of training rows and of held-out rows, of shape (rows, blocks).
         seed: Of the drawn rows and of the trees.
     """
     began = time.perf_counter()
     tables = codec.tables()
-    real, out = (_stored(part, most) for part, most in ((rows, REAL_ROWS), (held, HELD_ROWS)))
-    learned = -(-min(DRAWN_PER_REAL * len(real[0]), DRAWN_ROWS) // BLOCK_ROWS)
-    judged = max(1, round(DRAWN_PER_REAL * len(out[0]) / BLOCK_ROWS))
+    real, out = (part[spread(len(part), most)].astype(np.int32) for part, most in ((rows, REAL_ROWS), (held, HELD_ROWS)))
+    learned = -(-min(DRAWN_PER_REAL * len(real), DRAWN_ROWS) // BLOCK_ROWS)
+    judged = max(1, round(DRAWN_PER_REAL * len(out) / BLOCK_ROWS))
     decoder = Decoder(model, sampler, 2**31 + seed)  # a seed that no user can give
-    some, fresh = drawn(decoder, range(learned)), drawn(decoder, range(learned, learned + judged))
-    standing = tables.has_offset if tables.gaussian else np.zeros(0, bool)
-    ratio, loss = fit(tables.cardinalities, codec.frequencies(), standing, real, some, out, fresh, seed)
+    (some, _), (fresh, _) = drawn(decoder, range(learned)), drawn(decoder, range(learned, learned + judged))
+    ratio, loss = fit(tables.cardinalities, codec.frequencies(), real, some, out, fresh, seed)
     figures = {"trees": len(ratio.roots), "held_out_loss": loss, "seconds": time.perf_counter() - began}
     say(f"Density ratio for generate.oversample: {len(ratio.roots)} trees, held-out loss {loss:.4f} nats (0.6931: drawn rows pass for real ones).")
     return ratio, figures
-
-
-def _stored(rows, most: int) -> tuple[np.ndarray, np.ndarray]:
-    return rows[0][:most].astype(np.int32), rows[1][:most]

@@ -17,6 +17,8 @@ LEAVES = 31
 DEPTH = 10
 ROWS_PER_LEAF = 40  # real and drawn ones, at least: a leaf of fewer would know single rows
 ROWS_AT_ONCE = 256  # what is looked up then stays in the cache: three times as fast as 8,192
+ROWS_RAKED = 8192  # looked up at once
+LEAST_HELD = 100  # held-out rows that may choose trees
 RAKINGS = 20
 PRIOR_ROWS = 8.0  # added to both counts of a code when raking, so that what is hardly ever drawn weighs little
 MOST_RAKED = 3.0  # nats
@@ -28,14 +30,13 @@ class Ratio:
 
     Attributes:
         roots: int32 of shape (trees,): the first node of each tree.
-        feature: int32 of shape (nodes,): what a node looks at, see `features`; 0 in a leaf.
+        feature: int32 of shape (nodes,): the block whose code a node looks at; 0 in a leaf.
         threshold: float64 of shape (nodes,): up to it a row goes to the left child, beyond it to the one after; infinite in a leaf.
         left: int32 of shape (nodes,): the left child; a leaf's own number.
         value: float64 of shape (nodes,): what a leaf adds, in nats; 0 elsewhere.
         depth: int: of the deepest tree.
         starts: int32 of shape (blocks,): the first code of each block.
         raked: float64 of shape (codes,): what each code of a row adds, in nats.
-        standing: bool of shape (codes,) with Gaussian blocks, where the code stands for values that differ; else empty.
     """
 
     roots: np.ndarray
@@ -46,32 +47,21 @@ class Ratio:
     depth: int
     starts: np.ndarray
     raked: np.ndarray
-    standing: np.ndarray
 
-    def log(self, codes: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """The log ratio in nats, float64 of shape (rows,).
+    def log(self, codes: np.ndarray) -> np.ndarray:
+        """The log ratio in nats, float64 of shape (rows,), for codes of shape (rows, blocks).
 
-        Args:
-            codes: Integers of shape (rows, blocks).
-            positions: Floats of shape (rows, at least the blocks with offsets); they count with Gaussian blocks only.
+        The place inside a bar, or a Gaussian block's value, does not count: stored rows have it only where values are, by which drawn ones
+        would be known at once.
         """
-        return self.of_trees(self.features(codes, positions)) + self.raked[codes + self.starts].sum(axis=1)
+        pieces = (codes[start : start + ROWS_RAKED] for start in range(0, len(codes), ROWS_RAKED))
+        return np.concatenate([self.of_trees(piece) + self.raked[piece + self.starts].sum(axis=1) for piece in pieces])
 
-    def features(self, codes: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """What the trees see, float64 of shape (rows, features): codes, then standard deviations from the mean of Gaussian blocks.
-
-        Not the place inside a bar: stored rows have it in 256 steps and only where values are, by which drawn ones are known at once.
-        """
-        if not len(self.standing):
-            return np.asarray(codes, float)
-        offsets = np.where(self.standing[codes + self.starts], positions[:, : codes.shape[1]], 0.0)
-        return np.concatenate([codes, offsets], axis=1).astype(float)
-
-    def of_trees(self, features: np.ndarray) -> np.ndarray:
+    def of_trees(self, codes: np.ndarray) -> np.ndarray:
         """Sum of the trees' leaves that rows fall into, float64 of shape (rows,)."""
-        total = np.empty(len(features))
-        for start in range(0, len(features), ROWS_AT_ONCE):
-            piece = features[start : start + ROWS_AT_ONCE]
+        total = np.empty(len(codes))
+        for start in range(0, len(codes), ROWS_AT_ONCE):
+            piece = codes[start : start + ROWS_AT_ONCE].astype(float)
             flat, row = piece.ravel(), (piece.shape[1] * np.arange(len(piece), dtype=np.int32))[:, None]
             node = np.broadcast_to(self.roots, (len(piece), len(self.roots)))
             for _ in range(self.depth):
@@ -88,18 +78,22 @@ class Ratio:
         return cls(**{field.name: arrays[field.name] for field in fields(cls)} | {"depth": int(arrays["depth"])})
 
 
-Rows = tuple[np.ndarray, np.ndarray]  # codes and positions, as in `Ratio.log`
-
-
-def fit(cardinalities: list[int], frequencies: np.ndarray, standing: np.ndarray, real: Rows, drawn: Rows, held: Rows, fresh: Rows, seed: int = 0):
+def fit(
+    cardinalities: list[int],
+    frequencies: np.ndarray,
+    real: np.ndarray,
+    drawn: np.ndarray,
+    held: np.ndarray,
+    fresh: np.ndarray,
+    seed: int = 0,
+) -> tuple[Ratio, float]:
     """Fit the ratio of real rows to drawn ones.
 
     Args:
         cardinalities: Codes of each block.
         frequencies: Share of the table's rows that have each code, float64 of shape (codes,).
-        standing: As in `Ratio`.
-        real, drawn: Rows to learn from.
-        held, fresh: Real rows and drawn ones beside them, by which the number of trees is chosen.
+        real, drawn: Codes of rows to learn from, integers of shape (rows, blocks).
+        held, fresh: Those of real rows and of drawn ones beside them, by which the number of trees is chosen; none where they are too few.
         seed: Of the trees.
 
     Returns:
@@ -107,26 +101,26 @@ def fit(cardinalities: list[int], frequencies: np.ndarray, standing: np.ndarray,
     """
     starts = np.cumsum([0, *cardinalities[:-1]]).astype(np.int32)
     none = np.zeros(0, np.int32)
-    bare = Ratio(none, none, none, none, none, 0, starts, np.zeros(sum(cardinalities)), standing)
-    trees, loss = _trees(bare, real, drawn, held, fresh, seed)
-    pool = tuple(np.concatenate(part) for part in zip(drawn, fresh, strict=True))
-    raked = rake(trees.log(*pool), pool[0] + starts, cardinalities, frequencies)
+    bare = Ratio(none, none, none, none, none, 0, starts, np.zeros(sum(cardinalities)))
+    trees, loss = _trees(bare, real, drawn, held, fresh, seed) if len(held) >= LEAST_HELD else (bare, math.log(2))
+    pool = np.concatenate([drawn, fresh])
+    raked = rake(trees.log(pool), pool + starts, cardinalities, frequencies)
     return replace(trees, raked=raked), loss
 
 
-def _trees(bare: Ratio, real: Rows, drawn: Rows, held: Rows, fresh: Rows, seed: int) -> tuple[Ratio, float]:
+def _trees(bare: Ratio, real: np.ndarray, drawn: np.ndarray, held: np.ndarray, fresh: np.ndarray, seed: int) -> tuple[Ratio, float]:
     """The trees, as many as are best for held-out rows, and their loss there."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
 
-    x = np.concatenate([bare.features(*real), bare.features(*drawn)])
-    y = np.repeat([1, 0], [len(real[0]), len(drawn[0])])
-    weight = np.where(y == 1, len(drawn[0]) / len(real[0]), 1.0)
+    x = np.concatenate([real, drawn]).astype(float)
+    y = np.repeat([1, 0], [len(real), len(drawn)])
+    weight = np.where(y == 1, len(drawn) / len(real), 1.0)
     options = {"max_iter": TREES, "learning_rate": LEARNING_RATE, "max_leaf_nodes": LEAVES, "max_depth": DEPTH, "min_samples_leaf": ROWS_PER_LEAF}
     model = HistGradientBoostingClassifier(**options, l2_regularization=1.0, early_stopping=False, random_state=seed)
     with threadpool_limits(1, "openmp"):  # as in `metrics.c2st`
         model.fit(x, y, sample_weight=weight)
-        stages = zip(*(model.staged_decision_function(bare.features(*rows)) for rows in (held, fresh)), strict=True)
+        stages = zip(*(model.staged_decision_function(rows.astype(float)) for rows in (held, fresh)), strict=True)
         losses = [math.log(2), *((np.logaddexp(0, -a).mean() + np.logaddexp(0, b).mean()) / 2 for a, b in stages)]
     best = int(np.argmin(losses))
     return grown(bare, model, best), float(losses[best])

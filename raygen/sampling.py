@@ -101,7 +101,7 @@ def _ratio(found: artifact.Artifact, oversample: int) -> Ratio:
     if found.ratio:
         return found.ratio
     message = f"generate.oversample = {oversample} chooses rows by a density ratio, and model '{found.uri}' has none."
-    raise ConfigError(message, "train it again with latent.density_ratio = true, or leave generate.oversample at 1.")
+    raise ConfigError(message, "delete the model and train it again with latent.density_ratio = true, or leave generate.oversample at 1.")
 
 
 class Rows:

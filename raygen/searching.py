@@ -91,11 +91,16 @@ def _algorithm(config: Config, space: Space, most: int, before: list[dict[str, A
     import optuna
     from ray.tune.search.optuna import OptunaSearch
 
+    class Optuna(OptunaSearch):
+        def on_trial_complete(self, trial_id, result=None, error=False):
+            known = result and not np.isnan(result["objective"])  # Optuna takes a trial without a result for a pruned one
+            super().on_trial_complete(trial_id, result if known else None, error)
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sampler = optuna.samplers.TPESampler(seed=config.run.seed, n_startup_trials=max(4, min(10, s.trials // 3)))
     metric, mode = _aims(config)
     return ConcurrencyLimiter(
-        OptunaSearch(metric=metric, mode=mode, sampler=sampler, points_to_evaluate=[space.labels(p) for p in before][: s.trials] or first or None),
+        Optuna(metric=metric, mode=mode, sampler=sampler, points_to_evaluate=[space.labels(p) for p in before][: s.trials] or first or None),
         most,
     )
 

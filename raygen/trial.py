@@ -75,6 +75,7 @@ def _in_workers(config: Config, settings: dict) -> None:
     """Train in Ray Train workers of their own; Tune hears of their rounds through Ray Train's callback."""
     from ray.tune.integration.ray_train import TuneReportCallback
 
+    cluster.prepare_environment(cluster.ENVIRONMENT | cluster.DRIVER_ENVIRONMENT)
     training.fit(config, settings, settings["cpus"], lambda line: None, [TuneReportCallback()])
 
 

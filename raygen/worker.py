@@ -128,8 +128,8 @@ def _finish(loop, rounds: Rounds, encoded: data.Encoded, history: list[dict], se
     samplers, report, tables = fit_samplers(loop, encoded.codec, config, rounds.say)
     ratio, fitted = None, {}
     if config.latent.density_ratio:
-        sampler, rows = samplers[report["chosen"]], _stored(loop, config)
-        ratio, figures = fit_ratio(loop.model, encoded.codec, sampler, rows, loop.held, config.run.seed, rounds.say)
+        sampler, codes = samplers[report["chosen"]], loop.some(config.latent.max_rows)[0]
+        ratio, figures = fit_ratio(loop.model, encoded.codec, sampler, codes, loop.held[0], config.run.seed, rounds.say)
         fitted = {"density_ratio": figures}
     kept = min(history, key=lambda h: h["held_out_loss"]) if config.train.patience else history[-1]
     metrics = {
@@ -159,7 +159,7 @@ def fit_samplers(loop, codec, config: Config, say) -> tuple[dict, dict, Any]:
     from raygen import latent_report
 
     wanted, seed = config.latent.sampler, config.run.seed
-    stored = _stored(loop, config)
+    stored = loop.some(config.latent.max_rows)
     rows, held = latent.Posteriors(*loop.posterior(*stored)), latent.Posteriors(*loop.posterior(*loop.held))
     check, scored = latent.halves(held)
     names = _fitted_names(config)
@@ -187,11 +187,6 @@ def fit_samplers(loop, codec, config: Config, say) -> tuple[dict, dict, Any]:
             report["samplers"][name] |= tables.of_sampler(sampler)
         report |= {"tables": tables.references(), "rows_compared": tables.rows}
     return samplers, report, tables
-
-
-def _stored(loop, config: Config) -> tuple[np.ndarray, np.ndarray]:
-    """Stored codes and offsets of the training rows that samplers are fitted to."""
-    return loop.codes[: config.latent.max_rows].numpy(), loop.offsets[: config.latent.max_rows].numpy()
 
 
 def _fitted_names(config: Config) -> list[str]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raygen.batches import Batches, held_out, num_lanes
+from raygen.batches import Batches, held_out, num_lanes, spread
 
 patient = settings(deadline=None)  # the machine may be busy
 
@@ -104,3 +104,12 @@ def test_share_of_held_out_rows(share):
         assert held.mean() == pytest.approx(share, abs=0.004)
     assert np.mean(seeds[0] & seeds[1]) == pytest.approx(share**2, abs=0.004)  # other seeds, other rows
     assert np.corrcoef(seeds[0][1:], seeds[0][:-1])[0, 1] == pytest.approx(0, abs=0.02)
+
+
+@given(count=st.integers(0, 10_000), most=st.integers(1, 500))
+@patient
+def test_some_rows_are_from_all_over(count, most):
+    rows = spread(count, most)
+    assert len(rows) == len(set(rows.tolist())) == min(count, most)
+    edges = np.concatenate([[0], rows, [count]])
+    assert np.diff(edges).max(initial=0) <= -(-count // max(1, len(rows)))

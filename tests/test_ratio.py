@@ -25,7 +25,7 @@ REAL, MODEL = law(1), law(2)
 def rows(chances: np.ndarray, count: int, seed: int):
     flat = np.random.default_rng(seed).choice(chances.size, count, p=chances.ravel())
     codes = np.stack(np.unravel_index(flat, chances.shape), axis=1).astype(np.int32)
-    return codes, np.zeros((count, 1), np.float32)
+    return codes
 
 
 def joint(codes, weight=None):
@@ -37,14 +37,14 @@ def marginals(chances):
     return np.concatenate([chances.sum(axis=tuple(j for j in range(3) if j != i)) for i in range(3)])
 
 
-def bare(standing=()):
+def bare():
     none = np.zeros(0, np.int32)
-    return Ratio(none, none, none, none, none, 0, STARTS, np.zeros(sum(SIZES)), np.array(standing, bool))
+    return Ratio(none, none, none, none, none, 0, STARTS, np.zeros(sum(SIZES)))
 
 
 @pytest.fixture(scope="module")
 def fitted():
-    return fit(SIZES, marginals(REAL), np.zeros(0, bool), rows(REAL, 20_000, 3), rows(MODEL, 60_000, 4), rows(REAL, 4000, 5), rows(MODEL, 8000, 6))
+    return fit(SIZES, marginals(REAL), rows(REAL, 20_000, 3), rows(MODEL, 60_000, 4), rows(REAL, 4000, 5), rows(MODEL, 8000, 6))
 
 
 @pytest.mark.parametrize("count", [1, 7, 20])
@@ -59,8 +59,8 @@ def test_trees_are_those_of_sklearn(count):
 
 def test_weighted_rows_of_the_model_have_the_law_of_the_table(fitted):
     found, loss = fitted
-    codes, positions = rows(MODEL, 400_000, 7)
-    weight = np.exp(found.log(codes, positions))
+    codes = rows(MODEL, 400_000, 7)
+    weight = np.exp(found.log(codes))
     before, after = (np.abs(joint(codes, w) - REAL).sum() / 2 for w in (None, weight))
     assert before > 0.25 and after < 0.3 * before
     np.testing.assert_allclose(marginals(joint(codes, weight)), marginals(REAL), rtol=0.03)
@@ -70,18 +70,18 @@ def test_weighted_rows_of_the_model_have_the_law_of_the_table(fitted):
 
 def test_trees_that_held_out_rows_do_not_confirm_are_left_out(monkeypatch):
     monkeypatch.setattr(ratio, "ROWS_PER_LEAF", 1)
-    found, loss = fit(SIZES, marginals(REAL), np.zeros(0, bool), *(rows(REAL, n, n) for n in (60, 70, 3000, 3001)))
+    found, loss = fit(SIZES, marginals(REAL), *(rows(REAL, n, n) for n in (60, 70, 3000, 3001)))
     assert loss == math.log(2) and len(found.roots) == 0
-    assert found.log(*rows(REAL, 10, 0)).shape == (10,)
+    assert found.log(rows(REAL, 10, 0)).shape == (10,)
 
 
 def test_its_arrays_give_it_back(fitted):
     found, some = fitted[0], rows(MODEL, 100, 8)
-    assert np.array_equal(Ratio.from_arrays(found.to_arrays()).log(*some), found.log(*some))
+    assert np.array_equal(Ratio.from_arrays(found.to_arrays()).log(some), found.log(some))
 
 
 def test_raked_rows_have_each_code_as_often_as_the_table():
-    codes, _ = rows(MODEL, 200_000, 9)
+    codes = rows(MODEL, 200_000, 9)
     weight = np.random.default_rng(0).normal(0, 0.5, len(codes))
     raked = rake(weight, codes + STARTS, SIZES, marginals(REAL))
     after = joint(codes, np.exp(weight + raked[codes + STARTS].sum(axis=1)))
@@ -94,12 +94,12 @@ def test_a_code_that_is_never_drawn_weighs_little():
     assert np.isfinite(raked).all() and np.abs(raked).max() <= ratio.MOST_RAKED
 
 
-def test_gaussian_blocks_are_judged_by_their_values():
-    standing = np.zeros(sum(SIZES), bool)
-    standing[:5] = True  # of the first block, the last code is a missing value
-    codes, positions = np.array([[0, 1, 2], [5, 1, 2]]), np.array([[0.3, 9, 9], [0.7, 9, 9]])
-    assert bare(standing).features(codes, positions).tolist() == [[0, 1, 2, 0.3, 0, 0], [5, 1, 2, 0, 0, 0]]
-    assert bare().features(codes, positions).tolist() == codes.tolist()
+def test_few_held_out_rows_choose_no_trees():
+    few, enough = (
+        fit(SIZES, marginals(REAL), rows(REAL, 5000, 3), rows(MODEL, 20_000, 4), rows(REAL, n, 5), rows(MODEL, 2048, 6)) for n in (99, 100)
+    )
+    assert (len(few[0].roots), few[1]) == (0, math.log(2)) and len(enough[0].roots) > 0
+    assert np.abs(few[0].raked).max() > 0.1
 
 
 @pytest.mark.parametrize(

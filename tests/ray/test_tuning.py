@@ -223,6 +223,19 @@ def test_optuna_with_two_objectives_c2st_and_a_log(local_ray, quick, tmp_path):
     assert list(tmp_path.glob("search/tune/**/events.out.tfevents*"))
 
 
+def test_a_stopped_trial_without_c2st_is_a_pruned_one_to_optuna():
+    from raygen.searching import _algorithm, _domains
+
+    config = Config().override({"search.algorithm": "tpe"})
+    space = Space.of(config)
+    search = _algorithm(config, space, 2, [])
+    search.set_search_properties("objective", "max", _domains(space, config))
+    for name, told in (("a", math.nan), ("b", 0.9)):
+        search.suggest(name)
+        search.on_trial_complete(name, result={"objective": told, "training_iteration": 4})
+    assert [t.state.name for t in search.searcher._ot_study.trials] == ["PRUNED", "COMPLETE"]
+
+
 def test_other_bars_and_priors_are_compared_by_the_nats_of_values(local_ray, quick, tmp_path):
     space = {"schema.bars": {"choice": [16, 128]}, "model.prior": {"choice": ["mixture", "normal"]}}
     settings = {"search.algorithm": "grid", "search.trials": 4, "search.space": space, "search.scheduler": "none", "train.steps": 400}
