@@ -48,7 +48,7 @@ def test_a_model_is_these_files_and_loads_as_it_was(trained):
     assert found.config.model == trained.config.model
     network = found.network()
     assert network.latent_dim == trained.config.model.latent_dim
-    assert artifact._fingerprint(found.content, network, found.samplers, found.sampler) == found.fingerprint
+    assert artifact._fingerprint(found.content, network, found.samplers, found.sampler, found.ratio) == found.fingerprint
 
 
 @pytest.mark.parametrize("name", FILES)
