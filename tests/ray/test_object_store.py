@@ -82,7 +82,7 @@ def test_training_makes_the_model_that_a_local_disk_gets(store, run, trained):
     assert done.model == store.uri("bucket/run/model")
     assert raygen.train(config, silent).finished_before
     names = store.objects("bucket/run").keys()
-    assert {name.partition("/")[0] for name in names} == {"encoded", "checkpoints", "model"}
+    assert {name.partition("/")[0] for name in names} == {"encoded", "checkpoints", "history.jsonl", "model"}
     assert {name for name in names if name.startswith("model/")} == {f"model/{p.name}" for p in Path(trained.model).iterdir()}
     assert not [name for name in names if "_tmp" in name or "_probe" in name]
 
