@@ -1,5 +1,6 @@
 """Generation: a plan of shards, Ray Data actors that write them, and a manifest last."""
 
+import gc
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -137,19 +138,20 @@ def _run(asked: Job, laws: list, actors: int, say) -> tuple[Totals, int]:
         num_cpus=asked.settings.cpus_per_actor,
         num_gpus=asked.settings.gpus_per_actor,
     )
-    progress, totals, made = Progress(asked.plan.rows, say), Totals(), 0
+    progress, totals, made, failure = Progress(asked.plan.rows, say), Totals(), 0, None
     try:
         with cluster.following(board, progress.follow):
             for done in dataset.iter_rows():
                 totals, made = totals + Totals.from_dict(done), made + int(done["made"])
                 progress.finish(int(done["item"]), int(done["rows"]), int(done["made_rows"]), done["node"])
     except Exception as error:
-        failure = ray.get(board.failure.remote())
-        if failure:
-            raise failure from error
-        reason = str(error).strip().splitlines()[-1]
         hint = f"finished shards stay in '{asked.folder}': run the same command to resume."
-        raise GenerationError(f"generation stopped: {reason}", hint) from error
+        stopped = GenerationError(f"generation stopped: {str(error).strip().splitlines()[-1]}", hint)
+        failure = ray.get(board.failure.remote()) or stopped
+    if failure:
+        del dataset
+        gc.collect()  # the actors hold their CPUs until Ray Data's executor, which an error leaves in a cycle of references, is gone
+        raise failure
     for line in progress.by_node():
         say(line)
     return totals, made
