@@ -46,6 +46,7 @@ class Model(Section):
     prior: Literal["mixture", "normal"] = Field(default="mixture", description="learned mixture of Gaussians, or N(0, I)")
     prior_components: int = Field(default=256, ge=1, le=65536, description="Gaussians in the learned prior")
     beta: float = Field(default=0.85, gt=0, le=100, description="weight of the KL term")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="share of the hidden units that each row is trained without")
 
 
 class Train(Section):

@@ -53,6 +53,7 @@ class Loop:
         self.optimizer = keras.optimizers.Adam(schedule, beta_2=0.99)
         self.optimizer.build(model.trainable_variables)
         self.noise = streams.key(config.run.seed, "training noise")
+        self.dropped = streams.key(config.run.seed, "dropout")
         self.held_noise = streams.key(config.run.seed, "held-out noise")
         self.step = 0
         self.best = [w.copy() for w in model.get_weights()]
@@ -150,10 +151,11 @@ class Loop:
         beta = self.config.model.beta * tf.minimum(1.0, tf.cast(step, tf.float32) / max(1.0, WARMUP * t.steps))
         codes = tf.cast(tf.gather(self.codes, index), tf.int32)
         offsets = positions(tf.gather(self.offsets, index))
+        first_row = step * t.batch_size + self.rank * rows
 
         def replica(codes, offsets, noise, beta):
             with tf.GradientTape() as tape:
-                reconstruction, kl = self.model.bound(codes, offsets, noise)
+                reconstruction, kl = self.model.bound(codes, offsets, noise, self._keep(rows, first_row))
                 terms = tf.stack([tf.reduce_sum(reconstruction), tf.reduce_sum(kl)]) / t.batch_size
                 loss = terms[0] + beta * terms[1]
             gradients = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
@@ -164,6 +166,15 @@ class Loop:
         flat, _ = tf.clip_by_global_norm(flat, MAX_GRADIENT)
         self.optimizer.apply([tf.reshape(g, v.shape) for g, v in zip(flat, variables, strict=True)])
         return terms
+
+    def _keep(self, rows: int, first):
+        """What hidden units are multiplied by (see `VAE.bound`) in `rows` rows from number `first` of all steps on; None without dropout."""
+        dropout, units = self.config.model.dropout, 2 * sum(self.config.model.hidden_units)
+        if not dropout:
+            return None
+        width = -(-units // streams.PER_COUNTER) * streams.PER_COUNTER  # whole counters for each row, as for held-out noise
+        drawn = streams.uniform(self.dropped, (rows, width), first * width)[:, :units]
+        return tf.cast(drawn >= dropout, tf.float32) / (1 - dropout)
 
     @tf.function(reduce_retracing=True)
     def _score(self, codes, offsets, first):

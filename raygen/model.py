@@ -30,9 +30,12 @@ class ResidualMLP(keras.layers.Layer):
             layer.build((None, before))
         self.built = True
 
-    def call(self, x):
+    def call(self, x, keep=None):
+        """The last hidden layer; `keep`, if given, is what each hidden unit of each row is multiplied by, of shape (rows, sum of units)."""
+        at = 0
         for layer, before, after in zip(self.layers, [self.width, *self.units], self.units, strict=False):
-            x = x + layer(x) if before == after else layer(x)
+            out = layer(x) if keep is None else layer(x) * keep[:, at : at + after]
+            x, at = x + out if before == after else out, at + after
         return x
 
     def get_config(self):
@@ -178,9 +181,9 @@ class VAE(keras.Model):
         index = codes + self.starts
         return self._encode(self._hot(index), self._scores(index, offsets))
 
-    def decode(self, z):
-        """Logits of all codes, and centre and scale of the offset of each block that has one (see `offset_law`)."""
-        hidden = self.decoder(z)
+    def decode(self, z, keep=None):
+        """Logits of all codes, and centre and scale of the offset of each block that has one (see `offset_law`); `keep` as in `bound`."""
+        hidden = self.decoder(z, keep)
         logits = ops.matmul(hidden, ops.transpose(self.code_kernel.table())) + self.code_bias
         return ops.clip(logits, -MAX_LOGIT, MAX_LOGIT), *self.offset_law(hidden)
 
@@ -192,21 +195,24 @@ class VAE(keras.Model):
         centre, scale = ops.split(self.offset_head(hidden), 2, axis=1)
         return centre, MIN_SCALE + ops.softplus(scale)
 
-    def bound(self, codes, offsets, noise):
+    def bound(self, codes, offsets, noise, keep=None):
         """The two terms of the negative ELBO by one draw z = z_mean + exp(z_log_var / 2) noise.
 
         Args:
             codes, offsets: As in `encode`.
             noise: Standard normals of shape (rows, latent_dim).
+            keep: What hidden units are multiplied by, those of the encoder and then those of the decoder: 0, or 1 / (1 - dropout); None: 1.
 
         Returns:
             -log p(row | z), the cross-entropy of every block and of its offset, and KL(q || prior), in nats, each of shape (rows,).
         """
         index = codes + self.starts
         hot, scores = self._hot(index), self._scores(index, offsets)
-        z_mean, z_log_var = self._encode(hot, scores)
+        half = sum(self.settings["hidden_units"])
+        of_encoder, of_decoder = (None, None) if keep is None else (keep[:, :half], keep[:, half:])
+        z_mean, z_log_var = self._encode(hot, scores, of_encoder)
         z = z_mean + ops.exp(0.5 * z_log_var) * noise
-        return self._reconstruction(z, hot, scores), self._kl(z_mean, z_log_var, z, noise)
+        return self._reconstruction(z, hot, scores, of_decoder), self._kl(z_mean, z_log_var, z, noise)
 
     def call(self, inputs):
         codes, offsets = inputs
@@ -229,15 +235,15 @@ class VAE(keras.Model):
         low, high = ops.take(self.score_low, index), ops.take(self.score_high, index)
         return low, high, low + (high - low) * offsets, has_offset
 
-    def _encode(self, hot, scores):
+    def _encode(self, hot, scores, keep=None):
         x = ops.matmul(hot, self.embedding.table())
         if self.num_offsets:
             x = x + self.score_in(scores[2])
-        x = self.encoder(ops.relu(x))
+        x = self.encoder(ops.relu(x), keep)
         return self.mean_head(x), ops.clip(self.log_var_head(x), -12.0, 6.0)
 
-    def _reconstruction(self, z, hot, scores):
-        logits, centre, scale = self.decode(z)
+    def _reconstruction(self, z, hot, scores, keep):
+        logits, centre, scale = self.decode(z, keep)
         log_total = ops.log(ops.matmul(ops.exp(logits), self.segments))
         nats = ops.sum(log_total, axis=1) - ops.sum(hot * logits, axis=1)
         if self.num_offsets:

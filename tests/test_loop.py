@@ -62,6 +62,25 @@ def test_a_resumed_run_ends_in_the_same_weights(encoded):
     assert all(np.array_equal(a, b) for a, b in zip(whole.model.get_weights(), second.model.get_weights(), strict=True))
 
 
+def test_dropout_is_of_training_alone_and_goes_on_where_it_was(encoded):
+    whole, first, second, plain = (loop(encoded, config(**{"model.dropout": share})) for share in (0.3, 0.3, 0.3, 0.0))
+    assert whole.score() == plain.score()
+    assert whole.run(60)["reconstruction"] != plain.run(60)["reconstruction"]
+    first.run(25)
+    second.load_state(worker.unpack(worker.pack(first.state())))
+    second.run(35)
+    assert all(np.array_equal(a, b) for a, b in zip(whole.model.get_weights(), second.model.get_weights(), strict=True))
+
+
+def test_each_row_has_its_own_units_left_out_for_any_number_of_workers(encoded):
+    trained = loop(encoded, config(**{"model.dropout": 0.25, "model.hidden_units": [16, 15]}))
+    keep = trained._keep(64, 640).numpy()
+    assert keep.shape == (64, 62) and set(np.unique(keep)) == {np.float32(0), np.float32(1 / 0.75)}
+    assert abs(keep.mean() - 1) < 0.05 and len(np.unique(keep, axis=0)) == 64
+    halves = [trained._keep(32, first).numpy() for first in (640, 672)]  # as two workers have them
+    assert np.array_equal(np.concatenate(halves), keep)
+
+
 def test_the_best_weights_come_back(encoded):
     trained = loop(encoded, config())
     trained.run(10)
