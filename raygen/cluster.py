@@ -239,7 +239,7 @@ class Board:
     """An actor between workers and driver: what workers put on it, and the error that starting them again cannot mend."""
 
     def __init__(self):
-        self.waiting, self.error = [], None
+        self.waiting, self.error, self.members, self.closed = [], None, [], False
 
     def add(self, item):
         self.waiting.append(item)
@@ -253,6 +253,15 @@ class Board:
 
     def failure(self):
         return self.error
+
+    def enroll(self, actor) -> bool:
+        """Note an actor that works for the driver; False if the driver wants no more of it."""
+        self.members.append(actor)
+        return not self.closed
+
+    def close(self):
+        self.closed = True
+        return self.members
 
 
 def new_board():

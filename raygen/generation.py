@@ -1,6 +1,5 @@
 """Generation: a plan of shards, Ray Data actors that write them, and a manifest last."""
 
-import gc
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -138,7 +137,7 @@ def _run(asked: Job, laws: list, actors: int, say) -> tuple[Totals, int]:
         num_cpus=asked.settings.cpus_per_actor,
         num_gpus=asked.settings.gpus_per_actor,
     )
-    progress, totals, made, failure = Progress(asked.plan.rows, say), Totals(), 0, None
+    progress, totals, made = Progress(asked.plan.rows, say), Totals(), 0
     try:
         with cluster.following(board, progress.follow):
             for done in dataset.iter_rows():
@@ -147,11 +146,10 @@ def _run(asked: Job, laws: list, actors: int, say) -> tuple[Totals, int]:
     except Exception as error:
         hint = f"finished shards stay in '{asked.folder}': run the same command to resume."
         stopped = GenerationError(f"generation stopped: {str(error).strip().splitlines()[-1]}", hint)
-        failure = ray.get(board.failure.remote()) or stopped
-    if failure:
-        del dataset
-        gc.collect()  # the actors hold their CPUs until Ray Data's executor, which an error leaves in a cycle of references, is gone
-        raise failure
+        raise ray.get(board.failure.remote()) or stopped from error
+    finally:
+        for actor in ray.get(board.close.remote()):
+            ray.kill(actor)  # else an error's traceback and Ray Data's executor keep the actors, and their CPUs, for as long as they like
     for line in progress.by_node():
         say(line)
     return totals, made
@@ -164,6 +162,9 @@ class _WriteShards:
         import ray
         from ray.util.metrics import Counter
 
+        me = ray.get_runtime_context().current_actor
+        if not ray.get(board.enroll.remote(me)):
+            ray.kill(me)
         job.prepare_process(settings["cpus_per_actor"], settings["gpus_per_actor"])
         self.folder, self.board = folder, board
         self.node = f"{ray.util.get_node_ip_address()} ({ray.get_runtime_context().get_node_id()[:8]})"
