@@ -63,6 +63,9 @@ class Train(Section):
         ge=-1,
         description="of 20 evaluations without a better held-out bound, to stop and keep the best; 0: never; -1: 5 for a small table",
     )
+    shuffle_rows: int = Field(
+        default=2**22, ge=64, description="training rows that are shuffled together, over all workers; more are read as they are needed"
+    )
     memory_gib: float = Field(default=4.0, gt=0, description="encoded rows that a worker may hold in memory")
     max_failures: int = Field(default=3, ge=-1, description="times that lost workers are replaced; -1: without end")
 

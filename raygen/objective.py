@@ -40,7 +40,7 @@ class Judge:
 
     def __init__(self, kind: str, loop, codec):
         self.kind, self.loop, self.codec = kind, loop, codec
-        self.volume = loop.mean(volume.log_volume(codec, *loop.held))
+        self.volume = loop.mean(volume.log_volume(codec, *loop.feed.held))
 
     def of_round(self, figures: dict) -> dict[str, Any]:
         """Figures of the weights as they are; `figures` are the loop's scores."""
@@ -71,8 +71,8 @@ class Judge:
         """Scores of samplers that cost little."""
         if self.loop.model.prior is not None:
             return {"learned": {"nats": 0.0}}  # nats count from the network's own prior, as do the loop's
-        held, seed = latent.Posteriors(*self.loop.posterior(*self.loop.held)), self.loop.config.run.seed
-        rows = latent.Posteriors(*self.loop.posterior(*self.loop.some(ROUND_ROWS)))
+        held, seed = latent.Posteriors(*self.loop.posterior(*self.loop.feed.held)), self.loop.config.run.seed
+        rows = latent.Posteriors(*self.loop.posterior(*self.loop.feed.some(ROUND_ROWS)))
         check, scored = latent.halves(held)
         samplers, _ = latent.fit_all(("normal", "gaussian", "mixture"), rows, check, ROUND_COMPONENTS, 0, seed)
         return latent.score(samplers, scored, seed)
@@ -80,7 +80,7 @@ class Judge:
     def _c2st(self, sampler) -> float:
         from raygen.latent_report import Comparison
 
-        stored = self.loop.some(COMPARED_ROWS)
-        held = latent.Posteriors(*self.loop.posterior(*self.loop.held))
-        tables = Comparison(self.loop.model, self.codec, stored, self.loop.held, held, self.loop.config.run.seed, len(stored[0]))
+        stored = self.loop.feed.some(COMPARED_ROWS)
+        held = latent.Posteriors(*self.loop.posterior(*self.loop.feed.held))
+        tables = Comparison(self.loop.model, self.codec, stored, self.loop.feed.held, held, self.loop.config.run.seed, len(stored[0]))
         return float(metrics.c2st(tables.real[0], tables.drawn(sampler)[0], tables.kinds, tables.seed))

@@ -121,11 +121,11 @@ def check_sampler(config: Config) -> None:
 def check_memory(config: Config, encoded: data.Encoded) -> None:
     """Refuse an encoded table that does not fit the workers' memory."""
     t, workers = config.train, max(1, config.train.num_workers)
-    need = encoded.worker_bytes(workers) / 2**30
+    need = encoded.worker_bytes(config, workers) / 2**30
     if need > t.memory_gib:
         message = f"train.memory_gib = {t.memory_gib:g}: each of {workers} workers must hold {need:.1f} GiB of encoded rows."
-        more = int(np.ceil(need * workers / t.memory_gib))
-        raise ClusterError(message, f"set train.memory_gib = {int(np.ceil(need))}, or train.num_workers = {more}.")
+        fewer = int(min(encoded.num_rows / 2, t.shuffle_rows) * t.memory_gib / need)
+        raise ClusterError(message, f"set train.memory_gib = {int(np.ceil(need))}, train.shuffle_rows = {fewer} or less, or more train.num_workers.")
 
 
 def sized(config: Config, num_rows: int) -> Config:
@@ -135,7 +135,7 @@ def sized(config: Config, num_rows: int) -> Config:
         ConfigError: If the table cannot fill the batch, or the holdout leaves nothing.
     """
     t, workers = config.train, max(1, config.train.num_workers)
-    held = int(batches.held_out(np.arange(num_rows), t.holdout, config.run.seed).sum())
+    held = batches.num_held(num_rows, t.holdout, config.run.seed)
     training = num_rows - held
     if held < 2 * workers or training < workers:
         raise ConfigError(f"train.holdout = {t.holdout} leaves {training} of {num_rows} rows to train on and {held} to score.", "change it.")
