@@ -21,9 +21,9 @@ def num_held(num_rows: int, share: float, seed: int) -> int:
     return sum(int(held_out(np.arange(a, min(a + COUNTED, num_rows)), num_rows, share, seed).sum()) for a in starts)
 
 
-def num_lanes(batch_size: int, world_size: int) -> int:
+def num_lanes(batch_size: int, most_workers: int) -> int:
     """Lanes that the training rows are dealt to: 8 where that divides the batch evenly, so that 1 to 8 workers take the same steps."""
-    return LANES if batch_size % LANES == 0 and world_size <= LANES else world_size
+    return LANES if batch_size % LANES == 0 and most_workers <= LANES else most_workers
 
 
 def spread(count: int, most: int) -> np.ndarray:
@@ -41,6 +41,7 @@ class Batches:
     Args:
         num_rows: Training rows over all workers.
         batch_size: Rows of a step over all workers; a multiple of the number of lanes.
+        lanes: Number of lanes; as many as there are workers, or more.
         rank, world_size: This worker, of how many.
 
     Attributes:
@@ -51,8 +52,8 @@ class Batches:
         steps_per_epoch: The same for all workers.
     """
 
-    def __init__(self, num_rows: int, batch_size: int, rank: int = 0, world_size: int = 1):
-        self.num_rows, self.num_lanes = num_rows, num_lanes(batch_size, world_size)
+    def __init__(self, num_rows: int, batch_size: int, lanes: int = LANES, rank: int = 0, world_size: int = 1):
+        self.num_rows, self.num_lanes = num_rows, lanes
         self.lanes = range(rank * self.num_lanes // world_size, (rank + 1) * self.num_lanes // world_size)
         self.per_lane = batch_size // self.num_lanes
         self.rows, self.first = len(self.lanes) * self.per_lane, self.lanes.start * self.per_lane

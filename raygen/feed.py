@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from raygen.batches import LANES, Batches, held_out, spread
+from raygen.batches import LANES, Batches, held_out, num_lanes, spread
 
 READ_ROWS = 2**15  # at once, from storage
 READS = 8  # in a window, at least
@@ -40,7 +40,7 @@ class Feed:
         held = [int(held_out(np.arange(a, b), num_rows, t.holdout, self.seed).sum()) for a, b in zip(self._edges, self._edges[1:], strict=False)]
         self._before = {True: np.cumsum([0, *held]), False: self._edges - np.cumsum([0, *held])}  # rows held out or not, before each piece
         all_held, all_trained = (int(self._before[kind][-1]) for kind in (True, False))
-        self.batches = Batches(all_trained, t.batch_size, rank, world_size)
+        self.batches = Batches(all_trained, t.batch_size, num_lanes(t.batch_size, max(t.most_workers, world_size)), rank, world_size)
         self.first_held, last_held = rank * all_held // world_size, (rank + 1) * all_held // world_size
         self.held = self._rows(self._pieces(self.first_held, last_held, True))
         window = max(1, t.shuffle_rows // self.batches.num_lanes)
@@ -62,16 +62,19 @@ class Feed:
         return codes, offsets
 
     def some(self, most: int) -> Rows:
-        """Codes and offsets of at most so many of this worker's training rows, from all over them; kept, since they are asked for again."""
+        """Codes and offsets of at most so many training rows of all workers, from all over them; kept, since they are asked for again."""
         if most not in self._some:
-            first, last = (self.batches.span(lane) for lane in (self.batches.lanes[0], self.batches.lanes[-1]))
-            wanted = first[0] + spread(last[1] - first[0], most)
-            pieces = self._pieces(first[0], last[1], False)
+            wanted = spread(self.batches.num_rows, most)
+            pieces = self._pieces(0, self.batches.num_rows, False)
             parts = [(piece, wanted[(wanted >= piece.first) & (wanted < piece.last)] - piece.first) for piece in pieces]
             picked = [[a[rows] for a in self._rows([piece])] for piece, rows in parts if len(rows)]
             codes, offsets = (np.concatenate(arrays) for arrays in zip(*picked, strict=True))
             self._some[most] = codes, offsets
         return self._some[most]
+
+    def all_held(self) -> Rows:
+        """Codes and offsets of the held-out rows of all workers."""
+        return self._rows(self._pieces(0, int(self._before[True][-1]), True))
 
     def _pieces(self, first: int, last: int, held: bool) -> list["_Piece"]:
         """Pieces of the table in which held-out rows (or training rows) of numbers [first, last) lie."""

@@ -128,7 +128,7 @@ def _finish(loop, rounds: Rounds, encoded: data.Encoded, history: list[dict], se
     ratio, fitted = None, {}
     if config.latent.density_ratio:
         sampler, codes = samplers[report["chosen"]], loop.feed.some(config.latent.max_rows)[0]
-        ratio, figures = fit_ratio(loop.model, encoded.codec, sampler, codes, loop.feed.held[0], config.run.seed, rounds.say)
+        ratio, figures = fit_ratio(loop.model, encoded.codec, sampler, codes, loop.feed.all_held()[0], config.run.seed, rounds.say)
         fitted = {"density_ratio": figures}
     kept = min(history, key=lambda h: h["held_out_loss"]) if config.train.patience else history[-1]
     metrics = {
@@ -159,7 +159,8 @@ def fit_samplers(loop, codec, config: Config, say) -> tuple[dict, dict, Any]:
 
     wanted, seed = config.latent.sampler, config.run.seed
     stored = loop.feed.some(config.latent.max_rows)
-    rows, held = latent.Posteriors(*loop.posterior(*stored)), latent.Posteriors(*loop.posterior(*loop.feed.held))
+    kept = loop.feed.all_held()
+    rows, held = latent.Posteriors(*loop.posterior(*stored)), latent.Posteriors(*loop.posterior(*kept))
     check, scored = latent.halves(held)
     names = _fitted_names(config)
     samplers, seconds = latent.fit_all(names, rows, check, config.latent.mixture_components, config.latent.flow_steps, seed, say)
@@ -169,7 +170,7 @@ def fit_samplers(loop, codec, config: Config, say) -> tuple[dict, dict, Any]:
     scores: dict[str, dict] = latent.score(samplers, scored, seed)
     for name, took in seconds.items():
         scores[name]["fit_seconds"] = took
-    tables = latent_report.Comparison(loop.model, codec, stored, loop.feed.held, held, seed)
+    tables = latent_report.Comparison(loop.model, codec, stored, kept, held, seed)
     if config.latent.report or config.latent.min_rows_per_second:
         for name, sampler in samplers.items():
             scores[name]["rows_per_second"] = tables.speed(sampler)

@@ -15,7 +15,7 @@ patient = settings(deadline=None)  # the machine may be busy
 def test_workers_share_lanes_rows_and_steps(world_size, each, more):
     batch_size = world_size * 8 * each
     num_rows = batch_size + more
-    all_workers = [Batches(num_rows, batch_size, rank, world_size) for rank in range(world_size)]
+    all_workers = [Batches(num_rows, batch_size, num_lanes(batch_size, world_size), rank, world_size) for rank in range(world_size)]
     lanes = [lane for one in all_workers for lane in one.lanes]
     assert lanes == list(range(num_lanes(batch_size, world_size)))
     assert [one.first for one in all_workers] == [sum(b.rows for b in all_workers[:rank]) for rank in range(world_size)]

@@ -104,13 +104,21 @@ def test_windows_mix_rows_from_all_over_the_lane():
 
 
 @pytest.mark.parametrize("most", [1, 10, 999, 10_000])
-def test_some_rows_are_from_all_over_the_workers_own(most):
+def test_some_rows_and_all_held_ones_are_the_same_on_each_worker(most):
     made = config(80, **{"train.shuffle_rows": 400})
     feeds = [Table(4000).feed(made, rank, 2) for rank in range(2)]
     held = held_out(np.arange(4000), 4000, 0.1, 0)
-    for rank, feed in enumerate(feeds):
-        rows = numbers(feed.some(most))
-        own = sum(b - a for a, b in map(feed.batches.span, feed.batches.lanes))
-        assert len(np.unique(rows)) == len(rows) == min(most, own)
-        assert not held[rows].any()
-        assert np.diff(np.concatenate([[2000 * rank], rows, [2000 + 2000 * rank]])).max() < 40 + 2200 / most
+    rows, others = (numbers(feed.some(most)) for feed in feeds)
+    assert np.array_equal(rows, others) and len(np.unique(rows)) == len(rows) == min(most, 4000 - held.sum())
+    assert not held[rows].any()
+    assert np.diff(np.concatenate([[0], rows, [4000]])).max() < 20 + 4200 / most
+    assert np.array_equal(numbers(feeds[0].all_held()), np.flatnonzero(held))
+    assert np.array_equal(np.concatenate([numbers(feed.held) for feed in feeds]), np.flatnonzero(held))
+
+
+def test_elastic_workers_take_the_same_rows_however_many_they_are():
+    made = config(48, **{"train.num_workers": [1, 12]})
+    alone = numbers(Table(3000).feed(made).take(0, 70))
+    for world_size in (2, 5, 12):
+        shared = [numbers(Table(3000).feed(made, rank, world_size).take(0, 70)) for rank in range(world_size)]
+        assert np.array_equal(np.concatenate(shared, axis=1), alone)
