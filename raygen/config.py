@@ -105,7 +105,7 @@ class Latent(Section):
     mixture_components: int = Field(default=128, ge=1, le=4096, description="Gaussians of the mixture at most; held-out rows choose")
     flow_steps: int = Field(default=4000, ge=0, description="training steps of the flow at most; held-out rows stop it; 0: no flow")
     report: bool = Field(default=True, description="compare what each sampler does to the table, and draw it: model/latent.html")
-    max_rows: int = Field(default=1_000_000, ge=100, description="training rows that samplers are fitted to")
+    max_rows: int = Field(default=262_144, ge=100, description="training rows that samplers are fitted to")
     density_ratio: bool = Field(default=True, description="fit what generate.oversample chooses rows by")
 
 
