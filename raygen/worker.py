@@ -56,7 +56,7 @@ def work(settings: dict, rounds: Rounds) -> None:
     loop = Loop(model, config, feed, rounds.world_size, rounds.strategy)
     judge = objective.Judge(settings["objective"], loop, encoded.codec) if settings.get("objective") else None
     folder = storage.parent(settings["model"])
-    shown = Gauges(uris.name(folder), rounds.rank, rounds.world_size)
+    shown = Gauges(uris.name(folder), rounds.rank, rounds.world_size, feed.batches.rows / config.train.batch_size)
     history = _run(loop, rounds, judge if rounds.rank == 0 else None, shown, storage.join(folder, HISTORY))
     if rounds.rank == 0:
         _finish(loop, rounds, encoded, history, settings, judge)
