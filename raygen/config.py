@@ -7,13 +7,23 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from raygen import uris
 from raygen.errors import ConfigError, did_you_mean
 
 Uri = Annotated[str, AfterValidator(uris.without_credentials)]
 Kind = Literal["numeric", "categorical", "boolean", "datetime", "id", "drop"]
+
+
+def _workers(given: Any) -> Any:
+    """A number, or the fewest and the most."""
+    numbers = given if isinstance(given, list) else [given, given]
+    whole = len(numbers) == 2 and all(isinstance(n, int) and not isinstance(n, bool) for n in numbers)
+    if not whole or not (0 < numbers[0] <= numbers[1] or given == 0):
+        raise PydanticCustomError("workers", "a number of 0 or more, or the fewest and the most, such as [1, 4]")
+    return given
 
 
 class Section(BaseModel):
@@ -50,7 +60,10 @@ class Model(Section):
 
 
 class Train(Section):
-    num_workers: int = Field(default=1, ge=0, description="Ray Train workers; 0 trains in this process")
+    num_workers: Annotated[int | list[int], PlainValidator(_workers)] = Field(
+        default=1,
+        description="Ray Train workers; 0 trains in this process; [1, 4]: as many of 1 to 4 as the cluster holds, and again when it changes",
+    )
     use_gpu: bool = Field(default=False, description="one GPU for each worker")
     cpus_per_worker: int = Field(default=0, ge=0, description="0: an equal share of the cluster's CPUs")
     steps: int = Field(default=6000, ge=1, description="optimizer steps at most")
@@ -63,8 +76,25 @@ class Train(Section):
         ge=-1,
         description="of 20 evaluations without a better held-out bound, to stop and keep the best; 0: never; -1: 5 for a small table",
     )
+    shuffle_rows: int = Field(
+        default=2**22, ge=64, description="training rows that are shuffled together, over all workers; more are read as they are needed"
+    )
     memory_gib: float = Field(default=4.0, gt=0, description="encoded rows that a worker may hold in memory")
     max_failures: int = Field(default=3, ge=-1, description="times that lost workers are replaced; -1: without end")
+
+    @property
+    def elastic(self) -> bool:
+        return isinstance(self.num_workers, list)
+
+    @property
+    def fewest_workers(self) -> int:
+        """Workers at least, 1 for a training in this process."""
+        return self.num_workers[0] if isinstance(self.num_workers, list) else max(1, self.num_workers)
+
+    @property
+    def most_workers(self) -> int:
+        """Workers at most, 1 for a training in this process."""
+        return self.num_workers[1] if isinstance(self.num_workers, list) else max(1, self.num_workers)
 
 
 class Latent(Section):
@@ -75,7 +105,7 @@ class Latent(Section):
     mixture_components: int = Field(default=128, ge=1, le=4096, description="Gaussians of the mixture at most; held-out rows choose")
     flow_steps: int = Field(default=4000, ge=0, description="training steps of the flow at most; held-out rows stop it; 0: no flow")
     report: bool = Field(default=True, description="compare what each sampler does to the table, and draw it: model/latent.html")
-    max_rows: int = Field(default=1_000_000, ge=100, description="training rows that samplers are fitted to")
+    max_rows: int = Field(default=262_144, ge=100, description="training rows that samplers are fitted to")
     density_ratio: bool = Field(default=True, description="fit what generate.oversample chooses rows by")
 
 

@@ -7,31 +7,81 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from raygen import batches, codec, storage
+from raygen import codec, storage
 from raygen.codec import Codec
 from raygen.config import Config
+from raygen.errors import StorageError
+from raygen.feed import Feed
 from raygen.schema import Schema, check_table, infer
 from raygen.source import CSV_PARSE, Source
 
 MARKER = "_encoded.json"
+LAYOUT = "records in the order of their hashes"
+SORTED_HERE = 2**20  # rows of a table that the driver sorts
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """The encoded table in `folder`: parts of integer codes, the codec, and how many rows there are."""
+    """The encoded table in `folder`: rows of integer codes in the order of a hash of their content, which is as good as random.
+
+    Attributes:
+        codec: The table's.
+        parts: Names of its files, in order: records of `row_type`.
+        sizes: Rows of each.
+        content: One name for all rows, in whatever order they came.
+        notes: On columns whose kind was inferred.
+    """
 
     folder: str
     codec: Codec
     parts: list[str]
-    num_rows: int
+    sizes: list[int]
+    content: str
     notes: dict[str, str]
 
-    def worker_bytes(self, num_workers: int) -> int:
-        """Bytes of codes that each worker holds in memory."""
+    @property
+    def num_rows(self) -> int:
+        return sum(self.sizes)
+
+    def rows(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+        """uint16 codes of shape (last - first, blocks) and offsets of rows [first, last)."""
+        codes = np.empty((last - first, self.codec.num_columns), np.uint16)
+        offsets: np.ndarray = np.empty((last - first, self.codec.num_offsets), self.codec.offset_type)
+        start = 0
+        for part, size in zip(self.parts, self.sizes, strict=True):
+            a, b = max(first, start), min(last, start + size)
+            if a < b:
+                found = self._records(part, a - start, b - start)
+                for i in range(self.codec.num_columns):
+                    codes[a - first : b - first, i] = found[f"code_{i}"]
+                for i in range(self.codec.num_offsets):
+                    offsets[a - first : b - first, i] = found[f"offset_{i}"]
+            start += size
+        return codes, offsets
+
+    def _records(self, part: str, first: int, last: int) -> np.ndarray:
+        layout, uri = row_type(self.codec), storage.join(self.folder, part)
+        found = storage.read_range(uri, first * layout.itemsize, (last - first) * layout.itemsize)
+        if len(found) < (last - first) * layout.itemsize:
+            raise StorageError(f"'{uri}' was cut short.", f"delete '{self.folder}': the table is encoded anew.")
+        return np.frombuffer(found, layout)
+
+    def feed(self, config: Config, rank: int = 0, world_size: int = 1) -> Feed:
+        """What a worker trains on, of a settled and sized config."""
+        return Feed(self.rows, self.num_rows, config, rank, world_size)
+
+    def worker_bytes(self, config: Config, num_workers: int) -> int:
+        """Bytes of codes that each worker holds in memory: all its rows, or two windows of them."""
         row = 2 * self.codec.num_columns + np.dtype(self.codec.offset_type).itemsize * self.codec.num_offsets
-        return self.num_rows * row // max(1, num_workers)
+        return min(self.num_rows, 2 * config.train.shuffle_rows) * row // max(1, num_workers)
+
+
+def row_type(codec: Codec) -> np.dtype:
+    """A row of the encoded table in its files: each code in one byte if that holds all of its block's, else in two; then the offsets."""
+    codes = [(f"code_{i}", "<u1" if block.cardinality <= 256 else "<u2") for i, block in enumerate(codec.blocks.values())]
+    kind = np.dtype(codec.offset_type).newbyteorder("<")
+    return np.dtype([*codes, *((f"offset_{i}", kind) for i in range(codec.num_offsets))])
 
 
 def describe(config: Config) -> tuple[Source, Schema, dict[str, str]]:
@@ -53,7 +103,7 @@ def encode(config: Config, say=print) -> Encoded:
     """
     source, schema, notes = describe(config)
     ways = config.schema_.bars, config.schema_.max_categories, config.schema_.numeric
-    state = [schema.to_dict(), source.identity, *ways]
+    state = [LAYOUT, schema.to_dict(), source.identity, *ways]
     name = hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:12]
     folder = storage.join(config.run.folder, "encoded", name)
     if not storage.exists(storage.join(folder, MARKER)):
@@ -64,9 +114,10 @@ def encode(config: Config, say=print) -> Encoded:
         check_table(schema, stats, config.data.source)
         built = Codec.fit(schema, stats, *ways)
         say("Encoding it ...")
-        parts = _write_codes(source, schema, built, folder)
-        rows = sum(p["rows"] for p in parts)
-        marker = {"schema": schema.to_dict(), "codec": built.to_dict(), "parts": [p["part"] for p in parts], "num_rows": rows}
+        parts = _write_rows(source, schema, built, folder, next(iter(stats.values())).num_rows)
+        total = content(np.array([int(p["content"], 16) for p in parts], np.uint64))
+        marker = {"schema": schema.to_dict(), "codec": built.to_dict(), "content": total}
+        marker |= {"parts": [p["part"] for p in parts], "sizes": [p["rows"] for p in parts]}
         storage.write_json(storage.join(folder, MARKER), marker)
     return read_encoded(folder, notes)
 
@@ -75,7 +126,7 @@ def read_encoded(folder: str, notes: dict[str, str] | None = None) -> Encoded:
     """What `encode` wrote to `folder`."""
     marker = storage.read_json(storage.join(folder, MARKER))
     built = Codec.from_dict(Schema.from_dict(marker["schema"]), marker["codec"])
-    return Encoded(folder, built, marker["parts"], marker["num_rows"], notes or {})
+    return Encoded(folder, built, marker["parts"], marker["sizes"], marker["content"], notes or {})
 
 
 def read_dataset(source: Source):
@@ -104,43 +155,6 @@ def statistics(source: Source, schema: Schema) -> dict:
     return total
 
 
-def load_rows(encoded: Encoded, config: Config, rank: int = 0, world_size: int = 1):
-    """The codes that one worker trains on and is scored on; others' rows are read but not kept.
-
-    Rows are put in the order of a hash of their content, so that neither the held-out rows nor the order of training depend on how
-    the source was cut into blocks.
-
-    Returns:
-        Training codes and offsets in the order that `Batches` wants, this worker's piece of the held-out codes and offsets, the number of
-        its first held-out row, and the Batches.
-    """
-    hashes = row_hashes(encoded)
-    order = np.argsort(hashes, kind="stable")
-    held = batches.held_out(np.arange(len(order)), config.train.holdout, config.run.seed)
-    train, out = order[~held], order[held]
-    dealt = batches.Batches(len(train), config.train.batch_size, rank, world_size, config.run.seed)
-    numbers = np.flatnonzero(dealt.holds(np.arange(len(train))))
-    mine = train[numbers[dealt.arrange(numbers)]]
-    first, last = rank * len(out) // world_size, (rank + 1) * len(out) // world_size
-    wanted = np.concatenate([mine, out[first:last]])
-    place = np.full(len(order), -1, np.int64)
-    place[wanted] = np.arange(len(wanted))
-    codes = np.empty((len(wanted), encoded.codec.num_columns), np.uint16)
-    offsets: np.ndarray = np.empty((len(wanted), encoded.codec.num_offsets), encoded.codec.offset_type)
-    at = 0
-    for some_codes, some_offsets in _read_codes(encoded):
-        to = place[at : at + len(some_codes)]
-        codes[to[to >= 0]], offsets[to[to >= 0]] = some_codes[to >= 0], some_offsets[to >= 0]
-        at += len(some_codes)
-    n = len(mine)
-    return (codes[:n], offsets[:n]), (codes[n:], offsets[n:]), first, dealt
-
-
-def row_hashes(encoded: Encoded) -> np.ndarray:
-    """`content_hash` of every row, part after part."""
-    return np.concatenate([content_hash(codes, offsets) for codes, offsets in _read_codes(encoded)])
-
-
 def content_hash(codes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """uint64 of shape (rows,) from all codes and offsets of a row."""
     total = np.zeros(len(codes), np.uint64)
@@ -155,29 +169,32 @@ def content(hashes: np.ndarray) -> str:
     return f"{int(hashes.sum(dtype=np.uint64)):016x}"
 
 
-def _write_codes(source: Source, schema: Schema, built: Codec, folder: str) -> list[dict]:
-    sizes = [block.cardinality for block in built.blocks.values()]
-    fields = [pa.field(f"code_{i}", pa.uint8() if n <= 256 else pa.uint16()) for i, n in enumerate(sizes)]
-    fields += [pa.field(f"offset_{i}", pa.from_numpy_dtype(built.offset_type)) for i in range(built.num_offsets)]
-    layout = pa.schema(fields)
+def _write_rows(source: Source, schema: Schema, built: Codec, folder: str, num_rows: int) -> list[dict]:
+    """Encode the source and sort its rows; name, rows, first hash and content of each part, in order."""
+    layout = row_type(built)
+
+    def encode(block: pa.Table) -> pa.Table:
+        codes, offsets = built.encode(block.cast(schema.arrow))
+        records = np.empty(len(codes), layout)
+        for name, column in zip(layout.names or (), (*codes.T, *offsets.T), strict=True):
+            records[name] = column
+        kind = pa.binary(layout.itemsize)
+        return pa.table({"hash": content_hash(codes, offsets), "row": pa.Array.from_buffers(kind, len(codes), [None, pa.py_buffer(records)])})
 
     def write(block: pa.Table) -> dict:
-        codes, offsets = built.encode(block.cast(schema.arrow))
-        name = f"part-{hashlib.sha256(codes.tobytes() + offsets.tobytes()).hexdigest()[:20]}.parquet"
-        columns = [column.astype(field.type.to_pandas_dtype()) for column, field in zip((*codes.T, *offsets.T), layout, strict=True)]
+        hashes, rows = block["hash"].to_numpy(), block["row"].combine_chunks()
+        if not len(hashes):
+            return {"part": [], "rows": [], "first": [], "content": []}
+        start = rows.offset * layout.itemsize
+        records = rows.buffers()[1][start : start + len(rows) * layout.itemsize]
+        name = f"part-{hashlib.sha256(records).hexdigest()[:20]}.rows"
         with storage.whole(storage.join(folder, name)) as stream:
-            pq.write_table(pa.Table.from_arrays([pa.array(c) for c in columns], schema=layout), stream, compression="zstd")
-        return {"part": [name], "rows": [len(codes)]}
+            stream.write(records)
+        return {"part": [name], "rows": [len(hashes)], "first": [f"{hashes[0]:016x}"], "content": [content(hashes)]}
 
-    done = read_dataset(source).map_batches(write, batch_format="pyarrow", batch_size=None).take_all()
-    return sorted((row for row in done if row["rows"]), key=lambda row: row["part"])
-
-
-def _read_codes(encoded: Encoded):
-    """Codes and offsets of one part after the other."""
-    width = encoded.codec.num_columns
-    for part in encoded.parts:
-        table = pq.read_table(pa.BufferReader(storage.read(storage.join(encoded.folder, part))))
-        columns = [column.to_numpy() for column in table.columns]
-        offsets = np.stack(columns[width:], axis=1) if len(columns) > width else np.empty((table.num_rows, 0), encoded.codec.offset_type)
-        yield np.stack(columns[:width], axis=1).astype(np.uint16), offsets
+    encoded = read_dataset(source).map_batches(encode, batch_format="pyarrow", batch_size=None)
+    if num_rows <= SORTED_HERE:  # Ray Data's sort takes seconds for the smallest table
+        whole = pa.concat_tables(encoded.iter_batches(batch_format="pyarrow", batch_size=None)).combine_chunks().sort_by("hash")
+        return [{key: value for key, (value,) in write(whole).items()}]
+    done = encoded.sort("hash").map_batches(write, batch_format="pyarrow", batch_size=None).take_all()
+    return sorted(done, key=lambda part: part["first"])

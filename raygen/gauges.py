@@ -11,12 +11,13 @@ class Gauges:
     Args:
         run: Name of the run.
         rank, world_size: This worker, of how many.
+        share: Of the rows of a step, that this worker takes.
     """
 
-    def __init__(self, run: str, rank: int = 0, world_size: int = 1):
+    def __init__(self, run: str, rank: int = 0, world_size: int = 1, share: float = 1.0):
         from ray.util.metrics import Counter, Gauge
 
-        self.rank, self.world = rank, world_size
+        self.rank, self.world, self.share = rank, world_size, share
         tags = {"tag_keys": ("run", "worker")}
         self.trained = Counter("raygen_train_rows", "rows that this worker has trained on", **tags)
         self.rate = Gauge("raygen_train_rows_per_second", "rows that this worker trains on in a second", **tags)
@@ -39,7 +40,7 @@ class Gauges:
 
     def round(self, figures: dict) -> None:
         """The figures of a round, as `worker` keeps them in its history."""
-        self.values = [(self.rate, figures["rows_per_second"] / self.world), (self.wait, figures["wait_share"])]
+        self.values = [(self.rate, figures["rows_per_second"] * self.share), (self.wait, figures["wait_share"])]
         if self.rank == 0:
             self.values += [(self.workers, self.world), (self.nats, figures["held_out_nats"]), (self.step, figures["step"])]
         for gauge, value in self.values:

@@ -8,10 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 from raygen import streams
-from raygen.batches import Batches, spread
+from raygen.feed import Feed
 from raygen.model import VAE
 
 STEPS_PER_CALL = 50
+ROWS_PER_CALL = 2**18
 WARMUP = 0.1  # share of the steps over which beta rises to its value
 LR_WARMUP = 0.02
 MAX_GRADIENT = 5.0
@@ -35,19 +36,14 @@ class Loop:
     Args:
         model: The VAE, with the same weights on every worker.
         config: The run's config.
-        codes, offsets: Stored training rows of this worker, uint16 (rows, blocks) and uint8 or float32 (rows, num_offsets).
-        held: The same pair for this worker's piece of the held-out rows.
-        first_held: Number of its first held-out row.
-        batches: Which of the stored rows make a step.
-        rank, world_size: This worker, of how many.
+        feed: Rows of this worker: codes and offsets, uint16 (rows, blocks) and uint8 or float32 (rows, num_offsets).
+        world_size: Workers.
         strategy: `tf.distribute` strategy whose all-reduce joins the workers.
     """
 
-    def __init__(self, model, config, codes, offsets, held, first_held, batches: Batches, rank=0, world_size=1, strategy=None):
-        self.model, self.config, self.batches, self.rank, self.world = model, config, batches, rank, world_size
+    def __init__(self, model, config, feed: Feed, world_size=1, strategy=None):
+        self.model, self.config, self.feed, self.world = model, config, feed, world_size
         self.strategy = strategy or tf.distribute.get_strategy()
-        self.codes, self.offsets = tf.constant(codes), tf.constant(offsets)
-        self.held, self.first_held = held, first_held
         steps, rate = config.train.steps, config.train.learning_rate
         schedule = keras.optimizers.schedules.CosineDecay(0.0, steps, alpha=0.01, warmup_target=rate, warmup_steps=max(1, int(LR_WARMUP * steps)))
         self.optimizer = keras.optimizers.Adam(schedule, beta_2=0.99)
@@ -57,11 +53,6 @@ class Loop:
         self.held_noise = streams.key(config.run.seed, "held-out noise")
         self.step = 0
         self.best = [w.copy() for w in model.get_weights()]
-
-    def some(self, most: int) -> tuple[np.ndarray, np.ndarray]:
-        """Stored codes and offsets of at most so many of this worker's training rows, from all over them."""
-        rows = spread(len(self.codes), most)
-        return tf.gather(self.codes, rows).numpy(), tf.gather(self.offsets, rows).numpy()
 
     def run(self, count: int, told: Callable[[int], None] = lambda rows: None) -> dict[str, float]:
         """Take `count` steps; mean reconstruction and KL over them and over all workers, in nats per row, rows/s of all workers, and the share of
@@ -73,13 +64,14 @@ class Loop:
         """
         began, waited, total, done = time.perf_counter(), 0.0, np.zeros(2), 0
         rows = self.config.train.batch_size
+        each = max(1, min(STEPS_PER_CALL, ROWS_PER_CALL // rows))
         while done < count:
-            k, since = min(STEPS_PER_CALL, count - done), time.perf_counter()
-            index = tf.constant(self.batches.take(self.step, k))
+            k, since = min(each, count - done), time.perf_counter()
+            codes, offsets = map(tf.constant, self.feed.take(self.step, k))
             waited += time.perf_counter() - since
-            total += self._chunk(index, tf.constant(self.step, tf.int64)).numpy()
+            total += self._chunk(codes, offsets, tf.constant(self.step, tf.int64)).numpy()
             self.step, done = self.step + k, done + k
-            told(k * rows // self.world)
+            told(k * self.feed.batches.rows)
         reconstruction, kl = (total / count).tolist()
         seconds = time.perf_counter() - began
         return {"reconstruction": reconstruction, "kl": kl, "rows_per_second": count * rows / seconds, "wait_share": waited / seconds}
@@ -87,11 +79,11 @@ class Loop:
     def score(self) -> dict[str, float]:
         """Means over all held-out rows of all workers, in nats per row: reconstruction, KL, their sum (the negative ELBO) with its standard
         error, and the loss that training lowers, with the KL weighted by beta."""
-        codes, offsets = self.held
+        codes, offsets = self.feed.held
         total = np.zeros(4, np.float32)
         for start in range(0, len(codes), SCORE_ROWS):
             piece = slice(start, start + SCORE_ROWS)
-            first = tf.constant(self.first_held + start, tf.int64)
+            first = tf.constant(self.feed.first_held + start, tf.int64)
             total += self._score(tf.constant(codes[piece]), tf.constant(offsets[piece]), first).numpy()
         total = self._sum(tf.constant(total)).numpy().astype(float)
         reconstruction, kl, square = (total[:3] / total[3]).tolist()
@@ -136,32 +128,29 @@ class Loop:
         self.step = int(arrays["step"])
 
     @tf.function(reduce_retracing=True)
-    def _chunk(self, index, first):
+    def _chunk(self, codes, offsets, first):
         total = tf.zeros((2,))
-        for i in tf.range(tf.shape(index)[0]):
-            total += self._one(index[i], first + tf.cast(i, tf.int64))
+        for i in tf.range(tf.shape(codes)[0]):
+            total += self._one(codes[i], offsets[i], first + tf.cast(i, tf.int64))
         return total
 
-    def _one(self, index, step):
+    def _one(self, codes, offsets, step):
         """One step; the sums of reconstruction and KL over the global batch, divided by its rows."""
-        t, d, variables = self.config.train, self.config.model.latent_dim, self.model.trainable_variables
-        rows = t.batch_size // self.world
-        whole = -(-t.batch_size * d // streams.PER_COUNTER) * streams.PER_COUNTER  # normals of a step over all workers
-        noise = streams.normal(self.noise, (rows, d), step * whole + self.rank * rows * d)
+        t, variables = self.config.train, self.model.trainable_variables
+        rows, first = self.feed.batches.rows, step * t.batch_size + self.feed.batches.first
+        noise = streams.by_row(streams.normal, self.noise, rows, self.config.model.latent_dim, first)
         beta = self.config.model.beta * tf.minimum(1.0, tf.cast(step, tf.float32) / max(1.0, WARMUP * t.steps))
-        codes = tf.cast(tf.gather(self.codes, index), tf.int32)
-        offsets = positions(tf.gather(self.offsets, index))
-        first_row = step * t.batch_size + self.rank * rows
+        codes, offsets, keep = tf.cast(codes, tf.int32), positions(offsets), self._keep(rows, first)
 
-        def replica(codes, offsets, noise, beta):
+        def replica(codes, offsets, noise, keep, beta):
             with tf.GradientTape() as tape:
-                reconstruction, kl = self.model.bound(codes, offsets, noise, self._keep(rows, first_row))
+                reconstruction, kl = self.model.bound(codes, offsets, noise, keep)
                 terms = tf.stack([tf.reduce_sum(reconstruction), tf.reduce_sum(kl)]) / t.batch_size
                 loss = terms[0] + beta * terms[1]
             gradients = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             return tf.concat([terms] + [tf.reshape(tf.convert_to_tensor(g), [-1]) for g in gradients], 0)
 
-        packed = self._all_reduce(replica, (codes, offsets, noise, beta))
+        packed = self._all_reduce(replica, (codes, offsets, noise, keep, beta))
         terms, *flat = tf.split(packed, [2] + [int(np.prod(v.shape)) for v in variables])
         flat, _ = tf.clip_by_global_norm(flat, MAX_GRADIENT)
         self.optimizer.apply([tf.reshape(g, v.shape) for g, v in zip(flat, variables, strict=True)])
@@ -172,15 +161,12 @@ class Loop:
         dropout, units = self.config.model.dropout, 2 * sum(self.config.model.hidden_units)
         if not dropout:
             return None
-        width = -(-units // streams.PER_COUNTER) * streams.PER_COUNTER  # whole counters for each row, as for held-out noise
-        drawn = streams.uniform(self.dropped, (rows, width), first * width)[:, :units]
+        drawn = streams.by_row(streams.uniform, self.dropped, rows, units, first)
         return tf.cast(drawn >= dropout, tf.float32) / (1 - dropout)
 
     @tf.function(reduce_retracing=True)
     def _score(self, codes, offsets, first):
-        d = self.config.model.latent_dim
-        width = -(-d // streams.PER_COUNTER) * streams.PER_COUNTER  # whole counters for each row, so that its noise is its own
-        noise = streams.normal(self.held_noise, (tf.shape(codes)[0], width), first * width)[:, :d]
+        noise = streams.by_row(streams.normal, self.held_noise, tf.shape(codes)[0], self.config.model.latent_dim, first)
         reconstruction, kl = self.model.bound(tf.cast(codes, tf.int32), positions(offsets), noise)
         count = tf.cast(tf.shape(codes)[0], tf.float32)
         return tf.stack([tf.reduce_sum(reconstruction), tf.reduce_sum(kl), tf.reduce_sum((reconstruction + kl) ** 2), count])

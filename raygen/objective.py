@@ -33,14 +33,13 @@ class Judge:
 
     Args:
         kind: "nats" or "c2st".
-        loop: The training loop of this worker. All workers must make a judge; that of rank 0 judges, by its share of the held-out rows
-            where the loop's own scores, of all of them, do not suffice.
+        loop: The training loop of this worker. All workers must make a judge; that of rank 0 judges.
         codec: The table's.
     """
 
     def __init__(self, kind: str, loop, codec):
         self.kind, self.loop, self.codec = kind, loop, codec
-        self.volume = loop.mean(volume.log_volume(codec, *loop.held))
+        self.volume = loop.mean(volume.log_volume(codec, *loop.feed.held))
 
     def of_round(self, figures: dict) -> dict[str, Any]:
         """Figures of the weights as they are; `figures` are the loop's scores."""
@@ -71,8 +70,8 @@ class Judge:
         """Scores of samplers that cost little."""
         if self.loop.model.prior is not None:
             return {"learned": {"nats": 0.0}}  # nats count from the network's own prior, as do the loop's
-        held, seed = latent.Posteriors(*self.loop.posterior(*self.loop.held)), self.loop.config.run.seed
-        rows = latent.Posteriors(*self.loop.posterior(*self.loop.some(ROUND_ROWS)))
+        held, seed = latent.Posteriors(*self.loop.posterior(*self.loop.feed.all_held())), self.loop.config.run.seed
+        rows = latent.Posteriors(*self.loop.posterior(*self.loop.feed.some(ROUND_ROWS)))
         check, scored = latent.halves(held)
         samplers, _ = latent.fit_all(("normal", "gaussian", "mixture"), rows, check, ROUND_COMPONENTS, 0, seed)
         return latent.score(samplers, scored, seed)
@@ -80,7 +79,7 @@ class Judge:
     def _c2st(self, sampler) -> float:
         from raygen.latent_report import Comparison
 
-        stored = self.loop.some(COMPARED_ROWS)
-        held = latent.Posteriors(*self.loop.posterior(*self.loop.held))
-        tables = Comparison(self.loop.model, self.codec, stored, self.loop.held, held, self.loop.config.run.seed, len(stored[0]))
+        stored, kept = self.loop.feed.some(COMPARED_ROWS), self.loop.feed.all_held()
+        held = latent.Posteriors(*self.loop.posterior(*kept))
+        tables = Comparison(self.loop.model, self.codec, stored, kept, held, self.loop.config.run.seed, len(stored[0]))
         return float(metrics.c2st(tables.real[0], tables.drawn(sampler)[0], tables.kinds, tables.seed))

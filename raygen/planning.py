@@ -100,7 +100,7 @@ def _training(config: Config, available, say) -> dict:
     say(f"Source: {config.data.source}: {rows:,} rows x {len(schema.kinds)} columns ({len(schema.learned)} learned) in {len(source.paths)} file(s).")
     for name, note in notes.items():
         say(f"  column '{name}' {note}.")
-    say(f"Train: {max(1, t.num_workers)} worker(s) of {cpus} CPU(s), {t.steps:,} steps of {t.batch_size} rows ({epochs:.1f} epochs).")
+    say(f"Train: {training.in_words(config)} worker(s) of {cpus} CPU(s), {t.steps:,} steps of {t.batch_size} rows ({epochs:.1f} epochs).")
     return {"rows": rows, "columns": schema.kinds, "workers": t.num_workers, "cpus_per_worker": cpus, "steps": t.steps, "epochs": epochs}
 
 

@@ -97,7 +97,7 @@ def held_out(model: artifact.Artifact, table: pa.Table) -> np.ndarray | None:
         return None
     order = np.argsort(hashes, kind="stable")
     mask = np.zeros(len(order), bool)
-    mask[order[batches.held_out(np.arange(len(order)), model.config.train.holdout, model.config.run.seed)]] = True
+    mask[order[batches.held_out(np.arange(len(order)), len(order), model.config.train.holdout, model.config.run.seed)]] = True
     return mask
 
 

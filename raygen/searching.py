@@ -27,7 +27,7 @@ def run(config: Config, space: Space, job: dict, most: int, search: Record, fold
     place = storage.join(folder, "tune")
     storage.delete_folder(place)  # what a killed search left: raygen does not read it
     filesystem, inside = storage.resolve(folder)
-    nested = config.train.num_workers > 1
+    nested = config.train.most_workers > 1
     resources = {"node:__internal_head__": 0.001} if nested else {"CPU": job["cpus"], "GPU": job["gpus"]}
     tuner = tune.Tuner(
         tune.with_resources(tune.with_parameters(trial.run, job=job), resources),

@@ -172,15 +172,24 @@ def read(uri: str) -> bytes:
 
 def read_end(uri: str, size: int) -> bytes:
     """The last `size` bytes of a file, all if it has fewer; raises as `read` does."""
+    return _part(uri, lambda whole: (max(whole - size, 0), min(size, whole)))
+
+
+def read_range(uri: str, start: int, size: int) -> bytes:
+    """So many bytes of a file from number `start` on, fewer at its end; raises as `read` does."""
+    return _part(uri, lambda whole: (start, size))
+
+
+def _part(uri: str, span) -> bytes:
     filesystem, path = resolve(uri)
 
-    def end() -> bytes:
+    def part() -> bytes:
         with filesystem.open_input_file(path) as file:
-            whole = file.size()
-            return file.read_at(min(size, whole), max(whole - size, 0))
+            start, size = span(file.size())
+            return file.read_at(size, start)
 
     with reading(uri):
-        return again(end)
+        return again(part)
 
 
 def read_json(uri: str):

@@ -27,6 +27,13 @@ def uniform(stream: tf.Tensor, shape, start=0) -> tf.Tensor:
     return tf.raw_ops.StatelessRandomUniformV2(shape=shape, key=stream, counter=_counter(start), alg=1)
 
 
+def by_row(draw, stream: tf.Tensor, rows, width: int, first) -> tf.Tensor:
+    """Numbers of shape (rows, width), by `normal` or `uniform`, for rows from number `first` on: whole counters for each row, so that its numbers are
+    its own whichever rows are drawn with it."""
+    whole = -(-width // PER_COUNTER) * PER_COUNTER
+    return draw(stream, (rows, whole), first * whole)[:, :width]
+
+
 def _counter(start) -> tf.Tensor:
     low = tf.cast(tf.cast(start, tf.int64) // PER_COUNTER, tf.uint64)
     return tf.stack([low, tf.zeros((), tf.uint64)])

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +57,7 @@ def train(config: Config, say=print) -> Training:
         asked, config = config, sized(config, encoded.num_rows)
         for name, note in encoded.notes.items():
             say(f"Note: column '{name}' {note}.")
-        workers = f"{config.train.num_workers} worker(s)" if config.train.num_workers else "this process"
+        workers = f"{in_words(config)} worker(s)" if config.train.num_workers else "this process"
         table = f"{encoded.num_rows:,} rows x {encoded.codec.num_columns} parts"
         say(f"Training on {table}: {config.train.steps:,} steps of {config.train.batch_size} rows by {workers}, {cpus} CPU(s) each.")
         settings = {"asked": asked.to_dict(), "config": config.to_dict(), "encoded": encoded.folder, "model": model, "cpus": cpus}
@@ -81,6 +82,12 @@ def settled(config: Config) -> Config:
     return config.override({"run.folder": storage.absolute(config.run.folder), "data.source": storage.absolute(config.data.source)})
 
 
+def in_words(config: Config) -> str:
+    """How many workers train."""
+    t = config.train
+    return f"{t.fewest_workers} to {t.most_workers}" if t.elastic else str(t.most_workers)
+
+
 def run_name(config: Config) -> str:
     """A name made of all that the trained model depends on: the same settings resume the same run."""
     kept = {k: v for k, v in config.to_dict().items() if k not in AFTERWARDS}
@@ -92,13 +99,13 @@ def run_name(config: Config) -> str:
 def check_workers(config: Config, available: cluster.Resources) -> int:
     """Refuse workers that the cluster cannot hold; CPUs of each worker otherwise."""
     t = config.train
-    workers = max(1, t.num_workers)
+    workers = t.most_workers
     if t.num_workers and not t.cpus_per_worker and not available.cpus:
         raise cluster.none_yet("train.cpus_per_worker", "an equal share of the cluster's CPUs", 8)
     share = available.cpus // workers if len(available.nodes) < 2 else min(available.cpus // workers, available.largest_node_cpus)
     cpus = t.cpus_per_worker or max(1, share)
     if t.num_workers:
-        cluster.require("train.num_workers", t.num_workers, cpus, 1 if t.use_gpu else 0, available)
+        cluster.require("train.num_workers", t.fewest_workers, cpus, 1 if t.use_gpu else 0, available)
     return cpus
 
 
@@ -120,12 +127,12 @@ def check_sampler(config: Config) -> None:
 
 def check_memory(config: Config, encoded: data.Encoded) -> None:
     """Refuse an encoded table that does not fit the workers' memory."""
-    t, workers = config.train, max(1, config.train.num_workers)
-    need = encoded.worker_bytes(workers) / 2**30
+    t, workers = config.train, config.train.fewest_workers
+    need = encoded.worker_bytes(config, workers) / 2**30
     if need > t.memory_gib:
         message = f"train.memory_gib = {t.memory_gib:g}: each of {workers} workers must hold {need:.1f} GiB of encoded rows."
-        more = int(np.ceil(need * workers / t.memory_gib))
-        raise ClusterError(message, f"set train.memory_gib = {int(np.ceil(need))}, or train.num_workers = {more}.")
+        fewer = int(min(encoded.num_rows / 2, t.shuffle_rows) * t.memory_gib / need)
+        raise ClusterError(message, f"set train.memory_gib = {int(np.ceil(need))}, train.shuffle_rows = {fewer} or less, or more train.num_workers.")
 
 
 def sized(config: Config, num_rows: int) -> Config:
@@ -134,8 +141,8 @@ def sized(config: Config, num_rows: int) -> Config:
     Raises:
         ConfigError: If the table cannot fill the batch, or the holdout leaves nothing.
     """
-    t, workers = config.train, max(1, config.train.num_workers)
-    held = int(batches.held_out(np.arange(num_rows), t.holdout, config.run.seed).sum())
+    t, workers = config.train, config.train.most_workers
+    held = batches.num_held(num_rows, t.holdout, config.run.seed)
     training = num_rows - held
     if held < 2 * workers or training < workers:
         raise ConfigError(f"train.holdout = {t.holdout} leaves {training} of {num_rows} rows to train on and {held} to score.", "change it.")
@@ -185,6 +192,7 @@ def fit(config: Config, settings: dict, cpus: int, say, callbacks: Sequence = ()
 
     t = config.train
     board = cluster.new_board()
+    workers: Any = (t.fewest_workers, t.most_workers) if t.elastic else t.num_workers
     need = {"CPU": cpus, **({"GPU": 1} if t.use_gpu else {})}
     environment = {**cluster.ENVIRONMENT, "TF_NUM_INTRAOP_THREADS": str(cpus), "TF_NUM_INTEROP_THREADS": "2"}
     if not t.use_gpu:
@@ -193,7 +201,7 @@ def fit(config: Config, settings: dict, cpus: int, say, callbacks: Sequence = ()
     trainer = TensorflowTrainer(
         _work_on_ray,
         train_loop_config={**settings, "board": board},
-        scaling_config=ScalingConfig(num_workers=t.num_workers, use_gpu=t.use_gpu, resources_per_worker=need),
+        scaling_config=ScalingConfig(num_workers=workers, use_gpu=t.use_gpu, resources_per_worker=need),
         run_config=RunConfig(  # type: ignore[call-arg]
             name=run_name(config),
             storage_path=checkpoints,

@@ -44,7 +44,7 @@ def _trained(base: Config, params: dict[str, Any], job: dict) -> str:
         return model
     settings = {"asked": asked.to_dict(), "config": config.to_dict(), "encoded": encoded["folder"], "cpus": job["cpus"]}
     settings |= {"model": model, "objective": config.search.objective}
-    (_in_workers if config.train.num_workers > 1 else _here)(config, settings)
+    (_in_workers if config.train.most_workers > 1 else _here)(config, settings)
     return model
 
 

@@ -49,7 +49,7 @@ def tune(config: Config, command: str = "", say=print) -> Tuning:
     folder = storage.join(config.run.folder, FOLDER)
     _check_model(config, folder)
     storage.make_folder(folder, "run.folder")
-    nested = config.train.num_workers > 1
+    nested = config.train.most_workers > 1
     own = space.own(config)
     if not space.holds(own):
         say(f"Note: the config's own settings ({own}) lie outside of search.space: no trial has them.")
@@ -70,7 +70,7 @@ def tune(config: Config, command: str = "", say=print) -> Tuning:
         each = f"{config.train.num_workers} workers of {cpus} CPU(s)" if nested else f"{cpus} CPU(s)"
         say(f"Searching {', '.join(space.domains)}: {config.search.trials} trials of {each}, {most} at a time.")
         free = cluster.free_cpus()
-        if free < cpus * max(1, config.train.num_workers):
+        if free < cpus * config.train.most_workers:
             say(f"Note: {free:g} CPUs of the cluster are free now: trials start as others end.")
         searching.run(config, space, job, most, search, folder, say)
     return _keep(config, search, folder)
@@ -83,6 +83,8 @@ def check(config: Config, space: Space) -> None:
         ConfigError: Naming the setting.
     """
     s = config.search
+    if config.train.elastic:
+        raise ConfigError(f"train.num_workers = {config.train.num_workers}: trials of a search have a fixed number of workers.", "name one number.")
     for point in space.corners():
         try:
             training.check_sampler(config.override(point))
@@ -94,7 +96,7 @@ def check(config: Config, space: Space) -> None:
         )
         raise ConfigError(message, "set these, or search.cost = 'none': the cost of each trial is shown in any case.")
     batch = space.domains.get("train.batch_size", ("choice", []))[0]
-    if batch != "choice" and config.train.num_workers > 1:
+    if batch != "choice" and config.train.most_workers > 1:
         message = f"search.space.'train.batch_size' = {{{batch} = ...}}: {config.train.num_workers} workers cannot split every batch of a range."
         raise ConfigError(message, "list a few sizes, as {choice = [256, 512]}.")
     package = PACKAGES.get(s.log_to)
@@ -109,7 +111,7 @@ def room(config: Config, available: cluster.Resources) -> tuple[int, int]:
         ClusterError: If the cluster holds not one trial, or not as many as asked for.
     """
     t, s = config.train, config.search
-    cpus, workers = t.cpus_per_worker or 1, max(1, t.num_workers)
+    cpus, workers = t.cpus_per_worker or 1, t.most_workers
     gpus = gpus_of_worker(config)
     cluster.require("train.num_workers", workers, cpus, gpus, available)
     fits = sum(int(min(c // cpus, g / gpus if gpus else c)) for c, g in available.nodes) // workers
@@ -126,7 +128,7 @@ def gpus_of_worker(config: Config) -> float:
     """GPUs of each worker of a trial."""
     if not config.train.use_gpu:
         return 0.0
-    return (config.search.gpus_per_trial or 1.0) if config.train.num_workers <= 1 else 1.0
+    return (config.search.gpus_per_trial or 1.0) if config.train.most_workers <= 1 else 1.0
 
 
 def _check_model(config: Config, folder: str) -> None:

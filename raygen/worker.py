@@ -50,14 +50,13 @@ def work(settings: dict, rounds: Rounds) -> None:
 
     config = rounds.config
     encoded = data.read_encoded(settings["encoded"])
-    rows, held, first_held, dealt = data.load_rows(encoded, config, rounds.rank, rounds.world_size)
+    feed = encoded.feed(config, rounds.rank, rounds.world_size)
     model = build(encoded.codec, config)
     model.set_tables(encoded.codec.tables(), encoded.codec.frequencies())
-    codes, offsets = rows
-    loop = Loop(model, config, codes, offsets, held, first_held, dealt, rounds.rank, rounds.world_size, rounds.strategy)
+    loop = Loop(model, config, feed, rounds.world_size, rounds.strategy)
     judge = objective.Judge(settings["objective"], loop, encoded.codec) if settings.get("objective") else None
     folder = storage.parent(settings["model"])
-    shown = Gauges(uris.name(folder), rounds.rank, rounds.world_size)
+    shown = Gauges(uris.name(folder), rounds.rank, rounds.world_size, feed.batches.rows / config.train.batch_size)
     history = _run(loop, rounds, judge if rounds.rank == 0 else None, shown, storage.join(folder, HISTORY))
     if rounds.rank == 0:
         _finish(loop, rounds, encoded, history, settings, judge)
@@ -82,7 +81,7 @@ def _run(loop, rounds: Rounds, judge: objective.Judge | None, shown: Gauges, wri
         began = time.perf_counter()
         figures = loop.run(min(each, config.train.steps - loop.step), shown.rows) | loop.score()
         seconds += time.perf_counter() - began
-        figures |= {"round": len(history) + 1, "step": loop.step, "epoch": loop.step / loop.batches.steps_per_epoch, "seconds": seconds}
+        figures |= {"round": len(history) + 1, "step": loop.step, "epoch": loop.step / loop.feed.batches.steps_per_epoch, "seconds": seconds}
         if not math.isfinite(figures["held_out_loss"]):
             raise TrainingError(f"training diverged at step {loop.step:,}: the held-out loss is not finite.", "lower train.learning_rate.")
         if judge:
@@ -128,13 +127,13 @@ def _finish(loop, rounds: Rounds, encoded: data.Encoded, history: list[dict], se
     samplers, report, tables = fit_samplers(loop, encoded.codec, config, rounds.say)
     ratio, fitted = None, {}
     if config.latent.density_ratio:
-        sampler, codes = samplers[report["chosen"]], loop.some(config.latent.max_rows)[0]
-        ratio, figures = fit_ratio(loop.model, encoded.codec, sampler, codes, loop.held[0], config.run.seed, rounds.say)
+        sampler, codes = samplers[report["chosen"]], loop.feed.some(config.latent.max_rows)[0]
+        ratio, figures = fit_ratio(loop.model, encoded.codec, sampler, codes, loop.feed.all_held()[0], config.run.seed, rounds.say)
         fitted = {"density_ratio": figures}
     kept = min(history, key=lambda h: h["held_out_loss"]) if config.train.patience else history[-1]
     metrics = {
         "rows": encoded.num_rows,
-        "content": data.content(data.row_hashes(encoded)),
+        "content": encoded.content,
         "steps": history[-1]["step"],
         "kept_step": kept["step"],
         "held_out_nats": kept["held_out_nats"],
@@ -159,8 +158,9 @@ def fit_samplers(loop, codec, config: Config, say) -> tuple[dict, dict, Any]:
     from raygen import latent_report
 
     wanted, seed = config.latent.sampler, config.run.seed
-    stored = loop.some(config.latent.max_rows)
-    rows, held = latent.Posteriors(*loop.posterior(*stored)), latent.Posteriors(*loop.posterior(*loop.held))
+    stored = loop.feed.some(config.latent.max_rows)
+    kept = loop.feed.all_held()
+    rows, held = latent.Posteriors(*loop.posterior(*stored)), latent.Posteriors(*loop.posterior(*kept))
     check, scored = latent.halves(held)
     names = _fitted_names(config)
     samplers, seconds = latent.fit_all(names, rows, check, config.latent.mixture_components, config.latent.flow_steps, seed, say)
@@ -170,7 +170,7 @@ def fit_samplers(loop, codec, config: Config, say) -> tuple[dict, dict, Any]:
     scores: dict[str, dict] = latent.score(samplers, scored, seed)
     for name, took in seconds.items():
         scores[name]["fit_seconds"] = took
-    tables = latent_report.Comparison(loop.model, codec, stored, loop.held, held, seed)
+    tables = latent_report.Comparison(loop.model, codec, stored, kept, held, seed)
     if config.latent.report or config.latent.min_rows_per_second:
         for name, sampler in samplers.items():
             scores[name]["rows_per_second"] = tables.speed(sampler)
@@ -180,7 +180,7 @@ def fit_samplers(loop, codec, config: Config, say) -> tuple[dict, dict, Any]:
             say(f"  {name:9} {scores[name]['nats']:8.3f} +- {scores[name]['error']:.3f} nats/row" + ("  <- chosen" if name == chosen else ""))
     if chosen == latent.NAIVE:
         say("Warning: latent.sampler = 'naive' drops the variance of z_mean; its rows lie near the decoder's average row.")
-    report = latent_report.describe(rows, scored, samplers, scores, chosen, seed, loop.batches.num_rows)
+    report = latent_report.describe(rows, scored, samplers, scores, chosen, seed, loop.feed.batches.num_rows)
     if config.latent.report:
         for number, (name, sampler) in enumerate(samplers.items(), 1):
             say(f"Comparing rows of sampler {number} of {len(samplers)} with real ones: {name}, {tables.repeats} x {tables.rows:,} rows ...")

@@ -49,13 +49,13 @@ def table(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def local_ray():
-    """One Ray of three CPUs for all tests in this process; raygen uses a Ray that is initialised already."""
+    """One Ray of four CPUs for all tests in this process; raygen uses a Ray that is initialised already."""
     from raygen import cluster
 
     cluster.prepare_environment(cluster.ENVIRONMENT | cluster.DRIVER_ENVIRONMENT)
     import ray
 
-    ray.init("local", num_cpus=3, include_dashboard=False, log_to_driver=False, logging_level="ERROR", object_store_memory=150_000_000)
+    ray.init("local", num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="ERROR", object_store_memory=150_000_000)
     yield
     ray.shutdown()
 

@@ -49,7 +49,17 @@ MISTAKES = {
     "a layer of none": ({"model": {"hidden_units": [8, 0]}}, "model.hidden_units.1 = 0: expected a value greater than or equal to 1.", "widths"),
     "no latent": ({"model": {"latent_dim": 0}}, "model.latent_dim = 0: expected a value greater than or equal to 1.", "width of z (default 16)."),
     "no rows": ({"generate": {"rows": 0}}, "generate.rows = 0: expected a value greater than or equal to 1.", "rows to write"),
-    "fewer than no workers": ({"train": {"num_workers": -1}}, "train.num_workers = -1: expected a value greater than or equal to 0.", "Ray Train"),
+    "fewer than no workers": (
+        {"train": {"num_workers": -1}},
+        "train.num_workers = -1: expected a number of 0 or more, or the fewest and the most, such as [1, 4].",
+        "Ray Train",
+    ),
+    "more workers at least than at most": (
+        {"train": {"num_workers": [4, 1]}},
+        "train.num_workers = [4, 1]: expected a number of 0 or more",
+        "[1, 4]",
+    ),
+    "half a worker": ({"train": {"num_workers": [1, 1.5]}}, "train.num_workers = [1, 1.5]: expected a number of 0 or more", "[1, 4]"),
     "all rows held out": ({"train": {"holdout": 1}}, "train.holdout = 1: expected a value less than 0.9.", "kept out of training"),
     "no beta": ({"model": {"beta": 0.0}}, "model.beta = 0.0: expected a value greater than 0.", "KL"),
     "not a number": ({"train": {"learning_rate": float("nan")}}, "train.learning_rate = NaN: expected a finite number.", "cosine"),

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from raygen import batches, codec, latent
+from raygen import codec, latent
 from raygen.codec import Codec, Tables
 from raygen.config import Config
 from raygen.decoding import Decoder
+from raygen.feed import Feed
 from raygen.loop import Loop, build
 from raygen.model import VAE
 from raygen.schema import Schema
@@ -133,13 +134,11 @@ def test_training_finds_the_bound(rows, covariance):
     units = sum(np.log(block.std) for block in built.blocks.values())
     assert units == pytest.approx(D / 2 * np.log(1.6))
     settings = {"model.latent_dim": K, "model.hidden_units": [20], "model.prior": "normal", "model.beta": 1.0, "schema.numeric": "gaussian"}
-    config = Config().override(settings | {"train.steps": 1500, "train.batch_size": 256, "train.learning_rate": 0.01})
+    config = Config().override(settings | {"train.steps": 1500, "train.batch_size": 256, "train.learning_rate": 0.01, "train.holdout": 0.17})
     codes, offsets = built.encode(table)
     model = build(built, config)
     model.set_tables(built.tables(), built.frequencies())
-    dealt = batches.Batches(20_000, 256, 0, 1, 0)
-    order = dealt.arrange(np.arange(20_000))
-    loop = Loop(model, config, codes[4000:][order], offsets[4000:][order], (codes[:4000], offsets[:4000]), 0, dealt)
+    loop = Loop(model, config, Feed(lambda first, last: (codes[first:last], offsets[first:last]), 24_000, config))
     loop.run(1500)
     _, values, noise = rows
     reconstruction, kl = (t.numpy().astype(float).mean() for t in model.bound(np.zeros((len(values), D), np.int32), values / np.sqrt(1.6), noise))

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from raygen import batches, worker
+from raygen import worker
 from raygen.codec import Codec
 from raygen.config import Config
+from raygen.feed import Feed
 from raygen.loop import Loop, build
 from raygen.schema import Schema, infer
 
@@ -28,7 +29,14 @@ def encoded():
 
 
 def config(**settings):
-    tiny = {"model.latent_dim": 2, "model.hidden_units": [16, 16], "model.prior_components": 8, "train.batch_size": 64, "train.steps": 200}
+    tiny = {
+        "model.latent_dim": 2,
+        "model.hidden_units": [16, 16],
+        "model.prior_components": 8,
+        "train.batch_size": 64,
+        "train.steps": 200,
+        "train.holdout": 0.2,
+    }
     return Config().override(tiny | settings)
 
 
@@ -36,9 +44,7 @@ def loop(encoded, settings):
     built, codes, offsets = encoded
     model = build(built, settings)
     model.set_tables(built.tables(), built.frequencies())
-    dealt = batches.Batches(ROWS - 80, settings.train.batch_size, 0, 1, 0)
-    order = dealt.arrange(np.arange(ROWS - 80))
-    return Loop(model, settings, codes[80:][order], offsets[80:][order], (codes[:80], offsets[:80]), 0, dealt)
+    return Loop(model, settings, Feed(lambda first, last: (codes[first:last], offsets[first:last]), ROWS, settings))
 
 
 def test_it_learns_that_the_columns_depend(encoded):

@@ -1,31 +1,98 @@
-"""Training with one worker of two CPUs beside two workers of one CPU, for the same global batch: rows per second and losses.
+"""Training tables of some numbers of rows, and training by several workers, one JSON line each.
 
-python tests/bench/train.py [--steps N] [--table FILE]
+    python tests/bench/train.py tables MODEL [--rows 1e6 1e7] [--steps 3000] [--set SECTION.KEY=VALUE ...]
+    python tests/bench/train.py workers [--table FILE] [--steps 600] [--set SECTION.KEY=VALUE ...]
+
+`tables` draws each table from MODEL (raygen generate), trains on it by one worker, and tells rows/s, the share of time in which the
+worker waited for rows, the held-out nats, and peak memory (resident, sampled five times a second) of the worker, the driver and the
+largest other process of Ray.
+
+`workers` trains one table by one worker of two CPUs, by two of one CPU each, and by one of one CPU on half the batch, which computes
+what each of the two does without their all-reduce; times are medians over the rounds after the first.
 """
 
 import argparse
 import json
 import statistics
+import subprocess
+import sys
 import tempfile
+import time
+from pathlib import Path
 
-from raygen import Config, demo, train
+import psutil
+
+from raygen import demo
 
 
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    args.add_argument("--steps", type=int, default=600)
+    args.add_argument("what", choices=["tables", "workers"])
+    args.add_argument("model", nargs="?", default="")
+    args.add_argument("--rows", nargs="+", type=float, default=[1e6, 1e7])
+    args.add_argument("--steps", type=int, default=0)
     args.add_argument("--table", default=demo.adult())
+    args.add_argument("--set", nargs="*", default=[])
     a = args.parse_args()
-    histories = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for workers, cpus in ((1, 2), (2, 1)):
-            settings = {"data.source": a.table, "run.folder": f"{folder}/{workers}", "train.steps": a.steps}
-            settings |= {"train.num_workers": workers, "train.cpus_per_worker": cpus, "latent.sampler": "normal"}
-            histories[workers] = train(Config().override(settings), say=lambda line: None).metrics["history"]
-    one, two = histories[1], histories[2]
-    speed = {n: statistics.median(h["rows_per_second"] for h in history[1:]) for n, history in histories.items()}
-    losses = [(a["step"], round(a["held_out_loss"], 4), round(b["held_out_loss"], 4)) for a, b in zip(one, two, strict=True)]
-    print(json.dumps({"rows_per_second": speed, "ratio": speed[2] / speed[1], "held_out_loss_by_step_1_and_2_workers": losses[::4]}))
+    for found in tables(a) if a.what == "tables" else workers(a):
+        print(json.dumps(found), flush=True)
+
+
+def tables(a):
+    for rows in map(int, a.rows):
+        with tempfile.TemporaryDirectory() as folder:
+            raygen("generate", a.model, "--rows", str(rows), "--out", f"{folder}/table")
+            history, metrics, seen = trained(f"{folder}/table", f"{folder}/run", [f"train.steps={a.steps or 3000}", *a.set])
+            later = history[1:]
+            waited = sum(h["wait_share"] * h["round_seconds"] for h in later) / sum(h["round_seconds"] for h in later)
+            speed = round(statistics.median(h["rows_per_second"] for h in later))
+            yield {"rows": rows, "rows_per_second": speed, "wait_share": round(waited, 4), "nats": round(metrics["held_out_nats"], 4), **seen}
+
+
+def workers(a):
+    steps, alone = [f"train.steps={a.steps or 600}", *a.set], ["latent.sampler=normal", "latent.density_ratio=false", "latent.report=false"]
+    runs = {"1 x 2 CPUs": (1, 2, 512), "2 x 1 CPU": (2, 1, 512), "1 x 1 CPU, half the batch": (1, 1, 256)}
+    for name, (count, cpus, rows) in runs.items():
+        with tempfile.TemporaryDirectory() as folder:
+            size = [f"train.num_workers={count}", f"train.cpus_per_worker={cpus}", f"train.batch_size={rows}"]
+            history, _, _ = trained(a.table, folder, [*size, *alone, *steps])
+            speed = statistics.median(h["rows_per_second"] for h in history[1:])
+            losses = [round(h["held_out_loss"], 4) for h in history[4::5]]
+            yield {"workers": name, "rows_per_second": round(speed), "step_ms": round(1000 * rows / speed, 2), "held_out_loss": losses}
+
+
+def trained(table: str, folder: str, settings: list[str]) -> tuple[list[dict], dict, dict]:
+    """History, metrics, and peaks of memory in MiB, of one training."""
+    config = Path(folder).parent / f"{Path(folder).name}.toml"
+    config.write_text(f'[data]\nsource = "{table}"\n[run]\nfolder = "{folder}"\n')
+    seen = raygen("train", str(config), "--set", *settings)
+    metrics = json.loads((Path(folder) / "model" / "raygen.json").read_text())["metrics"]
+    history, before = metrics["history"], 0.0
+    for h in history:
+        h["round_seconds"], before = h["seconds"] - before, h["seconds"]
+    return history, metrics, seen
+
+
+def raygen(*arguments: str) -> dict:
+    """Run a verb; its seconds and peak MiB by process."""
+    began, peaks = time.perf_counter(), {"worker": 0.0, "driver": 0.0, "other": 0.0}
+    process = subprocess.Popen([sys.executable, "-m", "raygen.cli", *arguments], stdout=sys.stderr)
+    driver = psutil.Process(process.pid)
+    while process.poll() is None:
+        time.sleep(0.2)
+        try:
+            sizes = [("driver", driver), *((kind(child), child) for child in driver.children(recursive=True))]
+            for name, one in sizes:
+                peaks[name] = max(peaks[name], one.memory_info().rss / 2**20)
+        except psutil.Error:
+            continue
+    if process.returncode:
+        raise SystemExit(f"raygen {' '.join(arguments)} ended with status {process.returncode}")
+    return {"peak_mib": {k: round(v) for k, v in peaks.items()}, "seconds": round(time.perf_counter() - began, 1)}
+
+
+def kind(process: psutil.Process) -> str:
+    return "worker" if "RayTrainWorker" in " ".join(process.cmdline()) else "other"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Statistics and codes by Ray Data: the same for any way to store and cut the table."""
 
 import gzip
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pytest
 
 from raygen import codec, data
 from raygen.config import Config
-from raygen.errors import SchemaError
+from raygen.errors import SchemaError, StorageError
 from raygen.schema import Schema
 
 pytestmark = pytest.mark.ray
@@ -54,11 +55,12 @@ def test_the_training_rows_do_not_depend_on_how_the_table_is_stored(form, numeri
         made = config(stored(rows, tmp_path / name.replace(" ", "-"), name), tmp_path / f"run-{name[:3]}", **{"schema.numeric": numeric})
         encoded = data.encode(made, silent)
         assert encoded.num_rows == len(rows)
-        loaded.append(data.load_rows(encoded, made)[:3])
-    (train_a, held_a, first_a), (train_b, held_b, first_b) = loaded
-    for a, b in zip((*train_a, *held_a), (*train_b, *held_b), strict=True):
-        np.testing.assert_array_equal(a, b)
-    assert first_a == first_b == 0 and abs(len(held_a[0]) - 300) < 60
+        loaded.append((*encoded.rows(0, len(rows)), encoded.content))
+    (codes_a, offsets_a, content_a), (codes_b, offsets_b, content_b) = loaded
+    np.testing.assert_array_equal(codes_a, codes_b)
+    np.testing.assert_array_equal(offsets_a, offsets_b)
+    hashes = data.content_hash(codes_a, offsets_a)
+    assert np.all(hashes[1:] >= hashes[:-1]) and content_a == content_b == data.content(hashes)
 
 
 def test_statistics_are_those_of_the_whole_table(rows, local_ray, tmp_path):
@@ -71,15 +73,29 @@ def test_statistics_are_those_of_the_whole_table(rows, local_ray, tmp_path):
     assert spread["text"].counts == whole["text"].counts
 
 
-def test_workers_share_the_rows_between_them(rows, local_ray, tmp_path):
-    made = config(stored(rows, tmp_path / "t", "one"), tmp_path / "run")
+def test_any_rows_of_a_table_that_ray_data_sorted_can_be_read(rows, local_ray, tmp_path, monkeypatch):
+    here = data.encode(config(stored(rows, tmp_path / "one", "one"), tmp_path / "here"), silent)
+    monkeypatch.setattr(data, "SORTED_HERE", 0)
+    made = config(stored(rows, tmp_path / "t", "parquet folder"), tmp_path / "run")
     encoded = data.encode(made, silent)
-    (whole, _), (held, _), _, _ = data.load_rows(encoded, made)
-    shares = [data.load_rows(encoded, made, rank, 2) for rank in range(2)]
-    together = np.concatenate([codes for (codes, _), _, _, _ in shares])
-    np.testing.assert_array_equal(np.unique(together, axis=0), np.unique(whole, axis=0))
-    assert len(together) == len(whole)
-    np.testing.assert_array_equal(np.concatenate([h for _, (h, _), _, _ in shares]), held)
+    codes, offsets = encoded.rows(0, 3000)
+    assert len(encoded.parts) > 1 == len(here.parts) and encoded.codec.num_offsets
+    np.testing.assert_array_equal(codes, here.rows(0, 3000)[0])
+    np.testing.assert_array_equal(offsets, here.rows(0, 3000)[1])
+    for first, last in [(0, 0), (0, 1), (2999, 3000), (encoded.sizes[0] - 1, encoded.sizes[0] + 1), (17, 2900)]:
+        some_codes, some_offsets = encoded.rows(first, last)
+        np.testing.assert_array_equal(some_codes, codes[first:last])
+        np.testing.assert_array_equal(some_offsets, offsets[first:last])
+    again, _ = encoded.codec.encode(rows)
+    np.testing.assert_array_equal(np.unique(codes, axis=0), np.unique(again, axis=0))
+
+
+def test_a_part_that_is_cut_short_is_told(rows, local_ray, tmp_path):
+    encoded = data.encode(config(stored(rows, tmp_path / "t", "one"), tmp_path / "run"), silent)
+    part = tmp_path / "run" / "encoded" / Path(encoded.folder).name / encoded.parts[-1]
+    part.write_bytes(part.read_bytes()[:-1])
+    with pytest.raises(StorageError, match="was cut short"):
+        encoded.rows(0, 3000)
 
 
 def test_the_encoded_table_is_reused_and_holds_codes_only(rows, local_ray, tmp_path):
@@ -88,9 +104,8 @@ def test_the_encoded_table_is_reused_and_holds_codes_only(rows, local_ray, tmp_p
     first = data.encode(config(source, tmp_path / "run"), said.append)
     again = data.encode(config(source, tmp_path / "run"), said.append)
     assert len(said) == 2 and again.folder == first.folder
-    for part in first.parts:
-        kinds = set(pq.read_schema(f"{first.folder}/{part}").types)
-        assert kinds <= {pa.uint8(), pa.uint16()}
+    kept = sum((Path(first.folder) / part).stat().st_size for part in first.parts)
+    assert kept == 3000 * data.row_type(first.codec).itemsize < 3000 * 10
     for other in ({"schema.bars": 16}, {"schema.numeric": "gaussian"}):
         assert data.encode(config(source, tmp_path / "run", **other), said.append).folder != first.folder
 

@@ -77,7 +77,7 @@ def test_held_out_rows_are_those_of_the_training(trained, table):
     whole = pq.read_table(table)
     mask = real_rows.held_out(found, whole)
     encoded = data.encode(trained.config, silent)
-    _, held, _, _ = data.load_rows(encoded, training.sized(trained.config, encoded.num_rows))
+    held = encoded.feed(training.sized(trained.config, encoded.num_rows)).held
     codes, offsets = found.codec.encode(whole.filter(pa.array(mask)))
     assert sorted(data.content_hash(codes, offsets)) == sorted(data.content_hash(*held))
     assert real_rows.held_out(found, whole.slice(1)) is None

@@ -50,11 +50,17 @@ def test_one_worker_makes_the_model_that_this_process_makes(trained, tiny, tmp_p
     assert not done.finished_before
 
 
-def test_two_workers_follow_the_losses_of_one(trained, two_workers):
-    alone, together = trained.training.metrics["history"], two_workers.metrics["history"]
-    assert [h["step"] for h in together] == [h["step"] for h in alone]
+@pytest.mark.parametrize("workers", [2, 4])
+def test_several_workers_follow_the_losses_of_one(workers, two_workers, trained, tiny, tmp_path):
+    """Of the same batch over all of them, and come to its samplers, which are fitted to rows of all."""
+    several = two_workers if workers == 2 else train(trained, tiny, tmp_path, workers)
+    alone, together = trained.training.metrics, several.metrics
+    assert [h["step"] for h in together["history"]] == [h["step"] for h in alone["history"]]
     for figure in FIGURES:
-        np.testing.assert_allclose([h[figure] for h in together], [h[figure] for h in alone], rtol=1e-3, err_msg=figure)
+        np.testing.assert_allclose(*([h[figure] for h in m["history"]] for m in (together, alone)), rtol=1e-3, err_msg=figure)
+    assert together["samplers"].keys() == alone["samplers"].keys()
+    for name, scores in alone["samplers"].items():
+        assert together["samplers"][name]["nats"] == pytest.approx(scores["nats"], abs=0.01)
 
 
 def test_a_killed_worker_of_two_changes_nothing(two_workers, trained, tiny, tmp_path, kill_one):
@@ -153,7 +159,7 @@ def test_other_settings_in_the_same_folder_are_refused(trained):
 @pytest.mark.parametrize(
     ("mistake", "message", "hint"),
     [
-        ("train.num_workers=99", "ClusterError: train.num_workers = 99 with 1 CPUs and 0 GPUs each needs 99 CPUs", "set train.num_workers = 3"),
+        ("train.num_workers=99", "ClusterError: train.num_workers = 99 with 1 CPUs and 0 GPUs each needs 99 CPUs", "set train.num_workers = 4"),
         ("train.use_gpu=true train.num_workers=1", "needs 1 CPUs and 1 GPUs; the cluster has", "add nodes"),
         ("train.batch_size=80000", "train.batch_size = 80000: the table has 1", "or less"),
         ("train.batch_size=63 train.num_workers=2", "train.batch_size = 63 cannot be split over 2 workers", "a multiple of 2"),
@@ -163,6 +169,7 @@ def test_other_settings_in_the_same_folder_are_refused(trained):
         ("trian.steps=3", "unknown setting 'trian'", "did you mean 'train'?"),
         ("data.source=/nowhere.parquet", "source '/nowhere.parquet'", "check data.source"),
         ("train.memory_gib=1e-6", "must hold", "set train.memory_gib"),
+        ("train.num_workers=[5,6]", "train.num_workers = 5 with 1 CPUs", "set train.num_workers = 4"),
     ],
 )
 def test_a_mistake_ends_with_message_and_hint_before_any_worker_starts(mistake, message, hint, trained, tiny, tmp_path, toml, run_cli):

@@ -91,7 +91,7 @@ def test_the_objective_is_the_held_out_elbo_of_the_values_under_the_chosen_sampl
         metrics = artifact.read_index(t["model"])["metrics"]
         samplers = artifact.read_report(t["model"])["samplers"]
         encoded = data.encode(settled(config), lambda line: None)
-        _, held, _, _ = data.load_rows(encoded, config)
+        held = encoded.feed(config).held
         values = volume.log_volume(encoded.codec, *held).mean()
         gain = samplers[t["sampler"]]["nats"] - samplers["learned"]["nats"]
         assert t["objective"] == pytest.approx(metrics["held_out_nats"] - gain - values, abs=1e-9)
