@@ -69,6 +69,9 @@ class Train(Section):
     steps: int = Field(default=6000, ge=1, description="optimizer steps at most")
     epochs: int = Field(default=300, ge=1, description="times that a row is seen at most; limits the steps on a small table")
     batch_size: int = Field(default=0, ge=0, description="rows of one step, over all workers; 0: 512, or fewer for a small table")
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="of the factors in the large matrix products; bfloat16 is faster where the processor knows it"
+    )
     learning_rate: float = Field(default=6e-3, gt=0, lt=1, description="peak of the cosine schedule")
     holdout: float = Field(default=0.1, gt=0, lt=0.9, description="share of rows kept out of training, for scoring")
     patience: int = Field(

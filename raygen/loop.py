@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from raygen import streams
 from raygen.feed import Feed
-from raygen.model import VAE
+from raygen.model import VAE, precision
 
 STEPS_PER_CALL = 50
 ROWS_PER_CALL = 2**18
@@ -143,7 +143,7 @@ class Loop:
         codes, offsets, keep = tf.cast(codes, tf.int32), positions(offsets), self._keep(rows, first)
 
         def replica(codes, offsets, noise, keep, beta):
-            with tf.GradientTape() as tape:
+            with precision(t.precision), tf.GradientTape() as tape:
                 reconstruction, kl = self.model.bound(codes, offsets, noise, keep)
                 terms = tf.stack([tf.reduce_sum(reconstruction), tf.reduce_sum(kl)]) / t.batch_size
                 loss = terms[0] + beta * terms[1]

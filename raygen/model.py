@@ -1,5 +1,6 @@
 """The Keras VAE: an encoder from codes to z_mean and z_log_var, a decoder from z to one logit per code, and its prior."""
 
+import contextlib
 import math
 
 import keras
@@ -10,6 +11,25 @@ LOG_2PI = math.log(2 * math.pi)
 MAX_LOGIT = 40.0  # exp(40) times any number of codes still fits float32
 GROUP_SIZES = (4, 16)
 MIN_SCALE = 0.02  # of the logistic inside a bar, in normal scores
+_factors = "float32"
+
+
+@contextlib.contextmanager
+def precision(kind: str):
+    """The type of the factors of the large matrix products, "float32" or "bfloat16", in what is traced inside; sums and weights stay float32."""
+    global _factors
+    before, _factors = _factors, kind
+    try:
+        yield
+    finally:
+        _factors = before
+
+
+def product(a, b):
+    """a b, float32."""
+    if _factors == "float32":
+        return ops.matmul(a, b)
+    return ops.cast(ops.matmul(ops.cast(a, _factors), ops.cast(b, _factors)), "float32")
 
 
 @keras.saving.register_keras_serializable("raygen")
@@ -34,7 +54,8 @@ class ResidualMLP(keras.layers.Layer):
         """The last hidden layer; `keep`, if given, is what each hidden unit of each row is multiplied by, of shape (rows, sum of units)."""
         at = 0
         for layer, before, after in zip(self.layers, [self.width, *self.units], self.units, strict=False):
-            out = layer(x) if keep is None else layer(x) * keep[:, at : at + after]
+            out = layer.activation(product(x, layer.kernel) + layer.bias)
+            out = out if keep is None else out * keep[:, at : at + after]
             x, at = x + out if before == after else out, at + after
         return x
 
@@ -184,7 +205,7 @@ class VAE(keras.Model):
     def decode(self, z, keep=None):
         """Logits of all codes, and centre and scale of the offset of each block that has one (see `offset_law`); `keep` as in `bound`."""
         hidden = self.decoder(z, keep)
-        logits = ops.matmul(hidden, ops.transpose(self.code_kernel.table())) + self.code_bias
+        logits = product(hidden, ops.transpose(self.code_kernel.table())) + self.code_bias
         return ops.clip(logits, -MAX_LOGIT, MAX_LOGIT), *self.offset_law(hidden)
 
     def offset_law(self, hidden):
@@ -236,7 +257,7 @@ class VAE(keras.Model):
         return low, high, low + (high - low) * offsets, has_offset
 
     def _encode(self, hot, scores, keep=None):
-        x = ops.matmul(hot, self.embedding.table())
+        x = product(hot, self.embedding.table())
         if self.num_offsets:
             x = x + self.score_in(scores[2])
         x = self.encoder(ops.relu(x), keep)

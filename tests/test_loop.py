@@ -87,6 +87,17 @@ def test_each_row_has_its_own_units_left_out_for_any_number_of_workers(encoded):
     assert np.array_equal(np.concatenate(halves), keep)
 
 
+def test_bfloat16_products_follow_the_losses_of_float32_and_scores_stay_float32(encoded):
+    plain, low = (loop(encoded, config(**{"train.precision": kind})) for kind in ("float32", "bfloat16"))
+    assert plain.score() == low.score()
+    for _ in range(4):
+        losses = [one.run(50) for one in (plain, low)]
+        assert losses[0]["reconstruction"] != losses[1]["reconstruction"]
+        assert losses[0]["reconstruction"] + losses[0]["kl"] == pytest.approx(losses[1]["reconstruction"] + losses[1]["kl"], abs=0.02)
+    assert plain.score()["held_out_nats"] == pytest.approx(low.score()["held_out_nats"], abs=0.02)
+    assert all(v.dtype == "float32" for v in low.model.weights)
+
+
 def test_the_best_weights_come_back(encoded):
     trained = loop(encoded, config())
     trained.run(10)
