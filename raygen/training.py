@@ -51,6 +51,8 @@ def train(config: Config, say=print) -> Training:
     storage.make_folder(config.run.folder, "run.folder")
     with cluster.connected() as available:
         cpus = check_workers(config, available)
+        if config.train.num_workers:
+            cluster.check_shared(config.run.folder, available)
         encoded = data.encode(config, say)
         check_memory(config, encoded)
         asked, config = config, sized(config, encoded.num_rows)
