@@ -84,12 +84,13 @@ class Checkpoints:
             raise StorageError(f"'{uri}' is damaged: {error}.", "run the same command again: it goes on from the one before it.") from error
 
     def keep(self, state: dict) -> None:
-        """Write a checkpoint, then delete all others but the one before it."""
+        """Write a checkpoint, then delete those older than the one before it: never a later one, since this worker may have been replaced while it
+        was cut off."""
         name, content = f"step-{int(state['step']):09d}.npz", pack(state)
         self.write(storage.join(self.folder, name), content)
-        self.kept = [*(one for one in self.kept if one != name), name][-KEPT:]
+        self.kept = sorted({*self.kept, name})[-KEPT:]
         for other in self._names():
-            if other not in self.kept:
+            if other < min(self.kept):
                 storage.delete(storage.join(self.folder, other))
 
     def write(self, uri: str, content: bytes) -> None:

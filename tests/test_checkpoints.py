@@ -63,7 +63,13 @@ def test_a_damaged_one_is_noticed_and_the_one_before_it_is_taken(how, three, tmp
     with pytest.raises(StorageError, match=r"step-000000009\.npz' is damaged"):
         again.read("step-000000009.npz")
     again.keep(state(7))
-    assert names(tmp_path / "run") == ["step-000000006.npz", "step-000000007.npz"]
+    assert int(Checkpoints(three.folder, lines.append).load()["step"]) == 7
+    again.keep(state(9))
+    again.keep(state(12))
+    assert names(tmp_path / "run") == ["step-000000009.npz", "step-000000012.npz"]
+    assert int(Checkpoints(three.folder, lines.append).load()["step"]) == 12
+    again.keep(state(9))
+    assert names(tmp_path / "run") == ["step-000000009.npz", "step-000000012.npz"], "a worker that was cut off deletes nothing later"
 
 
 def test_without_a_whole_one_there_is_an_error_that_says_what_to_do(three, tmp_path):

@@ -1,8 +1,23 @@
-"""What tests of faults have seen, as a table at the end of pytest's output."""
+"""A run for tests of faults that nothing disturbed, and what those tests have seen, as a table at the end of pytest's output."""
 
 import pytest
 
 SEEN = pytest.StashKey[list[tuple[str, str, str]]]()
+
+
+@pytest.fixture(scope="session")
+def long() -> dict:
+    """Settings of two workers whose rounds, of 75 steps, are long enough to ask for notices within them."""
+    return {"train.num_workers": 2, "train.steps": 1500}
+
+
+@pytest.fixture(scope="session")
+def undisturbed(trained, tiny, long, tmp_path_factory):
+    """A run with `long`: its run folder, and what `train` returned."""
+    import raygen
+
+    folder = trained.fresh_run(tmp_path_factory.mktemp("undisturbed"))
+    return folder, raygen.train(tiny(folder, long), lambda line: None)
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import pytest
 import raygen
 
 pytestmark = pytest.mark.ray
-LONG = {"train.num_workers": 2, "train.steps": 1500}  # rounds of 75 steps: workers ask for notices within them
 
 
 def silent(line: str) -> None:
@@ -31,13 +30,6 @@ def learned(history: list[dict]) -> list[dict]:
     return [{k: v for k, v in h.items() if k not in ("seconds", "rows_per_second", "wait_share")} for h in history]
 
 
-@pytest.fixture(scope="module")
-def undisturbed(trained, tiny, tmp_path_factory):
-    """A run of two workers over LONG, by its run folder and what `train` returned."""
-    folder = trained.fresh_run(tmp_path_factory.mktemp("undisturbed"))
-    return folder, raygen.train(tiny(folder, LONG), silent)
-
-
 @pytest.fixture
 def small_disk(tmp_path):
     """A disk of 4 MiB and what fills it."""
@@ -49,7 +41,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "--lazy", disk], check=True, capture_output=True)
 
 
-def test_a_killed_worker_of_two(undisturbed, trained, tiny, tmp_path, kill_one, seen):
+def test_a_killed_worker_of_two(undisturbed, long, trained, tiny, tmp_path, kill_one, seen):
     killed, lines = [], []
 
     def say(line):
@@ -57,7 +49,7 @@ def test_a_killed_worker_of_two(undisturbed, trained, tiny, tmp_path, kill_one, 
         if line.startswith("step    375") and not killed:
             killed.append(kill_one("RayTrainWorker"))
 
-    done = raygen.train(tiny(trained.fresh_run(tmp_path), LONG), say)
+    done = raygen.train(tiny(trained.fresh_run(tmp_path), long), say)
     assert killed == [True]
     (resumed,) = (line for line in lines if line.startswith("Resuming at step"))
     assert done.fingerprint == undisturbed[1].fingerprint
@@ -190,8 +182,8 @@ nodes.shutdown()
 """
 
 
-def test_a_node_lost_and_another_with_notice(undisturbed, trained, tiny, tmp_path, toml, command, seen):
-    config = toml(tiny(trained.fresh_run(tmp_path), LONG))
+def test_a_node_lost_and_another_with_notice(undisturbed, long, trained, tiny, tmp_path, toml, command, seen):
+    config = toml(tiny(trained.fresh_run(tmp_path), long))
     run = command(sys.executable, "-c", NODES, config, env={"RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "0.5"})
     assert run.finish() == 0, run.output
     assert "drained: True" in run.output
