@@ -182,7 +182,7 @@ def fit(config: Config, settings: dict, cpus: int, say, callbacks: Sequence = ()
         callbacks: Of Ray Train.
     """
     import ray
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train import FailureConfig, RunConfig, ScalingConfig, UserCallback
 
     with cluster.silent_stderr():
         from ray.train.tensorflow import TensorflowTrainer
@@ -190,6 +190,18 @@ def fit(config: Config, settings: dict, cpus: int, say, callbacks: Sequence = ()
 
     t = config.train
     board = cluster.new_board()
+
+    class Losses(UserCallback):
+        """Tells of lost workers, once for each loss, however often Ray Train looks."""
+
+        told = ""
+
+        def after_exception(self, run_context, worker_exceptions):
+            rank, error = min(worker_exceptions.items())
+            if str(error) != self.told:
+                self.told = str(error)
+                board.add.remote(f"Warning: worker {rank} was lost; all start again from the last checkpoint, as soon as there is room for them.")
+
     need = {"CPU": cpus, **({"GPU": 1} if t.use_gpu else {})}
     environment = {**cluster.ENVIRONMENT, "TF_NUM_INTRAOP_THREADS": str(cpus), "TF_NUM_INTEROP_THREADS": "2"}
     if not t.use_gpu:
@@ -204,7 +216,7 @@ def fit(config: Config, settings: dict, cpus: int, say, callbacks: Sequence = ()
             storage_path=checkpoints,
             storage_filesystem=filesystem,
             failure_config=FailureConfig(max_failures=t.max_failures, controller_failure_limit=5),  # type: ignore[call-arg]
-            callbacks=list(callbacks),
+            callbacks=[Losses(), *callbacks],
             worker_runtime_env={"env_vars": environment},
         ),
     )

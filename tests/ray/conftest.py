@@ -8,7 +8,7 @@ SEEN = pytest.StashKey[list[tuple[str, str, str]]]()
 @pytest.fixture(scope="session")
 def long() -> dict:
     """Settings of two workers whose rounds, of 75 steps, are long enough to ask for notices within them."""
-    return {"train.num_workers": 2, "train.steps": 1500}
+    return {"train.num_workers": 2, "train.steps": 1500, "train.patience": 0}
 
 
 @pytest.fixture(scope="session")
