@@ -4,12 +4,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from raygen import artifact, batches, cluster, data, latent, objective, storage, worker
+from raygen.checkpoints import Checkpoints, rounds_of
 from raygen.config import Config
 from raygen.errors import ClusterError, ConfigError, OutputError, RaygenError, TrainingError
 
@@ -52,6 +52,8 @@ def train(config: Config, say=print) -> Training:
     storage.make_folder(config.run.folder, "run.folder")
     with cluster.connected() as available:
         cpus = check_workers(config, available)
+        if config.train.num_workers:
+            cluster.check_shared(config.run.folder, available)
         encoded = data.encode(config, say)
         check_memory(config, encoded)
         asked, config = config, sized(config, encoded.num_rows)
@@ -63,8 +65,7 @@ def train(config: Config, say=print) -> Training:
         settings = {"asked": asked.to_dict(), "config": config.to_dict(), "encoded": encoded.folder, "model": model, "cpus": cpus}
         if config.train.num_workers == 0:
             cluster.import_tensorflow()
-            local = worker.Rounds(config, say, worker.LocalCheckpoints(storage.join(config.run.folder, "checkpoints", run_name(config))))
-            worker.work(settings, local)
+            worker.work(settings, worker.Rounds(config, say, Checkpoints(checkpoint_folder(config), say)))
         else:
             fit(config, settings, cpus, say)
     index = artifact.read_index(model)
@@ -94,6 +95,10 @@ def run_name(config: Config) -> str:
     where = ("num_workers", "use_gpu", "cpus_per_worker", "memory_gib", "max_failures")
     kept["train"] = {k: v for k, v in kept["train"].items() if k not in where}
     return "run-" + hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def checkpoint_folder(config: Config) -> str:
+    return storage.join(config.run.folder, "checkpoints", run_name(config))
 
 
 def check_workers(config: Config, available: cluster.Resources) -> int:
@@ -184,7 +189,7 @@ def fit(config: Config, settings: dict, cpus: int, say, callbacks: Sequence = ()
         callbacks: Of Ray Train.
     """
     import ray
-    from ray.train import CheckpointConfig, FailureConfig, RunConfig, ScalingConfig
+    from ray.train import FailureConfig, RunConfig, ScalingConfig, UserCallback
 
     with cluster.silent_stderr():
         from ray.train.tensorflow import TensorflowTrainer
@@ -193,6 +198,19 @@ def fit(config: Config, settings: dict, cpus: int, say, callbacks: Sequence = ()
     t = config.train
     board = cluster.new_board()
     workers: Any = (t.fewest_workers, t.most_workers) if t.elastic else t.num_workers
+
+    class Losses(UserCallback):
+        """Tells of lost workers, once for each loss, however often Ray Train looks."""
+
+        told = ""
+
+        def after_exception(self, run_context, worker_exceptions):
+            rank, error = min(worker_exceptions.items())
+            if str(error) != self.told:
+                self.told = str(error)
+                board.add.remote(f"Warning: worker {rank} was lost; all start again from the last checkpoint, as soon as there is room for them.")
+
+    told: list[Any] = [Losses(), *callbacks]
     need = {"CPU": cpus, **({"GPU": 1} if t.use_gpu else {})}
     environment = {**cluster.ENVIRONMENT, "TF_NUM_INTRAOP_THREADS": str(cpus), "TF_NUM_INTEROP_THREADS": "2"}
     if not t.use_gpu:
@@ -207,8 +225,7 @@ def fit(config: Config, settings: dict, cpus: int, say, callbacks: Sequence = ()
             storage_path=checkpoints,
             storage_filesystem=filesystem,
             failure_config=FailureConfig(max_failures=t.max_failures, controller_failure_limit=5),  # type: ignore[call-arg]
-            checkpoint_config=CheckpointConfig(num_to_keep=2),
-            callbacks=list(callbacks),
+            callbacks=told,
             worker_runtime_env={"env_vars": environment},
         ),
     )
@@ -226,47 +243,43 @@ def _lost(error: Exception, config: Config) -> TrainingError:
     """The error of a run whose workers were lost more often than `train.max_failures` allows."""
     causes = getattr(error, "worker_failures", None) or {0: error}
     reason = str(next(iter(causes.values()))).strip().splitlines()[-1]
-    hint = f"its checkpoints are kept in {storage.join(config.run.folder, 'checkpoints')}: run the same command to resume."
+    hint = f"its checkpoints are kept in '{checkpoint_folder(config)}': run the same command to resume."
     return TrainingError(f"training lost its workers: {reason}", hint)
 
 
-class _RayCheckpoints:
-    """Ray Train's checkpoints: every rank reports, rank 0 with a checkpoint."""
+class _RayCheckpoints(Checkpoints):
+    """Checkpoints that worker 0 writes and all workers read, and a report to Ray Train after each round."""
 
-    def __init__(self, rank: int, objective: str | None = None):
+    def __init__(self, folder: str, say, rank: int, objective: str | None = None):
+        super().__init__(folder, say)
         self.rank, self.objective = rank, objective
 
     def load(self) -> dict | None:
         from ray import train
+        from ray.train.collective import broadcast_from_rank_zero
 
-        found = train.get_checkpoint()
-        if not found:
-            return None
-        with found.as_directory() as folder:
-            state = worker.unpack((Path(folder) / "checkpoint.npz").read_bytes())
-        for figures in worker.rounds_of(state):
+        name, state = self.newest() if self.rank == 0 else ("", None)
+        name = broadcast_from_rank_zero(name)
+        if self.rank and name:
+            state = self.read(name)
+        for figures in rounds_of(state) if state else []:
             if self.objective and "value_nats" in figures:
                 train.report(objective.heard(figures, self.objective))  # Ray Tune hears of a trial's rounds again when its search is resumed
         return state
 
-    def save(self, state: dict, metrics: dict) -> None:
-        import tempfile
-
+    def save(self, state: dict, figures: dict) -> None:
         from ray import train
 
-        with tempfile.TemporaryDirectory() as folder:
-            found = None
-            if self.rank == 0:
-                (Path(folder) / "checkpoint.npz").write_bytes(worker.pack(state))
-                found = train.Checkpoint.from_directory(folder)
-            train.report(objective.heard(metrics, self.objective), checkpoint=found)
+        if self.rank == 0:
+            self.keep(state)
+        train.report(objective.heard(figures, self.objective))
 
 
 def _work_on_ray(settings: dict) -> None:
     import ray
     import tensorflow as tf
     from ray import train
-    from ray.train.collective import barrier
+    from ray.train.collective import barrier, broadcast_from_rank_zero
 
     context = train.get_context()
     rank, world = context.get_world_rank(), context.get_world_size()
@@ -275,10 +288,12 @@ def _work_on_ray(settings: dict) -> None:
         return  # the workers were started again after an error that would only come again
     say = (lambda line: ray.get(board.add.remote(line))) if rank == 0 else (lambda line: None)
     strategy = tf.distribute.MultiWorkerMirroredStrategy() if world > 1 else None
-    checkpoints = _RayCheckpoints(rank, settings.get("objective"))
+    config = Config.from_dict(settings["config"])
+    kept = _RayCheckpoints(checkpoint_folder(config), say, rank, settings.get("objective"))
+    rounds = worker.Rounds(config, say, kept, rank, world, strategy, lambda: train.get_preemption_info() is not None, broadcast_from_rank_zero)
     lost = (OSError, tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError)
     try:
-        worker.work(settings, worker.Rounds(Config.from_dict(settings["config"]), say, checkpoints, rank, world, strategy))
+        worker.work(settings, rounds)
         barrier()  # the others wait for rank 0's model: a peer that leaves would end its collectives
     except Exception as error:
         if isinstance(error, RaygenError) or not isinstance(error, lost):

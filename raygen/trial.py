@@ -4,7 +4,7 @@ import math
 import os
 from typing import Any
 
-from raygen import artifact, cluster, objective, storage, training, worker
+from raygen import artifact, checkpoints, cluster, objective, storage, training, worker
 from raygen.config import Config
 from raygen.errors import RaygenError
 
@@ -57,10 +57,10 @@ def _here(config: Config, settings: dict) -> None:
     """Train in this process, which the next trial uses again."""
     import gc
 
-    checkpoints = _Reporting(config)
-    state = checkpoints.load()
+    reporting = _Reporting(config)
+    state = reporting.load()
     if state:
-        _replay(worker.rounds_of(state), config)
+        _replay(checkpoints.rounds_of(state), config)
     cluster.prepare_environment(cluster.ENVIRONMENT | {"TF_NUM_INTRAOP_THREADS": str(settings["cpus"]), "TF_NUM_INTEROP_THREADS": "2"})
     if not config.train.use_gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
@@ -68,7 +68,7 @@ def _here(config: Config, settings: dict) -> None:
 
     keras.backend.clear_session()  # what the last trial traced
     gc.collect()
-    worker.work(settings, worker.Rounds(config, lambda line: None, checkpoints))
+    worker.work(settings, worker.Rounds(config, lambda line: None, reporting))
 
 
 def _in_workers(config: Config, settings: dict) -> None:
@@ -79,16 +79,16 @@ def _in_workers(config: Config, settings: dict) -> None:
     training.fit(config, settings, settings["cpus"], lambda line: None, [TuneReportCallback()])
 
 
-class _Reporting(worker.LocalCheckpoints):
-    """The last checkpoint of a run, and a report to Tune after each one is written."""
+class _Reporting(checkpoints.Checkpoints):
+    """The checkpoints of a run, and a report to Tune after each round."""
 
     def __init__(self, config: Config):
-        super().__init__(storage.join(config.run.folder, "checkpoints", training.run_name(config)))
+        super().__init__(training.checkpoint_folder(config), lambda line: None)
         self.config = config
 
-    def save(self, state: dict, metrics: dict) -> None:
-        super().save(state, metrics)
-        _replay(worker.rounds_of(state)[-1:], self.config)
+    def save(self, state: dict, figures: dict) -> None:
+        super().save(state, figures)
+        _replay(checkpoints.rounds_of(state)[-1:], self.config)
 
 
 def _replay(history: list[dict], config: Config) -> None:

@@ -1,35 +1,35 @@
 """What each worker does: rounds of training, each with a score and a checkpoint; at the end, samplers and the model folder."""
 
-import io
 import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
 from raygen import artifact, data, latent, objective, storage, uris
+from raygen.checkpoints import Checkpoints, rounds_of
 from raygen.config import Config
 from raygen.errors import TrainingError
 from raygen.gauges import Gauges
 
 ROUNDS = 20  # evaluations in a run
 HISTORY = "history.jsonl"  # beside the model: one line of figures for each
-
-
-class Checkpoints(Protocol):
-    """Where the state of a run is kept: named arrays, saved after each round."""
-
-    def load(self) -> dict | None: ...
-
-    def save(self, state: dict, metrics: dict) -> None: ...
+STRETCH = 50  # steps of one call of the loop
+ASK_SECONDS = 1.0  # about, between questions whether a node is to be taken away
+NOTICE_SECONDS = 10.0  # between the checkpoints that follow such a notice
 
 
 @dataclass
 class Rounds:
-    """What a worker needs of its surroundings: where it is among the workers, where lines and checkpoints go."""
+    """What a worker needs of its surroundings: where it is among the workers, where lines and checkpoints go.
+
+    Args:
+        noticed: Whether a node of these workers is about to be taken away; all workers ask at the same step, and hear the same.
+        agree: Worker 0's number, from all workers' own; all call it at the same step.
+    """
 
     config: Config
     say: Callable[[str], Any]
@@ -37,6 +37,32 @@ class Rounds:
     rank: int = 0
     world_size: int = 1
     strategy: Any = None
+    noticed: Callable[[], bool] = lambda: False
+    agree: Callable[[int], int] = lambda number: number
+
+
+@dataclass
+class Part:
+    """Sums over the steps of a round that have been taken."""
+
+    steps: int = 0
+    reconstruction: float = 0.0
+    kl: float = 0.0
+    seconds: float = 0.0
+    waited: float = 0.0
+
+    def add(self, count: int, told: dict[str, float], seconds: float) -> None:
+        """Add `count` steps, what `Loop.run` told of them and how long they took."""
+        self.steps += count
+        self.reconstruction += told["reconstruction"] * count
+        self.kl += told["kl"] * count
+        self.seconds += seconds
+        self.waited += told["wait_share"] * seconds
+
+    def figures(self, batch_size: int) -> dict[str, float]:
+        """What `Loop.run` would tell of all of them."""
+        means = {"reconstruction": self.reconstruction / self.steps, "kl": self.kl / self.steps}
+        return means | {"rows_per_second": self.steps * batch_size / self.seconds, "wait_share": self.waited / self.seconds}
 
 
 def work(settings: dict, rounds: Rounds) -> None:
@@ -70,39 +96,60 @@ def _run(loop, rounds: Rounds, judge: objective.Judge | None, shown: Gauges, wri
     """
     config = rounds.config
     state = rounds.checkpoints.load()
-    history = rounds_of(state) if state else []
+    history, part = (rounds_of(state), Part(**json.loads(str(state["part"])))) if state else ([], Part())
     if state:
         loop.load_state(state)
         rounds.say(f"Resuming at step {loop.step:,} of {config.train.steps:,}.")
-    each = max(1, config.train.steps // ROUNDS)
     best = min((h["held_out_loss"] for h in history), default=float("inf"))
-    seconds = history[-1]["seconds"] if history else 0.0
     while loop.step < config.train.steps and not _patience_spent(history, config):
+        _steps(loop, rounds, history, part, shown)
         began = time.perf_counter()
-        figures = loop.run(min(each, config.train.steps - loop.step), shown.rows) | loop.score()
-        seconds += time.perf_counter() - began
+        figures = part.figures(config.train.batch_size) | loop.score()
+        seconds = (history[-1]["seconds"] if history else 0.0) + part.seconds + time.perf_counter() - began
         figures |= {"round": len(history) + 1, "step": loop.step, "epoch": loop.step / loop.feed.batches.steps_per_epoch, "seconds": seconds}
         if not math.isfinite(figures["held_out_loss"]):
             raise TrainingError(f"training diverged at step {loop.step:,}: the held-out loss is not finite.", "lower train.learning_rate.")
         if judge:
             figures |= judge.of_round(figures)
         history.append(figures)
+        part = Part()
         shown.round(figures)
         if figures["held_out_loss"] < best:
             best = figures["held_out_loss"]
             loop.keep_best()
         rounds.say(_line(figures, config, seconds / loop.step * (config.train.steps - loop.step)))
-        if rounds.rank == 0:
-            storage.write(written, "".join(json.dumps(one) + "\n" for one in storage.plain(history)).encode())  # whole: a resumed run repeats none
-        rounds.checkpoints.save(loop.state() | {"history": np.array(json.dumps(history))}, figures)
+        if rounds.rank == 0:  # whole: a resumed run repeats none
+            rounds.checkpoints.write(written, "".join(json.dumps(one) + "\n" for one in storage.plain(history)).encode())
+        rounds.checkpoints.save(_state(loop, history, part), figures)
     if config.train.patience:
         loop.restore_best()
     return history
 
 
-def rounds_of(state: dict) -> list[dict]:
-    """The figures of every round of a run, from its last checkpoint."""
-    return json.loads(str(state["history"]))
+def _steps(loop, rounds: Rounds, history: list[dict], part: Part, shown: Gauges) -> None:
+    """Take the steps of a round that are left, and keep a checkpoint at once when a node is to be taken away, and then every few seconds.
+
+    The stretches that a round is summed over end at the same steps however it was interrupted, so that its figures are the same.
+    """
+    t = rounds.config.train
+    each = max(1, t.steps // ROUNDS)
+    end, ask, kept = min((loop.step // each + 1) * each, t.steps), loop.step + STRETCH, -math.inf
+    while loop.step < end:
+        began, count = time.perf_counter(), min(STRETCH, end - loop.step)
+        told = loop.run(count, shown.rows)
+        seconds = time.perf_counter() - began
+        part.add(count, told, seconds)
+        if loop.step < ask or loop.step == end:
+            continue
+        ask = loop.step + rounds.agree(max(1, int(ASK_SECONDS / seconds)) * STRETCH)
+        if rounds.noticed() and rounds.rank == 0 and time.perf_counter() - kept > NOTICE_SECONDS:
+            rounds.checkpoints.keep(_state(loop, history, part))
+            kept = time.perf_counter()
+            rounds.say(f"A node is about to be taken away: checkpoint at step {loop.step:,}.")
+
+
+def _state(loop, history: list[dict], part: Part) -> dict:
+    return loop.state() | {"history": np.array(json.dumps(history)), "part": np.array(json.dumps(asdict(part)))}
 
 
 def _patience_spent(history: list[dict], config: Config) -> bool:
@@ -195,27 +242,3 @@ def _fitted_names(config: Config) -> list[str]:
     with_flow = wanted in ("auto", "flow") and config.latent.flow_steps > 0 and d <= latent.FLOW_LATENT_DIM
     dear = {"mixture": wanted in ("auto", "mixture") or with_flow, "flow": with_flow}
     return [n for n in latent.RUNGS if n != "learned" and dear.get(n, True)]
-
-
-class LocalCheckpoints:
-    """The last checkpoint of a run in this process, as one file."""
-
-    def __init__(self, folder: str):
-        self.uri = storage.join(folder, "checkpoint.npz")
-
-    def load(self) -> dict | None:
-        return unpack(storage.read(self.uri)) if storage.exists(self.uri) else None
-
-    def save(self, state: dict, metrics: dict) -> None:
-        storage.write(self.uri, pack(state))
-
-
-def pack(state: dict) -> bytes:
-    packed = io.BytesIO()
-    np.savez(packed, **state)
-    return packed.getvalue()
-
-
-def unpack(content: bytes) -> dict:
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return dict(arrays)

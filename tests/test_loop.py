@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from raygen import worker
+from raygen import checkpoints, worker
 from raygen.codec import Codec
 from raygen.config import Config
 from raygen.feed import Feed
@@ -62,7 +62,7 @@ def test_a_resumed_run_ends_in_the_same_weights(encoded):
     first = loop(encoded, config())
     first.run(25)
     second = loop(encoded, config())
-    second.load_state(worker.unpack(worker.pack(first.state())))
+    second.load_state(checkpoints.unpack(checkpoints.pack(first.state())))
     second.run(35)
     assert second.step == whole.step == 60
     assert all(np.array_equal(a, b) for a, b in zip(whole.model.get_weights(), second.model.get_weights(), strict=True))
@@ -73,7 +73,7 @@ def test_dropout_is_of_training_alone_and_goes_on_where_it_was(encoded):
     assert whole.score() == plain.score()
     assert whole.run(60)["reconstruction"] != plain.run(60)["reconstruction"]
     first.run(25)
-    second.load_state(worker.unpack(worker.pack(first.state())))
+    second.load_state(checkpoints.unpack(checkpoints.pack(first.state())))
     second.run(35)
     assert all(np.array_equal(a, b) for a, b in zip(whole.model.get_weights(), second.model.get_weights(), strict=True))
 

@@ -1,4 +1,4 @@
-"""Every test on Ray gives back what it took: else a later one waits for ever."""
+"""What tests on Ray share: each gives back its CPUs; a run that nothing disturbed; a table, at the end of pytest's output, of faults."""
 
 import time
 
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def free_cpus():
-    """After the test, until nobody uses a CPU of the Ray that these tests share."""
+    """After the test, until nobody uses a CPU of the Ray that these tests share: else a later one waits for ever."""
     yield
     import ray
     from ray._private import state
@@ -17,3 +17,34 @@ def free_cpus():
         left = [actor["ActorClassName"] for actor in state.actors().values() if actor["State"] != "DEAD"]
         assert time.monotonic() < end, f"{ray.available_resources().get('CPU')} CPUs are free; alive: {left}"
         time.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def long() -> dict:
+    """Settings of two workers whose rounds, of 75 steps, are long enough to ask for notices within them."""
+    return {"train.num_workers": 2, "train.steps": 1500, "train.patience": 0}
+
+
+@pytest.fixture(scope="session")
+def undisturbed(trained, tiny, long, tmp_path_factory):
+    """A run with `long`: its run folder, and what `train` returned."""
+    import raygen
+
+    folder = trained.fresh_run(tmp_path_factory.mktemp("undisturbed"))
+    return folder, raygen.train(tiny(folder, long), lambda line: None)
+
+
+@pytest.fixture
+def seen(request):
+    """Note what a fault came to: `seen(fault, outcome, "yes")`, the last of them being whether the model (or the rows) are those of no fault."""
+    return lambda fault, outcome, same: request.node.user_properties.append(("fault", [fault, outcome, same]))
+
+
+def pytest_terminal_summary(terminalreporter):
+    calls = [report for report in terminalreporter.getreports("passed") if report.when == "call"]
+    if rows := [row for report in calls for name, row in report.user_properties if name == "fault"]:
+        table = [("fault", "outcome", "same model"), *rows]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        terminalreporter.section("faults")
+        for row in table:
+            terminalreporter.line(" | ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())

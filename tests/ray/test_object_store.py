@@ -149,7 +149,7 @@ def test_a_worker_of_ray_train_goes_on_from_a_checkpoint_in_the_store(store, tin
     finished = raygen_command("train", config, env=environment)
     assert finished.finish() == 0, finished.output
     assert "Resuming at step" in finished.output and "step     12/60" not in finished.output
-    assert any(name.startswith("checkpoints/run-") and name.endswith("checkpoint.npz") for name in store.objects("bucket/ray"))
+    assert any(name.startswith("checkpoints/run-") and name.endswith(".npz") for name in store.objects("bucket/ray"))
     found = json.loads(store.objects("bucket/ray/model")["raygen.json"])
     assert found["config"]["run"]["folder"] == "s3://bucket/ray"
     assert found["metrics"]["rows"] == 1100

@@ -2,7 +2,6 @@
 
 import json
 import re
-import signal
 import time
 import urllib.request
 from pathlib import Path
@@ -61,46 +60,6 @@ def test_several_workers_follow_the_losses_of_one(workers, two_workers, trained,
     assert together["samplers"].keys() == alone["samplers"].keys()
     for name, scores in alone["samplers"].items():
         assert together["samplers"][name]["nats"] == pytest.approx(scores["nats"], abs=0.01)
-
-
-def test_a_killed_worker_of_two_changes_nothing(two_workers, trained, tiny, tmp_path, kill_one):
-    killed, lines = [], []
-
-    def say(line):
-        lines.append(line)
-        if line.startswith("step     15") and not killed:
-            killed.append(kill_one("RayTrainWorker"))
-
-    done = train(trained, tiny, tmp_path, 2, say)
-    assert killed == [True]
-    assert any(line.startswith("Resuming at step") for line in lines)
-    assert done.fingerprint == two_workers.fingerprint
-    assert [h["step"] for h in done.metrics["history"]] == [h["step"] for h in two_workers.metrics["history"]]
-    assert written(tmp_path) == done.metrics["history"], "no round twice"
-
-
-def test_a_run_that_lost_its_driver_twice_goes_on_where_it_was(trained, tiny, tmp_path, toml, raygen_command):
-    config = toml(tiny(trained.fresh_run(tmp_path), {"train.num_workers": 1}))
-
-    interrupted = raygen_command("train", config)
-    interrupted.wait_for("step     12/60")
-    interrupted.send(signal.SIGINT)
-    assert interrupted.finish() == 130
-    assert f"to go on, run: raygen train {config}" in interrupted.output
-    assert interrupted.wait_for_no_others() == []
-
-    killed = raygen_command("train", config)
-    killed.wait_for("Resuming at step")
-    killed.wait_for("step     36/60")
-    killed.send(signal.SIGKILL)
-    assert killed.finish() == -signal.SIGKILL
-    assert killed.wait_for_no_others() == []
-
-    finished = raygen_command("train", config)
-    assert finished.finish() == 0, finished.output
-    assert "Resuming at step" in finished.output
-    assert "step     12/60" not in finished.output
-    assert f"({trained.training.fingerprint})" in finished.output
 
 
 def shown(run: str) -> dict[tuple[str, str], float]:

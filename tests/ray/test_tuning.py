@@ -163,13 +163,13 @@ def test_a_killed_search_goes_on_from_its_checkpoints(tiny, trained, toml, rayge
     first = raygen_command("tune", path)
     first.wait_for("Trial 0 finished")
     folder = tmp_path / "run" / "checkpoints"
-    while len(list(folder.glob("*/checkpoint.npz"))) < 2:
+    while len({p.parent for p in folder.glob("*/step-*.npz")}) < 2:
         first.wait_for("")
     first.send(signal.SIGKILL)
     first.finish()
-    from raygen import worker
+    from raygen import checkpoints
 
-    before = [worker.rounds_of(worker.unpack(p.read_bytes())) for p in folder.glob("*/checkpoint.npz")]
+    before = [checkpoints.rounds_of(checkpoints.unpack(p.read_bytes())) for p in folder.glob("*/step-*.npz")]
     again = raygen_command("tune", path)
     assert again.finish() == 0, again.output
     trials = json.loads((tmp_path / "run" / "search" / "search.json").read_text())["trials"]
