@@ -39,6 +39,7 @@ class Rounds:
     strategy: Any = None
     noticed: Callable[[], bool] = lambda: False
     agree: Callable[[int], int] = lambda number: number
+    heeded: float = -math.inf  # when a notice last led to a checkpoint
 
 
 @dataclass
@@ -133,7 +134,7 @@ def _steps(loop, rounds: Rounds, history: list[dict], part: Part, shown: Gauges)
     """
     t = rounds.config.train
     each = max(1, t.steps // ROUNDS)
-    end, ask, kept = min((loop.step // each + 1) * each, t.steps), loop.step + STRETCH, -math.inf
+    end, ask = min((loop.step // each + 1) * each, t.steps), loop.step + STRETCH
     while loop.step < end:
         began, count = time.perf_counter(), min(STRETCH, end - loop.step)
         told = loop.run(count, shown.rows)
@@ -142,9 +143,9 @@ def _steps(loop, rounds: Rounds, history: list[dict], part: Part, shown: Gauges)
         if loop.step < ask or loop.step == end:
             continue
         ask = loop.step + rounds.agree(max(1, int(ASK_SECONDS / seconds)) * STRETCH)
-        if rounds.noticed() and rounds.rank == 0 and time.perf_counter() - kept > NOTICE_SECONDS:
+        if rounds.noticed() and rounds.rank == 0 and time.perf_counter() - rounds.heeded > NOTICE_SECONDS:
             rounds.checkpoints.keep(_state(loop, history, part))
-            kept = time.perf_counter()
+            rounds.heeded = time.perf_counter()
             rounds.say(f"A node is about to be taken away: checkpoint at step {loop.step:,}.")
 
 

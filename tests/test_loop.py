@@ -1,5 +1,8 @@
 """The training loop of one process: it learns, resumes exactly, and stops where it should."""
 
+import json
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -65,6 +68,30 @@ def test_a_resumed_run_ends_in_the_same_weights(encoded):
     second.load_state(checkpoints.unpack(checkpoints.pack(first.state())))
     second.run(35)
     assert second.step == whole.step == 60
+    assert all(np.array_equal(a, b) for a, b in zip(whole.model.get_weights(), second.model.get_weights(), strict=True))
+
+
+def test_a_round_that_a_notice_broke_off_has_the_figures_of_a_whole_one(encoded, tmp_path):
+    """Workers ask after 50 steps of a round of 120; the run goes on from the checkpoint that the notice led to."""
+    settings, shown, lines = config(**{"train.steps": 2400}), SimpleNamespace(rows=lambda count: None), []
+    whole, first, second = (loop(encoded, settings) for _ in range(3))
+    parts = [worker.Part(), worker.Part()]
+    kept = checkpoints.Checkpoints(str(tmp_path), lines.append)
+    assert kept.load() is None
+    worker._steps(whole, worker.Rounds(settings, lines.append, kept), [], parts[0], shown)
+    assert lines == [] and kept.load() is None
+    worker._steps(first, worker.Rounds(settings, lines.append, kept, noticed=lambda: True), [{"round": 1}], parts[1], shown)
+    assert lines == ["A node is about to be taken away: checkpoint at step 50."], "the next one after ten seconds"
+
+    state = kept.load()
+    assert checkpoints.rounds_of(state) == [{"round": 1}]
+    second.load_state(state)
+    rest = worker.Part(**json.loads(str(state["part"])))
+    assert (second.step, rest.steps) == (50, 50)
+    worker._steps(second, worker.Rounds(settings, lines.append, kept), [], rest, shown)
+    assert second.step == rest.steps == 120
+    for part in (parts[1], rest):
+        assert (part.reconstruction, part.kl) == (parts[0].reconstruction, parts[0].kl)
     assert all(np.array_equal(a, b) for a, b in zip(whole.model.get_weights(), second.model.get_weights(), strict=True))
 
 

@@ -137,8 +137,8 @@ def test_storage_that_vanishes_for_seconds(trained, tiny, tmp_path, seen):
 
 
 NODES = """
+import subprocess
 import sys
-import threading
 import time
 import ray
 import raygen
@@ -152,7 +152,8 @@ memory = {"object_store_memory": 80_000_000}
 nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **memory})
 added = [nodes.add_node(num_cpus=1, **memory) for _ in range(3)]
 ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
-lost = []
+lost, started = [], []
+config, ray_command = sys.argv[1:]
 
 
 def of_a_worker():
@@ -171,21 +172,26 @@ def say(line):
         gcs = GcsClient(address=ray.get_runtime_context().gcs_address)
         accepted, why = gcs.drain_node(lost[1], DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION"), "spot", deadline)
         print("drained:", accepted, why, flush=True)
-    if line.startswith("A node is about to be taken away"):
-        threading.Timer(8, lambda: (print("a node comes back", flush=True), nodes.add_node(num_cpus=1, **memory))).start()
+    if line.startswith("A node is about to be taken away") and len(started) == 0:
+        options = ["--num-cpus=1", f"--object-store-memory={memory['object_store_memory']}", "--block"]
+        started.append(subprocess.Popen([ray_command, "start", f"--address={nodes.address}", *options], stdout=subprocess.DEVNULL))
 
 
-done = raygen.train(raygen.Config.load(sys.argv[1]), say=say)
+done = raygen.train(raygen.Config.load(config), say=say)
 print("fingerprint:", done.fingerprint, flush=True)
 ray.shutdown()
+started[0].terminate()
+started[0].wait()
 nodes.shutdown()
 """
 
 
 def test_a_node_lost_and_another_with_notice(undisturbed, long, trained, tiny, tmp_path, toml, command, seen):
     config = toml(tiny(trained.fresh_run(tmp_path), long))
-    run = command(sys.executable, "-c", NODES, config, env={"RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "0.5"})
-    assert run.finish() == 0, run.output
+    run = command(
+        sys.executable, "-c", NODES, config, str(Path(sys.executable).with_name("ray")), env={"RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "0.5"}
+    )
+    assert run.finish(400) == 0, run.output
     assert "drained: True" in run.output
     first, second = (int(step) for step in re.findall(r"Resuming at step ([\d,]+) of", run.output.replace(",", "")))
     told = [int(step) for step in re.findall(r"taken away: checkpoint at step (\d+)", run.output.replace(",", ""))]
