@@ -17,6 +17,7 @@ BATCH_ROWS = 512
 SMALL_BATCH_ROWS = 64
 SMALL_TABLE_ROWS = 5000  # below it, training to the end copies rows (measured on 891 rows: 11 % of what was drawn)
 SMALL_PATIENCE = 5
+RESIZE_SECONDS = 60.0  # between looks for room for more workers, where their number may change
 AFTERWARDS = ("search", "generate", "evaluate")  # sections that the model does not depend on
 
 
@@ -219,7 +220,12 @@ def fit(config: Config, settings: dict, cpus: int, say, callbacks: Sequence = ()
     trainer = TensorflowTrainer(
         _work_on_ray,
         train_loop_config={**settings, "board": board},
-        scaling_config=ScalingConfig(num_workers=workers, use_gpu=t.use_gpu, resources_per_worker=need),
+        scaling_config=ScalingConfig(
+            num_workers=workers,
+            use_gpu=t.use_gpu,
+            resources_per_worker=need,
+            elastic_resize_monitor_interval_s=RESIZE_SECONDS,  # type: ignore[call-arg]
+        ),
         run_config=RunConfig(  # type: ignore[call-arg]
             name=run_name(config),
             storage_path=checkpoints,
@@ -289,6 +295,8 @@ def _work_on_ray(settings: dict) -> None:
     say = (lambda line: ray.get(board.add.remote(line))) if rank == 0 else (lambda line: None)
     strategy = tf.distribute.MultiWorkerMirroredStrategy() if world > 1 else None
     config = Config.from_dict(settings["config"])
+    if config.train.elastic:
+        say(f"{world} of {config.train.most_workers} worker(s) are there.")
     kept = _RayCheckpoints(checkpoint_folder(config), say, rank, settings.get("objective"))
     rounds = worker.Rounds(config, say, kept, rank, world, strategy, lambda: train.get_preemption_info() is not None, broadcast_from_rank_zero)
     lost = (OSError, tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError)

@@ -201,3 +201,58 @@ def test_a_node_lost_and_another_with_notice(undisturbed, long, trained, tiny, t
     assert learned(written(tmp_path)) == learned(written(undisturbed[0]))
     seen("a node of a cluster lost", f"on the nodes left: Resuming at step {first}", "yes")
     seen("a node drained (spot notice)", f"checkpoint at step {told[0]}; once a node came: Resuming at step {second}", "yes")
+
+
+ELASTIC = """
+import sys
+import threading
+import ray
+import raygen
+from raygen import cluster, training
+from ray.cluster_utils import Cluster
+
+training.RESIZE_SECONDS = 2.0
+cluster.prepare_environment(cluster.ENVIRONMENT | cluster.DRIVER_ENVIRONMENT)
+memory = {"object_store_memory": 80_000_000}
+nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, **memory})
+added = nodes.add_node(num_cpus=1, **memory)
+ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
+lost = []
+
+
+def say(line):
+    print(line, flush=True)
+    if line.startswith("step    600") and not lost:
+        lost.append(True)
+        nodes.remove_node(added, allow_graceful=False)
+    if line.startswith("1 of 2 worker(s)"):
+        threading.Timer(0, lambda: nodes.add_node(num_cpus=1, **memory)).start()
+
+
+raygen.train(raygen.Config.load(sys.argv[1]), say=say)
+ray.shutdown()
+nodes.shutdown()
+"""
+
+
+def test_workers_that_come_and_go(trained, tiny, tmp_path, toml, command, seen):
+    """Two workers, then one, then two again follow the losses of this process alone, on the same batches."""
+    steps = {"train.steps": 4000, "train.patience": 0}
+    config = toml(tiny(trained.fresh_run(tmp_path / "elastic"), {**steps, "train.num_workers": [1, 2]}))
+    run = command(sys.executable, "-c", ELASTIC, config)
+    alone = raygen.train(tiny(trained.fresh_run(tmp_path / "alone"), steps), silent).metrics["history"]
+    assert run.finish() == 0, run.output
+    there = re.findall(r"(\d) of 2 worker\(s\) are there", run.output)
+    assert there == ["2", "1", "2"]
+    together = written(tmp_path / "elastic")
+    assert [h["step"] for h in together] == [h["step"] for h in alone]
+    for figure in ("held_out_nats", "held_out_reconstruction", "reconstruction"):
+        for a, b in zip(together, alone, strict=True):
+            assert a[figure] == pytest.approx(b[figure], abs=0.05), (figure, a["step"])
+    resumed = [int(step.replace(",", "")) for step in re.findall(r"Resuming at step ([\d,]+) of", run.output)]
+    assert len(resumed) == 2 and resumed[0] % 200 == resumed[1] % 200 == 0
+    seen(
+        "a node of two lost, another one comes (elastic)",
+        f"{' -> '.join(there)} workers, resuming at steps {resumed[0]} and {resumed[1]}",
+        "same losses",
+    )
