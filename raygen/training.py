@@ -200,7 +200,8 @@ def fit(config: Config, settings: dict, cpus: int, say, callbacks: Sequence = ()
             rank, error = min(worker_exceptions.items())
             if str(error) != self.told:
                 self.told = str(error)
-                board.add.remote(f"Warning: worker {rank} was lost; all start again from the last checkpoint, as soon as there is room for them.")
+                line = f"Warning: worker {rank} was lost; all start again from the last checkpoint, as soon as there is room for them."
+                board.add_unless_failed.remote(line)
 
     need = {"CPU": cpus, **({"GPU": 1} if t.use_gpu else {})}
     environment = {**cluster.ENVIRONMENT, "TF_NUM_INTRAOP_THREADS": str(cpus), "TF_NUM_INTEROP_THREADS": "2"}
@@ -216,7 +217,7 @@ def fit(config: Config, settings: dict, cpus: int, say, callbacks: Sequence = ()
             storage_path=checkpoints,
             storage_filesystem=filesystem,
             failure_config=FailureConfig(max_failures=t.max_failures, controller_failure_limit=5),  # type: ignore[call-arg]
-            callbacks=[Losses(), *callbacks],
+            callbacks=[Losses(), *callbacks],  # type: ignore[list-item]
             worker_runtime_env={"env_vars": environment},
         ),
     )
