@@ -244,6 +244,10 @@ class Board:
     def add(self, item):
         self.waiting.append(item)
 
+    def add_unless_failed(self, item):
+        if not self.error:
+            self.add(item)
+
     def take(self):
         taken, self.waiting = self.waiting, []
         return taken

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +14,13 @@ from raygen.checkpoints import Checkpoints, rounds_of
 from raygen.config import Config
 from raygen.errors import ClusterError, ConfigError, OutputError, RaygenError, TrainingError
 
+START_TIMEOUT = "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"
 BATCH_ROWS = 512
 SMALL_BATCH_ROWS = 64
 SMALL_TABLE_ROWS = 5000  # below it, training to the end copies rows (measured on 891 rows: 11 % of what was drawn)
 SMALL_PATIENCE = 5
 RESIZE_SECONDS = 60.0  # between looks for room for more workers, where their number may change
+ELASTIC_START_SECONDS = 60  # until a start of workers, whose number was settled before a node was known to be lost, is given up for a smaller one
 AFTERWARDS = ("search", "generate", "evaluate")  # sections that the model does not depend on
 
 
@@ -209,9 +212,9 @@ def fit(config: Config, settings: dict, cpus: int, say, callbacks: Sequence = ()
             rank, error = min(worker_exceptions.items())
             if str(error) != self.told:
                 self.told = str(error)
-                board.add.remote(f"Warning: worker {rank} was lost; all start again from the last checkpoint, as soon as there is room for them.")
+                line = f"Warning: worker {rank} was lost; all start again from the last checkpoint, as soon as there is room for them."
+                board.add_unless_failed.remote(line)
 
-    told: list[Any] = [Losses(), *callbacks]
     need = {"CPU": cpus, **({"GPU": 1} if t.use_gpu else {})}
     environment = {**cluster.ENVIRONMENT, "TF_NUM_INTRAOP_THREADS": str(cpus), "TF_NUM_INTEROP_THREADS": "2"}
     if not t.use_gpu:
@@ -231,18 +234,29 @@ def fit(config: Config, settings: dict, cpus: int, say, callbacks: Sequence = ()
             storage_path=checkpoints,
             storage_filesystem=filesystem,
             failure_config=FailureConfig(max_failures=t.max_failures, controller_failure_limit=5),  # type: ignore[call-arg]
-            callbacks=told,
+            callbacks=[Losses(), *callbacks],  # type: ignore[list-item]
             worker_runtime_env={"env_vars": environment},
         ),
     )
     try:
         with cluster.following(board, lambda lines: [say(line) for line in lines]):
-            trainer.fit()
+            _start(trainer, t.elastic)
     except TrainingFailedError as error:
         failure = ray.get(board.failure.remote())
         raise failure or _lost(error, config) from error
     if failure := ray.get(board.failure.remote()):
         raise failure
+
+
+def _start(trainer, elastic: bool) -> None:
+    """Fit; Ray Train reads how long it waits for workers from the environment of this process."""
+    before = os.environ.get(START_TIMEOUT, "")
+    if elastic:
+        os.environ[START_TIMEOUT] = str(ELASTIC_START_SECONDS)
+    try:
+        trainer.fit()
+    finally:
+        os.environ[START_TIMEOUT] = before
 
 
 def _lost(error: Exception, config: Config) -> TrainingError:

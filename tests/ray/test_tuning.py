@@ -294,7 +294,7 @@ def test_an_interrupted_search_says_how_to_go_on(tiny, trained, toml, raygen_com
 
 REFUSED = {
     "no room": ({"train.cpus_per_worker": 64}, ClusterError, "train.num_workers = 1 with 64 CPUs"),
-    "too many at a time": ({"search.concurrent_trials": 50}, ClusterError, "search.concurrent_trials = 50: the cluster holds 3 trial"),
+    "too many at a time": ({"search.concurrent_trials": 50}, ClusterError, "search.concurrent_trials = 50: the cluster holds 4 trial"),
     "no dashboard": ({"train.num_workers": 2}, ClusterError, "needs Ray's dashboard, which does not answer"),
     "batch": ({"search.space": {"train.batch_size": {"choice": [64, 4096]}}}, ConfigError, "train.batch_size = 4096: the table has"),
     "points": (
