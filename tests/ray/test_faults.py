@@ -204,8 +204,9 @@ def test_a_node_lost_and_another_with_notice(undisturbed, long, trained, tiny, t
 
 
 ELASTIC = """
+import subprocess
 import sys
-import threading
+from pathlib import Path
 import ray
 import raygen
 from raygen import cluster, training
@@ -217,27 +218,31 @@ memory = {"object_store_memory": 80_000_000}
 nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, **memory})
 added = nodes.add_node(num_cpus=1, **memory)
 ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
-lost = []
+another = [Path(sys.executable).parent / "ray", "start", f"--address={nodes.address}", "--num-cpus=1", "--object-store-memory=80000000", "--block"]
+lost, came = [], []
 
 
 def say(line):
     print(line, flush=True)
-    if line.startswith("step    600") and not lost:
+    if line.startswith("step    300/") and not lost:
         lost.append(True)
         nodes.remove_node(added, allow_graceful=False)
     if line.startswith("1 of 2 worker(s)"):
-        threading.Timer(0, lambda: nodes.add_node(num_cpus=1, **memory)).start()
+        came.append(subprocess.Popen(another, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
 
 
 raygen.train(raygen.Config.load(sys.argv[1]), say=say)
 ray.shutdown()
+for node in came:
+    node.terminate()
+    node.wait()
 nodes.shutdown()
 """
 
 
 def test_workers_that_come_and_go(trained, tiny, tmp_path, toml, command, seen):
     """Two workers, then one, then two again follow the losses of this process alone, on the same batches."""
-    steps = {"train.steps": 4000, "train.patience": 0}
+    steps = {"train.steps": 3000, "train.epochs": 5000, "train.batch_size": 1024, "train.learning_rate": 2e-4, "train.patience": 0}
     config = toml(tiny(trained.fresh_run(tmp_path / "elastic"), {**steps, "train.num_workers": [1, 2]}))
     run = command(sys.executable, "-c", ELASTIC, config)
     alone = raygen.train(tiny(trained.fresh_run(tmp_path / "alone"), steps), silent).metrics["history"]
@@ -248,9 +253,9 @@ def test_workers_that_come_and_go(trained, tiny, tmp_path, toml, command, seen):
     assert [h["step"] for h in together] == [h["step"] for h in alone]
     for figure in ("held_out_nats", "held_out_reconstruction", "reconstruction"):
         for a, b in zip(together, alone, strict=True):
-            assert a[figure] == pytest.approx(b[figure], abs=0.05), (figure, a["step"])
+            assert a[figure] == pytest.approx(b[figure], abs=0.1), (figure, a["step"])
     resumed = [int(step.replace(",", "")) for step in re.findall(r"Resuming at step ([\d,]+) of", run.output)]
-    assert len(resumed) == 2 and resumed[0] % 200 == resumed[1] % 200 == 0
+    assert len(resumed) == 2 and resumed[0] % 150 == resumed[1] % 150 == 0
     seen(
         "a node of two lost, another one comes (elastic)",
         f"{' -> '.join(there)} workers, resuming at steps {resumed[0]} and {resumed[1]}",
