@@ -209,8 +209,8 @@ def test_a_folder_that_cannot_be_written_is_refused(where, trained, tmp_path, ru
 
 
 def test_more_actors_than_the_cluster_holds_are_refused(trained, tmp_path):
-    with pytest.raises(ClusterError, match=r"generate\.num_actors = 4 with 1 CPUs and 0 GPUs each needs 4 CPUs; the cluster has 3"):
-        generate(trained, tmp_path, {"generate.num_actors": 4})
+    with pytest.raises(ClusterError, match=r"generate\.num_actors = 5 with 1 CPUs and 0 GPUs each needs 5 CPUs; the cluster has 4"):
+        generate(trained, tmp_path, {"generate.num_actors": 5})
     with pytest.raises(ClusterError, match=r"0\.5 GPUs each"):
         generate(trained, tmp_path, {"generate.gpus_per_actor": 0.5})
 
