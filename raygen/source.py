@@ -117,7 +117,7 @@ class _readable:
 
     def __exit__(self, kind, error, trace):
         if isinstance(error, (pa.ArrowException, OSError, UnicodeDecodeError)) and not isinstance(error, RaygenError):
-            reason = next(iter(str(error).splitlines()), type(error).__name__)[:300].rstrip(".")
+            reason = next(iter(str(error).splitlines()), type(error).__name__)[:600].rstrip(".")
             hint = TO_UTF8 if isinstance(error, UnicodeDecodeError) else storage.hint(error, "check that the files are whole and of one table.")
             raise SchemaError(f"source '{self.uri}' cannot be read: {reason}.", hint) from None
 

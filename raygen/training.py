@@ -313,7 +313,8 @@ def _work_on_ray(settings: dict) -> None:
         say(f"{world} of {config.train.most_workers} worker(s) are there.")
     kept = _RayCheckpoints(checkpoint_folder(config), say, rank, settings.get("objective"))
     rounds = worker.Rounds(config, say, kept, rank, world, strategy, lambda: train.get_preemption_info() is not None, broadcast_from_rank_zero)
-    lost = (OSError, tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError)
+    e = tf.errors
+    lost = (OSError, e.UnavailableError, e.AbortedError, e.CancelledError, e.InternalError, e.DeadlineExceededError)
     try:
         worker.work(settings, rounds)
         barrier()  # the others wait for rank 0's model: a peer that leaves would end its collectives

@@ -167,7 +167,7 @@ def test_inspect_shows_columns_training_and_samplers(trained, run_cli):
 def test_plan_of_a_trillion_rows_tells_what_would_finish_in_time(trained, run_cli):
     status, out, _ = run_cli("plan", trained.model, "--rows", "1e12", "--within", "2d", "--json")
     assert status == 0
-    assert "in 1,000,000 shard(s) by 3 actor(s)" in out
+    assert "in 1,000,000 shard(s) by 4 actor(s)" in out
     answer = json.loads(out.splitlines()[-1])["generate"]
     speed, needed = answer["rows_per_second_of_an_actor"], answer["actors_needed"]
     assert needed >= 1e12 / speed / (2 * 86_400)
@@ -209,7 +209,7 @@ def test_plan_tells_rows_shards_actors_and_time_and_writes_nothing(trained, toml
     assert status == 0
     assert "Source: " in out
     assert "2,000 rows x 15 columns" in out
-    assert "1,000,000,000 rows, seed 0, in 1,000 shard(s) by 3 actor(s)" in out
+    assert "1,000,000,000 rows, seed 0, in 1,000 shard(s) by 4 actor(s)" in out
     answer = json.loads(out.splitlines()[-1])
     assert answer["generate"]["seconds"] > 0
     assert "To finish in 60 min: " in out and answer["generate"]["actors_needed"] >= 1
