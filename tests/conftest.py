@@ -267,3 +267,14 @@ def run_cli(capsys):
         return status, said.out, said.err
 
     return run
+
+
+def pytest_terminal_summary(terminalreporter):
+    """A table of the faults that tests have `seen`; here, since the process that prints loads no conftest further down when others run the tests."""
+    calls = [report for report in terminalreporter.getreports("passed") if report.when == "call"]
+    if rows := [row for report in calls for name, row in report.user_properties if name == "fault"]:
+        table = [("fault", "outcome", "same model"), *rows]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        terminalreporter.section("faults")
+        for row in table:
+            terminalreporter.line(" | ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())

@@ -1,4 +1,4 @@
-"""What tests on Ray share: each gives back its CPUs; a run that nothing disturbed; a table, at the end of pytest's output, of faults."""
+"""What tests on Ray share: each gives back its CPUs; a run that nothing disturbed; what a test saw of a fault."""
 
 import time
 
@@ -38,13 +38,3 @@ def undisturbed(trained, tiny, long, tmp_path_factory):
 def seen(request):
     """Note what a fault came to: `seen(fault, outcome, "yes")`, the last of them being whether the model (or the rows) are those of no fault."""
     return lambda fault, outcome, same: request.node.user_properties.append(("fault", [fault, outcome, same]))
-
-
-def pytest_terminal_summary(terminalreporter):
-    calls = [report for report in terminalreporter.getreports("passed") if report.when == "call"]
-    if rows := [row for report in calls for name, row in report.user_properties if name == "fault"]:
-        table = [("fault", "outcome", "same model"), *rows]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        terminalreporter.section("faults")
-        for row in table:
-            terminalreporter.line(" | ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
