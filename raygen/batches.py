@@ -5,7 +5,7 @@ import pandas as pd
 
 LANES = 8
 MOST_HELD = 200_000  # rows held out: they tell nats to .01 and are scored twenty times in a run
-COUNTED = 2**20
+COUNTED = 2**20  # rows at once
 
 
 def held_out(rows: np.ndarray, num_rows: int, share: float, seed: int) -> np.ndarray:
@@ -41,7 +41,7 @@ class Batches:
     Args:
         num_rows: Training rows over all workers.
         batch_size: Rows of a step over all workers; a multiple of the number of lanes.
-        lanes: Number of lanes; as many as there are workers, or more.
+        num_lanes: As many as there are workers, or more.
         rank, world_size: This worker, of how many.
 
     Attributes:
@@ -52,8 +52,8 @@ class Batches:
         steps_per_epoch: The same for all workers.
     """
 
-    def __init__(self, num_rows: int, batch_size: int, lanes: int = LANES, rank: int = 0, world_size: int = 1):
-        self.num_rows, self.num_lanes = num_rows, lanes
+    def __init__(self, num_rows: int, batch_size: int, num_lanes: int = LANES, rank: int = 0, world_size: int = 1):
+        self.num_rows, self.num_lanes = num_rows, num_lanes
         self.lanes = range(rank * self.num_lanes // world_size, (rank + 1) * self.num_lanes // world_size)
         self.per_lane = batch_size // self.num_lanes
         self.rows, self.first = len(self.lanes) * self.per_lane, self.lanes.start * self.per_lane

@@ -236,7 +236,7 @@ def none_yet(setting: str, meaning: str, example: int) -> ClusterError:
 
 
 class Board:
-    """An actor between workers and driver: what workers put on it, and the error that starting them again cannot mend."""
+    """An actor between workers and driver: what workers put on it, the error that starting them again cannot mend, and which actors are to end."""
 
     def __init__(self):
         self.waiting, self.error, self.members, self.closed = [], None, [], False
@@ -263,7 +263,8 @@ class Board:
         self.members.append(actor)
         return not self.closed
 
-    def close(self):
+    def close(self) -> list:
+        """The actors noted so far; later ones are told to go."""
         self.closed = True
         return self.members
 

@@ -1,5 +1,6 @@
 """What a worker trains on: its rows of the encoded table, shuffled together within windows, read while it trains on the rows before them."""
 
+import itertools
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -127,18 +128,19 @@ class _Lane:
     def __init__(self, feed: Feed, lane: int, pieces: list[_Piece], window: int, reader: ThreadPoolExecutor):
         self.feed, self.lane, self.pieces, self.window, self.reader = feed, lane, pieces, window, reader
         self.whole = sum(piece.size for piece in pieces) <= window
+        self._epoch, self._ends = -1, np.zeros(0, np.int64)
         self._now: _Window | None = None
         self._next: tuple[tuple[int, int], Future] | None = None
 
     def rows(self, epoch: int, first: int, last: int) -> Rows:
         """Codes and offsets of rows [first, last) in the order of this epoch."""
-        windows = self._windows(epoch)
-        ends = np.cumsum([sum(piece.size for piece in pieces) for pieces in windows])
-        taken = []
+        if epoch != self._epoch:
+            self._epoch, self._ends = epoch, np.cumsum([sum(piece.size for piece in pieces) for pieces in self._windows(epoch)])
+        ends, taken = self._ends, []
         while first < last:
             number = int(np.searchsorted(ends, first, "right"))
             start, stop = int(ends[number - 1]) if number else 0, min(last, int(ends[number]))
-            now = self._enter(epoch, number, len(windows))
+            now = self._enter(epoch, number, len(ends))
             pick = now.order[first - start : stop - start]
             taken.append([a[pick] for a in now.rows])
             first = stop
@@ -146,13 +148,14 @@ class _Lane:
         return codes, offsets
 
     def _windows(self, epoch: int) -> list[list[_Piece]]:
+        """Pieces of each window of an epoch, in order."""
         if self.whole:
             return [self.pieces]
         order = np.random.default_rng([self.feed.seed, epoch, self.lane]).permutation(len(self.pieces))
         pieces = [self.pieces[i] for i in order]
         numbers = (np.cumsum([piece.size for piece in pieces]) - 1) // self.window
-        groups = [[p for p, n in zip(pieces, numbers, strict=True) if n == number] for number in np.unique(numbers)]
-        return groups
+        numbered = itertools.groupby(zip(numbers, pieces, strict=True), key=lambda pair: pair[0])
+        return [[piece for _, piece in pairs] for _, pairs in numbered]
 
     def _enter(self, epoch: int, number: int, count: int) -> _Window:
         """The window of that number, in memory; the one after it (of so many in an epoch) begins to be read."""

@@ -83,7 +83,7 @@ class _Reporting(checkpoints.Checkpoints):
     """The checkpoints of a run, and a report to Tune after each round."""
 
     def __init__(self, config: Config):
-        super().__init__(training.checkpoint_folder(config), lambda line: None)
+        super().__init__(training.checkpoint_folder(config), print)  # to the log of Tune's process
         self.config = config
 
     def save(self, state: dict, figures: dict) -> None:

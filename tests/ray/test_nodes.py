@@ -111,22 +111,22 @@ def lost() -> list[int]:
     return []
 
 
-def working(network: Network, title: str, without: list[int]) -> list[int]:
-    """Nodes on which a process with this title works."""
-    return [number for number in range(3) if number not in without and any(title in one for one in network.titles(number))]
+def finish_without_one(command, network: Network, title: str, lost: list[int]) -> float:
+    """Cut off one of the two nodes on which a process with this title works; seconds until the command ends well."""
+    both = [number for number in range(3) if number not in lost and any(title in one for one in network.titles(number))]
+    assert len(both) == 2
+    began = time.monotonic()
+    lost.append(both[-1])
+    network.cut(both[-1])
+    assert command.finish() == 0, command.output
+    return time.monotonic() - began
 
 
 def test_training_goes_on_when_a_node_falls_silent(nodes, lost, undisturbed, long, trained, tiny, toml, tmp_path, seen):
     network, run = nodes
     training = run("train", toml(tiny(trained.fresh_run(tmp_path / "run"), long)))
     training.wait_for("step    300/")
-    both = working(network, "RayTrainWorker", lost)
-    assert len(both) == 2
-    began = time.monotonic()
-    lost.append(both[-1])
-    network.cut(both[-1])
-    assert training.finish() == 0, training.output
-    took = time.monotonic() - began
+    took = finish_without_one(training, network, "RayTrainWorker", lost)
     (resumed,) = (line.strip() for line in training.lines if line.startswith("Resuming at step"))
     assert f"({undisturbed[1].fingerprint})" in training.output
     seen("a node's network cut while it trained", f"on the nodes left, done {took:.0f} s later: {resumed}", "yes")
@@ -137,13 +137,7 @@ def test_generation_goes_on_when_a_node_falls_silent(nodes, lost, undisturbed, t
     config = tiny(undisturbed[0], GENERATE)
     generation = run("generate", toml(config), "--out", tmp_path / "out")
     generation.wait_for("/600,000 rows")
-    both = working(network, "MapWorker", lost)
-    assert len(both) == 2
-    began = time.monotonic()
-    lost.append(both[-1])
-    network.cut(both[-1])
-    assert generation.finish() == 0, generation.output
-    took = time.monotonic() - began
+    took = finish_without_one(generation, network, "MapWorker", lost)
     raygen.generate(config.override({"generate.num_actors": 1}), out=str(tmp_path / "whole"), say=lambda line: None)
     headers = [json.loads((tmp_path / name / "_manifest.json").read_text()) for name in ("out", "whole")]
     assert headers[0] == headers[1] and headers[0]["rows"] == 600_000
