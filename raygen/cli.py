@@ -299,9 +299,9 @@ def _inspect(args) -> dict:
 
 
 def _doctor(args) -> dict:
-    from raygen import cluster, diagnosis
+    from raygen import devices, diagnosis
 
-    cluster.import_tensorflow()
+    devices.import_tensorflow()
     options = ("generate", "out", "page", "seed", "convention", "sampler", "mean_only", "flow_steps")
     return diagnosis.doctor(args.encoder, args.decoder, args.data, say=_say, **{name: getattr(args, name) for name in options})
 

@@ -328,16 +328,3 @@ def silent_stderr():
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nothing)
-
-
-def import_tensorflow() -> None:
-    """Import TensorFlow into this process without its noise.
-
-    It warns of functions that are traced often, which the graphs of samplers are not: they are many, and each is traced once.
-    """
-    import logging
-
-    prepare_environment()
-    with silent_stderr():
-        import tensorflow  # noqa: F401
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)

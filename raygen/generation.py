@@ -165,7 +165,6 @@ class _WriteShards:
         me = ray.get_runtime_context().current_actor
         if not ray.get(board.enroll.remote(me)):
             ray.kill(me)
-        job.prepare_process(settings["cpus_per_actor"], settings["gpus_per_actor"])
         self.folder, self.board = folder, board
         self.node = f"{ray.util.get_node_ip_address()} ({ray.get_runtime_context().get_node_id()[:8]})"
         self.row_counter = Counter("raygen_generated_rows", "synthetic rows made")
@@ -174,6 +173,7 @@ class _WriteShards:
         self.item, self.done, self.untold = 0, 0, 0  # of the item at work
         self.made: list[int] = []
         try:
+            job.keep_to(Generate(**settings))
             self.job = asked = Job.of(model, Generate(**settings), folder)
             self.plan, self.format = asked.plan, asked.format
             if asked.found.fingerprint != fingerprint:

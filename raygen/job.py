@@ -1,12 +1,11 @@
 """What a generation is made from: the model, the settings that were asked for, and what has to be found by decoding a few rows."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pyarrow as pa
-
-from raygen import artifact, cluster, conditions, manifest, selection, storage
+from raygen import artifact, conditions, devices, manifest, selection, storage
 from raygen.config import Config, Generate
 from raygen.errors import ConfigError, RaygenError
 from raygen.formats import Format
@@ -111,13 +110,8 @@ def prepared(job: Job, say) -> tuple[Job, list]:
     laws, rows_per_shard = [], manifest.begun_with(job.folder, s.shard_mib) if s.shard_mib and job.folder else 0
     measure = bool(s.shard_mib and not rows_per_shard)
     if job.wanted or measure:
-        import ray
-
-        place: dict[str, Any] = {"num_cpus": s.cpus_per_actor, "num_gpus": s.gpus_per_actor}
-        answer = ray.get(ray.remote(max_calls=1, **place)(_prepared).remote(job, measure))
-        if isinstance(answer, RaygenError):
-            raise answer
-        laws, rows_per_shard = answer[0], answer[1] or rows_per_shard
+        laws, measured = like_an_actor(s, _prepared, job, measure)
+        rows_per_shard = measured or rows_per_shard
     if job.wanted:
         for line in selection.lines(job.wanted, laws):
             say(line)
@@ -128,28 +122,42 @@ def prepared(job: Job, say) -> tuple[Job, list]:
     return job, laws
 
 
-def _prepared(job: Job, measure: bool) -> tuple[list, int] | RaygenError:
+def _prepared(job: Job, measure: bool) -> tuple[list, int]:
+    """How rows are to be drawn, and those of a shard: 0 where that is not measured."""
     from raygen import conditional
 
     s, found = job.settings, job.found
-    prepare_process(s.cpus_per_actor, s.gpus_per_actor)
+    laws = conditional.explore(found.network(), found.samplers[found.sampler], s.temperature, job.wanted) if job.wanted else []
+    if not measure:
+        return laws, 0
+    rows, last = Rows.of(found, s, job.wanted, laws), min(job.format.group_rows, PROBE_ROWS)  # of any generation of these rows, however many
+    last = min(last, job.plan.rows) if s.per else last
+    return laws, job.format.rows_per_shard(s.shard_mib, rows.table(0, last))
+
+
+def like_an_actor(settings: Generate, function: Callable, *arguments) -> Any:
+    """`function(*arguments)`, called in a process that has what a decode actor is given.
+
+    Raises:
+        RaygenError: That it raises there.
+    """
+    import ray
+
+    place: dict[str, Any] = {"num_cpus": settings.cpus_per_actor, "num_gpus": settings.gpus_per_actor}
+    answer = ray.get(ray.remote(max_calls=1, **place)(_like_an_actor).remote(settings, function, arguments))
+    if isinstance(answer, RaygenError):
+        raise answer
+    return answer
+
+
+def _like_an_actor(settings: Generate, function: Callable, arguments: tuple) -> Any:
     try:
-        laws = conditional.explore(found.network(), found.samplers[found.sampler], s.temperature, job.wanted) if job.wanted else []
-        if not measure:
-            return laws, 0
-        rows, last = Rows.of(found, s, job.wanted, laws), min(job.format.group_rows, PROBE_ROWS)  # of any generation of these rows, however many
-        last = min(last, job.plan.rows) if s.per else last
-        return laws, job.format.rows_per_shard(s.shard_mib, rows.table(0, last))
+        keep_to(settings)
+        return function(*arguments)
     except RaygenError as error:  # returned, as Ray would wrap it in another
         return error
 
 
-def prepare_process(cpus: int, gpus: float) -> None:
-    """Keep TensorFlow and Arrow, in a process that has not used them, to what a decode actor was given."""
-    cluster.prepare_environment()
-    import tensorflow as tf
-
-    if not gpus:
-        tf.config.set_visible_devices([], "GPU")
-    tf.config.threading.set_intra_op_parallelism_threads(cpus)
-    pa.set_cpu_count(cpus)
+def keep_to(settings: Generate) -> None:
+    """Keep TensorFlow and Arrow to what a decode actor is given (see `devices.keep_to`)."""
+    devices.keep_to(settings.cpus_per_actor, settings.gpus_per_actor, f"generate.gpus_per_actor = {settings.gpus_per_actor:g}")

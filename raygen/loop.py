@@ -31,7 +31,7 @@ class Loop:
     """Steps and scores of one worker.
 
     Every worker holds its own copy of the weights. The copies stay equal because they start from the same seed and every step applies
-    the same gradient, summed over the workers in one packed all-reduce.
+    the same gradient, summed over the workers in one packed all-reduce (of bfloat16 numbers where that is the precision).
 
     Args:
         model: The VAE, with the same weights on every worker.
@@ -69,7 +69,7 @@ class Loop:
             k, since = min(each, count - done), time.perf_counter()
             codes, offsets = map(tf.constant, self.feed.take(self.step, k))
             waited += time.perf_counter() - since
-            total += self._chunk(codes, offsets, tf.constant(self.step, tf.int64)).numpy()
+            total += self._sum(self._chunk(codes, offsets, tf.constant(self.step, tf.int64))).numpy()
             self.step, done = self.step + k, done + k
             told(k * self.feed.batches.rows)
         reconstruction, kl = (total / count).tolist()
@@ -135,24 +135,18 @@ class Loop:
         return total
 
     def _one(self, codes, offsets, step):
-        """One step; the sums of reconstruction and KL over the global batch, divided by its rows."""
+        """One step; the sums of reconstruction and KL over the rows of this worker, divided by those of the global batch."""
         t, variables = self.config.train, self.model.trainable_variables
         rows, first = self.feed.batches.rows, step * t.batch_size + self.feed.batches.first
         noise = streams.by_row(streams.normal, self.noise, rows, self.config.model.latent_dim, first)
         beta = self.config.model.beta * tf.minimum(1.0, tf.cast(step, tf.float32) / max(1.0, WARMUP * t.steps))
-        codes, offsets, keep = tf.cast(codes, tf.int32), positions(offsets), self._keep(rows, first)
-
-        def replica(codes, offsets, noise, keep, beta):
-            with precision(t.precision), tf.GradientTape() as tape:
-                reconstruction, kl = self.model.bound(codes, offsets, noise, keep)
-                terms = tf.stack([tf.reduce_sum(reconstruction), tf.reduce_sum(kl)]) / t.batch_size
-                loss = terms[0] + beta * terms[1]
-            gradients = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-            return tf.concat([terms] + [tf.reshape(tf.convert_to_tensor(g), [-1]) for g in gradients], 0)
-
-        packed = self._all_reduce(replica, (codes, offsets, noise, keep, beta))
-        terms, *flat = tf.split(packed, [2] + [int(np.prod(v.shape)) for v in variables])
-        flat, _ = tf.clip_by_global_norm(flat, MAX_GRADIENT)
+        with precision(t.precision), tf.GradientTape() as tape:
+            reconstruction, kl = self.model.bound(tf.cast(codes, tf.int32), positions(offsets), noise, self._keep(rows, first))
+            terms = tf.stack([tf.reduce_sum(reconstruction), tf.reduce_sum(kl)]) / t.batch_size
+            loss = terms[0] + beta * terms[1]
+        gradients = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        packed = self._sum(tf.concat([tf.reshape(tf.convert_to_tensor(g), [-1]) for g in gradients], 0), sent_as=t.precision)
+        flat, _ = tf.clip_by_global_norm(tf.split(packed, [int(np.prod(v.shape)) for v in variables]), MAX_GRADIENT)
         self.optimizer.apply([tf.reshape(g, v.shape) for g, v in zip(flat, variables, strict=True)])
         return terms
 
@@ -176,21 +170,16 @@ class Loop:
         return self.model.encode(tf.cast(codes, tf.int32), positions(offsets))
 
     @tf.function
-    def _sum(self, value):
-        return self._all_reduce(tf.identity, (value,))
-
-    def _all_reduce(self, replica, args):
-        """`replica(*args)` summed over all workers.
-
-        The optimizer is applied outside of `strategy.run`: inside, Keras would sum the gradients a second time, one by one.
-        """
+    def _sum(self, value, sent_as: str = ""):
+        """`value` summed over all workers, who may send it as a type of fewer bytes."""
         if self.world == 1:
-            return replica(*args)
+            return value
 
-        def reduced(*args):
-            return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, replica(*args))
+        def replica(value):
+            sent = tf.identity(tf.cast(value, sent_as or value.dtype))  # its device is the replica's
+            return tf.cast(tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, sent), value.dtype)
 
-        return self.strategy.run(reduced, args=args)
+        return self.strategy.run(replica, args=(value,))
 
 
 def positions(offsets):

@@ -1,7 +1,6 @@
 """`raygen plan`: what training and generation would take, from the source, the model and a measured second of decoding."""
 
 import time
-from typing import Any
 
 from raygen import artifact, cluster, conditions, data, generation, job, sampling, training
 from raygen.config import Config
@@ -58,7 +57,7 @@ def plan(
             for note in asked.notes:
                 say(note)
             asked, laws = job.prepared(asked, say)
-            shards, measured = asked.plan, _measured(asked, laws)
+            shards, measured = asked.plan, job.like_an_actor(asked.settings, _decode_for_a_second, asked, laws)
         actors = generation.num_actors(settings, shards, available)
     if settings.per.strip() and not asked:
         column, rows_each = conditions.parse_per(settings.per)
@@ -104,17 +103,9 @@ def _training(config: Config, available, say) -> dict:
     return {"rows": rows, "columns": schema.kinds, "workers": t.num_workers, "cpus_per_worker": cpus, "steps": t.steps, "epochs": epochs}
 
 
-def _measured(asked: Job, laws: list) -> tuple[float, float]:
-    """Rows per second of one actor, and bytes per row, from a second of decoding in a process like an actor's, over and over if they are few."""
-    import ray
-
-    place: dict[str, Any] = {"num_cpus": asked.settings.cpus_per_actor, "num_gpus": asked.settings.gpus_per_actor}
-    return ray.get(ray.remote(max_calls=1, **place)(_decode_for_a_second).remote(asked, laws))
-
-
 def _decode_for_a_second(asked: Job, laws: list) -> tuple[float, float]:
+    """Rows per second of one actor, and bytes per row, from a second of decoding, over and over if the rows are few."""
     settings, wanted, num_rows = asked.settings, asked.wanted, asked.plan.rows
-    job.prepare_process(settings.cpus_per_actor, settings.gpus_per_actor)
     rows = sampling.Rows.of(asked.found, settings, wanted, laws)
     size = min(rows.block_rows, wanted.rows_per_stratum if wanted and wanted.strata else rows.block_rows)  # rows that a block gives
     at, done, step, largest, began = 0, 0, 1, (0, 0), time.perf_counter()

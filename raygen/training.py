@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from raygen import artifact, batches, cluster, data, latent, objective, storage, worker
+from raygen import artifact, batches, cluster, data, devices, latent, objective, storage, worker
 from raygen.checkpoints import Checkpoints, rounds_of
 from raygen.config import Config
 from raygen.errors import ClusterError, ConfigError, OutputError, RaygenError, TrainingError
@@ -68,7 +68,9 @@ def train(config: Config, say=print) -> Training:
         say(f"Training on {table}: {config.train.steps:,} steps of {config.train.batch_size} rows by {workers}, {cpus} CPU(s) each.")
         settings = {"asked": asked.to_dict(), "config": config.to_dict(), "encoded": encoded.folder, "model": model, "cpus": cpus}
         if config.train.num_workers == 0:
-            cluster.import_tensorflow()
+            devices.import_tensorflow()
+            if config.train.use_gpu:
+                devices.check_gpu("train.use_gpu = true")
             worker.work(settings, worker.Rounds(config, say, Checkpoints(checkpoint_folder(config), say)))
         else:
             fit(config, settings, cpus, say)
@@ -316,6 +318,8 @@ def _work_on_ray(settings: dict) -> None:
     e = tf.errors
     lost = (OSError, e.UnavailableError, e.AbortedError, e.CancelledError, e.InternalError, e.DeadlineExceededError)
     try:
+        if config.train.use_gpu:
+            devices.check_gpu("train.use_gpu = true")
         worker.work(settings, rounds)
         barrier()  # the others wait for rank 0's model: a peer that leaves would end its collectives
     except Exception as error:

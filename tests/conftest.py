@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 ROWS = 2000
+GPUS = len(list(Path("/dev").glob("nvidia[0-9]*")))
 TINY = {
     "model.latent_dim": 4,
     "model.hidden_units": [32, 32],
@@ -48,14 +49,21 @@ def table(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def gpus() -> int:
+    """GPUs of this machine."""
+    return GPUS
+
+
+@pytest.fixture(scope="session")
 def local_ray():
-    """One Ray of four CPUs for all tests in this process; raygen uses a Ray that is initialised already."""
+    """One Ray for all tests in this process, of four CPUs and of a GPU even where there is none; raygen uses a Ray that is initialised already."""
     from raygen import cluster
 
     cluster.prepare_environment(cluster.ENVIRONMENT | cluster.DRIVER_ENVIRONMENT)
     import ray
 
-    ray.init("local", num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="ERROR", object_store_memory=150_000_000)
+    has = {"num_cpus": 4, "num_gpus": max(1, GPUS), "object_store_memory": 150_000_000}
+    ray.init("local", include_dashboard=False, log_to_driver=False, logging_level="ERROR", **has)
     yield
     ray.shutdown()
 

@@ -11,6 +11,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 import pytest
@@ -211,8 +212,31 @@ def test_a_folder_that_cannot_be_written_is_refused(where, trained, tmp_path, ru
 def test_more_actors_than_the_cluster_holds_are_refused(trained, tmp_path):
     with pytest.raises(ClusterError, match=r"generate\.num_actors = 5 with 1 CPUs and 0 GPUs each needs 5 CPUs; the cluster has 4"):
         generate(trained, tmp_path, {"generate.num_actors": 5})
-    with pytest.raises(ClusterError, match=r"0\.5 GPUs each"):
-        generate(trained, tmp_path, {"generate.gpus_per_actor": 0.5})
+    with pytest.raises(ClusterError, match=r"9\.5 GPUs each"):
+        generate(trained, tmp_path, {"generate.gpus_per_actor": 9.5})
+
+
+def test_a_gpu_that_tensorflow_does_not_find_is_an_error(gpus, trained, tmp_path):
+    if gpus:
+        pytest.skip("there is one")
+    message = r"generate\.gpus_per_actor = 1: TensorFlow finds no GPU on node "
+    for name, where in (("all", ""), ("some", "age > 30")):
+        with pytest.raises(ClusterError, match=message):
+            generate(trained, tmp_path / name, {"generate.gpus_per_actor": 1.0, "generate.where": where})
+    with pytest.raises(ClusterError, match=message):
+        raygen.plan(trained.config.override({"generate.gpus_per_actor": 1.0}), say=lambda line: None)
+
+
+def test_a_gpu_makes_the_rows_of_a_cpu(gpus, trained, tmp_path):
+    """But for some whose draws lie within a rounding of another code."""
+    if not gpus:
+        pytest.skip("there is none")
+    tables = []
+    for share in (0.0, 1.0):
+        generate(trained, tmp_path / str(share), {"generate.gpus_per_actor": share})
+        tables.append(rows(tmp_path / str(share)))
+    same = [np.mean(one.to_numpy() == other.to_numpy()) for one, other in zip(*(table.columns for table in tables), strict=True)]
+    assert min(same) > 0.99
 
 
 def test_a_full_disk_keeps_what_was_finished(trained, tmp_path, toml, run_cli):

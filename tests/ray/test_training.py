@@ -49,17 +49,51 @@ def test_one_worker_makes_the_model_that_this_process_makes(trained, tiny, tmp_p
     assert not done.finished_before
 
 
+def follows(together: dict, alone: dict, rtol: float = 1e-3) -> None:
+    """The losses of each round are those of the other run."""
+    assert [h["step"] for h in together["history"]] == [h["step"] for h in alone["history"]]
+    for figure in FIGURES:
+        np.testing.assert_allclose(*([h[figure] for h in m["history"]] for m in (together, alone)), rtol=rtol, err_msg=figure)
+
+
 @pytest.mark.parametrize("workers", [2, 4])
 def test_several_workers_follow_the_losses_of_one(workers, two_workers, trained, tiny, tmp_path):
     """Of the same batch over all of them, and come to its samplers, which are fitted to rows of all."""
     several = two_workers if workers == 2 else train(trained, tiny, tmp_path, workers)
     alone, together = trained.training.metrics, several.metrics
-    assert [h["step"] for h in together["history"]] == [h["step"] for h in alone["history"]]
-    for figure in FIGURES:
-        np.testing.assert_allclose(*([h[figure] for h in m["history"]] for m in (together, alone)), rtol=1e-3, err_msg=figure)
+    follows(together, alone)
     assert together["samplers"].keys() == alone["samplers"].keys()
     for name, scores in alone["samplers"].items():
         assert together["samplers"][name]["nats"] == pytest.approx(scores["nats"], abs=0.01)
+
+
+def test_workers_send_gradients_in_bfloat16_where_that_is_the_precision(two_workers, trained, tiny, tmp_path):
+    runs = {}
+    for workers in (0, 2):
+        folder = trained.fresh_run(tmp_path / str(workers))
+        runs[workers] = raygen.train(tiny(folder, {"train.num_workers": workers, "train.precision": "bfloat16"}), silent).metrics
+    follows(runs[2], runs[0], rtol=1e-2)
+    differences = [abs(a["held_out_loss"] / b["held_out_loss"] - 1) for a, b in zip(runs[2]["history"], runs[0]["history"], strict=True)]
+    assert max(differences) > 1e-5  # of sums in float32
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_gpu_that_tensorflow_does_not_find_is_an_error(workers, gpus, trained, tiny, toml, run_cli, tmp_path):
+    if gpus:
+        pytest.skip("there is one")
+    config = toml(tiny(trained.fresh_run(tmp_path), {"train.num_workers": workers, "train.use_gpu": True}))
+    status, _, err = run_cli("train", config)
+    assert status == 2
+    assert err.startswith("ClusterError: train.use_gpu = true: TensorFlow finds no GPU on node ")
+    assert "pip install 'raygen[gpu]'" in err.partition("Hint: ")[2]
+
+
+@pytest.mark.parametrize(("workers", "precision", "rtol"), [(1, "float32", 3e-3), (1, "bfloat16", 1e-2), (2, "float32", 3e-3)])
+def test_gpus_follow_the_losses_of_a_cpu(workers, precision, rtol, gpus, trained, tiny, tmp_path):
+    if gpus < workers:
+        pytest.skip(f"of {workers} GPU(s) there are {gpus}")
+    settings = {"train.num_workers": workers, "train.use_gpu": True, "train.precision": precision}
+    follows(raygen.train(tiny(trained.fresh_run(tmp_path), settings), silent).metrics, trained.training.metrics, rtol)
 
 
 def shown(run: str) -> dict[tuple[str, str], float]:
@@ -119,7 +153,7 @@ def test_other_settings_in_the_same_folder_are_refused(trained):
     ("mistake", "message", "hint"),
     [
         ("train.num_workers=99", "ClusterError: train.num_workers = 99 with 1 CPUs and 0 GPUs each needs 99 CPUs", "set train.num_workers = 4"),
-        ("train.use_gpu=true train.num_workers=1", "needs 1 CPUs and 1 GPUs; the cluster has", "add nodes"),
+        ("train.use_gpu=true train.num_workers=99", "needs 99 CPUs and 99 GPUs; the cluster has", "set train.num_workers = "),
         ("train.batch_size=80000", "train.batch_size = 80000: the table has 1", "or less"),
         ("train.batch_size=63 train.num_workers=2", "train.batch_size = 63 cannot be split over 2 workers", "a multiple of 2"),
         ("model.latent_dim=0", "model.latent_dim = 0: expected a value greater than or equal to 1", "width of z"),

@@ -164,7 +164,7 @@ def test_rows_of_conditions_strata_and_a_temperature_are_mended(trained, tmp_pat
     assert hashes(folder) == before
 
 
-@pytest.mark.parametrize(("setting", "refused"), [({"generate.num_actors": 50}, False), ({"generate.gpus_per_actor": 1.0}, True)])
+@pytest.mark.parametrize(("setting", "refused"), [({"generate.num_actors": 50}, False), ({"generate.gpus_per_actor": 99.0}, True)])
 def test_a_cluster_that_cannot_mend_deletes_nothing_and_actors_are_as_many_as_it_holds(setting, refused, trained, whole, tmp_path):
     """Settings of the model's own config, not of the generation."""
     found, folder = artifact.load(trained.model), Path(shutil.copytree(whole, tmp_path / "out"))
@@ -174,7 +174,7 @@ def test_a_cluster_that_cannot_mend_deletes_nothing_and_actors_are_as_many_as_it
     (folder / "_run.json").write_text(json.dumps(run | {"model": model}))
     flip(shard(folder, 0))
     if refused:
-        with pytest.raises(ClusterError, match=r"generate\.num_actors = 1 with 1 CPUs and 1 GPUs"):
+        with pytest.raises(ClusterError, match=r"generate\.num_actors = 1 with 1 CPUs and 99 GPUs"):
             raygen.verify(str(folder), mend=True, say=silent)
         assert shard(folder, 0).exists()
     else:
