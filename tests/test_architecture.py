@@ -29,6 +29,7 @@ LEVELS = [
     ["convention", "examination", "resynthesis"],
     [
         "cluster",
+        "devices",
         "data",
         "gauges",
         "checkpoints",
