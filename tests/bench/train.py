@@ -1,14 +1,14 @@
 """Training tables of some numbers of rows, and training by several workers, one JSON line each.
 
     python tests/bench/train.py tables MODEL [--rows 1e6 1e7] [--steps 3000] [--set SECTION.KEY=VALUE ...]
-    python tests/bench/train.py workers [--table FILE] [--steps 600] [--set SECTION.KEY=VALUE ...]
+    python tests/bench/train.py workers [--table FILE] [--batch 512 2048] [--steps 600] [--set SECTION.KEY=VALUE ...]
 
 `tables` draws each table from MODEL (raygen generate), trains on it by one worker, and tells rows/s, the share of time in which the
 worker waited for rows, the held-out nats, and peak memory (resident, sampled five times a second) of the worker, the driver and the
 largest other process of Ray.
 
-`workers` trains one table by one worker of two CPUs, by two of one CPU each, and by one of one CPU on half the batch, which computes
-what each of the two does without their all-reduce; times are medians over the rounds after the first.
+`workers` trains one table by one worker of two CPUs, by two of one CPU each, and by two runs side by side of one CPU and half the batch each,
+which compute what each of the two workers does and tell each other nothing; times are medians over the rounds after the first.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -30,6 +31,7 @@ def main():
     args.add_argument("what", choices=["tables", "workers"])
     args.add_argument("model", nargs="?", default="")
     args.add_argument("--rows", nargs="+", type=float, default=[1e6, 1e7])
+    args.add_argument("--batch", nargs="+", type=int, default=[512])
     args.add_argument("--steps", type=int, default=0)
     args.add_argument("--table", default=demo.adult())
     args.add_argument("--set", nargs="*", default=[])
@@ -50,15 +52,22 @@ def tables(a):
 
 
 def workers(a):
-    steps, alone = [f"train.steps={a.steps or 600}", *a.set], ["latent.sampler=normal", "latent.density_ratio=false", "latent.report=false"]
-    runs = {"1 x 2 CPUs": (1, 2, 512), "2 x 1 CPU": (2, 1, 512), "1 x 1 CPU, half the batch": (1, 1, 256)}
-    for name, (count, cpus, rows) in runs.items():
-        with tempfile.TemporaryDirectory() as folder:
-            size = [f"train.num_workers={count}", f"train.cpus_per_worker={cpus}", f"train.batch_size={rows}"]
-            history, _, _ = trained(a.table, folder, [*size, *alone, *steps])
-            speed = statistics.median(h["rows_per_second"] for h in history[1:])
-            losses = [round(h["held_out_loss"], 4) for h in history[4::5]]
-            yield {"workers": name, "rows_per_second": round(speed), "step_ms": round(1000 * rows / speed, 2), "held_out_loss": losses}
+    always = ["latent.sampler=normal", "latent.density_ratio=false", "latent.report=false", f"train.steps={a.steps or 600}", *a.set]
+    for batch in a.batch:
+        runs = {"1 x 2 CPUs": (1, 1, 2, batch), "2 x 1 CPU": (1, 2, 1, batch), "2 x 1 CPU, apart": (2, 1, 1, batch // 2)}
+        for name, (count, num_workers, cpus, rows) in runs.items():
+            size = [f"train.num_workers={num_workers}", f"train.cpus_per_worker={cpus}", f"train.batch_size={rows}"]
+            with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(count) as side_by_side:
+                done = list(side_by_side.map(lambda i, size=size, to=folder: trained(a.table, f"{to}/{i}", [*size, *always]), range(count)))
+            milliseconds = statistics.median(1000 * rows / h["rows_per_second"] for history, _, _ in done for h in history[1:])
+            losses = [round(h["held_out_loss"], 4) for h in done[0][0][4::5]]
+            yield {
+                "workers": name,
+                "batch": batch,
+                "rows_per_second": round(1000 * batch / milliseconds),
+                "step_ms": round(milliseconds, 2),
+                "held_out_loss": losses,
+            }
 
 
 def trained(table: str, folder: str, settings: list[str]) -> tuple[list[dict], dict, dict]:

@@ -85,7 +85,7 @@ def test_a_gpu_that_tensorflow_does_not_find_is_an_error(workers, gpus, trained,
     status, _, err = run_cli("train", config)
     assert status == 2
     assert err.startswith("ClusterError: train.use_gpu = true: TensorFlow finds no GPU on node ")
-    assert "pip install 'raygen[gpu]'" in err.partition("Hint: ")[2]
+    assert "pip install 'tensorflow[and-cuda]'" in err.partition("Hint: ")[2]
 
 
 @pytest.mark.parametrize(("workers", "precision", "rtol"), [(1, "float32", 3e-3), (1, "bfloat16", 1e-2), (2, "float32", 3e-3)])
