@@ -50,5 +50,5 @@ def check_gpu(setting: str) -> None:
 
     if not tf.config.list_physical_devices("GPU"):
         message = f"{setting}: TensorFlow finds no GPU on node {socket.gethostname()}, though Ray has one there."
-        hint = "install TensorFlow's CUDA libraries on all nodes (pip install 'tensorflow[and-cuda]', then look at nvidia-smi), or leave it out to use CPUs."
+        hint = "install TensorFlow's CUDA libraries on all nodes (pip install 'tensorflow[and-cuda]', see nvidia-smi), or leave it out to use CPUs."
         raise ClusterError(message, hint)
