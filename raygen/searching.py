@@ -23,6 +23,7 @@ def run(config: Config, space: Space, job: dict, most: int, search: Record, fold
     from ray import tune
     from ray.tune.error import TuneError
 
+    _send_no_credentials()
     follower = _follower(search, folder, say)
     place = storage.join(folder, "tune")
     storage.delete_folder(place)  # what a killed search left: raygen does not read it
@@ -137,6 +138,13 @@ def _own(config: Config, space: Space) -> dict[str, Any] | None:
     """The config's own point, as labels, if the space holds it."""
     own = space.own(config)
     return space.labels(own) if space.holds(own) else None
+
+
+def _send_no_credentials() -> None:
+    """Take this process's AWS credentials out of what Ray Tune sends along with a trial: Ray writes it to logs. Workers have their node's own."""
+    from ray.tune.execution import class_cache
+
+    class_cache.ENV_VARS_TO_PROPAGATE = {name for name in class_cache.ENV_VARS_TO_PROPAGATE if not name.startswith("AWS_")}
 
 
 def _scheduler(config: Config, own: dict[str, Any] | None):

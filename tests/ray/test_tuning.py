@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+import stores
 
 import raygen
 from raygen import artifact, storage
@@ -68,6 +69,17 @@ def test_the_best_trial_is_the_model_that_train_would_have_made(searched, quick,
     assert (Path(done.model) / "latent.html").exists()
     assert raygen.train(settled(config).override(best["params"])).finished_before
     assert raygen.generate(config, rows=100, say=lambda line: None).rows == 100
+
+
+def test_no_credentials_get_into_the_logs_of_ray(searched):
+    """Which Ray Tune would send along with each trial, and Ray write down."""
+    import ray
+
+    assert os.environ["AWS_SECRET_ACCESS_KEY"] == stores.SECRET
+    logs = Path(ray._private.worker._global_node.get_session_dir_path()) / "logs"
+    files = [file for file in logs.rglob("*") if file.is_file()]
+    assert len(files) > 5
+    assert [file.name for file in files if stores.SECRET.encode() in file.read_bytes()] == []
 
 
 def test_the_first_trial_has_the_configs_own_settings_and_some_are_stopped(searched):
