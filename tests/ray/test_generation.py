@@ -364,6 +364,9 @@ def say(line):
 
 
 done = raygen.generate(raygen.Config.load(config), out=out, say=say)
+end = time.monotonic() + 60  # Ray may learn of it after the rows are done
+while len([node for node in ray.nodes() if node["Alive"]]) > 1 and time.monotonic() < end:
+    time.sleep(0.5)
 print("lost a node:", len(killed), len([node for node in ray.nodes() if node["Alive"]]), flush=True)
 ray.shutdown()
 nodes.shutdown()
