@@ -173,8 +173,9 @@ class _WriteShards:
         self.item, self.done, self.untold = 0, 0, 0  # of the item at work
         self.made: list[int] = []
         try:
-            job.keep_to(Generate(**settings))
-            self.job = asked = Job.of(model, Generate(**settings), folder)
+            wanted = Generate(**settings)
+            job.keep_to(wanted)
+            self.job = asked = Job.of(model, wanted, folder)
             self.plan, self.format = asked.plan, asked.format
             if asked.found.fingerprint != fingerprint:
                 raise GenerationError(f"model '{model}' changed while rows were generated from it.", "run the command again.")

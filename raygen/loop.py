@@ -147,6 +147,7 @@ class Loop:
         gradients = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         packed = self._sum(tf.concat([tf.reshape(tf.convert_to_tensor(g), [-1]) for g in gradients], 0), sent_as=t.precision)
         flat, _ = tf.clip_by_global_norm(tf.split(packed, [int(np.prod(v.shape)) for v in variables]), MAX_GRADIENT)
+        # outside of `strategy.run`: inside, Keras would sum the gradients a second time
         self.optimizer.apply([tf.reshape(g, v.shape) for g, v in zip(flat, variables, strict=True)])
         return terms
 

@@ -69,8 +69,6 @@ def train(config: Config, say=print) -> Training:
         settings = {"asked": asked.to_dict(), "config": config.to_dict(), "encoded": encoded.folder, "model": model, "cpus": cpus}
         if config.train.num_workers == 0:
             devices.import_tensorflow()
-            if config.train.use_gpu:
-                devices.check_gpu("train.use_gpu = true")
             worker.work(settings, worker.Rounds(config, say, Checkpoints(checkpoint_folder(config), say)))
         else:
             fit(config, settings, cpus, say)
@@ -318,8 +316,6 @@ def _work_on_ray(settings: dict) -> None:
     e = tf.errors
     lost = (OSError, e.UnavailableError, e.AbortedError, e.CancelledError, e.InternalError, e.DeadlineExceededError)
     try:
-        if config.train.use_gpu:
-            devices.check_gpu("train.use_gpu = true")
         worker.work(settings, rounds)
         barrier()  # the others wait for rank 0's model: a peer that leaves would end its collectives
     except Exception as error:

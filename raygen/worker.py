@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from raygen import artifact, data, latent, objective, storage, uris
+from raygen import artifact, data, devices, latent, objective, storage, uris
 from raygen.checkpoints import Checkpoints, rounds_of
 from raygen.config import Config
 from raygen.errors import TrainingError
@@ -72,10 +72,16 @@ def work(settings: dict, rounds: Rounds) -> None:
     Args:
         settings: `asked` and `config` (dicts), folders `encoded` and `model`, and for a trial of a search its `objective`.
         rounds: This worker's surroundings.
+
+    Raises:
+        ClusterError: If `train.use_gpu` is set and TensorFlow finds no GPU.
+        TrainingError: If the loss is no longer finite.
     """
     from raygen.loop import Loop, build
 
     config = rounds.config
+    if config.train.use_gpu:
+        devices.check_gpu("train.use_gpu = true")
     encoded = data.read_encoded(settings["encoded"])
     feed = encoded.feed(config, rounds.rank, rounds.world_size)
     model = build(encoded.codec, config)

@@ -218,7 +218,7 @@ def test_more_actors_than_the_cluster_holds_are_refused(trained, tmp_path):
 
 def test_a_gpu_that_tensorflow_does_not_find_is_an_error(gpus, trained, tmp_path):
     if gpus:
-        pytest.skip("there is one")
+        pytest.skip("this machine has a GPU")
     message = r"generate\.gpus_per_actor = 1: TensorFlow finds no GPU on node "
     for name, where in (("all", ""), ("some", "age > 30")):
         with pytest.raises(ClusterError, match=message):
@@ -230,7 +230,7 @@ def test_a_gpu_that_tensorflow_does_not_find_is_an_error(gpus, trained, tmp_path
 def test_a_gpu_makes_the_rows_of_a_cpu(gpus, trained, tmp_path):
     """But for some whose draws lie within a rounding of another code."""
     if not gpus:
-        pytest.skip("there is none")
+        pytest.skip("this machine has no GPU")
     tables = []
     for share in (0.0, 1.0):
         generate(trained, tmp_path / str(share), {"generate.gpus_per_actor": share})

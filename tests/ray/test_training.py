@@ -80,7 +80,7 @@ def test_workers_send_gradients_in_bfloat16_where_that_is_the_precision(two_work
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_gpu_that_tensorflow_does_not_find_is_an_error(workers, gpus, trained, tiny, toml, run_cli, tmp_path):
     if gpus:
-        pytest.skip("there is one")
+        pytest.skip("this machine has a GPU")
     config = toml(tiny(trained.fresh_run(tmp_path), {"train.num_workers": workers, "train.use_gpu": True}))
     status, _, err = run_cli("train", config)
     assert status == 2
@@ -91,7 +91,7 @@ def test_a_gpu_that_tensorflow_does_not_find_is_an_error(workers, gpus, trained,
 @pytest.mark.parametrize(("workers", "precision", "rtol"), [(1, "float32", 3e-3), (1, "bfloat16", 1e-2), (2, "float32", 3e-3)])
 def test_gpus_follow_the_losses_of_a_cpu(workers, precision, rtol, gpus, trained, tiny, tmp_path):
     if gpus < workers:
-        pytest.skip(f"of {workers} GPU(s) there are {gpus}")
+        pytest.skip(f"this machine has {gpus} GPU(s), not {workers}")
     settings = {"train.num_workers": workers, "train.use_gpu": True, "train.precision": precision}
     follows(raygen.train(tiny(trained.fresh_run(tmp_path), settings), silent).metrics, trained.training.metrics, rtol)
 

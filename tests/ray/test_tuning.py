@@ -213,6 +213,13 @@ def test_a_search_of_failed_trials_fails(local_ray, quick, toml, run_cli, tmp_pa
     assert json.loads((tmp_path / "search" / "search.json").read_text())["best"] is None
 
 
+def test_trials_without_the_gpu_that_they_ask_for_fail(local_ray, gpus, quick, tmp_path):
+    if gpus:
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(TrainingError, match=r"no trial of 2 finished: train\.use_gpu = true: TensorFlow finds no GPU"):
+        raygen.tune(quick(tmp_path, {"train.use_gpu": True}), say=lambda line: None)
+
+
 def test_no_trial_is_fast_enough_until_the_limit_is_lowered(local_ray, quick, tmp_path):
     config = quick(tmp_path, {"search.min_rows_per_second": 1e12, "search.scheduler": "none"})
     with pytest.raises(TrainingError, match=r"search.min_rows_per_second = 1e\+12: no finished trial is as fast; the fastest, trial [01], makes"):
