@@ -14,6 +14,7 @@ from raygen import uris
 from raygen.errors import ConfigError, did_you_mean
 
 Uri = Annotated[str, AfterValidator(uris.without_credentials)]
+RESOURCES = ("num_workers", "use_gpu", "cpus_per_worker", "micro_batch_size", "memory_gib", "max_failures")  # of training; no model depends on them
 Kind = Literal["numeric", "categorical", "boolean", "datetime", "id", "drop"]
 
 
@@ -69,6 +70,9 @@ class Train(Section):
     steps: int = Field(default=6000, ge=1, description="optimizer steps at most")
     epochs: int = Field(default=300, ge=1, description="times that a row is seen at most; limits the steps on a small table")
     batch_size: int = Field(default=0, ge=0, description="rows of one step, over all workers; 0: 512, or fewer for a small table")
+    micro_batch_size: int = Field(
+        default=0, ge=0, description="rows of a step that a worker computes at a time, adding up their gradients, to use less memory; 0: all of its"
+    )
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32", description="of the factors in the large matrix products; bfloat16 is faster where the processor knows it"
     )

@@ -1,7 +1,9 @@
 """TensorFlow in a process: imported without noise, and kept to the CPUs and GPUs that the process was given."""
 
+import contextlib
 import logging
 import socket
+from collections.abc import Iterator
 
 import pyarrow as pa
 
@@ -18,6 +20,16 @@ def import_tensorflow() -> None:
     with cluster.silent_stderr():
         import tensorflow  # noqa: F401
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def in_this_process(use_gpu: bool) -> Iterator[None]:
+    """TensorFlow, imported, in a process that may use it for other things before and after: on the CPU unless a GPU was asked for."""
+    import_tensorflow()
+    import tensorflow as tf
+
+    with contextlib.nullcontext() if use_gpu else tf.device("CPU"):
+        yield
 
 
 def keep_to(cpus: int, gpus: float, setting: str) -> None:

@@ -51,6 +51,7 @@ class Loop:
         self.noise = streams.key(config.run.seed, "training noise")
         self.dropped = streams.key(config.run.seed, "dropout")
         self.held_noise = streams.key(config.run.seed, "held-out noise")
+        self.rows_at_once = min(SCORE_ROWS, config.train.micro_batch_size or SCORE_ROWS)
         self.step = 0
         self.best = [w.copy() for w in model.get_weights()]
 
@@ -81,8 +82,8 @@ class Loop:
         error, and the loss that training lowers, with the KL weighted by beta."""
         codes, offsets = self.feed.held
         total = np.zeros(4, np.float32)
-        for start in range(0, len(codes), SCORE_ROWS):
-            piece = slice(start, start + SCORE_ROWS)
+        for start in range(0, len(codes), self.rows_at_once):
+            piece = slice(start, start + self.rows_at_once)
             first = tf.constant(self.feed.first_held + start, tf.int64)
             total += self._score(tf.constant(codes[piece]), tf.constant(offsets[piece]), first).numpy()
         total = self._sum(tf.constant(total)).numpy().astype(float)
@@ -100,8 +101,8 @@ class Loop:
     def posterior(self, codes, offsets) -> tuple[np.ndarray, np.ndarray]:
         """z_mean and z_log_var, each float32 of shape (rows, latent_dim)."""
         out = []
-        for start in range(0, len(codes), SCORE_ROWS):
-            piece = slice(start, start + SCORE_ROWS)
+        for start in range(0, len(codes), self.rows_at_once):
+            piece = slice(start, start + self.rows_at_once)
             out.append([t.numpy() for t in self._encode(tf.constant(codes[piece]), tf.constant(offsets[piece]))])
         z_mean, z_log_var = (np.concatenate(parts) for parts in zip(*out, strict=True))
         return z_mean, z_log_var
@@ -136,22 +137,34 @@ class Loop:
 
     def _one(self, codes, offsets, step):
         """One step; the sums of reconstruction and KL over the rows of this worker, divided by those of the global batch."""
-        t, variables = self.config.train, self.model.trainable_variables
-        rows, first = self.feed.batches.rows, step * t.batch_size + self.feed.batches.first
+        t, variables, rows = self.config.train, self.model.trainable_variables, self.feed.batches.rows
+        sizes = [int(np.prod(v.shape)) for v in variables]
+        first, size = step * t.batch_size + self.feed.batches.first, min(t.micro_batch_size or rows, rows)
+        terms, packed = tf.zeros((2,)), tf.zeros((sum(sizes),))
+        for start in tf.range(0, rows, size) if size < rows else [0]:
+            tf.autograph.experimental.set_loop_options(parallel_iterations=1)  # else the memory of several
+            piece = slice(start, start + size)
+            more = self._gradients(codes[piece], offsets[piece], step, first + tf.cast(start, tf.int64))
+            terms, packed = terms + more[0], packed + more[1]
+        packed = self._sum(packed, sent_as=t.precision)
+        flat, _ = tf.clip_by_global_norm(tf.split(packed, sizes), MAX_GRADIENT)
+        # outside of `strategy.run`: inside, Keras would sum the gradients a second time
+        self.optimizer.apply([tf.reshape(g, v.shape) for g, v in zip(flat, variables, strict=True)])
+        return terms
+
+    def _gradients(self, codes, offsets, step, first):
+        """What some rows of a step, from number `first` of all steps on, add to its terms and to the gradient of its loss, of shape (parameters,)."""
+        t, rows = self.config.train, tf.shape(codes)[0]
         noise = streams.by_row(streams.normal, self.noise, rows, self.config.model.latent_dim, first)
         beta = self.config.model.beta * tf.minimum(1.0, tf.cast(step, tf.float32) / max(1.0, WARMUP * t.steps))
         with precision(t.precision), tf.GradientTape() as tape:
             reconstruction, kl = self.model.bound(tf.cast(codes, tf.int32), positions(offsets), noise, self._keep(rows, first))
             terms = tf.stack([tf.reduce_sum(reconstruction), tf.reduce_sum(kl)]) / t.batch_size
             loss = terms[0] + beta * terms[1]
-        gradients = tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        packed = self._sum(tf.concat([tf.reshape(tf.convert_to_tensor(g), [-1]) for g in gradients], 0), sent_as=t.precision)
-        flat, _ = tf.clip_by_global_norm(tf.split(packed, [int(np.prod(v.shape)) for v in variables]), MAX_GRADIENT)
-        # outside of `strategy.run`: inside, Keras would sum the gradients a second time
-        self.optimizer.apply([tf.reshape(g, v.shape) for g, v in zip(flat, variables, strict=True)])
-        return terms
+        gradients = tape.gradient(loss, self.model.trainable_variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return terms, tf.concat([tf.reshape(tf.convert_to_tensor(g), [-1]) for g in gradients], 0)
 
-    def _keep(self, rows: int, first):
+    def _keep(self, rows, first):
         """What hidden units are multiplied by (see `VAE.bound`) in `rows` rows from number `first` of all steps on; None without dropout."""
         dropout, units = self.config.model.dropout, 2 * sum(self.config.model.hidden_units)
         if not dropout:

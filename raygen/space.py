@@ -5,11 +5,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from raygen.config import Config
+from raygen.config import RESOURCES, Config
 from raygen.errors import ConfigError, did_you_mean, listed
 
 SECTIONS = ("schema", "model", "train", "latent")  # what a model depends on
-FIXED = ("train.num_workers", "train.use_gpu", "train.cpus_per_worker", "train.memory_gib", "train.max_failures", "train.holdout")
+FIXED = (*(f"train.{name}" for name in RESOURCES), "train.holdout")
 WHOLE = ("integer", "log_integer")
 DOMAINS = ("choice", "uniform", "log_uniform", *WHOLE)
 GOLDEN = (3 - 5**0.5) / 2  # where a range is tried between its ends: a setting of whole numbers refuses it

@@ -11,7 +11,7 @@ import numpy as np
 
 from raygen import artifact, batches, cluster, data, devices, latent, objective, storage, worker
 from raygen.checkpoints import Checkpoints, rounds_of
-from raygen.config import Config
+from raygen.config import RESOURCES, Config
 from raygen.errors import ClusterError, ConfigError, OutputError, RaygenError, TrainingError
 
 START_TIMEOUT = "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"
@@ -68,8 +68,8 @@ def train(config: Config, say=print) -> Training:
         say(f"Training on {table}: {config.train.steps:,} steps of {config.train.batch_size} rows by {workers}, {cpus} CPU(s) each.")
         settings = {"asked": asked.to_dict(), "config": config.to_dict(), "encoded": encoded.folder, "model": model, "cpus": cpus}
         if config.train.num_workers == 0:
-            devices.import_tensorflow()
-            worker.work(settings, worker.Rounds(config, say, Checkpoints(checkpoint_folder(config), say)))
+            with devices.in_this_process(config.train.use_gpu):
+                worker.work(settings, worker.Rounds(config, say, Checkpoints(checkpoint_folder(config), say)))
         else:
             fit(config, settings, cpus, say)
     index = artifact.read_index(model)
@@ -96,8 +96,7 @@ def in_words(config: Config) -> str:
 def run_name(config: Config) -> str:
     """A name made of all that the trained model depends on: the same settings resume the same run."""
     kept = {k: v for k, v in config.to_dict().items() if k not in AFTERWARDS}
-    where = ("num_workers", "use_gpu", "cpus_per_worker", "memory_gib", "max_failures")
-    kept["train"] = {k: v for k, v in kept["train"].items() if k not in where}
+    kept["train"] = {k: v for k, v in kept["train"].items() if k not in RESOURCES}
     return "run-" + hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -12,7 +13,7 @@ import numpy as np
 from raygen import artifact, data, devices, latent, objective, storage, uris
 from raygen.checkpoints import Checkpoints, rounds_of
 from raygen.config import Config
-from raygen.errors import TrainingError
+from raygen.errors import ClusterError, TrainingError
 from raygen.gauges import Gauges
 
 ROUNDS = 20  # evaluations in a run
@@ -74,9 +75,11 @@ def work(settings: dict, rounds: Rounds) -> None:
         rounds: This worker's surroundings.
 
     Raises:
-        ClusterError: If `train.use_gpu` is set and TensorFlow finds no GPU.
+        ClusterError: If `train.use_gpu` is set and TensorFlow finds no GPU, or a step does not fit the memory.
         TrainingError: If the loss is no longer finite.
     """
+    import tensorflow as tf
+
     from raygen.loop import Loop, build
 
     config = rounds.config
@@ -90,7 +93,12 @@ def work(settings: dict, rounds: Rounds) -> None:
     judge = objective.Judge(settings["objective"], loop, encoded.codec) if settings.get("objective") else None
     folder = storage.parent(settings["model"])
     shown = Gauges(uris.name(folder), rounds.rank, rounds.world_size, feed.batches.rows / config.train.batch_size)
-    history = _run(loop, rounds, judge if rounds.rank == 0 else None, shown, storage.join(folder, HISTORY))
+    try:
+        history = _run(loop, rounds, judge if rounds.rank == 0 else None, shown, storage.join(folder, HISTORY))
+    except tf.errors.ResourceExhaustedError as error:
+        rows = min(config.train.micro_batch_size or feed.batches.rows, feed.batches.rows)
+        message = f"{rows:,} rows at a time do not fit the memory of TensorFlow on node {socket.gethostname()}: {error.message.splitlines()[0]}."
+        raise ClusterError(message, f"set train.micro_batch_size = {max(1, rows // 2)} or less: the same steps, in less memory.") from error
     if rounds.rank == 0:
         _finish(loop, rounds, encoded, history, settings, judge)
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -50,7 +51,7 @@ def loop(encoded, settings):
     built, codes, offsets = encoded
     model = build(built, settings)
     model.set_tables(built.tables(), built.frequencies())
-    return Loop(model, settings, Feed(lambda first, last: (codes[first:last], offsets[first:last]), ROWS, settings))
+    return Loop(model, settings, Feed(lambda first, last: (codes[first:last], offsets[first:last]), len(codes), settings))
 
 
 def test_it_learns_that_the_columns_depend(encoded):
@@ -115,6 +116,38 @@ def test_each_row_has_its_own_units_left_out_for_any_number_of_workers(encoded):
     assert abs(keep.mean() - 1) < 0.05 and len(np.unique(keep, axis=0)) == 64
     halves = [trained._keep(32, first).numpy() for first in (640, 672)]  # as two workers have them
     assert np.array_equal(np.concatenate(halves), keep)
+
+
+def test_a_step_in_pieces_follows_the_losses_of_a_whole_one(encoded):
+    """64 rows in pieces of 24, 24 and 16, each row with its own noise and its own units left out."""
+    whole, pieces = (loop(encoded, config(**{"model.dropout": 0.2, "train.micro_batch_size": size})) for size in (0, 24))
+    for _ in range(3):
+        losses = [one.run(20) for one in (whole, pieces)]
+        assert losses[1]["reconstruction"] == pytest.approx(losses[0]["reconstruction"], rel=1e-4)
+        assert losses[1]["kl"] == pytest.approx(losses[0]["kl"], rel=1e-3)
+    assert pieces.score()["held_out_nats"] == pytest.approx(whole.score()["held_out_nats"], rel=1e-4)
+
+
+def peak_mib(work) -> float:
+    """By how much the resident memory of this process rises, at most, while `work` is done."""
+    Path("/proc/self/clear_refs").write_text("5")  # Linux forgets the peak before
+    before = memory_mib("VmRSS")
+    work()
+    return memory_mib("VmHWM") - before
+
+
+def memory_mib(name: str) -> float:
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) / 1024
+
+
+def test_a_step_in_pieces_takes_the_memory_of_one(encoded):
+    built, *arrays = encoded
+    many = built, *(np.tile(a, (60, 1)) for a in arrays)
+    large = {"train.batch_size": 16384, "model.hidden_units": [2048]}  # 128 MiB a layer
+    loops = {size: loop(many, config(**large, **{"train.micro_batch_size": size})) for size in (1024, 0)}
+    peaks = {size: peak_mib(lambda one=one: one.run(1)) for size, one in loops.items()}
+    assert peaks[1024] < peaks[0] / 3, peaks
 
 
 A_STEP = """

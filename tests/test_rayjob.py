@@ -33,12 +33,14 @@ CONTAINER = typed(
 POD = typed(
     ("containers",),
     containers={"type": "array", "minItems": 1, "items": CONTAINER},
+    nodeSelector=TEXTS,
     restartPolicy={"const": "Never"},  # the second version of Ray's autoscaler wants pods that are not used again
     tolerations={"type": "array"},
     volumes=NAMED,
 )
-# The fields that a user writes of RayJobSpec and RayClusterSpec in KubeRay's ray-operator/apis/ray/v1/rayjob_types.go and raycluster_types.go
-# (v1.4), from which its CRD is generated (1 MB, nearly all of it pod templates, of which POD knows what is used here).
+# The fields that a user writes of RayJobSpec and RayClusterSpec, as in KubeRay's CRD (helm-chart/kuberay-operator/crds/ray.io_rayjobs.yaml; 1 MB,
+# nearly all of it pod templates, of which POD knows what is used here) and in the rules of its operator (controllers/ray/utils/validation.go).
+# What is required is so in the CRD before 1.4, which made rayStartParams optional.
 GROUP = {"rayStartParams": TEXTS, "template": typed(("spec",), metadata={"type": "object"}, spec=POD)}
 WORKERS = typed(
     ("groupName", "minReplicas", "maxReplicas", "rayStartParams", "template"),
@@ -61,7 +63,7 @@ JOB = typed(
         ("entrypoint", "rayClusterSpec"),
         submissionMode={"enum": ["K8sJobMode", "HTTPMode", "InteractiveMode"]},
         **{"entrypoint": TEXT, "runtimeEnvYAML": TEXT, "rayClusterSpec": CLUSTER, "metadata": TEXTS, "suspend": TRUTH},
-        **{"backoffLimit": COUNT, "activeDeadlineSeconds": COUNT, "ttlSecondsAfterFinished": COUNT, "shutdownAfterJobFinishes": TRUTH},
+        **{"backoffLimit": COUNT, "activeDeadlineSeconds": {"type": "integer", "minimum": 1}, "ttlSecondsAfterFinished": COUNT, "shutdownAfterJobFinishes": TRUTH},
         **{"entrypointNumCpus": {"type": "number"}, "entrypointNumGpus": {"type": "number"}, "entrypointResources": TEXT},
     ),
 )
@@ -123,7 +125,7 @@ def test_its_commands_are_those_of_jobs_and_fit_its_nodes(job):
     """The submitter's shell takes one level of quotes away; what is left is one command for the head."""
     shell, flag, script = shlex.split(job["spec"]["entrypoint"])
     assert (shell, flag) == ("bash", "-c"), "KubeRay's submitter would itself run what follows a bare &&"
-    assert "'" not in script and '"' not in script
+    assert not set(script) & set("'\"$`"), "the submitter's shell would read them"
     entered, *runs = script.split(" && ")
     assert entered == "cd /home/ray/raygen"
     groups = {group["groupName"]: group for group in job["spec"]["rayClusterSpec"]["workerGroupSpecs"]}

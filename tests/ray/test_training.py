@@ -20,9 +20,9 @@ def silent(line: str) -> None:
     pass
 
 
-def train(trained, tiny, folder, workers, say=silent):
+def train(trained, tiny, folder, workers, say=silent, **settings):
     """Train the model of `trained` anew in an empty folder."""
-    return raygen.train(tiny(trained.fresh_run(folder), {"train.num_workers": workers}), say)
+    return raygen.train(tiny(trained.fresh_run(folder), {"train.num_workers": workers} | {f"train.{k}": v for k, v in settings.items()}), say)
 
 
 def written(folder) -> list[dict]:
@@ -58,8 +58,9 @@ def follows(together: dict, alone: dict, rtol: float = 1e-3) -> None:
 
 @pytest.mark.parametrize("workers", [2, 4])
 def test_several_workers_follow_the_losses_of_one(workers, two_workers, trained, tiny, tmp_path):
-    """Of the same batch over all of them, and come to its samplers, which are fitted to rows of all."""
-    several = two_workers if workers == 2 else train(trained, tiny, tmp_path, workers)
+    """Of the same batch over all of them (four compute their 16 rows of a step five at a time), and come to its samplers, which are fitted to rows
+    of all."""
+    several = two_workers if workers == 2 else train(trained, tiny, tmp_path, workers, micro_batch_size=5)
     alone, together = trained.training.metrics, several.metrics
     follows(together, alone)
     assert together["samplers"].keys() == alone["samplers"].keys()
@@ -68,10 +69,7 @@ def test_several_workers_follow_the_losses_of_one(workers, two_workers, trained,
 
 
 def test_workers_send_gradients_in_bfloat16_where_that_is_the_precision(two_workers, trained, tiny, tmp_path):
-    runs = {}
-    for workers in (0, 2):
-        folder = trained.fresh_run(tmp_path / str(workers))
-        runs[workers] = raygen.train(tiny(folder, {"train.num_workers": workers, "train.precision": "bfloat16"}), silent).metrics
+    runs = {workers: train(trained, tiny, tmp_path / str(workers), workers, precision="bfloat16").metrics for workers in (0, 2)}
     follows(runs[2], runs[0], rtol=1e-2)
     differences = [abs(a["held_out_loss"] / b["held_out_loss"] - 1) for a, b in zip(runs[2]["history"], runs[0]["history"], strict=True)]
     assert max(differences) > 1e-5  # of sums in float32
@@ -92,8 +90,7 @@ def test_a_gpu_that_tensorflow_does_not_find_is_an_error(workers, gpus, trained,
 def test_gpus_follow_the_losses_of_a_cpu(workers, precision, rtol, gpus, trained, tiny, tmp_path):
     if gpus < workers:
         pytest.skip(f"this machine has {gpus} GPU(s), not {workers}")
-    settings = {"train.num_workers": workers, "train.use_gpu": True, "train.precision": precision}
-    follows(raygen.train(tiny(trained.fresh_run(tmp_path), settings), silent).metrics, trained.training.metrics, rtol)
+    follows(train(trained, tiny, tmp_path, workers, use_gpu=True, precision=precision).metrics, trained.training.metrics, rtol)
 
 
 def shown(run: str) -> dict[tuple[str, str], float]:
