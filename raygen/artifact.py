@@ -105,6 +105,8 @@ def save(uri: str, config: Config, codec: Codec, model, samplers: dict[str, Any]
         "config": config.to_dict(),
     }
     index["checksum"] = _checksum(index)
+    if is_model(uri):
+        storage.delete(storage.join(uri, INDEX))  # of a model that is written once more: its files are about to change
     for name in content:
         storage.write(storage.join(uri, name), content[name])
     storage.write_json(storage.join(uri, INDEX), index)

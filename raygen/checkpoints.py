@@ -5,6 +5,7 @@ itself, but hands out the last one whole or not, and writes its list of them in 
 no later run can read.
 """
 
+import contextlib
 import errno
 import hashlib
 import io
@@ -89,9 +90,10 @@ class Checkpoints:
         name, content = f"step-{int(state['step']):09d}.npz", pack(state)
         self.write(storage.join(self.folder, name), content)
         self.kept = sorted({*self.kept, name})[-KEPT:]
-        for other in self._names():
-            if other < min(self.kept):
-                storage.delete(storage.join(self.folder, other))
+        with contextlib.suppress(OSError):  # of storage that is gone for a moment: what stays is deleted after the next one
+            for other in self._names():
+                if other < min(self.kept):
+                    storage.delete(storage.join(self.folder, other))
 
     def write(self, uri: str, content: bytes) -> None:
         """Write a file whole, as soon as the storage takes it: one that is gone for seconds is waited for.

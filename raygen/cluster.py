@@ -31,9 +31,11 @@ class Resources:
     gpus: float
     nodes: list[tuple[float, float]]
 
-    @property
-    def largest_node_cpus(self) -> int:
-        return int(max((cpus for cpus, _ in self.nodes), default=0))
+    def share(self, count: int, gpus: int = 0) -> int:
+        """The most CPUs that each of `count` processes can have, each with `gpus` GPUs on one node; 1 if they do not fit at all."""
+        most = int(max((cpus for cpus, _ in self.nodes), default=0))
+        fits = (n for n in range(most, 0, -1) if sum(min(c // n, g // gpus if gpus else count) for c, g in self.nodes) >= count)
+        return next(fits, 1)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from raygen import codec, storage
+from raygen.batches import LANES
 from raygen.codec import Codec
 from raygen.config import Config
 from raygen.errors import StorageError
@@ -18,7 +19,10 @@ from raygen.source import CSV_PARSE, Source
 
 MARKER = "_encoded.json"
 LAYOUT = "records in the order of their hashes"
-SORTED_HERE = 2**20  # rows of a table that the driver sorts
+SORTED_HERE = 2**20  # rows of a table that the driver sorts, if they are
+SORTED_BYTES = 2**28  # or less
+HASH_BYTES = 8
+ORDER_BYTES = 12  # of a row, where a window is shuffled
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,13 @@ class Encoded:
 
     def _records(self, part: str, first: int, last: int) -> np.ndarray:
         layout, uri = row_type(self.codec), storage.join(self.folder, part)
-        found = storage.read_range(uri, first * layout.itemsize, (last - first) * layout.itemsize)
+        try:
+            found = storage.read_range(uri, first * layout.itemsize, (last - first) * layout.itemsize)
+        except FileNotFoundError:
+            found = b""
         if len(found) < (last - first) * layout.itemsize:
-            raise StorageError(f"'{uri}' was cut short.", f"delete '{self.folder}': the table is encoded anew.")
+            message = f"'{uri}' is gone, or was cut short."
+            raise StorageError(message, f"delete '{self.folder}' and run the same command again: the table is encoded anew.")
         return np.frombuffer(found, layout)
 
     def feed(self, config: Config, rank: int = 0, world_size: int = 1) -> Feed:
@@ -72,9 +80,10 @@ class Encoded:
         return Feed(self.rows, self.num_rows, config, rank, world_size)
 
     def worker_bytes(self, config: Config, num_workers: int) -> int:
-        """Bytes of codes that each worker holds in memory: all its rows, or two windows of them."""
-        row = 2 * self.codec.num_columns + np.dtype(self.codec.offset_type).itemsize * self.codec.num_offsets
-        return min(self.num_rows, 2 * config.train.shuffle_rows) * row // max(1, num_workers)
+        """Bytes that the worker with the most lanes holds in memory: all its rows, or two windows of them, and the order of each window."""
+        row = 2 * self.codec.num_columns + np.dtype(self.codec.offset_type).itemsize * self.codec.num_offsets + ORDER_BYTES
+        lanes = max(LANES, num_workers)
+        return min(self.num_rows, 2 * config.train.shuffle_rows) * row * -(-lanes // num_workers) // lanes
 
 
 def row_type(codec: Codec) -> np.dtype:
@@ -94,6 +103,21 @@ def describe(config: Config) -> tuple[Source, Schema, dict[str, str]]:
     return source, Schema.of(source.schema, kinds, config.data.source), notes
 
 
+def folder_of(config: Config) -> str:
+    """Where `encode` puts the table, as its files are now."""
+    source, schema, _ = describe(config)
+    return _folder(config, source, schema)
+
+
+def _folder(config: Config, source: Source, schema: Schema) -> str:
+    state = [LAYOUT, schema.to_dict(), source.identity, *_ways(config)]
+    return storage.join(config.run.folder, "encoded", hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:12])
+
+
+def _ways(config: Config) -> tuple[int, int, str]:
+    return config.schema_.bars, config.schema_.max_categories, config.schema_.numeric
+
+
 def encode(config: Config, say=print) -> Encoded:
     """Encode the config's source under its run folder, or find it there from an earlier run.
 
@@ -102,17 +126,13 @@ def encode(config: Config, say=print) -> Encoded:
         OutputError: If the run folder cannot be written.
     """
     source, schema, notes = describe(config)
-    ways = config.schema_.bars, config.schema_.max_categories, config.schema_.numeric
-    state = [LAYOUT, schema.to_dict(), source.identity, *ways]
-    name = hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:12]
-    folder = storage.join(config.run.folder, "encoded", name)
+    folder = _folder(config, source, schema)
     if not storage.exists(storage.join(folder, MARKER)):
-        storage.delete_folder(folder)
-        storage.make_folder(folder)
+        storage.make_folder(folder)  # what a killed run has left there stays: another driver may be at work
         say(f"Reading {config.data.source}: statistics ...")
         stats = statistics(source, schema)
         check_table(schema, stats, config.data.source)
-        built = Codec.fit(schema, stats, *ways)
+        built = Codec.fit(schema, stats, *_ways(config))
         say("Encoding it ...")
         parts = _write_rows(source, schema, built, folder, next(iter(stats.values())).num_rows)
         total = content(np.array([int(p["content"], 16) for p in parts], np.uint64))
@@ -193,7 +213,7 @@ def _write_rows(source: Source, schema: Schema, built: Codec, folder: str, num_r
         return {"part": [name], "rows": [len(hashes)], "first": [f"{hashes[0]:016x}"], "content": [content(hashes)]}
 
     encoded = read_dataset(source).map_batches(encode, batch_format="pyarrow", batch_size=None)
-    if num_rows <= SORTED_HERE:  # Ray Data's sort takes seconds for the smallest table
+    if num_rows <= SORTED_HERE and num_rows * (layout.itemsize + HASH_BYTES) <= SORTED_BYTES:  # Ray Data's sort takes seconds for the smallest table
         whole = pa.concat_tables(encoded.iter_batches(batch_format="pyarrow", batch_size=None)).combine_chunks().sort_by("hash")
         return [{key: value for key, (value,) in write(whole).items()}]
     done = encoded.sort("hash").map_batches(write, batch_format="pyarrow", batch_size=None).take_all()

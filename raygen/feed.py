@@ -48,6 +48,7 @@ class Feed:
         reader = ThreadPoolExecutor(1, "reading rows")
         self._lanes = [_Lane(self, lane, self._pieces(*self.batches.span(lane), False), window, reader) for lane in self.batches.lanes]
         self._some: dict[int, Rows] = {}
+        self._all_held: Rows | None = None
 
     def take(self, step: int, count: int) -> Rows:
         """Codes and offsets for steps [step, step + count), of shapes (count, rows, ...), the rows of this worker lane by lane."""
@@ -74,8 +75,10 @@ class Feed:
         return self._some[most]
 
     def all_held(self) -> Rows:
-        """Codes and offsets of the held-out rows of all workers."""
-        return self._rows(self._pieces(0, int(self._before[True][-1]), True))
+        """Codes and offsets of the held-out rows of all workers; kept, as those of `some`."""
+        if self._all_held is None:
+            self._all_held = self._rows(self._pieces(0, int(self._before[True][-1]), True))
+        return self._all_held
 
     def _pieces(self, first: int, last: int, held: bool) -> list["_Piece"]:
         """Pieces of the table in which held-out rows (or training rows) of numbers [first, last) lie."""

@@ -1,26 +1,20 @@
-"""Training: the driver, and what each Ray Train worker does."""
+"""Training: what is settled before workers start, and what they leave."""
 
 import hashlib
 import json
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from raygen import artifact, batches, cluster, data, devices, latent, objective, storage, worker
-from raygen.checkpoints import Checkpoints, rounds_of
+from raygen import artifact, batches, cluster, data, devices, latent, storage, worker, workers
+from raygen.checkpoints import Checkpoints
 from raygen.config import RESOURCES, Config
-from raygen.errors import ClusterError, ConfigError, OutputError, RaygenError, TrainingError
+from raygen.errors import ClusterError, ConfigError, OutputError
 
-START_TIMEOUT = "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"
 BATCH_ROWS = 512
 SMALL_BATCH_ROWS = 64
 SMALL_TABLE_ROWS = 5000  # below it, training to the end copies rows (measured on 891 rows: 11 % of what was drawn)
 SMALL_PATIENCE = 5
-RESIZE_SECONDS = 60.0  # between looks for room for more workers, where their number may change
-ELASTIC_START_SECONDS = 60  # until a start of workers, whose number was settled before a node was known to be lost, is given up for a smaller one
 AFTERWARDS = ("search", "generate", "evaluate")  # sections that the model does not depend on
 
 
@@ -50,7 +44,7 @@ def train(config: Config, say=print) -> Training:
     config = settled(config)
     model = storage.join(config.run.folder, "model")
     done = _finished(config, model)
-    if done:
+    if done and done.metrics.get("encoded") == storage.name(data.folder_of(config)):
         return done
     check_sampler(config)
     storage.make_folder(config.run.folder, "run.folder")
@@ -59,19 +53,26 @@ def train(config: Config, say=print) -> Training:
         if config.train.num_workers:
             cluster.check_shared(config.run.folder, available)
         encoded = data.encode(config, say)
+        if done:
+            _check_content(config, done, encoded)
+            return done
         check_memory(config, encoded)
         asked, config = config, sized(config, encoded.num_rows)
         for name, note in encoded.notes.items():
             say(f"Note: column '{name}' {note}.")
-        workers = f"{in_words(config)} worker(s)" if config.train.num_workers else "this process"
+        by = f"{in_words(config)} worker(s), {cpus} CPU(s) each" if config.train.num_workers else "this process"
         table = f"{encoded.num_rows:,} rows x {encoded.codec.num_columns} parts"
-        say(f"Training on {table}: {config.train.steps:,} steps of {config.train.batch_size} rows by {workers}, {cpus} CPU(s) each.")
-        settings = {"asked": asked.to_dict(), "config": config.to_dict(), "encoded": encoded.folder, "model": model, "cpus": cpus}
+        say(f"Training on {table}: {config.train.steps:,} steps of {config.train.batch_size} rows by {by}.")
+        settings: dict = {"asked": asked.to_dict(), "config": config.to_dict(), "encoded": encoded.folder, "model": model, "cpus": cpus}
+        settings |= {"checkpoints": checkpoint_folder(config, encoded.content)}
         if config.train.num_workers == 0:
             with devices.in_this_process(config.train.use_gpu):
-                worker.work(settings, worker.Rounds(config, say, Checkpoints(checkpoint_folder(config), say)))
+                worker.work(settings, worker.Rounds(config, say, Checkpoints(settings["checkpoints"], say)))
         else:
-            fit(config, settings, cpus, say)
+            need, free = cpus * config.train.fewest_workers, cluster.free_cpus()
+            if free < need:
+                say(f"Note: {free:g} CPUs of the cluster are free now: training starts when there are {need}.")
+            workers.fit(config, settings, cpus, say)
     index = artifact.read_index(model)
     return Training(model, index["fingerprint"], index["metrics"], index["sampler"])
 
@@ -94,24 +95,23 @@ def in_words(config: Config) -> str:
 
 
 def run_name(config: Config) -> str:
-    """A name made of all that the trained model depends on: the same settings resume the same run."""
-    kept = {k: v for k, v in config.to_dict().items() if k not in AFTERWARDS}
+    """A name made of all settings that the trained model depends on: the same ones resume the same run."""
+    kept = {k: v for k, v in config.to_dict().items() if k not in AFTERWARDS} | {"run": {"seed": config.run.seed}}
     kept["train"] = {k: v for k, v in kept["train"].items() if k not in RESOURCES}
     return "run-" + hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def checkpoint_folder(config: Config) -> str:
-    return storage.join(config.run.folder, "checkpoints", run_name(config))
+def checkpoint_folder(config: Config, content: str) -> str:
+    """Where the checkpoints of a run are: of these settings, on a table of this content."""
+    return storage.join(config.run.folder, "checkpoints", f"{run_name(config)}-{content[:8]}")
 
 
 def check_workers(config: Config, available: cluster.Resources) -> int:
     """Refuse workers that the cluster cannot hold; CPUs of each worker otherwise."""
     t = config.train
-    workers = t.most_workers
     if t.num_workers and not t.cpus_per_worker and not available.cpus:
         raise cluster.none_yet("train.cpus_per_worker", "an equal share of the cluster's CPUs", 8)
-    share = available.cpus // workers if len(available.nodes) < 2 else min(available.cpus // workers, available.largest_node_cpus)
-    cpus = t.cpus_per_worker or max(1, share)
+    cpus = t.cpus_per_worker or available.share(t.most_workers, 1 if t.use_gpu else 0)
     if t.num_workers:
         cluster.require("train.num_workers", t.fewest_workers, cpus, 1 if t.use_gpu else 0, available)
     return cpus
@@ -156,7 +156,8 @@ def sized(config: Config, num_rows: int) -> Config:
         raise ConfigError(f"train.holdout = {t.holdout} leaves {training} of {num_rows} rows to train on and {held} to score.", "change it.")
     most = training // batches.LANES * batches.LANES if training >= batches.LANES else training // workers * workers
     fitting = min(most, BATCH_ROWS, max(SMALL_BATCH_ROWS, most // 4 // batches.LANES * batches.LANES))
-    size = t.batch_size or max(1, fitting // workers) * workers
+    even = fitting % batches.LANES == 0 and workers <= batches.LANES  # dealt to any number of workers: they make the same model
+    size = t.batch_size or (fitting if even else max(1, fitting // workers) * workers)
     lanes = batches.num_lanes(size, workers)
     if size % lanes:
         raise ConfigError(f"train.batch_size = {size} cannot be split over {workers} workers.", f"set it to a multiple of {workers}.")
@@ -176,149 +177,15 @@ def _finished(config: Config, model: str) -> Training | None:
     if run_name(before) == run_name(config):
         return Training(model, index["fingerprint"], index["metrics"], index["sampler"], finished_before=True)
     old, new = before.to_dict(), config.to_dict()
-    changed = [f"{s}.{k} {old[s][k]!r} -> {new[s][k]!r}" for s in new for k in new[s] if s not in AFTERWARDS and old[s].get(k) != new[s][k]]
+    apart = {"run.folder", *(f"train.{name}" for name in RESOURCES)}
+    named = [(f"{s}.{k}", old[s].get(k), new[s][k]) for s in new if s not in AFTERWARDS for k in new[s]]
+    changed = [f"{name} {a!r} -> {b!r}" for name, a, b in named if a != b and name not in apart]
     message = f"'{config.run.folder}' holds a model trained with other settings ({'; '.join(changed)[:300]})."
     raise OutputError(message, "choose another run.folder, or delete the folder's model/ to train anew.")
 
 
-def fit(config: Config, settings: dict, cpus: int, say, callbacks: Sequence = ()) -> None:
-    """Run `worker.work` in Ray Train workers, and pass on what they say.
-
-    Args:
-        config: Settled and sized.
-        settings: For `worker.work`.
-        cpus: Of each worker.
-        say: Called with each line of progress.
-        callbacks: Of Ray Train.
-    """
-    import ray
-    from ray.train import FailureConfig, RunConfig, ScalingConfig, UserCallback
-
-    with cluster.silent_stderr():
-        from ray.train.tensorflow import TensorflowTrainer
-    from ray.train.v2.api.exceptions import TrainingFailedError
-
-    t = config.train
-    board = cluster.new_board()
-    workers: Any = (t.fewest_workers, t.most_workers) if t.elastic else t.num_workers
-
-    class Losses(UserCallback):
-        """Tells of lost workers, once for each loss, however often Ray Train looks."""
-
-        told = ""
-
-        def after_exception(self, run_context, worker_exceptions):
-            rank, error = min(worker_exceptions.items())
-            if str(error) != self.told:
-                self.told = str(error)
-                line = f"Warning: worker {rank} was lost; all start again from the last checkpoint, as soon as there is room for them."
-                board.add_unless_failed.remote(line)
-
-    need = {"CPU": cpus, **({"GPU": 1} if t.use_gpu else {})}
-    environment = {**cluster.ENVIRONMENT, "TF_NUM_INTRAOP_THREADS": str(cpus), "TF_NUM_INTEROP_THREADS": "2"}
-    if not t.use_gpu:
-        environment["CUDA_VISIBLE_DEVICES"] = "-1"
-    filesystem, checkpoints = storage.resolve(storage.join(config.run.folder, "checkpoints"))
-    trainer = TensorflowTrainer(
-        _work_on_ray,
-        train_loop_config={**settings, "board": board},
-        scaling_config=ScalingConfig(
-            num_workers=workers,
-            use_gpu=t.use_gpu,
-            resources_per_worker=need,
-            elastic_resize_monitor_interval_s=RESIZE_SECONDS,  # type: ignore[call-arg]
-        ),
-        run_config=RunConfig(  # type: ignore[call-arg]
-            name=run_name(config),
-            storage_path=checkpoints,
-            storage_filesystem=filesystem,
-            failure_config=FailureConfig(max_failures=t.max_failures, controller_failure_limit=5),  # type: ignore[call-arg]
-            callbacks=[Losses(), *callbacks],  # type: ignore[list-item]
-            worker_runtime_env={"env_vars": environment},
-        ),
-    )
-    try:
-        with cluster.following(board, lambda lines: [say(line) for line in lines]):
-            _start(trainer, t.elastic)
-    except TrainingFailedError as error:
-        failure = ray.get(board.failure.remote())
-        raise failure or _lost(error, config) from error
-    if failure := ray.get(board.failure.remote()):
-        raise failure
-
-
-def _start(trainer, elastic: bool) -> None:
-    """Fit; Ray Train reads how long it waits for workers from the environment of this process."""
-    before = os.environ.get(START_TIMEOUT, "")
-    if elastic:
-        os.environ[START_TIMEOUT] = str(ELASTIC_START_SECONDS)
-    try:
-        trainer.fit()
-    finally:
-        os.environ[START_TIMEOUT] = before
-
-
-def _lost(error: Exception, config: Config) -> TrainingError:
-    """The error of a run whose workers were lost more often than `train.max_failures` allows."""
-    causes = getattr(error, "worker_failures", None) or {0: error}
-    reason = str(next(iter(causes.values()))).strip().splitlines()[-1]
-    hint = f"its checkpoints are kept in '{checkpoint_folder(config)}': run the same command to resume."
-    return TrainingError(f"training lost its workers: {reason}", hint)
-
-
-class _RayCheckpoints(Checkpoints):
-    """Checkpoints that worker 0 writes and all workers read, and a report to Ray Train after each round."""
-
-    def __init__(self, folder: str, say, rank: int, objective: str | None = None):
-        super().__init__(folder, say)
-        self.rank, self.objective = rank, objective
-
-    def load(self) -> dict | None:
-        from ray import train
-        from ray.train.collective import broadcast_from_rank_zero
-
-        name, state = self.newest() if self.rank == 0 else ("", None)
-        name = broadcast_from_rank_zero(name)
-        if self.rank and name:
-            state = self.read(name)
-        for figures in rounds_of(state) if state else []:
-            if self.objective and "value_nats" in figures:
-                train.report(objective.heard(figures, self.objective))  # Ray Tune hears of a trial's rounds again when its search is resumed
-        return state
-
-    def save(self, state: dict, figures: dict) -> None:
-        from ray import train
-
-        if self.rank == 0:
-            self.keep(state)
-        train.report(objective.heard(figures, self.objective))
-
-
-def _work_on_ray(settings: dict) -> None:
-    import ray
-    import tensorflow as tf
-    from ray import train
-    from ray.train.collective import barrier, broadcast_from_rank_zero
-
-    context = train.get_context()
-    rank, world = context.get_world_rank(), context.get_world_size()
-    board = settings["board"]
-    if ray.get(board.failure.remote()):
-        return  # the workers were started again after an error that would only come again
-    say = (lambda line: ray.get(board.add.remote(line))) if rank == 0 else (lambda line: None)
-    strategy = tf.distribute.MultiWorkerMirroredStrategy() if world > 1 else None
-    config = Config.from_dict(settings["config"])
-    if config.train.elastic:
-        say(f"{world} of {config.train.most_workers} worker(s) are there.")
-    kept = _RayCheckpoints(checkpoint_folder(config), say, rank, settings.get("objective"))
-    rounds = worker.Rounds(config, say, kept, rank, world, strategy, lambda: train.get_preemption_info() is not None, broadcast_from_rank_zero)
-    e = tf.errors
-    lost = (OSError, e.UnavailableError, e.AbortedError, e.CancelledError, e.InternalError, e.DeadlineExceededError)
-    try:
-        worker.work(settings, rounds)
-        barrier()  # the others wait for rank 0's model: a peer that leaves would end its collectives
-    except Exception as error:
-        if isinstance(error, RaygenError) or not isinstance(error, lost):
-            known = error if isinstance(error, RaygenError) else TrainingError(f"training failed: {type(error).__name__}: {error}")
-            ray.get(board.fail.remote(known))
-        raise
+def _check_content(config: Config, done: Training, encoded: data.Encoded) -> None:
+    """Refuse to call a model finished whose table has other rows by now."""
+    if done.metrics["content"] != encoded.content:
+        message = f"'{done.model}' was trained on other rows than '{config.data.source}' has now."
+        raise OutputError(message, "choose another run.folder, or delete the folder's model/ to train anew.")

@@ -4,7 +4,7 @@ import math
 import os
 from typing import Any
 
-from raygen import artifact, checkpoints, cluster, objective, storage, training, worker
+from raygen import artifact, checkpoints, cluster, objective, storage, training, worker, workers
 from raygen.config import Config
 from raygen.errors import RaygenError
 
@@ -43,7 +43,7 @@ def _trained(base: Config, params: dict[str, Any], job: dict) -> str:
         _replay(metrics["history"], config)
         return model
     settings = {"asked": asked.to_dict(), "config": config.to_dict(), "encoded": encoded["folder"], "cpus": job["cpus"]}
-    settings |= {"model": model, "objective": config.search.objective}
+    settings |= {"model": model, "objective": config.search.objective, "checkpoints": training.checkpoint_folder(config, encoded["content"])}
     (_in_workers if config.train.most_workers > 1 else _here)(config, settings)
     return model
 
@@ -57,7 +57,7 @@ def _here(config: Config, settings: dict) -> None:
     """Train in this process, which the next trial uses again."""
     import gc
 
-    reporting = _Reporting(config)
+    reporting = _Reporting(settings["checkpoints"], config)
     state = reporting.load()
     if state:
         _replay(checkpoints.rounds_of(state), config)
@@ -76,14 +76,14 @@ def _in_workers(config: Config, settings: dict) -> None:
     from ray.tune.integration.ray_train import TuneReportCallback
 
     cluster.prepare_environment(cluster.ENVIRONMENT | cluster.DRIVER_ENVIRONMENT)
-    training.fit(config, settings, settings["cpus"], lambda line: None, [TuneReportCallback()])
+    workers.fit(config, settings, settings["cpus"], lambda line: None, [TuneReportCallback()])
 
 
 class _Reporting(checkpoints.Checkpoints):
     """The checkpoints of a run, and a report to Tune after each round."""
 
-    def __init__(self, config: Config):
-        super().__init__(training.checkpoint_folder(config), print)  # to the log of Tune's process
+    def __init__(self, folder: str, config: Config):
+        super().__init__(folder, print)  # to the log of Tune's process
         self.config = config
 
     def save(self, state: dict, figures: dict) -> None:

@@ -158,7 +158,7 @@ def _encode(config: Config, space: Space, say) -> dict[str, dict]:
         training.check_memory(changed, found)
         for sizes in {tuple((key, p[key]) for key in SIZES if key in p) for p in space.corners()}:
             training.sized(config.override(dict(sizes)), found.num_rows)
-        encoded[trial.encoding(params)] = {"folder": found.folder, "rows": found.num_rows}
+        encoded[trial.encoding(params)] = {"folder": found.folder, "rows": found.num_rows, "content": found.content}
     return encoded
 
 

@@ -5,7 +5,7 @@ import math
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ HISTORY = "history.jsonl"  # beside the model: one line of figures for each
 STRETCH = 50  # steps of one call of the loop
 ASK_SECONDS = 1.0  # about, between questions whether a node is to be taken away
 NOTICE_SECONDS = 10.0  # between the checkpoints that follow such a notice
+CHECKPOINT_SECONDS = 60.0  # between checkpoints, about, within a round that takes longer
 
 
 @dataclass
@@ -41,6 +42,7 @@ class Rounds:
     noticed: Callable[[], bool] = lambda: False
     agree: Callable[[int], int] = lambda number: number
     heeded: float = -math.inf  # when a notice last led to a checkpoint
+    kept: float = field(default_factory=time.perf_counter)  # when there last was a checkpoint
 
 
 @dataclass
@@ -75,7 +77,7 @@ def work(settings: dict, rounds: Rounds) -> None:
         rounds: This worker's surroundings.
 
     Raises:
-        ClusterError: If `train.use_gpu` is set and TensorFlow finds no GPU, or a step does not fit the memory.
+        ClusterError: If `train.use_gpu` is set and TensorFlow finds no GPU, a step does not fit the memory, or this node does not share the folder.
         TrainingError: If the loss is no longer finite.
     """
     import tensorflow as tf
@@ -85,7 +87,7 @@ def work(settings: dict, rounds: Rounds) -> None:
     config = rounds.config
     if config.train.use_gpu:
         devices.check_gpu("train.use_gpu = true")
-    encoded = data.read_encoded(settings["encoded"])
+    encoded = _read(settings["encoded"])
     feed = encoded.feed(config, rounds.rank, rounds.world_size)
     model = build(encoded.codec, config)
     model.set_tables(encoded.codec.tables(), encoded.codec.frequencies())
@@ -101,6 +103,19 @@ def work(settings: dict, rounds: Rounds) -> None:
         raise ClusterError(message, f"set train.micro_batch_size = {max(1, rows // 2)} or less: the same steps, in less memory.") from error
     if rounds.rank == 0:
         _finish(loop, rounds, encoded, history, settings, judge)
+
+
+def _read(folder: str) -> data.Encoded:
+    """The encoded table, which the driver has written.
+
+    Raises:
+        ClusterError: If it is not there for this worker: its node may have come after the driver looked whether all share the folder.
+    """
+    try:
+        return data.read_encoded(folder)
+    except FileNotFoundError as error:
+        message = f"node {socket.gethostname()} does not see '{folder}', which this run has written."
+        raise ClusterError(message, "set run.folder to a mount that all nodes share, or to a URI such as s3://bucket/run.") from error
 
 
 def _run(loop, rounds: Rounds, judge: objective.Judge | None, shown: Gauges, written: str) -> list[dict]:
@@ -136,13 +151,14 @@ def _run(loop, rounds: Rounds, judge: objective.Judge | None, shown: Gauges, wri
         if rounds.rank == 0:  # whole: a resumed run repeats none
             rounds.checkpoints.write(written, "".join(json.dumps(one) + "\n" for one in storage.plain(history)).encode())
         rounds.checkpoints.save(_state(loop, history, part), figures)
+        rounds.kept = time.perf_counter()
     if config.train.patience:
         loop.restore_best()
     return history
 
 
 def _steps(loop, rounds: Rounds, history: list[dict], part: Part, shown: Gauges) -> None:
-    """Take the steps of a round that are left, and keep a checkpoint at once when a node is to be taken away, and then every few seconds.
+    """Take the steps of a round that are left, and keep a checkpoint every minute; when a node is to be taken away, at once and every few seconds.
 
     The stretches that a round is summed over end at the same steps however it was interrupted, so that its figures are the same.
     """
@@ -157,10 +173,14 @@ def _steps(loop, rounds: Rounds, history: list[dict], part: Part, shown: Gauges)
         if loop.step < ask or loop.step == end:
             continue
         ask = loop.step + rounds.agree(max(1, int(ASK_SECONDS / seconds)) * STRETCH)
-        if rounds.noticed() and rounds.rank == 0 and time.perf_counter() - rounds.heeded > NOTICE_SECONDS:
+        noticed, now = rounds.noticed(), time.perf_counter()
+        heed = noticed and now - rounds.heeded > NOTICE_SECONDS
+        if rounds.rank == 0 and (heed or now - rounds.kept > CHECKPOINT_SECONDS):
             rounds.checkpoints.keep(_state(loop, history, part))
-            rounds.heeded = time.perf_counter()
-            rounds.say(f"A node is about to be taken away: checkpoint at step {loop.step:,}.")
+            rounds.kept = time.perf_counter()
+            if heed:
+                rounds.heeded = rounds.kept
+                rounds.say(f"A node is about to be taken away: checkpoint at step {loop.step:,}.")
 
 
 def _state(loop, history: list[dict], part: Part) -> dict:
@@ -196,6 +216,7 @@ def _finish(loop, rounds: Rounds, encoded: data.Encoded, history: list[dict], se
     metrics = {
         "rows": encoded.num_rows,
         "content": encoded.content,
+        "encoded": storage.name(encoded.folder),
         "steps": history[-1]["step"],
         "kept_step": kept["step"],
         "held_out_nats": kept["held_out_nats"],

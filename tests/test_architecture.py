@@ -34,6 +34,7 @@ LEVELS = [
         "gauges",
         "checkpoints",
         "worker",
+        "workers",
         "training",
         "job",
         "generation",
@@ -46,7 +47,7 @@ LEVELS = [
     ["planning", "inspection", "demo", "diagnosis", "cli"],
 ]
 ORDER = list(itertools.chain(*LEVELS))
-ON_RAY = {"cluster", "data", "gauges", "worker", "training", "trial", "searching", "tuning"}
+ON_RAY = {"cluster", "data", "gauges", "worker", "workers", "training", "trial", "searching", "tuning"}
 ON_RAY |= {"job", "generation", "verification", "evaluation", "planning"}
 WITHOUT_TENSORFLOW = {
     "errors",

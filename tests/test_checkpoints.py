@@ -54,6 +54,20 @@ def test_the_last_two_are_kept_and_the_last_is_loaded(three, tmp_path, lines):
     assert lines == []
 
 
+def test_one_that_cannot_be_deleted_stays_for_now(three, tmp_path, lines):
+    old = tmp_path / "run" / "step-000000006.npz"
+    if subprocess.run(["mount", "--bind", old, old], capture_output=True).returncode:
+        pytest.skip("a file cannot be kept from being deleted here")
+    try:
+        three.keep(state(12))
+    finally:
+        subprocess.run(["umount", old], check=True)
+    assert names(tmp_path / "run") == ["step-000000006.npz", "step-000000009.npz", "step-000000012.npz"]
+    three.keep(state(15))
+    assert names(tmp_path / "run") == ["step-000000012.npz", "step-000000015.npz"]
+    assert lines == []
+
+
 @pytest.mark.parametrize("how", ["a bit", "its end", "all"])
 def test_a_damaged_one_is_noticed_and_the_one_before_it_is_taken(how, three, tmp_path, lines):
     damage(tmp_path / "run" / "step-000000009.npz", how)

@@ -318,7 +318,7 @@ def test_training_and_generation(trained, tiny, tmp_path):
     encoded = data.encode(config)
     assert encoded.codec.gaussian
     assert {kind.str for kind, _ in data.row_type(encoded.codec).fields.values()} == {"|u1", "<f4"}
-    assert encoded.worker_bytes(config, 1) == 2000 * (2 * encoded.codec.num_columns + 4 * encoded.codec.num_offsets)
+    assert encoded.worker_bytes(config, 1) == 2000 * (2 * encoded.codec.num_columns + 4 * encoded.codec.num_offsets + data.ORDER_BYTES)
     _, together = encoded.rows(0, 2000)
     assert together.dtype == np.float32
     np.testing.assert_allclose((together.mean(axis=0), together.std(axis=0)), [[0] * together.shape[1], [1] * together.shape[1]], atol=1e-4)

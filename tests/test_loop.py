@@ -1,6 +1,7 @@
 """The training loop of one process: it learns, resumes exactly, and stops where it should."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from raygen import checkpoints, worker
 from raygen.codec import Codec
 from raygen.config import Config
+from raygen.errors import ClusterError
 from raygen.feed import Feed
 from raygen.loop import Loop, build
 from raygen.schema import Schema, infer
@@ -97,6 +99,21 @@ def test_a_round_that_a_notice_broke_off_has_the_figures_of_a_whole_one(encoded,
     for part in (parts[1], rest):
         assert (part.reconstruction, part.kl) == (parts[0].reconstruction, parts[0].kl)
     assert all(np.array_equal(a, b) for a, b in zip(whole.model.get_weights(), second.model.get_weights(), strict=True))
+
+
+def test_a_long_round_has_checkpoints_within(encoded, tmp_path):
+    """Every minute, at the next question of the workers; here the last one is long ago."""
+    settings, shown = config(**{"train.steps": 2400}), SimpleNamespace(rows=lambda count: None)
+    kept = checkpoints.Checkpoints(str(tmp_path), print)
+    assert kept.load() is None
+    worker._steps(loop(encoded, settings), worker.Rounds(settings, print, kept, kept=-math.inf), [], worker.Part(), shown)
+    assert int(kept.load()["step"]) == 50
+
+
+def test_a_worker_that_does_not_see_the_run_folder_is_told_what_it_must_be(tmp_path):
+    with pytest.raises(ClusterError, match=rf"node \S+ does not see '{tmp_path}/encoded'") as caught:
+        worker._read(str(tmp_path / "encoded"))
+    assert "a mount that all nodes share" in caught.value.hint
 
 
 def test_dropout_is_of_training_alone_and_goes_on_where_it_was(encoded):

@@ -63,7 +63,8 @@ JOB = typed(
         ("entrypoint", "rayClusterSpec"),
         submissionMode={"enum": ["K8sJobMode", "HTTPMode", "InteractiveMode"]},
         **{"entrypoint": TEXT, "runtimeEnvYAML": TEXT, "rayClusterSpec": CLUSTER, "metadata": TEXTS, "suspend": TRUTH},
-        **{"backoffLimit": COUNT, "activeDeadlineSeconds": {"type": "integer", "minimum": 1}, "ttlSecondsAfterFinished": COUNT, "shutdownAfterJobFinishes": TRUTH},
+        **{"backoffLimit": COUNT, "ttlSecondsAfterFinished": COUNT, "shutdownAfterJobFinishes": TRUTH},
+        activeDeadlineSeconds={"type": "integer", "minimum": 1},
         **{"entrypointNumCpus": {"type": "number"}, "entrypointNumGpus": {"type": "number"}, "entrypointResources": TEXT},
     ),
 )

@@ -13,7 +13,9 @@ from raygen.errors import ClusterError, ConfigError
     [
         (32_561, 1, 512, 6000, 0),
         (32_561, 2, 512, 6000, 0),
-        (32_561, 3, 510, 6000, 0),
+        (32_561, 3, 512, 6000, 0),
+        (32_561, 8, 512, 6000, 0),
+        (32_561, 12, 504, 6000, 0),
         (891, 1, 192, 1200, 5),
         (40, 1, 32, 300, 5),
     ],
@@ -61,6 +63,29 @@ def test_a_share_of_no_cpus_is_refused_where_a_worker_would_have_it(settings, cp
         assert "train.cpus_per_worker = 8" in caught.value.hint
 
 
-def test_cpus_that_are_there_are_shared():
-    config = Config().override({"train.num_workers": 3})
-    assert training.check_workers(config, Resources(8, 0, [(4, 0), (4, 0)])) == 2
+@pytest.mark.parametrize(
+    ("workers", "gpu", "nodes", "cpus"),
+    [
+        (1, False, [(2, 0)], 2),
+        (3, False, [(4, 0), (4, 0)], 2),
+        (3, False, [(7, 0), (7, 0)], 3),
+        (3, False, [(2, 0), (4, 0), (4, 0)], 2),
+        (1, False, [(8, 0), (8, 0)], 8),
+        (1, True, [(8, 0), (4, 1)], 4),
+        (2, True, [(32, 0), (8, 1), (8, 1)], 8),
+        (4, True, [(0, 0), (16, 4)], 4),
+    ],
+)
+def test_cpus_that_are_there_are_shared(workers, gpu, nodes, cpus):
+    """Each worker gets as many as it can have on a node, beside a GPU if it wants one."""
+    config = Config().override({"train.num_workers": workers, "train.use_gpu": gpu})
+    available = Resources(sum(c for c, _ in nodes), sum(g for _, g in nodes), nodes)
+    assert training.check_workers(config, available) == cpus
+
+
+def test_the_name_of_a_run_tells_its_model_and_not_who_trains_it_and_where():
+    name = training.run_name(Config())
+    for setting, value in {"run.folder": "b", "train.num_workers": 4, "train.micro_batch_size": 64, "generate.rows": 7}.items():
+        assert training.run_name(Config().override({setting: value})) == name, setting
+    for setting, value in {"run.seed": 1, "train.steps": 7, "model.beta": 0.7, "data.source": "b", "latent.sampler": "normal"}.items():
+        assert training.run_name(Config().override({setting: value})) != name, setting

@@ -209,10 +209,10 @@ import sys
 from pathlib import Path
 import ray
 import raygen
-from raygen import cluster, training
+from raygen import cluster, workers
 from ray.cluster_utils import Cluster
 
-training.RESIZE_SECONDS, training.ELASTIC_START_SECONDS = 2.0, 15
+workers.RESIZE_SECONDS, workers.ELASTIC_START_SECONDS = 2.0, 15
 cluster.prepare_environment(cluster.ENVIRONMENT | cluster.DRIVER_ENVIRONMENT)
 memory = {"object_store_memory": 80_000_000}
 nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, **memory})

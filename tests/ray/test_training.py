@@ -1,15 +1,19 @@
 """Training on a real local Ray: the same model whatever happens on the way, and refusals before any worker starts."""
 
 import json
+import os
 import re
+import shutil
 import time
 import urllib.request
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 import raygen
+from raygen import demo
 from raygen.errors import OutputError
 
 pytestmark = pytest.mark.ray
@@ -144,6 +148,41 @@ def test_other_settings_in_the_same_folder_are_refused(trained):
     with pytest.raises(OutputError, match=r"other settings \(model\.beta 0\.5 -> 0\.7\)") as caught:
         raygen.train(trained.config.override({"model.beta": 0.7}), silent)
     assert "choose another run.folder" in caught.value.hint
+
+
+def test_a_model_is_of_the_rows_that_it_was_trained_on(tiny, tmp_path, local_ray):
+    """A file that is only touched holds the same; other rows are not called finished, nor do they go on from checkpoints of these."""
+    rows, source = pq.read_table(demo.adult()), tmp_path / "table.parquet"
+    pq.write_table(rows.slice(0, 1000), source)
+    config = tiny(tmp_path / "run", {"data.source": str(source)})
+    first = raygen.train(config, silent)
+    os.utime(source, (0, 0))
+    assert raygen.train(config, silent).finished_before
+
+    pq.write_table(rows.slice(1000, 1000), source)
+    with pytest.raises(OutputError, match="was trained on other rows than") as caught:
+        raygen.train(config, silent)
+    assert "delete the folder's model/" in caught.value.hint
+    shutil.rmtree(first.model)
+    lines = []
+    assert raygen.train(config, lines.append).fingerprint != first.fingerprint
+    assert not any(line.startswith("Resuming") for line in lines)
+
+
+def test_rows_that_cannot_be_read_for_a_while_are_waited_for(trained, tiny, tmp_path):
+    """A worker that does not find them is started again, as one that is lost."""
+    folder, lines = trained.fresh_run(tmp_path / "run"), []
+    (part,) = folder.glob("encoded/*/*.rows")
+
+    def say(line):
+        lines.append(line)
+        if line.startswith("Training on"):
+            part.rename(tmp_path / "away")
+        if line.startswith("Warning: worker 0 was lost"):
+            (tmp_path / "away").rename(part)
+
+    assert raygen.train(tiny(folder, {"train.num_workers": 1}), say).fingerprint == trained.training.fingerprint
+    assert sum(line.startswith("Warning: ") for line in lines) == 1
 
 
 @pytest.mark.parametrize(

@@ -283,7 +283,7 @@ def test_a_killed_trial_goes_on_under_its_own_number(local_ray, quick, kill_one,
 
     def kill_once(line):
         if line.startswith("Trial 0 finished"):
-            while not list(tmp_path.glob(f"checkpoints/{run_name(second)}/*.npz")):
+            while not list(tmp_path.glob(f"checkpoints/{run_name(second)}-*/*.npz")):
                 time.sleep(0.05)
             killed.append(kill_one("ImplicitFunc"))
 
