@@ -1,6 +1,9 @@
 """Ray Train's part of a training: a group of workers that start, tell of themselves, are lost and start again."""
 
+import json
 import os
+import socket
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +15,7 @@ from raygen.errors import ClusterError, RaygenError, StorageError, TrainingError
 START_TIMEOUT = "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"
 RESIZE_SECONDS = 60.0  # between looks for room for more workers, where their number may change
 ELASTIC_START_SECONDS = 60  # until a start of workers, whose number was settled before a node was known to be lost, is given up for a smaller one
-JOIN_SECONDS = 300  # until workers that cannot reach each other are told so
+JOIN_SECONDS = 60  # until workers that cannot reach each other say so
 
 
 def fit(config: Config, settings: dict, cpus: int, say, callbacks: Sequence = ()) -> None:
@@ -132,21 +135,30 @@ class _RayCheckpoints(Checkpoints):
         train.report(objective.heard(figures, self.objective))
 
 
-def _joined(world: int):
-    """The strategy that joins the workers, which TensorFlow would wait for without end.
+def _check_reach(rank: int) -> None:
+    """Try to connect to every other worker, where TensorFlow will: it would wait for one that it cannot reach without end.
 
     Raises:
-        ClusterError: If they do not reach each other.
+        ClusterError: If another worker cannot be reached.
     """
-    import tensorflow as tf
-    from tensorflow.python.distribute.collective_all_reduce_strategy import CollectiveAllReduceExtended
+    from ray.train.collective import barrier
 
-    CollectiveAllReduceExtended._check_health_initial_timeout = JOIN_SECONDS
-    try:
-        return tf.distribute.MultiWorkerMirroredStrategy()
-    except RuntimeError as error:
-        message = f"the {world} workers did not all reach each other in {JOIN_SECONDS} s ({error})."
-        raise ClusterError(message, "let the nodes connect to each other on all TCP ports, or set train.num_workers = 1.") from error
+    addresses = [address.rpartition(":") for address in json.loads(os.environ["TF_CONFIG"])["cluster"]["worker"]]
+    hosts, ports = [host.strip("[]") for host, _, _ in addresses], [int(port) for _, _, port in addresses]
+    end = time.monotonic() + JOIN_SECONDS
+    with socket.create_server(("", ports[rank]), family=socket.AF_INET6 if ":" in hosts[rank] else socket.AF_INET, backlog=len(ports)):
+        for other in range(len(ports)):
+            while other != rank:
+                try:
+                    socket.create_connection((hosts[other], ports[other]), max(1.0, end - time.monotonic())).close()
+                    break
+                except OSError as error:
+                    if time.monotonic() > end:
+                        message = f"worker {rank} on {hosts[rank]} cannot reach worker {other} on {hosts[other]}: {error}."
+                        hint = "let the nodes connect to each other on all TCP ports, or set train.num_workers = 1."
+                        raise ClusterError(message, hint) from error
+                    time.sleep(0.1)  # it may not listen yet
+        barrier()
 
 
 def _work_on_ray(settings: dict) -> None:
@@ -170,7 +182,9 @@ def _work_on_ray(settings: dict) -> None:
     of_peers = (e.UnavailableError, e.AbortedError, e.CancelledError, e.InternalError, e.DeadlineExceededError, e.FailedPreconditionError)
     lost = (OSError, RayError, e.UnknownError, *of_peers)
     try:
-        strategy = _joined(world) if world > 1 else None
+        if world > 1:
+            _check_reach(rank)
+        strategy = tf.distribute.MultiWorkerMirroredStrategy() if world > 1 else None
         noticed = lambda: train.get_preemption_info() is not None  # noqa: E731
         worker.work(settings, worker.Rounds(config, say, kept, rank, world, strategy, noticed, broadcast_from_rank_zero))
         barrier()  # the others wait for rank 0's model: a peer that leaves would end its collectives

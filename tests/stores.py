@@ -90,13 +90,13 @@ def nth(method: str, *numbers: int, path: str = ""):
 
 
 @contextlib.contextmanager
-def serving():
-    """A Store with an empty bucket `bucket`."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def aws(**settings: str):
+    """Moto's server with some of its environment variables set: the port of it on this machine."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | settings)
     try:
         end = time.monotonic() + 60
         while True:
@@ -106,14 +106,21 @@ def serving():
             except OSError:
                 assert process.poll() is None and time.monotonic() < end, "moto's server did not start"
                 time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@contextlib.contextmanager
+def serving():
+    """An S3 server with an empty bucket named 'bucket'."""
+    with aws() as port:
         store = Store(port)
         store.direct.create_dir("bucket")
         yield store
         store.proxy.shutdown()
         store.proxy.server_close()
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 def _handler(store: Store):

@@ -2,6 +2,7 @@
 
     python tests/bench/train.py tables MODEL [--rows 1e6 1e7] [--steps 3000] [--set SECTION.KEY=VALUE ...]
     python tests/bench/train.py workers [--table FILE] [--batch 512 2048] [--steps 600] [--set SECTION.KEY=VALUE ...]
+    python tests/bench/train.py pieces [--table FILE] [--batch 16384] [--micro 0 4096 512] [--steps 60] [--set SECTION.KEY=VALUE ...]
 
 `tables` draws each table from MODEL (raygen generate), trains on it by one worker, and tells rows/s, the share of time in which the
 worker waited for rows, the held-out nats, and peak memory (resident, sampled five times a second) of the worker, the driver and the
@@ -9,9 +10,12 @@ largest other process of Ray.
 
 `workers` trains one table by one worker of two CPUs, by two of one CPU each, and by two runs side by side of one CPU and half the batch each,
 which compute what each of the two workers does and tell each other nothing; times are medians over the rounds after the first.
+
+`pieces` trains one table by one worker, its steps computed so many rows at a time (0: all), and tells rows/s, the loss and the peak memory.
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import subprocess
@@ -25,18 +29,21 @@ import psutil
 
 from raygen import demo
 
+BRIEF = ["latent.sampler=normal", "latent.density_ratio=false", "latent.report=false"]
+
 
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    args.add_argument("what", choices=["tables", "workers"])
+    args.add_argument("what", choices=["tables", "workers", "pieces"])
     args.add_argument("model", nargs="?", default="")
     args.add_argument("--rows", nargs="+", type=float, default=[1e6, 1e7])
     args.add_argument("--batch", nargs="+", type=int, default=[512])
+    args.add_argument("--micro", nargs="+", type=int, default=[0, 4096, 512])
     args.add_argument("--steps", type=int, default=0)
     args.add_argument("--table", default=demo.adult())
     args.add_argument("--set", nargs="*", default=[])
     a = args.parse_args()
-    for found in tables(a) if a.what == "tables" else workers(a):
+    for found in {"tables": tables, "workers": workers, "pieces": pieces}[a.what](a):
         print(json.dumps(found), flush=True)
 
 
@@ -52,7 +59,7 @@ def tables(a):
 
 
 def workers(a):
-    always = ["latent.sampler=normal", "latent.density_ratio=false", "latent.report=false", f"train.steps={a.steps or 600}", *a.set]
+    always = [*BRIEF, f"train.steps={a.steps or 600}", *a.set]
     for batch in a.batch:
         runs = {"1 x 2 CPUs": (1, 1, 2, batch), "2 x 1 CPU": (1, 2, 1, batch), "2 x 1 CPU, apart": (2, 1, 1, batch // 2)}
         for name, (count, num_workers, cpus, rows) in runs.items():
@@ -68,6 +75,15 @@ def workers(a):
                 "step_ms": round(milliseconds, 2),
                 "held_out_loss": losses,
             }
+
+
+def pieces(a):
+    for batch, micro in itertools.product(a.batch, a.micro):
+        sizes = [f"train.batch_size={batch}", f"train.micro_batch_size={micro}", f"train.steps={a.steps or 60}"]
+        with tempfile.TemporaryDirectory() as folder:
+            history, metrics, seen = trained(a.table, f"{folder}/run", [*BRIEF, *sizes, *a.set])
+        speed = round(statistics.median(h["rows_per_second"] for h in history[1:]))
+        yield {"batch": batch, "micro": micro, "rows_per_second": speed, "nats": round(metrics["held_out_nats"], 4), **seen}
 
 
 def trained(table: str, folder: str, settings: list[str]) -> tuple[list[dict], dict, dict]:

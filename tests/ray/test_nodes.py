@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import raygen
 
 pytestmark = pytest.mark.ray
 BIN = Path(sys.executable).parent
+RAYGEN = ("-m", "raygen.cli")
 GENERATE = {"generate.rows": 600_000, "generate.rows_per_shard": 50_000, "generate.num_actors": 2}
 # Ray's own patience with a silent node is about a minute.
 QUICK = {
@@ -69,6 +71,16 @@ class Network:
         """Nothing comes from this node any more, nor to it; its processes live on."""
         ip("-n", self.hub, "link", "set", f"port{number}", "down")
 
+    def hide(self, number: int, other: int) -> None:
+        """What one node sends to another gets lost, as behind a firewall."""
+        for a, b in ((number, other), (other, number)):
+            ip("-n", self.namespace(a), "neighbour", "replace", self.address(b), "lladdr", "02:00:00:00:00:01", "dev", "eth0")
+
+    def show(self, number: int, other: int) -> None:
+        """They reach each other again."""
+        for a, b in ((number, other), (other, number)):
+            ip("-n", self.namespace(a), "neighbour", "delete", self.address(b), "dev", "eth0")
+
     def remove(self) -> None:
         for name in self.made:
             ip("netns", "delete", name)
@@ -76,7 +88,7 @@ class Network:
 
 @pytest.fixture(scope="module")
 def nodes(command):
-    """The network, and a way to run `raygen VERB ...` on its first node."""
+    """The network, and a way to run Python on its first node."""
     if not shutil.which("ip"):
         pytest.skip("network namespaces need ip (apt-get install iproute2)")
     network = Network()
@@ -97,7 +109,7 @@ def nodes(command):
             place = ["--head", "--port=6379", "--include-dashboard=false"] if number == 0 else [f"--address={head}"]
             options = [f"--node-ip-address={network.address(number)}", "--num-cpus=1", "--object-store-memory=80000000", "--block"]
             on(number, BIN / "ray", "start", *place, *options).wait_for("Ray runtime started")
-        yield network, lambda *arguments: on(0, sys.executable, "-m", "raygen.cli", *arguments, RAY_ADDRESS=head)
+        yield network, lambda *arguments: on(0, sys.executable, *arguments, RAY_ADDRESS=head)
     finally:
         for one in reversed(started):
             one.clean_up()
@@ -122,9 +134,33 @@ def finish_without_one(command, network: Network, title: str, lost: list[int]) -
     return time.monotonic() - began
 
 
+IMPATIENT = """
+import sys
+import ray
+import raygen
+from raygen import workers
+
+workers.JOIN_SECONDS = 15
+ray.cloudpickle.register_pickle_by_value(workers)  # as it is here
+raygen.train(raygen.Config.load(sys.argv[1]))
+"""
+
+
+def test_workers_that_cannot_reach_each_other_are_told(nodes, trained, tiny, toml, tmp_path, seen):
+    network, run = nodes
+    config = toml(tiny(trained.fresh_run(tmp_path / "run"), {"train.num_workers": 3}))
+    network.hide(1, 2)
+    training = run("-c", IMPATIENT, config)
+    assert training.finish() == 1
+    network.show(1, 2)
+    assert re.search(r"raygen.errors.ClusterError: worker \d on 10.77.0.[23] cannot reach worker \d on 10.77.0.[23]: timed out", training.output)
+    assert "Hint: let the nodes connect to each other on all TCP ports" in training.output
+    seen("workers behind a firewall from each other", "an error that says so", "")
+
+
 def test_training_goes_on_when_a_node_falls_silent(nodes, lost, undisturbed, long, trained, tiny, toml, tmp_path, seen):
     network, run = nodes
-    training = run("train", toml(tiny(trained.fresh_run(tmp_path / "run"), long)))
+    training = run(*RAYGEN, "train", toml(tiny(trained.fresh_run(tmp_path / "run"), long)))
     training.wait_for("step    300/")
     took = finish_without_one(training, network, "RayTrainWorker", lost)
     (resumed,) = (line.strip() for line in training.lines if line.startswith("Resuming at step"))
@@ -135,7 +171,7 @@ def test_training_goes_on_when_a_node_falls_silent(nodes, lost, undisturbed, lon
 def test_generation_goes_on_when_a_node_falls_silent(nodes, lost, undisturbed, tiny, toml, tmp_path, seen):
     network, run = nodes
     config = tiny(undisturbed[0], GENERATE)
-    generation = run("generate", toml(config), "--out", tmp_path / "out")
+    generation = run(*RAYGEN, "generate", toml(config), "--out", tmp_path / "out")
     generation.wait_for("/600,000 rows")
     took = finish_without_one(generation, network, "MapWorker", lost)
     raygen.generate(config.override({"generate.num_actors": 1}), out=str(tmp_path / "whole"), say=lambda line: None)
