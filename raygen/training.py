@@ -186,6 +186,6 @@ def _finished(config: Config, model: str) -> Training | None:
 
 def _check_content(config: Config, done: Training, encoded: data.Encoded) -> None:
     """Refuse to call a model finished whose table has other rows by now."""
-    if done.metrics["content"] != encoded.content:
+    if done.metrics.get("content", encoded.content) != encoded.content:
         message = f"'{done.model}' was trained on other rows than '{config.data.source}' has now."
         raise OutputError(message, "choose another run.folder, or delete the folder's model/ to train anew.")

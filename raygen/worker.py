@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -99,7 +100,8 @@ def work(settings: dict, rounds: Rounds) -> None:
         history = _run(loop, rounds, judge if rounds.rank == 0 else None, shown, storage.join(folder, HISTORY))
     except tf.errors.ResourceExhaustedError as error:
         rows = min(config.train.micro_batch_size or feed.batches.rows, feed.batches.rows)
-        message = f"{rows:,} rows at a time do not fit the memory of TensorFlow on node {socket.gethostname()}: {error.message.splitlines()[0]}."
+        (tensor,) = re.findall(r"tensor with (shape\[.*?\])", error.message)[:1] or ["what they need"]
+        message = f"{rows:,} rows at a time do not fit the memory of node {socket.gethostname()}: TensorFlow could not allocate {tensor}."
         raise ClusterError(message, f"set train.micro_batch_size = {max(1, rows // 2)} or less: the same steps, in less memory.") from error
     if rounds.rank == 0:
         _finish(loop, rounds, encoded, history, settings, judge)

@@ -22,7 +22,7 @@ from raygen.errors import ClusterError, ConfigError, GenerationError, OutputErro
 
 pytestmark = pytest.mark.ray
 ROWS, SHARD = 5000, 1100  # shards that neither blocks of 2,048 rows nor the number of actors divide
-LARGE = {"generate.rows": 1_200_000, "generate.rows_per_shard": 75_000, "generate.num_actors": 1}  # long enough to be interrupted in a shard
+LARGE = {"generate.rows": 2_400_000, "generate.rows_per_shard": 75_000, "generate.num_actors": 1}  # long enough to be interrupted in a shard
 
 
 def silent(line: str) -> None:
@@ -272,13 +272,13 @@ def test_a_killed_actor_changes_nothing(trained, large, tmp_path, kill_one):
 
     def say(line):
         lines.append(line)
-        if "/1,200,000 rows" in line and not killed:
+        if "/2,400,000 rows" in line and not killed:
             killed.append(kill_one("MapWorker"))
 
     done = generate(trained, tmp_path / "out", LARGE, say)
     assert killed == [True]
     assert done.rows == LARGE["generate.rows"]
-    assert lines[-1].lstrip().startswith("1,200,000/1,200,000")
+    assert lines[-1].lstrip().startswith("2,400,000/2,400,000")
     assert hashes(tmp_path / "out") == hashes(large)
 
 
@@ -288,16 +288,16 @@ def test_a_generation_that_lost_its_driver_twice_goes_on_where_it_was(trained, l
     command = ["generate", config, "--out", str(out)]
 
     interrupted = raygen_command(*command)
-    interrupted.wait_for("/1,200,000 rows")
+    interrupted.wait_for("/2,400,000 rows")
     interrupted.send(signal.SIGINT)
-    assert interrupted.finish() == 130
+    assert interrupted.finish() == 130, interrupted.output
     assert f"to go on, run: raygen generate {config} --out {out}" in interrupted.output
     assert "Traceback" not in interrupted.output
     assert interrupted.wait_for_no_others() == []
     assert not (out / "_manifest.json").exists()
 
     killed = raygen_command(*command, "--set", "generate.num_actors=2")  # another number of actors
-    killed.wait_for("/1,200,000 rows")
+    killed.wait_for("/2,400,000 rows")
     killed.send(signal.SIGKILL)
     assert killed.finish() == -signal.SIGKILL
     assert killed.wait_for_no_others() == []
@@ -305,7 +305,7 @@ def test_a_generation_that_lost_its_driver_twice_goes_on_where_it_was(trained, l
 
     finished = raygen_command(*command)
     assert finished.finish() == 0, finished.output
-    assert "1,200,000 rows in 16 shard(s)" in finished.output
+    assert "2,400,000 rows in 32 shard(s)" in finished.output
     assert "were there before" in finished.output
     assert hashes(out) == hashes(large)
 
@@ -359,7 +359,7 @@ killed = []
 
 def say(line):
     print(line, flush=True)
-    if "/1,200,000 rows" in line and not killed:
+    if "/2,400,000 rows" in line and not killed:
         killed.append(nodes.remove_node(lost, allow_graceful=False))
 
 
