@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -184,31 +183,6 @@ def test_rows_that_cannot_be_read_for_a_while_are_waited_for(trained, tiny, tmp_
 
     assert raygen.train(tiny(folder, {"train.num_workers": 1}), say).fingerprint == trained.training.fingerprint
     assert sum(line.startswith("Warning: ") for line in lines) == 1
-
-
-SHORT_OF_MEMORY = """
-import resource
-import sys
-from pathlib import Path
-import raygen
-
-def say(line):
-    if line.startswith("Training on"):
-        (size,) = (line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmSize"))
-        resource.setrlimit(resource.RLIMIT_AS, (int(size) * 1024 + (3 << 30),) * 2)
-
-raygen.train(raygen.Config.load(sys.argv[1]), say)
-"""
-
-
-def test_a_step_that_does_not_fit_the_memory_says_what_to_set(tiny, tmp_path, toml, command):
-    """A layer has 906 MiB, and the process three GiB more than before TensorFlow was imported."""
-    large = {"data.source": demo.adult(), "train.batch_size": 29_000, "model.hidden_units": [8192]}
-    run = command(sys.executable, "-c", SHORT_OF_MEMORY, toml(tiny(tmp_path / "run", large)))
-    assert run.finish() == 1
-    assert "raygen.errors.ClusterError: 29,000 rows at a time do not fit the memory of node " in run.output
-    assert "TensorFlow could not allocate shape[29000,8192]" in run.output
-    assert "Hint: set train.micro_batch_size = 14500 or less" in run.output
 
 
 @pytest.mark.parametrize(
