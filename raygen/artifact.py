@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from raygen import __version__, latent, latent_page, storage
+from raygen import __version__, latent, storage
 from raygen.codec import Codec
 from raygen.config import Config
 from raygen.errors import ModelError, RaygenError
@@ -78,8 +78,18 @@ class Artifact:
         return loaded
 
 
-def save(uri: str, config: Config, codec: Codec, model, samplers: dict[str, Any], metrics: dict, report: dict, ratio: Ratio | None = None) -> str:
-    """Write a model folder, its index last, and return the fingerprint."""
+def save(
+    uri: str,
+    config: Config,
+    codec: Codec,
+    model,
+    samplers: dict[str, Any],
+    metrics: dict,
+    report: dict,
+    ratio: Ratio | None = None,
+    pages: dict[str, str] | None = None,
+) -> str:
+    """Write a model folder, with HTML `pages` by their names and its index last, and return the fingerprint."""
     sampler = report["chosen"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vae.keras"
@@ -90,8 +100,7 @@ def save(uri: str, config: Config, codec: Codec, model, samplers: dict[str, Any]
             "vae.keras": path.read_bytes(),
             "latent.npz": _packed({f"{name}/{key}": array for name, s in samplers.items() for key, array in s.to_arrays().items()}),
             REPORT: json.dumps(report).encode(),
-            PAGE: latent_page.render(report).encode(),
-        }
+        } | {name: html.encode() for name, html in (pages or {}).items()}
     if ratio:
         content[RATIO] = _packed(ratio.to_arrays())
     index: dict[str, Any] = {

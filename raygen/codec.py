@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from raygen import arrow
-from raygen.blocks import CategoryBlock, NumericBlock
+from raygen.blocks import NumericBlock
+from raygen.categories import CategoryBlock
 from raygen.errors import ModelError, SchemaError
 from raygen.gaussian_block import GaussianBlock
 from raygen.schema import Schema

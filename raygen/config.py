@@ -257,6 +257,16 @@ class Config(Section):
                 nested.setdefault(section, {})[name] = value
         return self.from_dict(nested)
 
+    def settled(self) -> "Config":
+        """The config with absolute paths.
+
+        Raises:
+            ConfigError: If there is no run folder.
+        """
+        if not self.run.folder:
+            raise ConfigError("run.folder is not set.", 'set it to an empty folder, such as run.folder = "runs/census".')
+        return self.override({"run.folder": uris.absolute(self.run.folder), "data.source": uris.absolute(self.data.source)})
+
     def to_dict(self) -> dict:
         return self.model_dump(by_alias=True)
 

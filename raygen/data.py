@@ -5,7 +5,6 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from raygen import codec, storage
@@ -14,6 +13,7 @@ from raygen.codec import Codec
 from raygen.config import Config
 from raygen.errors import StorageError
 from raygen.feed import Feed
+from raygen.row_hash import content, content_hash
 from raygen.schema import Schema, check_table, infer
 from raygen.source import CSV_PARSE, Source
 
@@ -173,20 +173,6 @@ def statistics(source: Source, schema: Schema) -> dict:
     for row in read_dataset(source).map_batches(observe, batch_format="pyarrow", batch_size=None).iter_rows():
         total = codec.merge(total, pickle.loads(row["stats"]))
     return total
-
-
-def content_hash(codes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """uint64 of shape (rows,) from all codes and offsets of a row."""
-    total = np.zeros(len(codes), np.uint64)
-    bits = offsets.view(np.uint32) if offsets.dtype == np.float32 else offsets
-    for column in (*codes.T, *bits.T):
-        total = pd.util.hash_array(total * np.uint64(0x9E3779B97F4A7C15) + column.astype(np.uint64))
-    return total
-
-
-def content(hashes: np.ndarray) -> str:
-    """One name for all rows of a table, in whatever order."""
-    return f"{int(hashes.sum(dtype=np.uint64)):016x}"
 
 
 def _write_rows(source: Source, schema: Schema, built: Codec, folder: str, num_rows: int) -> list[dict]:

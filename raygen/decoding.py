@@ -14,7 +14,7 @@ import tensorflow as tf
 from raygen import streams
 from raygen.model import MAX_LOGIT, VAE
 from raygen.pieces import Pieces, whole
-from raygen.shards import BLOCK_ROWS as BLOCK_ROWS
+from raygen.row_blocks import BLOCK_ROWS as BLOCK_ROWS
 
 TILE = 16
 

@@ -1,7 +1,8 @@
 """What is wrong with a VAE, in words, from the figures that `diagnosis` measured: the worst first."""
 
 from raygen.errors import listed
-from raygen.latent_words import show, title
+from raygen.latent_words import title
+from raygen.text import show
 
 SEVERITY = ("breaks", "harms")  # rows cannot come out right; rows come out worse than they need to
 CONVENTIONS = {

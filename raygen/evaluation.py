@@ -1,12 +1,8 @@
 """Evaluation: synthetic rows, raygen's or anybody's, beside real ones: a report to look at, one to read by machine, and a gate."""
 
-import copy
-import functools
 import time
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -16,26 +12,24 @@ from raygen import (
     cluster,
     comparison,
     coverage,
-    metrics,
-    ranges,
     real_rows,
     report_page,
-    resynthesis,
     scoring,
     storage,
     synthetic_rows,
 )
 from raygen.config import Config
+from raygen.counting import tally
+from raygen.counting import whole as counted_whole
+from raygen.error_budget import budget
 from raygen.errors import ConfigError, SchemaError, did_you_mean
 from raygen.real_rows import Real
 from raygen.scores import Score
 from raygen.source import Source
-from raygen.tally import Reference, Tally
-from raygen.training import settled
+from raygen.tally import Reference
 
 PAGE, REPORT = "index.html", "report.json"
 FORMAT = 1
-MAX_BUDGET_ROWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -78,7 +72,7 @@ def evaluate(
             raise ConfigError(f"there is no score '{name}'.", did_you_mean(name, scoring.BETTER))
     began = time.perf_counter()
     if config.run.folder:
-        config = settled(config)
+        config = config.settled()
     e = config.evaluate
     model = _model(config)
     say(f"Reading real rows of {config.data.source} ...")
@@ -110,7 +104,7 @@ def evaluate(
             run["latent"] = _latent(model, run["path"])
             if real.knows and real.holdout.num_rows and run["path"] not in chosen:  # the budget is of rows that only the sampler chose
                 say("Taking held-out rows through the encoder and the decoder ...")
-                run["budget"] = _budget(model, real, whole, sample, reference, e.seed)
+                run["budget"] = budget(model, real, whole, sample, reference, e.seed)
     report = {
         "format": FORMAT,
         "raygen": __version__,
@@ -156,7 +150,7 @@ def _run(source: Source, path: str, name: str, real: Real, reference: Reference,
         raise SchemaError(message, "compare tables of the same columns.")
     synthetic_rows.check_files(source, list(real.kinds))
     say(f"Counting all rows of {path} ...")
-    counted = _tally(source, reference)
+    counted = tally(source, reference)
     if not counted.num_rows:
         raise SchemaError(f"synthetic rows '{path}' hold no row.", "generate some, or check the path.")
     found = comparison.scores(reference, counted)
@@ -186,7 +180,7 @@ def _latent(model: artifact.Artifact, path: str) -> dict | None:
 
 def _count_ends(ends: scoring.Ends, reference: Reference, holdout: pa.Table) -> None:
     """Put what is counted over all real and all held-out rows in place of the sample's, as for the synthetic rows."""
-    for name, value in _counted(comparison.scores(reference, _whole(reference, holdout))).items():
+    for name, value in _counted(comparison.scores(reference, counted_whole(reference, holdout))).items():
         if value is not None:
             ends.ceiling[name] = Score(value)
     ends.floor.pop("exact_copies", None)  # it would be of a sample
@@ -220,67 +214,3 @@ def _settle(score: dict, value: float | None) -> None:
     for end in ("low", "high"):
         if score[end] is not None:
             score[end] = max(0.0, score[end] + moved)
-
-
-def _tally(source: Source, reference: Reference) -> Tally:
-    """All rows counted against the reference, in one pass; in two where the files do not tell the range of a number column."""
-    import ray
-
-    columns = list(reference.kinds)
-    numbers = {name: kind for name, kind in reference.kinds.items() if kind in ranges.NUMBERS}
-    told = ranges.ranges_of(source.paths, numbers, source.filesystem) if source.format == "parquet" else {}
-    known = {name: r for name, r in told.items() if r is not None}
-    if len(known) < len(numbers):
-        seen = _each(source, columns, lambda blocks: ranges.merged(ranges.observed(block, numbers) for block in blocks))
-        known = dict.fromkeys(numbers, ranges.NOTHING) | ranges.merged(seen)
-    nothing = reference.tally(pa.schema([source.schema.field(n) for n in columns]).empty_table(), known)
-    shared = ray.put(reference)
-
-    def count(blocks) -> Tally:
-        counting, tally = ray.get(shared), copy.deepcopy(nothing)
-        for block in blocks:
-            counting.add(block, tally)
-        return tally
-
-    return functools.reduce(Tally.merge, _each(source, columns, count), nothing)
-
-
-def _each(source: Source, columns: list[str], work) -> list:
-    """What `work` makes of the blocks of each piece of the files: a few row groups of Parquet each, read by Ray Data's tasks; CSV here."""
-    import pickle
-
-    import ray
-
-    if source.format == "csv":
-        return [work(pa.Table.from_batches([batch]).select(columns) for batch in source.batches())]
-    filesystem = source.filesystem
-
-    def run(batch: dict) -> dict:
-        made = []
-        for path, first, last in zip(batch["path"], batch["first"], batch["last"], strict=True):
-            made.append(pickle.dumps(work(synthetic_rows.blocks(filesystem, str(path), range(first, last), columns))))  # between Ray's processes only
-        return {"packed": np.array(made, object)}
-
-    pieces = ray.data.from_items(synthetic_rows.pieces(source))
-    return [pickle.loads(row["packed"]) for row in pieces.map_batches(run, batch_size=1).iter_rows()]
-
-
-def _budget(model: artifact.Artifact, real: Real, train: pd.DataFrame, generated: pd.DataFrame, reference: Reference, seed: int) -> dict:
-    """The error budget: held-out rows, the same through encoder and decoder, generated rows, on equal numbers; and the pairs lost on the way."""
-    made = resynthesis.resynthesise(model, real.holdout, seed).select(list(real.kinds))
-    tables = {"held_out": real.holdout.to_pandas(), "resynthesised": made.to_pandas(), "generated": generated}
-    rows = min(*map(len, tables.values()), len(train), MAX_BUDGET_ROWS)
-    against = scoring.sample(train, rows, seed)
-    out: dict[str, Any] = {"rows": rows}
-    for name, table in tables.items():
-        taken = {"shape_error": metrics.shape_error, "trend_error": metrics.trend_error, "c2st": metrics.c2st}
-        some = scoring.sample(table, rows, seed + 1)
-        out[name] = {key: score(against, some, real.kinds) for key, score in taken.items()}
-    errors = [comparison.pair_errors(reference, _whole(reference, table)) for table in (real.holdout, made)]
-    more = {pair: 100 * (errors[1][pair] - errors[0][pair]) for pair in errors[0]}
-    lost = sorted((pair for pair in more if more[pair] > 0), key=lambda pair: -more[pair])
-    return out | {"pairs_lost": [[*pair, more[pair]] for pair in lost[:10]]}
-
-
-def _whole(reference: Reference, table: pa.Table) -> Tally:
-    return reference.tally(table, ranges.observed(table, reference.kinds))

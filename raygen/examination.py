@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from raygen import convention, latent, latent_report, metrics
+from raygen import convention, latent, latent_report, metrics, sampler_comparison
 from raygen.decoding import BLOCK_ROWS, latents
 from raygen.foreign import MAX_LOG_VAR, Networks
 from raygen.latent import Posteriors
@@ -160,8 +160,8 @@ class Comparison:
     def __init__(self, networks: Networks, names: list[str], x, held_x, held: Posteriors, scale: np.ndarray, seed: int = 0):
         self.networks, self.names, self.scale, self.seed = networks, names, scale, seed
         self.kinds = dict.fromkeys(names, "numeric")
-        self.rows = min(latent_report.COMPARED_ROWS, len(held_x))
-        self.repeats = max(1, min(latent_report.REPEATS, latent_report.COMPARED_ROWS // self.rows))
+        self.rows = min(sampler_comparison.COMPARED_ROWS, len(held_x))
+        self.repeats = max(1, min(sampler_comparison.REPEATS, sampler_comparison.COMPARED_ROWS // self.rows))
         rng = np.random.default_rng([seed, 8])
         self.real = [self._frame(x[np.sort(rng.permutation(len(x))[: self.rows])]) for _ in range(self.repeats)]
         out = np.sort(rng.permutation(len(held_x))[: self.rows])

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from raygen import arrow, storage
 from raygen.config import Generate
 from raygen.errors import ConfigError
-from raygen.shards import BLOCK_ROWS
+from raygen.row_blocks import BLOCK_ROWS
 
 NAMES = {"parquet": "Parquet", "csv": "CSV", "jsonl": "JSON Lines"}
 JSON_ROWS = 8 * BLOCK_ROWS  # spelled at once

@@ -10,9 +10,9 @@ from raygen.config import Config, Generate
 from raygen.errors import ConfigError, RaygenError
 from raygen.formats import Format
 from raygen.partitions import Partitions
+from raygen.row_blocks import BLOCK_ROWS
 from raygen.sampling import Rows, check_oversample, drawing_from, num_rows
-from raygen.shards import BLOCK_ROWS, Plan
-from raygen.training import settled
+from raygen.shards import Plan
 
 PROBE_ROWS = 64 * BLOCK_ROWS  # at most, to find how many make a shard of a size
 
@@ -77,7 +77,7 @@ def located(config: Config | str, given: dict) -> tuple[str, Generate]:
     if isinstance(config, str):
         model, config = storage.absolute(config), Config.from_dict(artifact.read_index(config)["config"])
     else:
-        config = settled(config)
+        config = config.settled()
         model = storage.join(config.run.folder, "model")
     settings = config.override({f"generate.{k}": v for k, v in given.items() if v is not None}).generate
     if given["rows"] is not None and settings.per:

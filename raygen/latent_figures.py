@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from raygen.latent_words import number
 from raygen.svg import BLUE, INK, MUTED, ORANGE, draw_svg
+from raygen.text import number
 
 NAMED = 20  # dimensions, at most, whose names stand on the axis
 BARS = 64  # dimensions, at most, that get a bar and a dot each; above, outlines

@@ -3,7 +3,7 @@
 import textwrap
 
 from raygen import latent_words as words
-from raygen.latent_words import number, pair, show
+from raygen.text import number, pair, show
 
 WIDTH = 110
 SCORES = (("Shape", "shape_error", 2), ("Trend", "trend_error", 2), ("C2ST", "c2st", 3), ("spread", "variance_ratio", 3))

@@ -2,8 +2,8 @@
 
 from raygen import latent_figures
 from raygen import latent_words as words
-from raygen.latent_words import number, pair, show
 from raygen.page import fill
+from raygen.text import number, pair, show, whole
 
 COLUMNS = (  # heading, how a row of figures shows it
     ("nats over N(0, I)", lambda s: pair(s.get("nats"), s.get("error"), "+")),
@@ -46,7 +46,7 @@ def scored(report: dict) -> dict:
         "headings": [heading for heading, _ in shown],
         "samplers": [(name, text, [cell(s) for _, cell in shown]) for name, text, s in rows],
         "tables": [(name, text, [cell(s) for _, cell in shown]) for name, text, s in below],
-        "compared": words.whole(report["rows_compared"]) if number(report.get("rows_compared")) else "",
+        "compared": whole(report["rows_compared"]) if number(report.get("rows_compared")) else "",
         "agreement": words.agreement(report),
         "missing": words.missing(report),
     }
@@ -76,7 +76,7 @@ def _view(report: dict) -> dict:
 def _facts(report: dict) -> str:
     """What was measured on what: `16 dimensions of z, ...`."""
     pieces = (("rows", "training rows"), ("held_out_rows", "held-out rows"), ("latent_dim", "dimensions of z"))
-    facts = [f"{words.whole(report[key])} {text}" for key, text in pieces if number(report.get(key)) is not None]
+    facts = [f"{whole(report[key])} {text}" for key, text in pieces if number(report.get(key)) is not None]
     return ", ".join(facts)
 
 

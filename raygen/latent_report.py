@@ -1,26 +1,19 @@
 """Where z should be drawn from, in figures: how far q(z) is from N(0, I) and why, and what each sampler does to the table."""
 
-import time
-
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 
 from raygen import metrics
-from raygen.decoding import BLOCK_ROWS, Decoder, latents
+from raygen.decoding import BLOCK_ROWS, latents
 from raygen.latent import Posteriors
-from raygen.loop import positions
 
 KL_ROWS = 32_768  # rows whose posteriors make up q(z) in the exact KL
 KL_DRAWS = 2048
 CHUNK = 256
 ACTIVE_VARIANCE = 0.01  # of z_mean, beyond which a unit is active (Burda, Grosse and Salakhutdinov 2016, sec. 5.2)
-COMPARED_ROWS = 8192
-REPEATS = 3
 PICTURE_DRAWS = 4096
 DIRECTIONS = 256
 CELLS = 40
-TIMED_BLOCKS = 4
 
 
 def describe(rows: Posteriors, held: Posteriors, samplers: dict, scores: dict, chosen: str, seed: int = 0, num_rows: int = 0) -> dict:
@@ -129,105 +122,6 @@ def draws(sampler, seed: int) -> np.ndarray:
     """PICTURE_DRAWS of a sampler, float32 of shape (PICTURE_DRAWS, latent_dim)."""
     graph = latents(sampler, seed)
     return np.concatenate([graph(tf.constant(first, tf.int64)).numpy() for first in range(0, PICTURE_DRAWS, BLOCK_ROWS)])
-
-
-class Comparison:
-    """What each sampler does to the table, beside its bound, floor and ceiling, all as the codec gives rows back.
-
-    Args:
-        model: The trained VAE.
-        codec: The table's.
-        rows, held: Stored codes and offsets of training rows and of held-out rows.
-        held_posteriors: Of the held-out rows.
-        seed: Of the generated rows and of the samples compared.
-        size: Rows of each table, once; by default as many as are held out, COMPARED_ROWS at most, some times over if they are few.
-    """
-
-    def __init__(self, model, codec, rows, held, held_posteriors: Posteriors, seed: int = 0, size: int = 0):
-        self.model, self.codec, self.seed = model, codec, seed
-        self.kinds = {name: codec.schema.kinds[name] for name in codec.schema.learned}
-        self.rows = size or min(COMPARED_ROWS, len(held[0]))
-        self.repeats = max(1, min(REPEATS, COMPARED_ROWS // self.rows))
-        rng = np.random.default_rng([seed, 8])
-        picks = [np.sort(rng.permutation(len(rows[0]))[: self.rows]) for _ in range(self.repeats)]
-        self.real = [_stored(codec, rows[0][p], rows[1][p], rng) for p in picks]
-        out = np.sort(rng.permutation(len(held[0]))[: self.rows])
-        self.ceiling = [_stored(codec, held[0][out], held[1][out], rng)] * self.repeats
-        self.bound_z = [held_posteriors.take(out).draw(rng) for _ in range(self.repeats)]
-        self.decode = Decoder(model, None, seed).decode
-
-    def speed(self, sampler) -> float:
-        """Rows/s from random numbers to codes, in this process."""
-        graph = latents(sampler, self.seed)
-        self.decode(graph(tf.constant(0, tf.int64)), tf.constant(0, tf.int64))
-        began = time.perf_counter()
-        for block in range(TIMED_BLOCKS):
-            first = tf.constant(block * BLOCK_ROWS, tf.int64)
-            self.decode(graph(first), first)[0].numpy()
-        return TIMED_BLOCKS * BLOCK_ROWS / (time.perf_counter() - began)
-
-    def of_sampler(self, sampler) -> dict[str, float]:
-        """Scores of rows drawn from a sampler (see `scores`)."""
-        return self.scores(self.drawn(sampler))
-
-    def drawn(self, sampler) -> list[pd.DataFrame]:
-        """Tables of rows drawn from a sampler, one for each repeat."""
-        graph = latents(sampler, self.seed)
-        blocks = -(-self.rows // BLOCK_ROWS)
-        tables = []
-        for repeat in range(self.repeats):
-            firsts = [(repeat * blocks + b) * BLOCK_ROWS for b in range(blocks)]
-            z = np.concatenate([graph(tf.constant(first, tf.int64)).numpy() for first in firsts])[: self.rows]
-            tables.append(self._table(z, firsts[0]))
-        return tables
-
-    def references(self) -> dict[str, dict[str, float]]:
-        """Scores of rows decoded from z of held-out rows (bound), of shuffled columns (floor), of held-out rows (ceiling)."""
-        far = 2**40  # row numbers that no sampler's rows have
-        bound = [self._table(z, far + i * BLOCK_ROWS * (self.rows + 1)) for i, z in enumerate(self.bound_z)]
-        floor = [metrics.floor(real, self.seed) for real in self.real]
-        return {"bound": self.scores(bound), "ceiling": self.scores(self.ceiling), "floor": self.scores(floor)}
-
-    def scores(self, tables: list[pd.DataFrame]) -> dict[str, float]:
-        """Means over the repeats of Shape and Trend error in percent, C2ST with its standard error, and the variance of number columns as a
-        multiple of the real (the median over columns)."""
-        found = []
-        for i, (real, table) in enumerate(zip(self.real, tables, strict=True)):
-            found.append(
-                {
-                    "shape_error": metrics.shape_error(real, table, self.kinds),
-                    "trend_error": metrics.trend_error(real, table, self.kinds),
-                    "c2st": metrics.c2st(real, table, self.kinds, self.seed + i),
-                    "variance_ratio": metrics.variance_ratio(real, table, self.kinds),
-                }
-            )
-        frame = pd.DataFrame(found)
-        error = frame["c2st"].std(ddof=0) / max(1, len(frame) - 1) ** 0.5
-        return {k: float(v) for k, v in frame.mean().items()} | {"c2st_error": float(error)}
-
-    def _table(self, z: np.ndarray, first: int) -> pd.DataFrame:
-        """The rows that z decodes to, numbered from `first`."""
-        codes, positions = [], []
-        for start in range(0, len(z), BLOCK_ROWS):
-            block = np.zeros((BLOCK_ROWS, z.shape[1]), np.float32)
-            piece = z[start : start + BLOCK_ROWS]
-            block[: len(piece)] = piece
-            drawn = self.decode(tf.constant(block), tf.constant(first + start, tf.int64))
-            codes.append(drawn[0].numpy()[: len(piece)])
-            positions.append(drawn[1].numpy()[: len(piece)])
-        return _frame(self.codec, np.concatenate(codes), np.concatenate(positions))
-
-
-def _stored(codec, codes: np.ndarray, offsets: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
-    """Stored rows as the codec gives them back."""
-    place = rng.random((len(codes), codec.num_columns)).astype(np.float32)
-    place[:, : codec.num_offsets] = positions(tf.constant(offsets)).numpy()
-    return _frame(codec, codes, place)
-
-
-def _frame(codec, codes, positions) -> pd.DataFrame:
-    table = codec.decode(codes, positions)
-    return table.select(codec.schema.learned).to_pandas()
 
 
 def _kl_by_dimension(rows: Posteriors) -> np.ndarray:

@@ -5,6 +5,8 @@ A figure that is missing, None, nan or infinite is left out, and so is a sentenc
 
 import math
 
+from raygen.text import number, pair, show, whole
+
 COST = ("naive", "normal", "diagonal", "gaussian", "learned", "mixture", "flow")  # cheapest first
 LAWS = {
     "naive": "one normal with the averaged parameters: mean of z_mean, exp(half the mean of z_log_var)",
@@ -23,34 +25,6 @@ TABLES = {
 NEGLIGIBLE_NATS = 0.01  # as in latent.choose
 NEGLIGIBLE_C2ST = 0.01
 TOLD_APART = 0.1  # C2ST below which it no longer says how far rows are from real ones
-
-
-def number(value) -> float | None:
-    """A finite float, or None."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value) if math.isfinite(value) else None
-
-
-def whole(value) -> str:
-    """`29,305`, or `?`."""
-    return "?" if number(value) is None else f"{value:,.0f}"
-
-
-def show(value, sign: str = "") -> str:
-    """A figure in nats with as many decimals as it deserves; `` if there is none."""
-    figure = number(value)
-    if figure is None:
-        return ""
-    decimals = 3 if abs(figure) < 10 else 2 if abs(figure) < 1000 else 0
-    figure = round(figure, decimals) + 0.0  # no -0.000
-    return f"{figure:{sign},.{decimals}f}"
-
-
-def pair(value, error, sign: str = "") -> str:
-    """`1.204 +- 0.013`, both with the decimals of the first."""
-    text, spread = show(value, sign), number(error)
-    return text + (f" +- {spread:,.{len(text.partition('.')[2])}f}" if text and spread is not None else "")
 
 
 def names(report: dict) -> list[str]:

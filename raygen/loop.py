@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from raygen import streams
 from raygen.feed import Feed
-from raygen.model import VAE, precision
+from raygen.model import VAE, positions, precision
 
 STEPS_PER_CALL = 50
 ROWS_PER_CALL = 2**18
@@ -194,8 +194,3 @@ class Loop:
             return tf.cast(tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, sent), value.dtype)
 
         return self.strategy.run(replica, args=(value,))
-
-
-def positions(offsets):
-    """uint8 steps inside the bar to float32 positions in (0, 1); standard deviations from the mean stay as they are."""
-    return offsets if offsets.dtype.is_floating else (tf.cast(offsets, tf.float32) + 0.5) / 256

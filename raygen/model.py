@@ -5,6 +5,7 @@ import math
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 LOG_2PI = math.log(2 * math.pi)
@@ -306,3 +307,8 @@ def truncated_logistic(score, low, high, centre, scale):
     width = ops.maximum(b - a, 1e-6)
     log_mass = b + ops.log(-ops.expm1(-width)) - ops.softplus(a) - ops.softplus(b)
     return t - 2 * ops.softplus(t) - log_mass + ops.log(width)
+
+
+def positions(offsets):
+    """uint8 steps inside the bar to float32 positions in (0, 1); standard deviations from the mean stay as they are."""
+    return offsets if offsets.dtype.is_floating else (tf.cast(offsets, tf.float32) + 0.5) / 256

@@ -77,7 +77,7 @@ class Judge:
         return latent.score(samplers, scored, seed)
 
     def _c2st(self, sampler) -> float:
-        from raygen.latent_report import Comparison
+        from raygen.sampler_comparison import Comparison
 
         stored, kept = self.loop.feed.some(COMPARED_ROWS), self.loop.feed.all_held()
         held = latent.Posteriors(*self.loop.posterior(*kept))

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
 from raygen import arrow
-from raygen.blocks import CategoryBlock
+from raygen.categories import CategoryBlock
 from raygen.codec import Codec
 from raygen.errors import ConfigError, did_you_mean
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from raygen.blocks import CategoryBlock, NumericBlock
+from raygen.blocks import NumericBlock
+from raygen.categories import CategoryBlock
 
 STEPS = 2**24  # positions are looked at in steps of 1 / STEPS, each a float32 of its own
 STEP = 1 / STEPS

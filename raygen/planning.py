@@ -89,7 +89,7 @@ def plan(
 
 
 def _training(config: Config, available, say) -> dict:
-    config = training.settled(config)
+    config = config.settled()
     cpus = training.check_workers(config, available)
     source, schema, notes = data.describe(config)
     rows = sum(source.count_rows())

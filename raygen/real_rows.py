@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from raygen import artifact, batches, data
+from raygen import artifact, batches, row_hash
 from raygen.config import Config
 from raygen.errors import SchemaError
 from raygen.schema import Schema, check_rows, infer
@@ -90,10 +90,10 @@ def held_out(model: artifact.Artifact, table: pa.Table) -> np.ndarray | None:
     if table.num_rows != model.metrics["rows"]:
         return None
     try:
-        hashes = data.content_hash(*model.codec.encode(table))
+        hashes = row_hash.content_hash(*model.codec.encode(table))
     except SchemaError:
         return None
-    if model.metrics.get("content", data.content(hashes)) != data.content(hashes):
+    if model.metrics.get("content", row_hash.content(hashes)) != row_hash.content(hashes):
         return None
     order = np.argsort(hashes, kind="stable")
     mask = np.zeros(len(order), bool)

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from raygen.latent_words import number
 from raygen.svg import BLUE, GREEN, INK, MUTED, ORANGE, draw_svg
+from raygen.text import number
 
 COLOURS = (BLUE, ORANGE, GREEN)
 CLASSES = ("one", "two", "three")  # the same colours in the page

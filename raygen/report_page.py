@@ -40,9 +40,9 @@ import re
 
 from raygen import latent_page, latent_words, report_figures
 from raygen import report_words as words
-from raygen.latent_words import number, whole
 from raygen.page import fill, script
 from raygen.report_scores import Figure, axis, figure, figures
+from raygen.text import number, whole
 
 DRAWN, OPEN = 40, 12  # columns, worst first, that get a figure; that are seen without a click
 MEASURES = (  # of a column: heading, key, factor to percent

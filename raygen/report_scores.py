@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from raygen.latent_words import number
+from raygen.text import number
 
 
 class Score(NamedTuple):

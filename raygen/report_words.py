@@ -5,8 +5,8 @@ A figure that is missing, None, nan or infinite is left out, and so is a sentenc
 
 from typing import NamedTuple
 
-from raygen.latent_words import number, whole
 from raygen.report_scores import COPYING, SHORT, Figure, figure, figures, score_of
+from raygen.text import listed, number, whole
 
 LEVELS = (  # least share of the way from shuffled columns to other real rows, what to call it, and what it means
     (0.97, "As good as other real rows", "a classifier tells the generated rows from real ones no better than it tells other real rows"),
@@ -246,10 +246,6 @@ def facts(report: dict) -> str:
         out.append(f"{whole(holdout['rows'])} held-out rows")
     out += [f"{whole(run['rows'])} rows of {run['name']}" for run in runs(report) if number(run.get("rows")) is not None]
     return ", ".join(out)
-
-
-def listed(items: list[str]) -> str:
-    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1] if items else ""
 
 
 def _ranked(found: list[dict], name: str) -> list[tuple[int, Figure]]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from raygen import artifact, selection, shards
+from raygen import artifact, row_blocks, selection
 from raygen.config import Generate
 from raygen.errors import ConfigError
 from raygen.ratio import Ratio
@@ -131,7 +131,7 @@ class Rows:
 
         self.codec, self.block_rows = found.codec, BLOCK_ROWS
         self.schema = found.codec.schema.output
-        self.blocks = wanted.blocks if wanted else shards.blocks
+        self.blocks = wanted.blocks if wanted else row_blocks.blocks
         network, sampler = found.network(), found.samplers[found.sampler]
         self.decoder: Decoder | Conditional | Oversampled
         if wanted:

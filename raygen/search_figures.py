@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from raygen.report_figures import shorten
-from raygen.search_axes import Axis
 from raygen.search_importance import Importance
-from raygen.search_trials import NATS, Search, Trial
+from raygen.search_trials import NATS, Axis, Search, Trial
 from raygen.svg import BLUE, GREEN, INK, MUTED, ORANGE, draw_svg
 
 # Of trials: marker, size, colour, filled. The page's key has the same.

@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from raygen.search_axes import Axis, axes
-from raygen.search_trials import Search
+from raygen.search_trials import Axis, Search, axes
 
 LEAST = 4  # trials
 DOUBT = 0.1  # chance, at most, that some setting without effect is called clear

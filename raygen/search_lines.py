@@ -3,8 +3,8 @@
 import textwrap
 
 from raygen import search_words as words
-from raygen.latent_words import pair
 from raygen.search_trials import Search, Trial
+from raygen.text import pair, value_text
 
 WIDTH = 120
 CELL = 18  # characters, at most, of a setting's value
@@ -53,7 +53,7 @@ def _table(search: Search) -> list[str]:
         if heading != figures[0][0] and any(t.figures[key] is not None for t in rows):
             figures.append([heading, *("-" if (v := t.figures[key]) is None else f"{v:,.{decimals}f}" for t in rows)])
     keys, names = search.differing, search.settings
-    settings = [[cut(names[key], 2 * CELL), *(cut(words.value_text(t.params.get(key)), CELL) or "-" for t in rows)] for key in keys]
+    settings = [[cut(names[key], 2 * CELL), *(cut(value_text(t.params.get(key)), CELL) or "-" for t in rows)] for key in keys]
     first, figures, settings = ([[*_broken(heading), *cells] for heading, *cells in part] for part in (first, figures, settings))
     marks = ["", "", *(_mark(search, t) for t in rows)]
     out = _block([*first, *figures], settings, marks)

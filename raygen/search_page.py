@@ -1,16 +1,13 @@
 """The search page: what a hyperparameter search found, as one HTML file that needs nothing else."""
 
-import json
-import re
-
 from raygen import search_figures as figures
 from raygen import search_importance
 from raygen import search_words as words
-from raygen.latent_words import pair, show
+from raygen.config_toml import as_toml
 from raygen.page import fill, script
-from raygen.search_axes import axes, rule_text
 from raygen.search_importance import Importance
-from raygen.search_trials import Search, Trial
+from raygen.search_trials import Search, Trial, axes, rule_text
+from raygen.text import pair, show, value_text
 
 LONG = 120  # characters of a reason that are seen without a click
 KEY = {  # of the marks: sign, words
@@ -98,17 +95,6 @@ def importance_words(found: Importance, names: dict[str, str]) -> list[str]:
     return [f"More than chance: {words.listed(sure)}.{others}"]
 
 
-def as_toml(params: dict) -> str:
-    """Dotted settings as sections of a config."""
-    sections: dict[str, list[str]] = {}
-    for dotted, value in params.items():
-        section, _, name = dotted.partition(".")
-        name, dot, column = name.partition(".")
-        quoted = column if re.fullmatch(r"[\w-]*", column, re.ASCII) else json.dumps(column)
-        sections.setdefault(section, []).append(f"{name}{dot}{quoted} = {json.dumps(value)}")
-    return "\n".join(line for section, entries in sections.items() for line in (f"[{section}]", *entries))
-
-
 def _changed(search: Search) -> list[str]:
     best, own = search.best, search.defaults
     return [key for key, value in best.params.items() if value is not None and (key not in own or own[key] != value)] if best else []
@@ -121,8 +107,8 @@ def _settings(search: Search) -> dict:
         {
             "name": name,
             "key": key,
-            "best": words.value_text(best.params.get(key)) if best else "",
-            "own": words.value_text(search.defaults.get(key)),
+            "best": value_text(best.params.get(key)) if best else "",
+            "own": value_text(search.defaults.get(key)),
             "range": rule_text(search.space.get(key)),
             "changed": key in changed,
         }
@@ -141,7 +127,7 @@ def _table(search: Search) -> dict:
     columns = [(search.unit, [show(t.objective) for t in found]), ("error", [show(t.error) for t in found])]
     measures = [(heading, [_fixed(t, name, decimals) for t in found]) for heading, name, decimals in MEASURES if not _is_objective(found, name)]
     first = [column for column in measures if column[0] in FIRST]
-    columns += [*first, *((name, [words.value_text(t.params.get(key)) for t in found]) for key, name in search.settings.items())]
+    columns += [*first, *((name, [value_text(t.params.get(key)) for t in found]) for key, name in search.settings.items())]
     columns += [*(column for column in measures if column not in first), ("sampler", [t.sampler for t in found])]
     columns = [column for column in columns if any(column[1])]
     rows = []

@@ -5,8 +5,8 @@ A sentence that needs a figure that is not known is left out.
 
 import math
 
-from raygen.latent_words import number, pair, show, whole
 from raygen.search_trials import NATS, Search, Trial
+from raygen.text import duration, number, pair, show, whole
 
 STATE_WORDS = {"finished": "finished", "stopped": "were stopped early", "unfinished": "did not end", "failed": "failed"}
 ALGORITHMS = {"random": "random search", "tpe": "TPE", "grid": "grid search"}
@@ -134,22 +134,6 @@ def facts(search: Search) -> str:
     parts[1] += " with ASHA" if search.given.get("scheduler") == "asha" else ""
     parts += [f"seed {search.given['seed']}"] if search.given.get("seed") is not None else []
     return ", ".join(part.strip() for part in parts if part.strip())
-
-
-def value_text(value) -> str:
-    """A setting's value as short as it can be told: `0.00421`, `[256, 256]`, `true`."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(value_text, value)) + "]"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def duration(seconds: float) -> str:
-    """`21 s`, `15.2 min`, `3.4 h`."""
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def listed(parts: list[str]) -> str:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from raygen import arrow, shards
-from raygen.blocks import CategoryBlock, NumericBlock
+from raygen import arrow, row_blocks
+from raygen.blocks import NumericBlock
+from raygen.categories import CategoryBlock
 from raygen.codec import TIME, Codec
 from raygen.conditions import Condition, Value, parse, parse_per
 from raygen.errors import ConfigError, did_you_mean, listed
@@ -63,14 +64,14 @@ class Selection:
         return f"{own} AND {self.text}" if self.text else own
 
     def blocks(self, first: int, last: int, block_rows: int) -> Iterator[tuple[int, int, int]]:
-        """As `shards.blocks`. Strata lie one after the other; a block holds rows of one of them, that of its number modulo their count."""
+        """As `row_blocks.blocks`. Strata lie one after the other; a block holds rows of one of them, that of its number modulo their count."""
         if not self.strata:
-            yield from shards.blocks(first, last, block_rows)
+            yield from row_blocks.blocks(first, last, block_rows)
             return
         size, count = self.rows_per_stratum, len(self.strata)
         for stratum in range(first // size, -(-last // size)):
             start = stratum * size
-            for number, a, b in shards.blocks(max(first - start, 0), min(last - start, size), block_rows):
+            for number, a, b in row_blocks.blocks(max(first - start, 0), min(last - start, size), block_rows):
                 yield number * count + stratum, a, b
 
 

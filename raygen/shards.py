@@ -7,7 +7,6 @@ from dataclasses import dataclass
 FILES_PER_FOLDER = 1000
 MAX_PARTS = 4096  # of the manifest, whatever the number of shards
 ITEMS_PER_ACTOR = 32
-BLOCK_ROWS = 2048  # decoded at once
 
 
 @dataclass(frozen=True)
@@ -93,10 +92,3 @@ class Plan:
         """Fewest actors that finish in time; 0 if one shard alone takes longer."""
         shards_each = self.num_shards if self.rows <= seconds * rows_per_second else int(seconds * rows_per_second // self.rows_per_shard)
         return -(-self.num_shards // shards_each) if shards_each else 0
-
-
-def blocks(first: int, last: int, block_rows: int) -> Iterator[tuple[int, int, int]]:
-    """Blocks that rows [first, last) lie in: number of the block, and the first and last row wanted, counted inside it."""
-    for number in range(first // block_rows, -(-last // block_rows)):
-        start = number * block_rows
-        yield number, max(first - start, 0), min(last - start, block_rows)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from raygen import artifact, batches, cluster, data, devices, latent, storage, worker, workers
+from raygen import artifact, batches, cluster, data, devices, latent, resources, storage, worker, workers
 from raygen.checkpoints import Checkpoints
 from raygen.config import RESOURCES, Config
 from raygen.errors import ClusterError, ConfigError, OutputError
@@ -41,7 +41,7 @@ def train(config: Config, say=print) -> Training:
     Raises:
         RaygenError: With a hint, for whatever the user can mend.
     """
-    config = settled(config)
+    config = config.settled()
     model = storage.join(config.run.folder, "model")
     done = _finished(config, model)
     if done and done.metrics.get("encoded") == storage.name(data.folder_of(config)):
@@ -51,7 +51,7 @@ def train(config: Config, say=print) -> Training:
     with cluster.connected() as available:
         cpus = check_workers(config, available)
         if config.train.num_workers:
-            cluster.check_shared(config.run.folder, available)
+            resources.check_shared(config.run.folder, available)
         encoded = data.encode(config, say)
         if done:
             _check_content(config, done, encoded)
@@ -69,23 +69,12 @@ def train(config: Config, say=print) -> Training:
             with devices.in_this_process(config.train.use_gpu):
                 worker.work(settings, worker.Rounds(config, say, Checkpoints(settings["checkpoints"], say)))
         else:
-            need, free = cpus * config.train.fewest_workers, cluster.free_cpus()
+            need, free = cpus * config.train.fewest_workers, resources.free_cpus()
             if free < need:
                 say(f"Note: {free:g} CPUs of the cluster are free now: training starts when there are {need}.")
             workers.fit(config, settings, cpus, say)
     index = artifact.read_index(model)
     return Training(model, index["fingerprint"], index["metrics"], index["sampler"])
-
-
-def settled(config: Config) -> Config:
-    """The config with absolute paths.
-
-    Raises:
-        ConfigError: If there is no run folder.
-    """
-    if not config.run.folder:
-        raise ConfigError("run.folder is not set.", 'set it to an empty folder, such as run.folder = "runs/census".')
-    return config.override({"run.folder": storage.absolute(config.run.folder), "data.source": storage.absolute(config.data.source)})
 
 
 def in_words(config: Config) -> str:
@@ -106,14 +95,14 @@ def checkpoint_folder(config: Config, content: str) -> str:
     return storage.join(config.run.folder, "checkpoints", f"{run_name(config)}-{content[:8]}")
 
 
-def check_workers(config: Config, available: cluster.Resources) -> int:
+def check_workers(config: Config, available: resources.Resources) -> int:
     """Refuse workers that the cluster cannot hold; CPUs of each worker otherwise."""
     t = config.train
     if t.num_workers and not t.cpus_per_worker and not available.cpus:
-        raise cluster.none_yet("train.cpus_per_worker", "an equal share of the cluster's CPUs", 8)
+        raise resources.none_yet("train.cpus_per_worker", "an equal share of the cluster's CPUs", 8)
     cpus = t.cpus_per_worker or available.share(t.most_workers, 1 if t.use_gpu else 0)
     if t.num_workers:
-        cluster.require("train.num_workers", t.fewest_workers, cpus, 1 if t.use_gpu else 0, available)
+        resources.require("train.num_workers", t.fewest_workers, cpus, 1 if t.use_gpu else 0, available)
     return cpus
 
 

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from raygen import artifact, cluster, data, search_page, searching, starter, storage, training, trial
+from raygen import artifact, cluster, config_toml, data, resources, search_page, searching, storage, training, trial
 from raygen.config import Config
 from raygen.errors import ClusterError, ConfigError, OutputError, TrainingError
 from raygen.search_record import Record
@@ -43,7 +43,7 @@ def tune(config: Config, command: str = "", say=print) -> Tuning:
         TrainingError: If no trial has finished.
     """
     began = time.time()
-    config = training.settled(config)
+    config = config.settled()
     space = Space.of(config)
     check(config, space)
     folder = storage.join(config.run.folder, FOLDER)
@@ -55,7 +55,7 @@ def tune(config: Config, command: str = "", say=print) -> Tuning:
         say(f"Note: the config's own settings ({own}) lie outside of search.space: no trial has them.")
     points = _points_before(config, space, folder)
     with cluster.connected(dashboard=nested) as available:
-        cluster.check_shared(config.run.folder, available)
+        resources.check_shared(config.run.folder, available)
         cpus, most = room(config, available)
         encoded = _encode(config, space, say)
         search = Record(config, space, next(iter(encoded.values()))["rows"], most, command, began, points)
@@ -69,7 +69,7 @@ def tune(config: Config, command: str = "", say=print) -> Tuning:
         }
         each = f"{config.train.num_workers} workers of {cpus} CPU(s)" if nested else f"{cpus} CPU(s)"
         say(f"Searching {', '.join(space.domains)}: {config.search.trials} trials of {each}, {most} at a time.")
-        free = cluster.free_cpus()
+        free = resources.free_cpus()
         if free < cpus * config.train.most_workers:
             say(f"Note: {free:g} CPUs of the cluster are free now: trials start as others end.")
         searching.run(config, space, job, most, search, folder, say)
@@ -104,7 +104,7 @@ def check(config: Config, space: Space) -> None:
         raise ConfigError(f"search.log_to = '{s.log_to}': the package '{package}' is not installed.", f"pip install {package}")
 
 
-def room(config: Config, available: cluster.Resources) -> tuple[int, int]:
+def room(config: Config, available: resources.Resources) -> tuple[int, int]:
     """CPUs of each worker of a trial, and how many trials run at a time.
 
     Raises:
@@ -113,11 +113,11 @@ def room(config: Config, available: cluster.Resources) -> tuple[int, int]:
     t, s = config.train, config.search
     cpus, workers = t.cpus_per_worker or 1, t.most_workers
     gpus = gpus_of_worker(config)
-    cluster.require("train.num_workers", workers, cpus, gpus, available)
+    resources.require("train.num_workers", workers, cpus, gpus, available)
     fits = sum(int(min(c // cpus, g / gpus if gpus else c)) for c, g in available.nodes) // workers
     if not fits and not s.concurrent_trials:
-        raise cluster.none_yet("search.concurrent_trials", "as many as the cluster holds", 8)
-    if s.concurrent_trials > fits and not cluster.grows({"CPU": cpus, "GPU": gpus}, s.concurrent_trials * workers):
+        raise resources.none_yet("search.concurrent_trials", "as many as the cluster holds", 8)
+    if s.concurrent_trials > fits and not resources.grows({"CPU": cpus, "GPU": gpus}, s.concurrent_trials * workers):
         needs = f"{workers} worker(s) of {cpus} CPU(s) and {gpus:g} GPU(s)"
         message = f"search.concurrent_trials = {s.concurrent_trials}: the cluster holds {fits} trial(s) of {needs} at a time."
         raise ClusterError(message, f"set search.concurrent_trials = {fits}, or 0 for as many as fit.")
@@ -208,6 +208,6 @@ def _keep(config: Config, search: Record, folder: str) -> Tuning:
     name = f"{storage.name(config.run.folder)}-best"
     longer = chosen.override({"run.folder": storage.join(storage.parent(config.run.folder), name)})
     kinds = {str(k): str(v) for k, v in chosen.schema_.columns.items()}
-    storage.write(storage.join(folder, BEST), starter.render(longer, kinds, {}, {}).encode())
+    storage.write(storage.join(folder, BEST), config_toml.render(longer, kinds, {}, {}).encode())
     artifact.copy(best["model"], model)
     return Tuning(model, best["fingerprint"], folder, record)

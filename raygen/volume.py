@@ -8,7 +8,8 @@ the same for any `schema.bars`, `schema.max_categories` and `schema.numeric`, as
 
 import numpy as np
 
-from raygen.blocks import GRID, CategoryBlock, NumericBlock
+from raygen.blocks import GRID, NumericBlock
+from raygen.categories import CategoryBlock
 from raygen.codec import Codec
 from raygen.gaussian_block import GaussianBlock
 from raygen.stats import MAX_DECIMALS

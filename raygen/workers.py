@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from raygen import cluster, objective, storage, worker
+from raygen import cluster, mailbox, objective, storage, worker
 from raygen.checkpoints import Checkpoints, rounds_of
 from raygen.config import Config
 from raygen.errors import ClusterError, RaygenError, StorageError, TrainingError
@@ -36,7 +36,7 @@ def fit(config: Config, settings: dict, cpus: int, say, callbacks: Sequence = ()
     from ray.train.v2.api.exceptions import TrainingFailedError
 
     t = config.train
-    board = cluster.new_board()
+    board = mailbox.new_board()
     workers: Any = (t.fewest_workers, t.most_workers) if t.elastic else t.num_workers
 
     class Losses(UserCallback):
@@ -75,7 +75,7 @@ def fit(config: Config, settings: dict, cpus: int, say, callbacks: Sequence = ()
         ),
     )
     try:
-        with cluster.following(board, lambda lines: [say(line) for line in lines]):
+        with mailbox.following(board, lambda lines: [say(line) for line in lines]):
             _start(trainer, t.elastic)
     except TrainingFailedError as error:
         failure = ray.get(board.failure.remote())

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from raygen.blocks import CategoryBlock, NumericBlock
+from raygen.blocks import NumericBlock
+from raygen.categories import CategoryBlock
 from raygen.stats import MAX_DECIMALS, MAX_DISTINCT, CategoryStats, NumericStats
 
 NAN = float("nan")

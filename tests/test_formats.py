@@ -18,7 +18,7 @@ from raygen import formats
 from raygen.config import Config
 from raygen.errors import ConfigError
 from raygen.formats import Format
-from raygen.shards import BLOCK_ROWS
+from raygen.row_blocks import BLOCK_ROWS
 
 TEXTS = ["a", 'quo"te', "", None, "c,\nd\\", "\u00e4\U0001f600\t"]
 TABLE = pa.table(

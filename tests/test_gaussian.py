@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from raygen import arrow, codec, data, inspection, latent
+from raygen import arrow, codec, data, inspection, latent, row_hash
 from raygen.codec import Codec
 from raygen.config import Config
 from raygen.decoding import Decoder, draw_gaussian
 from raygen.errors import SchemaError
 from raygen.gaussian_block import GaussianBlock
-from raygen.loop import build, positions
-from raygen.model import VAE
+from raygen.loop import build
+from raygen.model import VAE, positions
 from raygen.schema import Schema, infer
 from raygen.stats import MAX_DECIMALS, NumericStats
 
@@ -197,8 +197,8 @@ def test_a_value_missing_where_none_was_before():
 def test_rows_are_told_apart_by_the_bits_of_their_offsets():
     codes = np.zeros((3, 1), np.uint16)
     offsets = np.array([[0.1], [0.2], [np.nextafter(np.float32(0.2), np.float32(1))]], np.float32)
-    assert len(set(data.content_hash(codes, offsets).tolist())) == 3
-    assert np.array_equal(data.content_hash(codes, offsets), data.content_hash(codes, np.asfortranarray(offsets)))
+    assert len(set(row_hash.content_hash(codes, offsets).tolist())) == 3
+    assert np.array_equal(row_hash.content_hash(codes, offsets), row_hash.content_hash(codes, np.asfortranarray(offsets)))
 
 
 def settings_of(**more) -> Config:

@@ -15,9 +15,9 @@ import pytest
 from pages import CHROMIUM, Page, in_browser, plain
 from searches import DEFAULTS, search, settled
 
-from raygen import search_figures, search_importance, search_page, search_words
-from raygen.search_axes import axes, rule_text
-from raygen.search_trials import Search
+from raygen import config_toml, search_figures, search_importance, search_page, search_words
+from raygen.search_trials import Search, axes, rule_text
+from raygen.text import value_text
 
 ONE = {"train.learning_rate": {"log_uniform": [1e-3, 2e-2]}}
 EVIL = "<script>alert(1)</script>"
@@ -132,7 +132,7 @@ def test_the_full_page_says_everything():
         assert word in text
     for t in given["trials"]:
         for value in t["params"].values():
-            assert search_words.value_text(value) in text
+            assert value_text(value) in text
 
 
 def test_page_changes_only_what_differs_from_the_config():
@@ -144,7 +144,7 @@ def test_page_changes_only_what_differs_from_the_config():
     assert {f"{s}.{k}": v for s, entries in sections.items() for k, v in entries.items()} == {
         key: value for key, value in best.items() if value != DEFAULTS[key] and key != "model.hidden_units"
     }
-    told = search_page.as_toml({"schema.bars": 64, "schema.columns.age of x": "numeric", "model.hidden_units": [8, 8], "a.b": True})
+    told = config_toml.as_toml({"schema.bars": 64, "schema.columns.age of x": "numeric", "model.hidden_units": [8, 8], "a.b": True})
     assert tomllib.loads(told) == {"schema": {"bars": 64, "columns": {"age of x": "numeric"}}, "model": {"hidden_units": [8, 8]}, "a": {"b": True}}
 
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from raygen.shards import FILES_PER_FOLDER, ITEMS_PER_ACTOR, MAX_PARTS, Plan, blocks
+from raygen.row_blocks import blocks
+from raygen.shards import FILES_PER_FOLDER, ITEMS_PER_ACTOR, MAX_PARTS, Plan
 
 patient = settings(deadline=None)  # the machine may be busy
 PLANS = st.builds(Plan, st.integers(1, 3000), st.integers(1, 400))

@@ -3,9 +3,9 @@
 import pytest
 
 from raygen import training
-from raygen.cluster import Resources
 from raygen.config import Config
 from raygen.errors import ClusterError, ConfigError
+from raygen.resources import Resources
 
 
 @pytest.mark.parametrize(

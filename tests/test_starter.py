@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from raygen.config import Config
+from raygen.config_toml import TITLES
 from raygen.errors import OutputError, SchemaError
 from raygen.schema import infer
-from raygen.starter import TITLES, init
+from raygen.starter import init
 
 ROWS = 40
 NAMES = [

@@ -15,7 +15,8 @@ from scipy import stats
 from scipy.special import digamma
 
 from raygen import codec
-from raygen.blocks import GRID, CategoryBlock, NumericBlock
+from raygen.blocks import GRID, NumericBlock
+from raygen.categories import CategoryBlock
 from raygen.codec import Codec
 from raygen.schema import Schema, infer
 from raygen.stats import CategoryStats, NumericStats

@@ -9,7 +9,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
-from raygen import codec, data
+from raygen import codec, data, row_hash
 from raygen.config import Config
 from raygen.errors import SchemaError, StorageError
 from raygen.schema import Schema
@@ -59,8 +59,8 @@ def test_the_training_rows_do_not_depend_on_how_the_table_is_stored(form, numeri
     (codes_a, offsets_a, content_a), (codes_b, offsets_b, content_b) = loaded
     np.testing.assert_array_equal(codes_a, codes_b)
     np.testing.assert_array_equal(offsets_a, offsets_b)
-    hashes = data.content_hash(codes_a, offsets_a)
-    assert np.all(hashes[1:] >= hashes[:-1]) and content_a == content_b == data.content(hashes)
+    hashes = row_hash.content_hash(codes_a, offsets_a)
+    assert np.all(hashes[1:] >= hashes[:-1]) and content_a == content_b == row_hash.content(hashes)
 
 
 def test_statistics_are_those_of_the_whole_table(rows, local_ray, tmp_path):

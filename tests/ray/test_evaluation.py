@@ -71,7 +71,7 @@ def test_rows_that_were_chosen_are_compared_with_a_note_and_without_a_budget(tra
 
 def test_held_out_rows_are_those_of_the_training(trained, table):
     """Found again from the source by the hash of their codes: as many, and none of them seen in training."""
-    from raygen import data, training
+    from raygen import data, row_hash, training
 
     found = artifact.load(trained.model)
     whole = pq.read_table(table)
@@ -79,7 +79,7 @@ def test_held_out_rows_are_those_of_the_training(trained, table):
     encoded = data.encode(trained.config, silent)
     held = encoded.feed(training.sized(trained.config, encoded.num_rows)).held
     codes, offsets = found.codec.encode(whole.filter(pa.array(mask)))
-    assert sorted(data.content_hash(codes, offsets)) == sorted(data.content_hash(*held))
+    assert sorted(row_hash.content_hash(codes, offsets)) == sorted(row_hash.content_hash(*held))
     assert real_rows.held_out(found, whole.slice(1)) is None
     ages = pc.add(whole["age"], pa.array([1] + [0] * 1999))
     assert real_rows.held_out(found, whole.set_column(0, whole.schema.field("age"), pc.cast(ages, pa.int64()))) is None

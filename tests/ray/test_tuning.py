@@ -25,7 +25,7 @@ from raygen.errors import ClusterError, ConfigError, OutputError, TrainingError
 from raygen.objective import heard
 from raygen.search_record import Record
 from raygen.space import Space
-from raygen.training import run_name, settled, sized
+from raygen.training import run_name, sized
 
 pytestmark = pytest.mark.ray
 
@@ -64,10 +64,10 @@ def test_the_best_trial_is_the_model_that_train_would_have_made(searched, quick,
     finished = [t for t in trials.values() if t["state"] == "finished"]
     assert best["objective"] == min(t["objective"] for t in finished)
     assert done.fingerprint == best["fingerprint"] == artifact.load(done.model).fingerprint
-    alone = raygen.train(settled(config).override(best["params"] | {"run.folder": str(quick(tmp_path).run.folder)}), lambda line: None)
+    alone = raygen.train(config.settled().override(best["params"] | {"run.folder": str(quick(tmp_path).run.folder)}), lambda line: None)
     assert alone.fingerprint == done.fingerprint
     assert (Path(done.model) / "latent.html").exists()
-    assert raygen.train(settled(config).override(best["params"])).finished_before
+    assert raygen.train(config.settled().override(best["params"])).finished_before
     assert raygen.generate(config, rows=100, say=lambda line: None).rows == 100
 
 
@@ -102,7 +102,7 @@ def test_the_objective_is_the_held_out_elbo_of_the_values_under_the_chosen_sampl
     for t in (t for t in done.search["trials"] if t["state"] == "finished"):
         metrics = artifact.read_index(t["model"])["metrics"]
         samplers = artifact.read_report(t["model"])["samplers"]
-        encoded = data.encode(settled(config), lambda line: None)
+        encoded = data.encode(config.settled(), lambda line: None)
         held = encoded.feed(config).held
         values = volume.log_volume(encoded.codec, *held).mean()
         gain = samplers[t["sampler"]]["nats"] - samplers["learned"]["nats"]
@@ -147,8 +147,8 @@ def test_table_page_and_best_settings_are_left(searched):
     assert "raygen tune &lt;mine&gt;.toml" in page and "http" not in page.replace("http-equiv", "")
     best = next(t for t in done.search["trials"] if t["number"] == done.search["best"])
     longer = Config.load(str(folder / "best.toml"))
-    assert longer.run.folder == f"{settled(config).run.folder}-best"
-    assert longer.override({"run.folder": config.run.folder}) == settled(config).override(best["params"])
+    assert longer.run.folder == f"{config.settled().run.folder}-best"
+    assert longer.override({"run.folder": config.run.folder}) == config.settled().override(best["params"])
     assert "# peak of the cosine schedule" in (folder / "best.toml").read_text()
     assert not (folder / "tune").exists()
 
@@ -194,7 +194,7 @@ def test_a_killed_search_goes_on_from_its_checkpoints(tiny, trained, toml, rayge
 
 def test_a_failed_trial_is_reported_and_the_rest_go_on(local_ray, quick, tmp_path):
     config = quick(tmp_path, {"search.algorithm": "grid", "search.scheduler": "none", "search.space": {"model.latent_dim": {"choice": [2, 4]}}})
-    broken = tmp_path / "search" / "trials" / run_name(settled(config).override({"model.latent_dim": 2}))
+    broken = tmp_path / "search" / "trials" / run_name(config.settled().override({"model.latent_dim": 2}))
     broken.parent.mkdir(parents=True)
     broken.write_text("a file where a folder should be")
     done = raygen.tune(config, say=lambda line: None)
@@ -288,7 +288,7 @@ def test_a_killed_trial_goes_on_under_its_own_number(local_ray, quick, kill_one,
             killed.append(kill_one("ImplicitFunc"))
 
     config = quick(tmp_path, {**settings, "train.steps": 2000})
-    second = sized(settled(config).override({"train.learning_rate": 1e-3}), ROWS)
+    second = sized(config.settled().override({"train.learning_rate": 1e-3}), ROWS)
     killer = queue.Queue()
     thread = threading.Thread(target=lambda: [kill_once(line) for line in iter(killer.get, None)])
     thread.start()

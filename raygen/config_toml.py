@@ -1,0 +1,67 @@
+"""A config as commented TOML, and settings as TOML."""
+
+import json
+import re
+
+from raygen.config import Config, Search
+
+TITLES = {
+    "run": "where everything of this run goes",
+    "data": "the table to learn",
+    "schema": "how columns become codes",
+    "model": "the network",
+    "train": "Ray Train",
+    "latent": "the law that z is drawn from",
+    "search": "Ray Tune",
+    "generate": "Ray Data",
+    "evaluate": "scores and report",
+}
+
+
+def render(config: Config, kinds: dict[str, str], types: dict[str, str], notes: dict[str, str]) -> str:
+    """A config as commented TOML, with the kind of each column."""
+    lines = ["# A raygen config. Learn the table: raygen train THIS; write rows: raygen generate THIS.", ""]
+    for field, info in Config.model_fields.items():
+        section = info.alias or field
+        lines.append(f"[{section}]  # {TITLES[section]}")
+        for name, setting in type(getattr(config, field)).model_fields.items():
+            if name not in ("columns", "space"):
+                lines.append(f"{name} = {_value(getattr(getattr(config, field), name))}  # {setting.description}")
+        lines.append("")
+        if section == "schema":
+            lines.append("[schema.columns]  # numeric, categorical, boolean, datetime, id (numbered anew) or drop (left out)")
+            for name, kind in kinds.items():
+                comment = ": ".join(filter(None, [types.get(name), notes.get(name)]))
+                comment = "".join(c if c.isprintable() else " " for c in comment)  # names inside a struct may hold anything
+                lines.append(f"{_key(name)} = {_value(kind)}" + (f"  # {comment}" if comment else ""))
+            lines.append("")
+        if section == "search":
+            lines.append(f"[search.space]  # {Search.model_fields['space'].description}")
+            for key, domain in config.search.space.items():
+                setting = ", ".join(f"{kind} = {_value(values)}" for kind, values in domain.items())
+                home, _, name = key.partition(".")
+                described = {f.alias or n: type(f.default).model_fields for n, f in Config.model_fields.items()}[home][name].description
+                lines.append(f"{_value(key)} = {{ {setting} }}  # {described}")
+            lines.append("")
+    return "\n".join(lines)
+
+
+def _key(name: str) -> str:
+    bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
+    return name if bare else _value(name)
+
+
+def _value(value) -> str:
+    """A setting as TOML, which is JSON but for one character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def as_toml(params: dict) -> str:
+    """Dotted settings as sections of a config."""
+    sections: dict[str, list[str]] = {}
+    for dotted, value in params.items():
+        section, _, name = dotted.partition(".")
+        name, dot, column = name.partition(".")
+        quoted = column if re.fullmatch(r"[\w-]*", column, re.ASCII) else json.dumps(column)
+        sections.setdefault(section, []).append(f"{name}{dot}{quoted} = {json.dumps(value)}")
+    return "\n".join(line for section, entries in sections.items() for line in (f"[{section}]", *entries))

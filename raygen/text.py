@@ -1,0 +1,51 @@
+"""Figures, lists and durations as text."""
+
+import math
+
+
+def number(value) -> float | None:
+    """A finite float, or None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def whole(value) -> str:
+    """`29,305`, or `?`."""
+    return "?" if number(value) is None else f"{value:,.0f}"
+
+
+def show(value, sign: str = "") -> str:
+    """A figure in nats with as many decimals as it deserves; `` if there is none."""
+    figure = number(value)
+    if figure is None:
+        return ""
+    decimals = 3 if abs(figure) < 10 else 2 if abs(figure) < 1000 else 0
+    figure = round(figure, decimals) + 0.0  # no -0.000
+    return f"{figure:{sign},.{decimals}f}"
+
+
+def pair(value, error, sign: str = "") -> str:
+    """`1.204 +- 0.013`, both with the decimals of the first."""
+    text, spread = show(value, sign), number(error)
+    return text + (f" +- {spread:,.{len(text.partition('.')[2])}f}" if text and spread is not None else "")
+
+
+def listed(items: list[str]) -> str:
+    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1] if items else ""
+
+
+def value_text(value) -> str:
+    """A setting's value as short as it can be told: `0.00421`, `[256, 256]`, `true`."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(value_text, value)) + "]"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def duration(seconds: float) -> str:
+    """`21 s`, `15.2 min`, `3.4 h`."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
