@@ -10,17 +10,17 @@ __version__ = "0.1.0"
 _HOMES = {
     "Config": "raygen.config",
     "RaygenError": "raygen.errors",
-    "init": "raygen.starter",
-    "train": "raygen.training",
-    "tune": "raygen.tuning",
-    "generate": "raygen.generation",
-    "verify": "raygen.verification",
-    "sample": "raygen.sampling",
-    "evaluate": "raygen.evaluation",
-    "plan": "raygen.planning",
-    "inspect": "raygen.inspection",
-    "doctor": "raygen.diagnosis",
-    "load": "raygen.artifact",
+    "init": "raygen.commands.init",
+    "train": "raygen.training.driver",
+    "tune": "raygen.search.driver",
+    "generate": "raygen.generation.driver",
+    "verify": "raygen.generation.verification",
+    "sample": "raygen.sampling.rows",
+    "evaluate": "raygen.evaluation.driver",
+    "plan": "raygen.commands.plan",
+    "inspect": "raygen.commands.inspect_model",
+    "doctor": "raygen.diagnosis.driver",
+    "load": "raygen.model.folder",
 }
 __all__ = [*_HOMES, "__version__"]
 

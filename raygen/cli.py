@@ -195,13 +195,13 @@ def _asked(args) -> dict:
 
 
 def _demo(args) -> dict:
-    from raygen import demo
+    from raygen.commands import demo
 
     return demo.run(args.folder, args.set, _say)
 
 
 def _init(args) -> dict:
-    from raygen import starter
+    from raygen.commands import init as starter
 
     path = starter.init(args.data, args.out, args.force)
     _say(f"Wrote {path}. Look at its [schema.columns], then: raygen train {path}")
@@ -209,7 +209,7 @@ def _init(args) -> dict:
 
 
 def _train(args) -> dict:
-    from raygen import training
+    from raygen.training import driver as training
 
     done = training.train(Config.load(args.config, args.set), _say)
     _say(f"Next: raygen generate {args.config}, or raygen inspect {done.model}")
@@ -224,20 +224,21 @@ def _train(args) -> dict:
 
 
 def _tune(args) -> dict:
-    from raygen import search_lines, tuning
+    from raygen.report.search import terminal
+    from raygen.search import driver as search
 
     config = Config.load(args.config, args.set)
-    done = tuning.tune(config, shlex.join(["raygen", *args.arguments]), _say)
-    for line in search_lines.lines(done.search):
+    done = search.tune(config, shlex.join(["raygen", *args.arguments]), _say)
+    for line in terminal.lines(done.search):
         _say(line)
-    page, best = (uris.join(done.folder, name) for name in (tuning.PAGE, tuning.BEST))
+    page, best = (uris.join(done.folder, name) for name in (search.PAGE, search.BEST))
     _say(f"Model {done.model} ({done.fingerprint}); the search: {page}; its best settings: {best}")
     _say(f"Next: raygen generate {done.model}, or for a longer run: raygen train {best} --set train.steps={2 * config.train.steps}")
     return asdict(done)
 
 
 def _generate(args) -> dict:
-    from raygen import generation
+    from raygen.generation import driver as generation
 
     done = generation.generate(_config_or_model(args), say=args.say, **_asked(args))
     kept = f", {done.kept} of them were there before" if done.kept else ""
@@ -246,7 +247,7 @@ def _generate(args) -> dict:
 
 
 def _verify(args) -> dict:
-    from raygen import verification
+    from raygen.generation import verification
 
     done = verification.verify(args.folder, args.mend, args.say)
     state = ", ".join(f"{count:,} {kind}" for kind, count in done.found.items()) or "all as the manifest says"
@@ -258,7 +259,8 @@ def _verify(args) -> dict:
 
 
 def _evaluate(args) -> dict:
-    from raygen import evaluation, report_lines
+    from raygen.evaluation import driver as evaluation
+    from raygen.report.evaluation import terminal
 
     if not args.config and not (args.real and args.synthetic):
         raise ConfigError("nothing to evaluate was named.", "name a config, or real rows with --real and synthetic ones with --synthetic.")
@@ -271,7 +273,7 @@ def _evaluate(args) -> dict:
     under, over = (dict(map(_limit, pairs)) for pairs in (args.fail_under, args.fail_over))
     command = shlex.join(["raygen", *args.arguments])
     done = evaluation.evaluate(config, args.synthetic, args.out, under, over, command, _say)
-    for line in report_lines.lines(done.report):
+    for line in terminal.lines(done.report):
         _say(line)
     page, report = (uris.join(done.folder, name) for name in (evaluation.PAGE, evaluation.REPORT))
     _say(f"The report: {page}, and for machines {report}")
@@ -287,19 +289,20 @@ def _limit(text: str) -> tuple[str, float]:
 
 
 def _plan(args) -> dict:
-    from raygen import planning
+    from raygen.commands import plan as planning
 
     return planning.plan(_config_or_model(args), within=args.within, say=_say, **_asked(args))
 
 
 def _inspect(args) -> dict:
-    from raygen import inspection
+    from raygen.commands import inspect_model
 
-    return inspection.inspect(args.model, _say)
+    return inspect_model.inspect(args.model, _say)
 
 
 def _doctor(args) -> dict:
-    from raygen import devices, diagnosis
+    from raygen.cluster import devices
+    from raygen.diagnosis import driver as diagnosis
 
     devices.import_tensorflow()
     options = ("generate", "out", "page", "seed", "convention", "sampler", "mean_only", "flow_steps")

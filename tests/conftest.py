@@ -57,9 +57,9 @@ def gpus() -> int:
 @pytest.fixture(scope="session")
 def local_ray():
     """One Ray for all tests in this process, of four CPUs and of a GPU even where there is none; raygen uses a Ray that is initialised already."""
-    from raygen import cluster
+    from raygen.cluster import connection
 
-    cluster.prepare_environment(cluster.ENVIRONMENT | cluster.DRIVER_ENVIRONMENT)
+    connection.prepare_environment(connection.ENVIRONMENT | connection.DRIVER_ENVIRONMENT)
     import ray
 
     has = {"num_cpus": 4, "num_gpus": max(1, GPUS), "object_store_memory": 150_000_000}
@@ -277,8 +277,45 @@ def run_cli(capsys):
     return run
 
 
+@pytest.fixture(autouse=True)
+def free_cpus(request):
+    """After a test on Ray, until nobody uses a CPU of the Ray that these tests share: else a later one waits for ever."""
+    yield
+    if request.path.parent.name != "ray":
+        return
+    import ray
+    from ray._private import state
+
+    end = time.monotonic() + 30
+    while ray.is_initialized() and ray.available_resources().get("CPU") != ray.cluster_resources()["CPU"]:
+        left = [actor["ActorClassName"] for actor in state.actors().values() if actor["State"] != "DEAD"]
+        assert time.monotonic() < end, f"{ray.available_resources().get('CPU')} CPUs are free; alive: {left}"
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def long() -> dict:
+    """Settings of two workers whose rounds, of 75 steps, are long enough to ask for notices within them."""
+    return {"train.num_workers": 2, "train.steps": 1500, "train.patience": 0}
+
+
+@pytest.fixture(scope="session")
+def undisturbed(trained, tiny, long, tmp_path_factory):
+    """A run with `long`: its run folder, and what `train` returned."""
+    import raygen
+
+    folder = trained.fresh_run(tmp_path_factory.mktemp("undisturbed"))
+    return folder, raygen.train(tiny(folder, long), lambda line: None)
+
+
+@pytest.fixture
+def seen(request):
+    """Note what a fault came to: `seen(fault, outcome, "yes")`, the last of them being whether the model (or the rows) are those of no fault."""
+    return lambda fault, outcome, same: request.node.user_properties.append(("fault", [fault, outcome, same]))
+
+
 def pytest_terminal_summary(terminalreporter):
-    """A table of the faults that tests have `seen`; here, since the process that prints loads no conftest further down when others run the tests."""
+    """A table of the faults that tests have `seen`."""
     calls = [report for report in terminalreporter.getreports("passed") if report.when == "call"]
     if rows := [row for report in calls for name, row in report.user_properties if name == "fault"]:
         table = [("fault", "outcome", "same model"), *rows]

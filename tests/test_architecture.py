@@ -1,7 +1,6 @@
-"""The shape of the package: which module may use which, where Ray may appear, and that importing loads neither Ray nor TensorFlow."""
+"""The shape of raygen: which package may use which, where Ray may appear, and that importing loads neither Ray nor TensorFlow."""
 
 import ast
-import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -10,152 +9,117 @@ import pytest
 
 import raygen
 
-PACKAGE = Path(raygen.__file__).parent
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+ROOT = Path(raygen.__file__).parent
 MAX_LINES = 350
+MAX_MODULES = 20  # of a folder
 
-# From low to high: a module may import those before it.
-LEVELS = [
-    ["errors", "uris", "config", "storage", "streams", "shards", "progress", "batches", "metrics"],
-    ["scores", "neighbors", "utility", "privacy", "fidelity", "coverage", "scoring"],
-    ["arrow", "formats", "manifest", "stats", "ranges", "matching", "moments", "tally", "comparison"],
-    ["page", "svg", "latent_words", "defects", "latent_lines", "latent_figures", "latent_page"],
-    ["report_scores", "report_words", "report_lines", "report_figures", "report_page"],
-    ["search_trials", "search_words", "search_lines", "search_axes", "search_importance", "search_figures", "search_page"],
-    ["schema", "blocks", "gaussian_block", "pieces", "codec", "volume", "conditions", "selection", "partitions", "source", "foreign"],
-    ["gaussians", "model", "mixture", "flow_network", "flow", "latent", "ratio"],
-    ["decoding", "conditional", "oversampling", "feed", "loop", "latent_report", "artifact"],
-    ["sampling", "objective"],
-    ["convention", "examination", "resynthesis"],
-    [
-        "cluster",
-        "devices",
-        "data",
-        "gauges",
-        "checkpoints",
-        "worker",
-        "workers",
-        "training",
-        "job",
-        "generation",
-        "verification",
-        "real_rows",
-        "synthetic_rows",
-        "evaluation",
-    ],
-    ["space", "search_record", "trial", "searching", "starter", "tuning"],
-    ["planning", "inspection", "demo", "diagnosis", "cli"],
-]
-ORDER = list(itertools.chain(*LEVELS))
-ON_RAY = {"cluster", "data", "gauges", "worker", "workers", "training", "trial", "searching", "tuning"}
-ON_RAY |= {"job", "generation", "verification", "evaluation", "planning"}
-WITHOUT_TENSORFLOW = {
-    "errors",
-    "uris",
-    "config",
-    "storage",
-    "shards",
-    "manifest",
-    "progress",
-    "batches",
-    "feed",
-    "metrics",
-    "scores",
-    "neighbors",
-    "utility",
-    "privacy",
-    "fidelity",
-    "coverage",
-    "arrow",
-    "formats",
-    "stats",
-    "ranges",
-    "matching",
-    "moments",
-    "tally",
-    "comparison",
-    "schema",
-    "blocks",
-    "gaussian_block",
-    "source",
-    "codec",
-    "volume",
-    "conditions",
-    "pieces",
-    "ratio",
-    "selection",
-    "partitions",
-    "starter",
-    "page",
-    "svg",
-    "latent_words",
-    "defects",
-    "latent_lines",
-    "latent_figures",
-    "latent_page",
-    "report_scores",
-    "report_words",
-    "report_lines",
-    "report_figures",
-    "report_page",
-    "search_trials",
-    "search_words",
-    "search_lines",
-    "search_axes",
-    "search_importance",
-    "search_figures",
-    "search_page",
-    "scoring",
-}
+# From low to high: a package, or a module of the ground, imports only those before it.
+GROUND = ["errors", "uris", "config", "config_toml", "storage"]
+PACKAGES = ["report", "table", "codec", "latent", "metrics", "model", "sampling", "cluster", "training", "generation", "search", "evaluation"]
+PACKAGES += ["diagnosis", "commands"]
+ORDER = [*GROUND, *PACKAGES, "cli"]
+ON_RAY = ["cluster", "training", "generation", "search", "evaluation", "commands/plan"]
+RAY_AT_THE_TOP = ("ray_", "actor", "worker", "trial")  # beginnings of names: these are imported inside functions
+WITHOUT_TENSORFLOW = ["report", "table", "codec", "metrics"]
+WITHOUT_TRAINING = ["generation", "evaluation", "diagnosis"]
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).with_suffix("").as_posix()
+
+
+MODULES = {name_of(path): path for path in sorted(ROOT.rglob("*.py")) if path.name != "__init__.py"}
+TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
+
+
+def home(module: str) -> str:
+    """The package of a module, or the module itself on the ground."""
+    return module.split("/")[0]
 
 
 def imports(module: str, everywhere: bool = True) -> set[str]:
-    """Names that a module imports, as `ray.data` or `raygen.codec`; only those at its top if not `everywhere`."""
-    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
-    found = set()
-    for node in ast.walk(tree) if everywhere else tree.body:
+    """Names that a module imports, as `ray.data` or `raygen.codec.codec`; only those at its top if not `everywhere`."""
+    names = set()
+    for node in ast.walk(TREES[module]) if everywhere else TREES[module].body:
         if isinstance(node, ast.Import):
-            found |= {name.name for name in node.names}
+            names |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module} has a relative import"
-            found |= {f"{node.module}.{name.name}" for name in node.names}
-    return found
+            names |= {f"{node.module}.{name.name}" for name in node.names}
+    return names
 
 
-def ours(module: str) -> set[str]:
-    return {name.split(".")[1] for name in imports(module) if name.startswith("raygen.")} & set(MODULES)
+def ours(module: str, everywhere: bool = True) -> set[str]:
+    """Modules of raygen that a module imports."""
+    paths = {name.removeprefix("raygen.").replace(".", "/") for name in imports(module, everywhere) if name.startswith("raygen.")}
+    return {p for path in paths for p in (path, path.rpartition("/")[0]) if p in MODULES} - {module}
 
 
-def test_every_module_has_a_place():
-    assert set(MODULES) <= set(ORDER), "a new module needs a place in ORDER"
+def libraries(module: str, everywhere: bool = True) -> set[str]:
+    return {name.split(".")[0] for name in imports(module, everywhere)}
+
+
+def reached(modules: set[str], everywhere: bool = True) -> set[str]:
+    """The modules, and all that they import, directly or not."""
+    seen: set[str] = set()
+    while modules:
+        seen |= modules
+        modules = set().union(*(ours(module, everywhere) for module in modules)) - seen
+    return seen
+
+
+def test_every_package_has_a_place():
+    assert {home(module) for module in MODULES} == set(ORDER)
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_arrows_point_down(module):
-    above = [other for other in ours(module) if ORDER.index(other) >= ORDER.index(module)]
+    level = ORDER.index(home(module))
+    above = [other for other in ours(module) if ORDER.index(home(other)) > level]
     assert not above, f"{module} imports {above}, which ORDER has above it"
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_ray_only_in_its_shell_and_never_at_the_top(module):
-    libraries = {name.split(".")[0] for name in imports(module)}
-    assert "ray" not in libraries or module in ON_RAY
-    assert "ray" not in {name.split(".")[0] for name in imports(module, everywhere=False)}
+def test_there_is_no_circle(module):
+    assert module not in reached(ours(module, everywhere=False), everywhere=False)
 
 
-@pytest.mark.parametrize("module", sorted(WITHOUT_TENSORFLOW))
-def test_codes_and_settings_know_nothing_of_networks(module):
-    reached, left = set(), {module}
-    while left:
-        reached |= left
-        left = set().union(*map(ours, left)) - reached
-    for each in reached:
-        assert not {"tensorflow", "keras"} & {name.split(".")[0] for name in imports(each)}, f"{module} reaches {each}"
+@pytest.mark.parametrize("package", PACKAGES)
+def test_drivers_stand_last(package):
+    verbs = {"generation/verification"}  # `verify` generates again what it repairs
+    inside = [module for module in MODULES if home(module) == package and module not in verbs]
+    assert not [module for module in inside if f"{package}/driver" in ours(module)]
 
 
-@pytest.mark.parametrize("module", ["__init__", *MODULES])
+@pytest.mark.parametrize("module", MODULES)
+def test_ray_only_in_its_shell(module):
+    assert "ray" not in libraries(module) or home(module) in ON_RAY or module in ON_RAY
+    name = module.rpartition("/")[2]
+    assert "ray" not in libraries(module, everywhere=False) or name.startswith(RAY_AT_THE_TOP)
+
+
+@pytest.mark.parametrize("package", WITHOUT_TENSORFLOW)
+def test_tables_and_scores_know_nothing_of_networks(package):
+    for module in reached({module for module in MODULES if home(module) == package}):
+        assert not {"tensorflow", "keras"} & libraries(module), f"{package} reaches {module}"
+
+
+@pytest.mark.parametrize("package", WITHOUT_TRAINING)
+def test_what_uses_a_model_does_not_import_training(package):
+    assert not [m for m in reached({m for m in MODULES if home(m) == package}) if home(m) == "training"]
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_files_are_short(module):
-    assert len((PACKAGE / f"{module}.py").read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+def test_folders_are_small_and_described():
+    for folder in {path.parent for path in MODULES.values()}:
+        assert len(list(folder.glob("*.py"))) <= MAX_MODULES + 1, folder
+        tree = ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))
+        assert ast.get_docstring(tree), f"{folder} has no docstring"
+        assert folder == ROOT or len(tree.body) == 1, f"{folder}/__init__.py holds more than a docstring"
 
 
 def run(code: str) -> subprocess.CompletedProcess:
@@ -179,8 +143,12 @@ def test_it_loads_neither_ray_nor_tensorflow(code):
 
 
 def test_public_names_exist_and_others_do_not():
-    for name, home in raygen._HOMES.items():
-        tree = ast.parse((PACKAGE / f"{home.removeprefix('raygen.')}.py").read_text(encoding="utf-8"))
+    for name, module in raygen._HOMES.items():
+        tree = TREES[module.removeprefix("raygen.").replace(".", "/")]
         assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     with pytest.raises(AttributeError, match="module 'raygen' has no attribute 'nonsense'"):
         _ = raygen.nonsense
+
+
+def test_no_package_is_named_as_a_verb():
+    assert not set(raygen._HOMES) & set(PACKAGES)

@@ -11,10 +11,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import stores
 
 from raygen import storage
 from raygen.errors import ConfigError, OutputError, StorageError
+from tests import stores
 
 
 @pytest.fixture(scope="module")

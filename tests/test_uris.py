@@ -5,7 +5,7 @@ import pytest
 from raygen import storage, uris
 from raygen.config import Config
 from raygen.errors import ConfigError, SchemaError
-from raygen.source import Source
+from raygen.table.source import Source
 
 ENDPOINT = "?endpoint_override=http://127.0.0.1:5000&scheme=http"
 

@@ -29,14 +29,14 @@ def stages(model: str, seed: int) -> dict:
     import pyarrow as pa
     import tensorflow as tf
 
-    from raygen import artifact
-    from raygen.formats import Format
-    from raygen.sampling import Rows
+    from raygen.generation.formats import Format
+    from raygen.model import folder as model_folder
+    from raygen.sampling.rows import Rows
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     pa.set_cpu_count(1)
-    rows = Rows(artifact.load(model), seed)
+    rows = Rows(model_folder.load(model), seed)
     decoder, size, form = rows.decoder, rows.block_rows, Format("parquet", "zstd")
     total = form.group_rows
     blocks = total // size

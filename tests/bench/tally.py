@@ -21,9 +21,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from raygen import comparison
-from raygen.ranges import ranges_of
-from raygen.tally import Reference
+from raygen.metrics import counted as comparison
+from raygen.metrics.column_ranges import ranges_of
+from raygen.metrics.counts import Reference
 
 SHARD_ROWS = 250_000
 BLOCK_ROWS = 2**17

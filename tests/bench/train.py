@@ -27,7 +27,7 @@ from pathlib import Path
 
 import psutil
 
-from raygen import demo
+from raygen.commands import demo
 
 BRIEF = ["latent.sampler=normal", "latent.density_ratio=false", "latent.report=false"]
 

@@ -9,12 +9,14 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
-import stores
 
 import raygen
-from raygen import evaluation, inspection, planning, storage
+from raygen import storage
+from raygen.commands import inspect_model, plan
 from raygen.errors import OutputError, StorageError
-from raygen.source import Source
+from raygen.evaluation import driver as evaluation
+from raygen.table.source import Source
+from tests import stores
 
 pytestmark = pytest.mark.ray
 GENERATE = {"generate.rows": 5000, "generate.rows_per_shard": 1100, "generate.num_actors": 1, "evaluate.sample_rows": 200}
@@ -130,9 +132,9 @@ def test_evaluation_plan_and_inspection(store, run, generated):
     assert store.objects("bucket/run/report").keys() == {"index.html", "report.json"}
     assert evaluation.of_model(trained_there.model).run.folder == store.uri("bucket/run")
     lines = []
-    answer = planning.plan(config, say=lines.append)
+    answer = plan.plan(config, say=lines.append)
     assert answer["train"]["rows"] == 2000 and answer["generate"]["bytes"] > 0
-    assert inspection.inspect(trained_there.model, lines.append)["fingerprint"] == trained_there.fingerprint
+    assert inspect_model.inspect(trained_there.model, lines.append)["fingerprint"] == trained_there.fingerprint
 
 
 def test_a_worker_of_ray_train_goes_on_from_a_checkpoint_in_the_store(store, tiny, trained, toml, raygen_command):

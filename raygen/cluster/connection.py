@@ -1,0 +1,146 @@
+"""Connecting to Ray: the user's cluster, or one started on this machine for the length of a verb."""
+
+import contextlib
+import os
+import socket
+from typing import Any
+
+from raygen.cluster.resources import CONNECT_SECONDS, resources
+from raygen.errors import ClusterError
+
+ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+DRIVER_ENVIRONMENT = {
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # a report waits for the next poll
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "900",  # an autoscaler's nodes install CUDA first
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # hides a harmless line for each actor pool (ray#53727)
+}
+OBJECT_STORE_BYTES = 300 * 2**20  # of a Ray on this machine: only small tables pass through it
+
+
+@contextlib.contextmanager
+def connected(dashboard: bool = False):
+    """Ray, ready to use, and what it has.
+
+    Uses the Ray that this process has already initialised, or the one that RAY_ADDRESS names; else starts one here and stops it.
+
+    Args:
+        dashboard: Ray's dashboard is needed: only through it does Ray Train free the resources of a run whose driver Ray Tune has stopped.
+
+    Raises:
+        ClusterError: If RAY_ADDRESS names no running cluster, or one without the dashboard.
+    """
+    prepare_environment(ENVIRONMENT | DRIVER_ENVIRONMENT)
+    import ray
+
+    ours, ours_alone = not ray.is_initialized(), False
+    if ours:
+        address = os.environ.get("RAY_ADDRESS")
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+        if address:
+            _check_reachable(address)
+        else:
+            options |= {"include_dashboard": dashboard, "object_store_memory": OBJECT_STORE_BYTES}
+            if dashboard:
+                options["dashboard_port"] = _free_port()
+                os.environ["RAY_API_SERVER_ADDRESS"] = f"http://127.0.0.1:{options['dashboard_port']}"  # inherited by Ray's processes
+                ours_alone = True
+        try:
+            with silent_stderr():
+                ray.init(address or "local", **options)
+        except (ConnectionError, ValueError) as error:
+            raise ClusterError(f"RAY_ADDRESS = '{address}' cannot be reached: {error}.", "unset it to use this machine.") from None
+    try:
+        with _interruptible():
+            _quiet()
+            if dashboard:
+                _check_dashboard()
+            yield resources()
+    finally:
+        if ours:
+            ray.shutdown()
+        if ours_alone:
+            del os.environ["RAY_API_SERVER_ADDRESS"]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _check_dashboard() -> None:
+    """Refuse a cluster whose state cannot be asked for, as Ray Train's cleaner of placement groups must."""
+    import requests
+    from ray.util.state import list_nodes
+    from ray.util.state.exception import RayStateApiException
+
+    try:
+        list_nodes(limit=1, timeout=CONNECT_SECONDS)
+    except (RayStateApiException, requests.RequestException, ConnectionError) as error:
+        message = f"a search with train.num_workers above 1 needs Ray's dashboard, which does not answer: {str(error).splitlines()[0]}"
+        raise ClusterError(message, "start Ray with its dashboard (ray start --head), or set train.num_workers = 1.") from None
+
+
+def _check_reachable(address: str) -> None:
+    """Refuse a `host:port` that nothing listens on: Ray itself would wait for minutes."""
+    host, _, port = address.rpartition("//")[2].rpartition(":")
+    if not port.isdigit():
+        return  # "auto" and the like
+    try:
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise ClusterError(f"RAY_ADDRESS = '{address}' cannot be reached: {error}.", "start the cluster, or unset it to use this machine.") from None
+
+
+def prepare_environment(variables: dict[str, str] = ENVIRONMENT) -> None:
+    """Set the variables that the user has not set; to be called before TensorFlow is imported."""
+    for key, value in variables.items():
+        os.environ.setdefault(key, value)
+
+
+@contextlib.contextmanager
+def _interruptible():
+    """Make Ctrl-C a KeyboardInterrupt: Ray Train puts a handler of its own in place that ends in SystemExit, and leaves it there."""
+    import signal
+    import threading
+
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit:
+        raise KeyboardInterrupt from None
+    finally:
+        if main and before is not None:
+            signal.signal(signal.SIGINT, before)
+
+
+def _quiet() -> None:
+    """Ray Data's notes about its own execution say nothing that a user of raygen can act on."""
+    import logging
+
+    from ray.data import DataContext
+
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    for name in ("ray.data", "ray.train", "ray.tune"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def silent_stderr():
+    """Drop what C++ code writes to stderr, such as TensorFlow's lines at import, which no setting turns off."""
+    import sys
+
+    sys.stderr.flush()
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)

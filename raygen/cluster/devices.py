@@ -1,0 +1,66 @@
+"""TensorFlow in a process: imported without noise, and kept to the CPUs and GPUs that the process was given."""
+
+import contextlib
+import logging
+import socket
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from raygen.cluster import connection
+from raygen.errors import ClusterError
+
+
+def import_tensorflow() -> None:
+    """Import TensorFlow into this process without its noise.
+
+    It warns of functions that are traced often, which the graphs of samplers are not: they are many, and each is traced once.
+    """
+    connection.prepare_environment()
+    with connection.silent_stderr():
+        import tensorflow  # noqa: F401
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def in_this_process(use_gpu: bool) -> Iterator[None]:
+    """TensorFlow, imported, in a process that may use it for other things before and after: on the CPU unless a GPU was asked for."""
+    import_tensorflow()
+    import tensorflow as tf
+
+    with contextlib.nullcontext() if use_gpu else tf.device("CPU"):
+        yield
+
+
+def keep_to(cpus: int, gpus: float, setting: str) -> None:
+    """Keep TensorFlow and Arrow, in a process that has not used them, to what it was given.
+
+    Args:
+        setting: What asked for the GPUs, for the error.
+
+    Raises:
+        ClusterError: If there should be a GPU and TensorFlow finds none: it would compute on CPUs, and not say so.
+    """
+    connection.prepare_environment()
+    import tensorflow as tf
+
+    if gpus:
+        check_gpu(setting)
+    else:
+        tf.config.set_visible_devices([], "GPU")
+    tf.config.threading.set_intra_op_parallelism_threads(cpus)
+    pa.set_cpu_count(cpus)
+
+
+def check_gpu(setting: str) -> None:
+    """Refuse to go on where TensorFlow finds no GPU.
+
+    Raises:
+        ClusterError: Naming the node.
+    """
+    import tensorflow as tf
+
+    if not tf.config.list_physical_devices("GPU"):
+        message = f"{setting}: TensorFlow finds no GPU on node {socket.gethostname()}, though Ray has one there."
+        hint = "install TensorFlow's CUDA libraries on all nodes (pip install 'tensorflow[and-cuda]', see nvidia-smi), or leave it out to use CPUs."
+        raise ClusterError(message, hint)

@@ -1,0 +1,98 @@
+"""Codes of strings, booleans and ids' kin: categories, most frequent first."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from raygen.codec.bins import _frequencies
+from raygen.table.stats import CategoryStats
+
+
+@dataclass(frozen=True)
+class CategoryBlock:
+    """Codes of a string: the most frequent ones have one each, the rest share groups of neighbours in sorted order.
+
+    Attributes:
+        members: All strings, those of one code side by side.
+        codes: int64 of shape (members,), ascending.
+        shares: float64 of shape (members,): how frequent each is; a member of a group is drawn by it.
+        missing: Share of the rows that have no value; if there are any, the code after the last one stands for it.
+    """
+
+    members: list[str]
+    codes: np.ndarray
+    shares: np.ndarray
+    missing: float
+
+    @classmethod
+    def fit(cls, stats: CategoryStats, max_categories: int) -> "CategoryBlock":
+        names = stats.frequencies()
+        total = sum(count for _, count in names)
+        alone = names if len(names) <= max_categories else names[: max_categories // 2]
+        rest = sorted(names[len(alone) :])
+        codes = list(range(len(alone)))
+        if rest:
+            mass = np.cumsum([count for _, count in rest], dtype=float)
+            group = np.minimum((mass - 1) / mass[-1] * (max_categories - len(alone)), max_categories - len(alone) - 1).astype(int)
+            codes += (len(alone) + np.unique(group, return_inverse=True)[1]).tolist()
+        ordered = alone + rest
+        return cls(
+            members=[name for name, _ in ordered],
+            codes=np.array(codes, np.int64),
+            shares=np.array([count for _, count in ordered], float) / max(1, total),
+            missing=stats.num_missing / max(1, stats.num_rows),
+        )
+
+    @property
+    def num_codes(self) -> int:
+        return int(self.codes[-1]) + 1 if len(self.codes) else 0
+
+    @property
+    def cardinality(self) -> int:
+        return max(1, self.num_codes + (self.missing > 0))
+
+    def frequencies(self) -> np.ndarray:
+        """Share of the rows that have each code."""
+        return _frequencies(np.bincount(self.codes, self.shares, self.num_codes), self.missing)
+
+    def encode(self, values: pa.Array) -> np.ndarray:
+        """A string array to codes; a string too rare for the statistics to keep goes to a group, by a hash of it."""
+        index = pc.index_in(values, pa.array(self.members, values.type))
+        codes = np.append(self.codes, self.num_codes)[index.fill_null(-1).to_numpy(zero_copy_only=False)]
+        unknown = pc.and_(index.is_null(), values.is_valid())
+        if self.members and unknown.true_count:
+            grouped = self.codes[1:][np.diff(self.codes) == 0]
+            first = grouped[0] if len(grouped) else self.num_codes - 1
+            hashed = pd.util.hash_array(values.filter(unknown).to_numpy(zero_copy_only=False))
+            codes[unknown.to_numpy(zero_copy_only=False)] = first + (hashed % np.uint64(self.num_codes - first)).astype(np.int64)
+        return codes
+
+    def decode(self, codes: np.ndarray, position: np.ndarray) -> pa.Array:
+        """Codes, and uniform positions in [0, 1) that choose the member of a group, to strings; null where missing."""
+        if not self.members:
+            return pa.nulls(len(codes), pa.string())
+        gone = codes >= self.num_codes
+        index = self.member(np.where(gone, 0, codes), position)
+        names = pa.array(self.members, pa.string())
+        return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32), mask=gone), names).dictionary_decode()
+
+    def member(self, codes: np.ndarray, position: np.ndarray) -> np.ndarray:
+        """Number of the member that each code, none of them missing, and position stand for; it never falls as the position grows."""
+        if self.num_codes == len(self.members):
+            return codes
+        upper = np.cumsum(self.shares)
+        first = np.searchsorted(self.codes, np.arange(self.num_codes))
+        last = np.append(first[1:], len(self.codes)) - 1
+        low = np.where(first > 0, upper[first - 1], 0.0)[codes]
+        index = np.searchsorted(upper, low + position * (upper[last][codes] - low), side="right")
+        return index.clip(first[codes], last[codes])
+
+    def to_dict(self) -> dict:
+        return {"members": self.members, "codes": self.codes.tolist(), "shares": self.shares.tolist(), "missing": self.missing}
+
+    @classmethod
+    def from_dict(cls, state: dict) -> "CategoryBlock":
+        return cls(state["members"], np.asarray(state["codes"], np.int64), np.asarray(state["shares"], float), state["missing"])

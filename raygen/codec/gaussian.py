@@ -1,0 +1,77 @@
+"""The other block of a number: its value in standard deviations from the mean, for a network that has a Gaussian head."""
+
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+
+from raygen.codec.bins import in_units
+from raygen.table.arrow import LARGEST
+from raygen.table.stats import NumericStats
+
+
+@dataclass(frozen=True)
+class GaussianBlock:
+    """A number as its distance from the mean in standard deviations; its only codes say whether there is a value.
+
+    What is drawn is rounded as the column is, but not clipped to the observed range: a Gaussian has no ends. Only the type has.
+
+    Attributes:
+        mean, std: Of the column's values; `std` is 0 in a column of one value (or none), where nothing is left to learn.
+        decimals, divisor: What a drawn value is rounded to.
+        lowest, highest: What the column's type can hold, in whole multiples of the divisor.
+        missing: Share of the rows that have no value; if there are some, and some that have one, code 1 stands for it.
+    """
+
+    mean: float
+    std: float
+    decimals: int
+    divisor: int
+    lowest: float
+    highest: float
+    missing: float
+
+    @classmethod
+    def fit(cls, stats: NumericStats, lowest: float = -LARGEST, highest: float = LARGEST) -> "GaussianBlock":
+        """The block of a column whose type ends at `lowest` and `highest`."""
+        values, share = stats.distribution()
+        unit = max(1, stats.divisor)
+        units = stats.decimals, stats.divisor, float(-(-lowest // unit) * unit), float(highest // unit * unit)
+        if not len(values):
+            return cls(0.0, 0.0, *units, 1.0)
+        scale = np.abs(values).max() or 1.0  # squares of the largest numbers would overflow
+        mean = np.sum(share * (values / scale))
+        std = np.sqrt(np.sum(share * (values / scale - mean) ** 2))
+        return cls(float(mean * scale), float(std * scale), *units, stats.num_missing / stats.num_rows)
+
+    @property
+    def cardinality(self) -> int:
+        return 1 + (0 < self.missing < 1)
+
+    @property
+    def has_offset(self) -> np.ndarray:
+        """bool of shape (cardinality,): the code stands for values that differ."""
+        return np.array([self.std > 0, False])[: self.cardinality]
+
+    def frequencies(self) -> np.ndarray:
+        """Share of the rows that have each code."""
+        return np.array([1 - self.missing, self.missing]) if self.cardinality > 1 else np.ones(1)
+
+    def encode(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """float64 `values` (NaN: missing) to codes, and to standard deviations from the mean, float32, 0 where missing."""
+        gone = np.isnan(values)
+        away = np.where(gone, 0.0, values - self.mean) / (self.std or np.inf)
+        return (gone & (self.missing < 1)).astype(np.int64), away.astype(np.float32)
+
+    def decode(self, codes: np.ndarray, position: np.ndarray) -> np.ndarray:
+        """Codes and standard deviations from the mean to float64 values; NaN where missing."""
+        drawn = np.full(len(codes), self.mean)
+        if self.std:
+            drawn = in_units(self.mean + self.std * position.astype(float), self.decimals, self.divisor).clip(self.lowest, self.highest)
+        return np.where((codes > 0) | (self.missing == 1), np.nan, drawn)
+
+    def to_dict(self) -> dict:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, state: dict) -> "GaussianBlock":
+        return cls(**{field.name: state[field.name] for field in fields(cls)})

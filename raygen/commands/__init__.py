@@ -1,0 +1,4 @@
+"""The small verbs.
+
+`init`, `plan`, `inspect_model`, `demo`.
+"""

@@ -1,0 +1,37 @@
+"""`raygen init`: a commented config for a table, with its inferred kinds."""
+
+from pathlib import Path
+
+from raygen import storage
+from raygen.config import Config
+from raygen.config_toml import render
+from raygen.errors import OutputError
+from raygen.table.schema import Schema, check_rows, infer
+from raygen.table.source import Source
+
+
+def init(source: str, out: str = "raygen.toml", force: bool = False) -> Path:
+    """Look at a table and write a config to edit.
+
+    Args:
+        source: Parquet or CSV, a file or a folder.
+        out: The TOML file to write.
+        force: Replace it if it exists.
+
+    Raises:
+        SchemaError: If the source cannot be read.
+        OutputError: If `out` exists or cannot be written.
+    """
+    path = Path(out)
+    if path.exists() and not force:
+        raise OutputError(f"'{out}' exists already.", "choose another file with -o, or replace it with --force.")
+    opened = Source.open(source)
+    table = opened.head()
+    check_rows(table.num_rows, source)
+    kinds, notes = infer(table)
+    Schema.of(opened.schema, kinds, source)
+    name = path.stem if path.stem != "raygen" else Path(storage.split(source)[0].rstrip("/")).name.split(".")[0] or "table"
+    config = Config().override({"data.source": source, "run.folder": f"runs/{name}"})
+    with storage.writing(out):
+        path.write_text(render(config, kinds, {f.name: str(f.type) for f in opened.schema}, notes), encoding="utf-8")
+    return path

@@ -1,0 +1,52 @@
+"""`raygen inspect`: what a model folder holds, in words and figures."""
+
+from raygen import storage
+from raygen.codec.bins import NumericBlock
+from raygen.codec.codec import TIME
+from raygen.codec.gaussian import GaussianBlock
+from raygen.model import folder as model_folder
+from raygen.report.latent import terminal
+
+
+def inspect(model: str, say=print) -> dict:
+    """Print columns, training and latent samplers of a model; the same as a dict.
+
+    Raises:
+        ModelError: If the model is missing or damaged.
+    """
+    found = model_folder.load(storage.absolute(model))
+    m = found.metrics
+    say(f"Model {found.uri}  fingerprint {found.fingerprint}")
+    say(f"Learned from {m['rows']:,} rows of {found.config.data.source}")
+    say("")
+    say(f"{'column':24} {'kind':12} {'type':22} codes")
+    columns = {}
+    for field in found.codec.schema.arrow:
+        kind = found.codec.schema.kinds[field.name]
+        codes = " + ".join(_codes(found.codec.blocks[n]) for n in (field.name, field.name + TIME) if n in found.codec.blocks)
+        columns[field.name] = {"kind": kind, "type": str(field.type), "codes": codes}
+        say(f"{field.name[:24]:24} {kind:12} {str(field.type)[:22]:22} {codes or '-'}")
+    say("")
+    say(f"Training: {m['steps']:,} steps in {m['training_seconds']:.0f} s; the weights kept are those of step {m['kept_step']:,}.")
+    say("   step   epoch  reconstruction      KL   (held-out, nats/row)")
+    for h in m["history"][:: max(1, len(m["history"]) // 10)]:
+        say(f"{h['step']:7,} {h['epoch']:7.1f} {h['held_out_reconstruction']:15.3f} {h['held_out_kl']:7.3f}")
+    report = model_folder.read_report(found.uri)
+    if report:
+        say("")
+        say("Where z is drawn from:")
+        for line in terminal.lines(report):
+            say(line)
+        say(f"The same with pictures: {storage.join(found.uri, model_folder.PAGE)}")
+    return {"model": found.uri, "fingerprint": found.fingerprint, "sampler": found.sampler, "columns": columns, "metrics": m, "latent": report}
+
+
+def _codes(block) -> str:
+    if isinstance(block, NumericBlock):
+        bars = int(block.is_bar.sum())
+        words = f"{len(block.grid) - bars} atoms, {bars} bars"
+    elif isinstance(block, GaussianBlock):
+        words = "Gaussian" if block.std else "one value"
+    else:
+        words = f"{len(block.members)} categories" + (f" in {block.num_codes} codes" if block.num_codes < len(block.members) else "")
+    return words + (", missing" if block.missing else "")

@@ -1,0 +1,149 @@
+"""`raygen doctor`: the latent diagnosis of a Keras VAE that someone else trained, and rows from the law that its z should be drawn from."""
+
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from raygen import storage
+from raygen.diagnosis import defects
+from raygen.diagnosis import networks as foreign
+from raygen.errors import ConfigError, OutputError, did_you_mean
+from raygen.report.latent import page as latent_page
+from raygen.report.latent import terminal
+
+HELD_SHARE, HELD_ROWS = 0.1, 100  # held out of the samplers, but at least so many rows
+SAMPLERS = ("naive", "normal", "diagonal", "gaussian", "mixture", "flow")
+MEANT = {"log_sigma": "a log standard deviation, std = exp(o)", "log_var": "a log variance, std = exp(o / 2)"}
+
+
+def doctor(
+    encoder,
+    decoder,
+    data: str,
+    generate: int = 0,
+    out: str = "",
+    page: str = "",
+    seed: int = 0,
+    convention: str = "",
+    sampler: str = "auto",
+    mean_only: bool = False,
+    flow_steps: int = 4000,
+    say=print,
+) -> dict:
+    """Say what is wrong with a trained VAE and where its z should be drawn from; write rows drawn so.
+
+    Args:
+        encoder, decoder: `.keras` files, or keras.Model; the encoder gives z_mean, o (a log variance or log standard deviation) and maybe z.
+        data: Parquet or CSV, rows as the encoder was fed in training.
+        generate: Rows to write to `out`.
+        out: A new .parquet or .csv file.
+        page: An .html file for the report with pictures.
+        seed: Of everything drawn; the same seed gives the same rows.
+        convention: "log_sigma" or "log_var": how the draw takes o; found out if empty.
+        sampler: The law to draw from; "auto" is the one chosen on held-out rows.
+        mean_only: Write the decoder's mean without the residual variance.
+        flow_steps: Of the flow's training, at most; 0 leaves it out.
+        say: Where lines go.
+
+    Returns:
+        `defects`, `convention`, `outputs`, `holes`, `notes`, `latent` (the report) and what was written.
+
+    Raises:
+        ConfigError, ModelError, SchemaError, OutputError: For a user's mistake.
+    """
+    _check(generate, out, page, seed, convention, sampler, flow_steps)
+    networks = foreign.load(encoder, decoder)
+    table, there = foreign.read_table(data, networks, seed)
+    from raygen.diagnosis import measurements
+
+    x, names = foreign.matrix(table), table.column_names
+    order = np.random.default_rng([seed, 16]).permutation(len(x))
+    held = max(int(HELD_SHARE * len(x)), HELD_ROWS)
+    held_x, x = x[np.sort(order[:held])], x[np.sort(order[held:])]
+    say(f"Encoder: {networks.width} columns -> z of {networks.latent_dim}; decoder: z -> {networks.columns_out}. {there:,} rows of '{data}'.")
+    found, held_found = networks.encode(x), networks.encode(held_x)
+    spread = measurements.read_convention(networks, x, found, convention, seed)
+    rows, held_rows = (measurements.posteriors(f, spread["draw"]) for f in (found, held_found))
+    outputs, variance = measurements.outputs(networks, names, held_x, held_rows, seed)
+    samplers, report = measurements.fit(networks, names, (x, held_x), (rows, held_rows), variance**0.5, sampler, flow_steps, seed, say)
+    figures = {"convention": spread, "outputs": outputs, "holes": measurements.holes(rows, held_rows, samplers, seed)}
+    wrong, notes = defects.find(figures, report), _notes(figures, networks, there, len(table))
+    for line in _lines(wrong, notes, report):
+        say(line)
+    if page:
+        sentences = [f"{d['text']} To mend it: {d['mend']}." for d in wrong] or ["No defect was found."]
+        storage.write(page, latent_page.render(report | {"unsettled": sentences + notes}, f"Where to draw z from: {Path(data).name}").encode())
+        say(f"The same with pictures: {page}")
+    if generate:
+        if report["chosen"] == "naive":
+            say("Warning: --sampler naive drops the variance of z_mean; its rows lie near the decoder's average row.")
+        scale = np.zeros(len(names)) if mean_only else variance**0.5
+        _write(measurements.blocks(networks, samplers[report["chosen"]], scale, seed), table.schema, generate, out)
+        around = "the decoder's mean alone" if mean_only else "the decoder's mean and the residual variance"
+        say(f"Wrote {generate:,} rows to {out}: z from {report['chosen']}, {around}.")
+    return {"defects": wrong, **figures, "notes": notes, "latent": report, "page": page, "out": out, "rows_written": generate}
+
+
+def _check(generate: int, out: str, page: str, seed: int, convention: str, sampler: str, flow_steps: int) -> None:
+    if bool(generate) != bool(out):
+        raise ConfigError("rows are written with --generate and --out together; one of them came.", "give both, or none.")
+    if generate < 0 or seed < 0 or flow_steps < 0:
+        raise ConfigError(f"generate = {generate}, seed = {seed}, flow_steps = {flow_steps}: none may be negative.", "give 0 or more.")
+    if out and not out.lower().endswith((".parquet", ".csv")):
+        raise ConfigError(f"--out '{out}' is neither .parquet nor .csv.", "let it end so.")
+    if page and not page.lower().endswith((".html", ".htm")):
+        raise ConfigError(f"--page '{page}' is no .html file.", "let it end in .html.")
+    if convention and convention not in tuple(MEANT):
+        raise ConfigError(f"--convention '{convention}' is unknown.", did_you_mean(convention, tuple(MEANT)))
+    if sampler != "auto" and sampler not in SAMPLERS:
+        raise ConfigError(f"--sampler '{sampler}' is unknown.", did_you_mean(sampler, SAMPLERS))
+    if sampler == "flow" and not flow_steps:
+        raise ConfigError("--sampler flow, but --flow-steps 0 leaves the flow out.", "leave out --flow-steps.")
+    if generate and storage.exists(out):
+        raise OutputError(f"'{out}' exists already.", "choose another file with --out.")
+
+
+def _notes(figures: dict, networks, there: int, taken: int) -> list[str]:
+    """What is no defect, but to be known."""
+    spread, share = figures["convention"], figures["outputs"]["residual_share_median"]
+    meant = defects.CONVENTIONS[spread["convention"]] if spread["told"] else MEANT[spread["draw"]]
+    notes = [f"The encoder's second output o ('{networks.spread_name}') is taken as {meant} ({spread['why']})."]
+    if spread["misfits"] and not spread["told"]:
+        notes.append("Whether the KL takes it in the same way, the weights do not tell: training has not come to rest, or its loss is another.")
+    notes.append(
+        f"The decoder's mean alone lacks the residual variance, {100 * share:.0f} % of the median column's variance; rows are drawn around it so."
+    )
+    notes.append(
+        "If the network was trained on these very rows, its z fits them better than it would new ones: give rows kept back from training too."
+    )
+    if taken < there:
+        notes.append(f"The table has {there:,} rows; {taken:,} of them were drawn by the seed, and are all that was looked at.")
+    return notes
+
+
+def _lines(found: list[dict[str, str]], notes: list[str], report: dict) -> list[str]:
+    out = [""]
+    out.append("No defect was found." if not found else f"Found {len(found)} defect{'s' * (len(found) > 1)}, the worst first:")
+    for i, d in enumerate(found, 1):
+        out += textwrap.wrap(f"{i}. {d['name']} ({d['severity']}): {d['text']} To mend it: {d['mend']}.", terminal.WIDTH, subsequent_indent="   ")
+    out.append("")
+    for note in notes:
+        out += textwrap.wrap(note, terminal.WIDTH, subsequent_indent="  ")
+    return [*(line.encode("ascii", "replace").decode() for line in out), "", *terminal.lines(report)]
+
+
+def _write(block, schema: pa.Schema, rows: int, out: str) -> None:
+    """Exactly `rows` rows, block by block, whole or not at all."""
+    with storage.whole(out) as stream:
+        writer = pq.ParquetWriter(stream, schema) if out.lower().endswith(".parquet") else pacsv.CSVWriter(stream, schema)
+        with writer:
+            written = 0
+            while written < rows:
+                drawn = block(written // foreign.BATCH_ROWS)[1][: rows - written]
+                arrays = [pa.array(column, pa.float64()).cast(f.type, safe=False) for column, f in zip(drawn.T, schema, strict=True)]
+                writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+                written += len(drawn)

@@ -1,0 +1,115 @@
+"""The real rows of an evaluation: those that synthetic rows are compared with, and others that they were made without."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from raygen.codec import row_hash
+from raygen.config import Config
+from raygen.errors import SchemaError
+from raygen.model import folder as model_folder
+from raygen.table import split
+from raygen.table.schema import Schema, check_rows, infer
+from raygen.table.source import Source
+
+FEW_ROWS = 500
+
+
+@dataclass(frozen=True)
+class Real:
+    """Real rows: those that synthetic ones are compared with, and others.
+
+    Attributes:
+        path: Where they came from.
+        table, holdout: Arrow tables of the schema's learned columns; `holdout` may be empty.
+        kinds, all_kinds: Kind of each learned column, and of every column.
+        schema: Of the source.
+        knows: Whether the synthetic rows were made without `holdout`.
+        notes: What a reader should know of this.
+    """
+
+    path: str
+    table: pa.Table
+    holdout: pa.Table
+    kinds: dict[str, str]
+    all_kinds: dict[str, str]
+    schema: pa.Schema
+    knows: bool
+    notes: list[str]
+
+
+def real_rows(config: Config, model: model_folder.Artifact | None) -> Real:
+    source = Source.open(config.data.source)
+    if model:
+        schema = model.codec.schema
+    else:
+        kinds = {str(n): str(k) for n, k in config.schema_.columns.items()} or infer(source.head())[0]
+        schema = Schema.of(source.schema, kinds, config.data.source)
+    kinds, every = {name: schema.kinds[name] for name in schema.learned}, dict(schema.kinds)
+    whole = _as_learned(read(source), schema, f"source '{config.data.source}'")
+    check_rows(whole.num_rows, config.data.source)
+    notes: list[str] = []
+    if config.evaluate.holdout:
+        name = f"evaluate.holdout = '{config.evaluate.holdout}'"
+        other = _as_learned(read(Source.open(config.evaluate.holdout)), schema, name)
+        if not other.num_rows:
+            raise SchemaError(f"{name} holds no row.", "name real rows that the synthetic ones were made without, or leave it out.")
+        return Real(config.data.source, whole, other, kinds, every, source.schema, True, notes + _few(other))
+    held = held_out(model, whole) if model else None
+    if held is not None:
+        out = whole.filter(pa.array(held))
+        return Real(config.data.source, whole.filter(pa.array(~held)), out, kinds, every, source.schema, True, notes + _few(out))
+    if model:
+        notes.append("The source has changed since the model was trained, so its held-out rows are not known and copying cannot be told.")
+    else:
+        notes.append("No real rows are known that the synthetic ones were made without (evaluate.holdout), so copying cannot be told.")
+    return Real(config.data.source, whole, whole.slice(0, 0), kinds, every, source.schema, False, notes)
+
+
+def _as_learned(table: pa.Table, schema: Schema, where: str) -> pa.Table:
+    """The learned columns in the schema's own types."""
+    for name in schema.learned:
+        if name not in table.schema.names:
+            raise SchemaError(f"{where} has no column '{name}'.", "name rows of the same table.")
+        try:
+            column = table[name].cast(schema.arrow.field(name).type)
+        except pa.ArrowException as error:
+            reason = str(error).splitlines()[0].rstrip(".")
+            raise SchemaError(f"{where} has a column '{name}' of another type: {reason}.", "name rows of the same table.") from None
+        table = table.set_column(table.schema.get_field_index(name), schema.arrow.field(name), column)
+    return table.select(schema.learned)
+
+
+def _few(holdout: pa.Table) -> list[str]:
+    few = holdout.num_rows < FEW_ROWS
+    return [f"Only {holdout.num_rows} real rows were kept back: the ceiling is mostly the noise of so few."] if few else []
+
+
+def held_out(model: model_folder.Artifact, table: pa.Table) -> np.ndarray | None:
+    """Which rows of the source were held out from the model, bool of shape (rows,); None if it is not the table that was trained on."""
+    if table.num_rows != model.metrics["rows"]:
+        return None
+    try:
+        hashes = row_hash.content_hash(*model.codec.encode(table))
+    except SchemaError:
+        return None
+    if model.metrics.get("content", row_hash.content(hashes)) != row_hash.content(hashes):
+        return None
+    order = np.argsort(hashes, kind="stable")
+    mask = np.zeros(len(order), bool)
+    mask[order[split.held_out(np.arange(len(order)), len(order), model.config.train.holdout, model.config.run.seed)]] = True
+    return mask
+
+
+def apart(table: pd.DataFrame, real: Real) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Real rows and others; two halves of them where no others are known."""
+    if real.holdout.num_rows:
+        return table, real.holdout.to_pandas()
+    order = np.random.default_rng(10).permutation(len(table))
+    return table.iloc[order[: len(table) // 2]], table.iloc[order[len(table) // 2 :]]
+
+
+def read(source: Source) -> pa.Table:
+    return pa.Table.from_batches(source.batches(), source.schema)

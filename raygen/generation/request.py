@@ -1,0 +1,167 @@
+"""What a generation is made from: the model, the settings that were asked for, and what has to be found by decoding a few rows."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from raygen import storage
+from raygen.cluster import devices
+from raygen.config import Config, Generate
+from raygen.errors import ConfigError, RaygenError
+from raygen.generation import manifest
+from raygen.generation.formats import Format
+from raygen.generation.hive import Partitions
+from raygen.generation.shards import Plan
+from raygen.model import folder as model_folder
+from raygen.sampling import conditions, selection
+from raygen.sampling.row_blocks import BLOCK_ROWS
+from raygen.sampling.rows import Rows, check_oversample, drawing_from, num_rows
+
+PROBE_ROWS = 64 * BLOCK_ROWS  # at most, to find how many make a shard of a size
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that a generation is made from, checked: the model to draw from, its settings, and whose folder it is."""
+
+    found: model_folder.Artifact
+    settings: Generate
+    wanted: selection.Selection | None
+    plan: Plan
+    format: Format
+    partitions: Partitions
+    folder: str
+
+    @classmethod
+    def of(cls, model: str, settings: Generate, folder: str) -> "Job":
+        found, form = model_folder.load(model), Format.of(settings)
+        check_oversample(found, settings)
+        wanted = selection.select(found.codec, settings.where, settings.per)
+        if settings.partition_by and form.is_text:
+            message = f"generate.partition_by = {settings.partition_by} with generate.format = '{form.name}': only Parquet is partitioned."
+            raise ConfigError(message, "leave one of them out.")
+        cuts = Partitions.of(found.codec, settings.partition_by)
+        rows = num_rows(settings, wanted)
+        plan = Plan(rows, settings.rows_per_shard, settings.first_row, form.suffix, cuts.folders)
+        found.codec.schema.check_ids(plan.first_row + rows)
+        return cls(drawing_from(found, settings.sampler), settings, wanted, plan, form, cuts, folder)
+
+    @property
+    def identity(self) -> dict:
+        """What the bytes of the shards are a function of."""
+        s, plan = self.settings, self.plan
+        drawn = {"fingerprint": self.found.fingerprint, "sampler": self.found.sampler, "seed": s.seed, "temperature": s.temperature}
+        chosen = {"where": conditions.spelled(s.where), "per": conditions.spelled_per(s.per), "oversample": s.oversample}
+        cut = {"rows": plan.rows, "rows_per_shard": plan.rows_per_shard, "first_row": plan.first_row, "partition_by": s.partition_by}
+        written = {"format": self.format.name, "compression": self.format.compression}
+        grouped = {} if self.format.is_text else {"row_group_rows": self.format.group_rows}
+        return {**drawn, **chosen, **cut, **written, **grouped}
+
+    def mark(self, shard: int) -> bytes:
+        """What a file of a shard that has a place for it says of itself; a longer generation begins with the same full shards."""
+        own = {"shard": shard, "span": self.plan.span(shard)}
+        return json.dumps({key: value for key, value in self.identity.items() if key != "rows"} | own).encode()
+
+    @property
+    def told(self) -> dict:
+        """What is written beside the identity, to make the same again."""
+        columns = {field.name: str(field.type) for field in self.found.codec.schema.output}
+        return {"model": self.found.uri, "schema": columns, "partitions": list(self.plan.partitions), "shard_mib": self.settings.shard_mib}
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know of settings that are not followed to the letter."""
+        asked, made = self.settings.row_group_rows, self.format.group_rows
+        return [f"generate.row_group_rows = {asked:,} is rounded up to {made:,}: whole blocks of rows."] if asked != made else []
+
+
+def located(config: Config | str, given: dict) -> tuple[str, Generate]:
+    """The model folder, and the `generate` section to follow: that of the config with those settings in their place that are not None."""
+    if isinstance(config, str):
+        model, config = storage.absolute(config), Config.from_dict(model_folder.read_index(config)["config"])
+    else:
+        config = config.settled()
+        model = storage.join(config.run.folder, "model")
+    settings = config.override({f"generate.{k}": v for k, v in given.items() if v is not None}).generate
+    if given["rows"] is not None and settings.per:
+        raise ConfigError(f"rows = {given['rows']:,} and generate.per = '{settings.per}' both say how many rows to make.", "leave one of them out.")
+    return model, settings
+
+
+def begun(folder: str) -> Job:
+    """The generation that a folder was begun by, to go on with it.
+
+    Raises:
+        OutputError: If the folder holds none.
+        ModelError: If its model is not where it was.
+    """
+    run = manifest.read_run(folder)
+    config = Config.from_dict(model_folder.read_index(run["model"])["config"])
+    given = {"num_actors": 0, "shard_mib": 0.0} | {key: run[key] for key in Generate.model_fields if key in run}
+    job = Job.of(run["model"], config.override({f"generate.{key}": value for key, value in given.items()}).generate, folder)
+    manifest.check(folder, job.identity)
+    return job
+
+
+def prepared(job: Job, say) -> tuple[Job, list]:
+    """The job with the rows of its shards, and how its rows are to be drawn (see `sampling.conditional.explore`), found in a process like an actor's.
+
+    Raises:
+        ConfigError: If the model gives the conditions hardly any probability.
+    """
+    s = job.settings
+    laws, rows_per_shard = [], manifest.begun_with(job.folder, s.shard_mib) if s.shard_mib and job.folder else 0
+    measure = bool(s.shard_mib and not rows_per_shard)
+    if job.wanted or measure:
+        laws, measured = like_an_actor(s, _prepared, job, measure)
+        rows_per_shard = measured or rows_per_shard
+    if job.wanted:
+        for line in selection.lines(job.wanted, laws):
+            say(line)
+    if rows_per_shard:
+        say(f"Shards of about {s.shard_mib:g} MiB hold {rows_per_shard:,} rows each.")
+        settings = s.model_copy(update={"rows_per_shard": rows_per_shard})
+        job = replace(job, settings=settings, plan=replace(job.plan, rows_per_shard=rows_per_shard))
+    return job, laws
+
+
+def _prepared(job: Job, measure: bool) -> tuple[list, int]:
+    """How rows are to be drawn, and those of a shard: 0 where that is not measured."""
+    from raygen.sampling import conditional
+
+    s, found = job.settings, job.found
+    laws = conditional.explore(found.network(), found.samplers[found.sampler], s.temperature, job.wanted) if job.wanted else []
+    if not measure:
+        return laws, 0
+    rows, last = Rows.of(found, s, job.wanted, laws), min(job.format.group_rows, PROBE_ROWS)  # of any generation of these rows, however many
+    last = min(last, job.plan.rows) if s.per else last
+    return laws, job.format.rows_per_shard(s.shard_mib, rows.table(0, last))
+
+
+def like_an_actor(settings: Generate, function: Callable, *arguments) -> Any:
+    """`function(*arguments)`, called in a process that has what a decode actor is given.
+
+    Raises:
+        RaygenError: That it raises there.
+    """
+    import ray
+
+    place: dict[str, Any] = {"num_cpus": settings.cpus_per_actor, "num_gpus": settings.gpus_per_actor}
+    answer = ray.get(ray.remote(max_calls=1, **place)(_like_an_actor).remote(settings, function, arguments))
+    if isinstance(answer, RaygenError):
+        raise answer
+    return answer
+
+
+def _like_an_actor(settings: Generate, function: Callable, arguments: tuple) -> Any:
+    try:
+        keep_to(settings)
+        return function(*arguments)
+    except RaygenError as error:  # returned, as Ray would wrap it in another
+        return error
+
+
+def keep_to(settings: Generate) -> None:
+    """Keep TensorFlow and Arrow to what a decode actor is given (see `cluster.devices.keep_to`)."""
+    devices.keep_to(settings.cpus_per_actor, settings.gpus_per_actor, f"generate.gpus_per_actor = {settings.gpus_per_actor:g}")

@@ -1,0 +1,224 @@
+"""`raygen verify`: rows, hash and schema of every shard against the manifest, on all CPUs of the cluster; and how to mend what is wrong."""
+
+import json
+import pickle
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pyarrow import fs as pafs
+
+from raygen import storage
+from raygen.cluster import connection
+from raygen.errors import OutputError, RaygenError, StorageError
+from raygen.generation import manifest
+from raygen.generation.formats import Format
+from raygen.generation.manifest import Totals
+from raygen.generation.shards import FILES_PER_FOLDER, Plan
+
+MAX_MESSAGES = 100
+NOT_MENDED = {"surplus", "edited"}
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `verify` found.
+
+    Attributes:
+        rows, shards, bytes: Of the shards that are as the manifest says.
+        found: How many files are wrong, by what is wrong with them: missing, length, content, rows, schema, manifest, surplus, unfinished, edited.
+        problems: A sentence for each, up to 100 of them. After mending, `found` and `problems` are what is still wrong.
+        mended: How many shards were made again.
+    """
+
+    folder: str
+    rows: int
+    shards: int
+    bytes: int
+    found: dict[str, int]
+    problems: list[str]
+    mended: int
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        return not self.found
+
+    @property
+    def mendable(self) -> bool:
+        return bool(self.found.keys() - NOT_MENDED)
+
+
+def verify(folder: str, mend: bool = False, say=print) -> Verification:
+    """Read every shard of a generation and hold it against the manifest.
+
+    Args:
+        folder: That `generate` wrote.
+        mend: Delete each shard that is not as the manifest says, make again what is missing, and tell what is still wrong then.
+        say: Called with a line for each problem, and with the progress of what is made again.
+
+    Raises:
+        OutputError: If the folder holds no generation, or cannot be written where it is to be mended.
+        StorageError: If a file is there and cannot be read.
+        ModelError: If it is to be mended and its model is not where it was.
+        ClusterError: If it is to be mended and the cluster is too small, or a node does not see the folder.
+    """
+    folder, began = storage.absolute(folder), time.perf_counter()
+    run = manifest.read_run(folder)
+    plan = manifest.plan_of(run)
+    with connection.connected() as available:
+        if mend:
+            from raygen.generation import driver as generation
+            from raygen.generation import request
+
+            asked = request.begun(folder)
+            generation.check_cluster(asked, available, "")  # what would be refused is refused before anything is deleted
+        say(f"Verifying {plan.num_shards:,} shard(s) of {plan.rows:,} rows in {folder} ...")
+        totals, found, problems = _checked(folder, run, plan, available.cpus, mend)
+        for _, problem in problems:
+            say(f"  {problem}")
+        if sum(found.values()) > len(problems):
+            say(f"  ... and {sum(found.values()) - len(problems):,} more")
+        mended = 0
+        if mend and found.keys() - NOT_MENDED:
+            done = generation.written(asked, say)
+            totals, mended = Totals(done.rows, done.shards, done.bytes), done.shards - done.kept
+            found = {kind: count for kind, count in found.items() if kind == "surplus"}
+    told = [problem for kind, problem in problems if kind in found]
+    return Verification(folder, totals.rows, totals.shards, totals.bytes, found, told, mended, time.perf_counter() - began)
+
+
+def _checked(folder: str, run: dict, plan: Plan, cpus: int, mend: bool) -> tuple[Totals, dict[str, int], list[tuple[str, str]]]:
+    import ray
+
+    def check(batch):
+        try:
+            answer, error = _check(batch, folder, run, mend), None
+        except RaygenError as mistake:  # returned, as Ray would wrap it in another
+            answer, error = {}, mistake
+        except OSError as refusal:
+            message = f"'{folder}' cannot be read: {storage.reason(refusal)}."
+            answer, error = {}, StorageError(message, storage.hint(refusal, "check that it may be read."))
+        return {"answer": [json.dumps(answer)], "error": [pickle.dumps(error)]}  # between Ray's processes only
+
+    items = [{"first": first, "last": last} for first, last in plan.items(max(1, cpus))]
+    dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(check, batch_size=1)
+    totals, whole, found, problems = Totals(), Totals(), Counter[str](), list[tuple[str, str]]()
+    for row in dataset.iter_rows():
+        if error := pickle.loads(row["error"]):
+            raise error
+        done = json.loads(row["answer"])
+        totals, whole = totals + Totals.from_dict(done["named"]), whole + Totals.from_dict(done["whole"])
+        found.update(done["found"])
+        problems += [(kind, text) for kind, text in done["problems"]][: MAX_MESSAGES - len(problems)]
+    for kind, problem in _header_problems(folder, totals, "manifest" in found):
+        found[kind] += 1
+        problems.append((kind, problem))
+    return whole, dict(found), problems
+
+
+def _header_problems(folder: str, totals: Totals, parts_are_missing: bool):
+    try:
+        header = manifest.read_header(folder)
+    except OutputError as error:
+        yield "manifest", error.message[0].upper() + error.message[1:]
+        return
+    if header is None:
+        yield "unfinished", f"There is no {manifest.HEADER}: the generation has not finished, or it was deleted."
+    elif not parts_are_missing and totals.to_dict() != {key: header[key] for key in totals.to_dict()}:
+        yield "edited", f"The parts of the manifest are not those that {manifest.HEADER} was made from: a line was edited."
+
+
+def _check(batch: dict, folder: str, run: dict, mend: bool) -> dict:
+    """Check some parts of the manifest and their shards."""
+    ((first, last),) = zip(batch["first"], batch["last"], strict=True)
+    plan, named, whole, problems = manifest.plan_of(run), Totals(), Totals(), []
+    listed: dict[str, dict[str, int]] = {}
+    for number in range(int(first), int(last)):
+        shards, lines = plan.part(number), manifest.read_part(folder, plan, number)
+        sizes = manifest.sizes(folder, plan, shards, listed)
+        named += Totals.of(lines or [])
+        if lines is None:
+            problems.append(("manifest", f"Part '{plan.part_name(number)}' of the manifest is missing or damaged: {len(shards):,} shard(s)."))
+        by_file = {line["file"]: line for line in lines or []}
+        for shard in shards:
+            before = len(problems)
+            for name in plan.files(shard):
+                if problem := _file_problem(folder, run, plan, shard, name, by_file.get(name), sizes.get(name)):
+                    problems.append(problem)
+                    if mend and problem[0] != "missing":
+                        storage.delete(storage.inside(folder, name))
+            if lines and len(problems) == before:
+                whole += Totals.of(manifest.of_shard(lines, shard))
+        problems += [("surplus", f"'{name}' is not of this generation: move it away.") for name in surplus(folder, plan, shards)]
+    found = Counter(kind for kind, _ in problems)
+    return {"named": named.to_dict(), "whole": whole.to_dict(), "found": found, "problems": problems[:MAX_MESSAGES]}
+
+
+def _file_problem(folder: str, run: dict, plan: Plan, shard: int, name: str, line: dict | None, size: int | None) -> tuple[str, str] | None:
+    """What is wrong with a file of a shard: a word for it and a sentence.
+
+    Raises:
+        StorageError: If it cannot be read, so that nothing is known of it.
+    """
+    uri, form = storage.inside(folder, name), Format.of_run(run)
+    if size is None:
+        return "missing", f"'{name}' is missing."
+    if line and size != line["bytes"]:
+        return "length", f"'{name}' has {size:,} bytes; the manifest says {line['bytes']:,}."
+    try:
+        if line and storage.sha256(uri) != line["sha256"]:
+            return "content", f"'{name}' has other bytes than the manifest says (SHA-256), though as many."
+        if not line and form.is_text:
+            return None  # nothing tells what it should hold; it is made again with its part of the manifest
+        rows, columns = form.described(uri)
+    except FileNotFoundError:
+        return "missing", f"'{name}' is missing."
+    except (pa.ArrowException, ValueError, OSError) as error:
+        if isinstance(error, StorageError):
+            raise
+        return "content", f"'{name}' cannot be read: {str(error).splitlines()[0]}"
+    first, last = plan.span(shard)
+    expected = line["rows"] if line else last - first
+    if rows != expected and (line or len(plan.partitions) == 1):
+        return "rows", f"'{name}' has {rows:,} rows; the plan says {expected:,}."
+    known = {column: kind for column, kind in run["schema"].items() if column not in run.get("partition_by", [])}
+    if columns != (dict.fromkeys(known, "") if form.is_text else known):
+        return "schema", f"'{name}' has other columns or types than the model makes."
+    return None
+
+
+def surplus(folder: str, plan: Plan, shards: range) -> list[str]:
+    """What lies in the folders of these shards and is no shard: looked for where the first shard of a folder is checked."""
+    found = []
+    for shard in shards:
+        if shard % FILES_PER_FOLDER == 0:
+            known = {name for s in range(shard, min(shard + FILES_PER_FOLDER, plan.num_shards)) for name in plan.files(s)}
+            inside = [f"{one}/{name}".lstrip("/") for one in plan.folders(shard) for name in _names(storage.inside(folder, one))]
+            found += [name for name in inside if name not in known]
+        if shard == 0:
+            found += _strange_folders(folder, set(plan.all_folders()))
+    return found
+
+
+def _strange_folders(folder: str, known: set[str]) -> list[str]:
+    """What lies above the folders of the shards and does not lead to them."""
+    leading = {"/".join(one.split("/")[:depth]) for one in known for depth in range(1, one.count("/") + 2)}
+    above = {"/".join(one.split("/")[:depth]) for one in known for depth in range(one.count("/") + 1)} - known
+    return [
+        name
+        for one in sorted(above)
+        for name in (f"{one}/{each}".lstrip("/") for each in _names(storage.inside(folder, one)))
+        if name.rstrip("/") not in leading
+    ]
+
+
+def _names(folder: str) -> list[str]:
+    """Files and folders in a folder, but those that readers of Parquet folders leave out too."""
+    hidden = ("_", ".")
+    return sorted(
+        info.base_name + "/" * (info.type == pafs.FileType.Directory and not info.base_name.isdigit())
+        for info in manifest.entries(folder)
+        if not info.base_name.startswith(hidden)
+    )

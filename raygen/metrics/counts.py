@@ -1,0 +1,269 @@
+"""Counts of synthetic rows against a real table, block by block, in memory that does not grow with the number of rows.
+
+    reference = Reference(real, kinds)
+    tally = reference.tally(block_1, ranges).merge(reference.tally(block_2, ranges))
+    comparison.scores(reference, tally)
+
+What is kept has the size of the real table, not of the synthetic one: counts at and between the real values of a number
+column, counts of the real levels and of the real pairs of levels, and one more for all that the real table lacks. That is
+enough for the exact Kolmogorov-Smirnov and total variation distances, because there the real table's share is constant or 0.
+"""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from raygen.metrics.column_ranges import NOTHING, NUMBERS, Range, floats, merged, range_of
+from raygen.metrics.correlations import Moments
+from raygen.metrics.row_codes import LEVELS, Coded, codes_of, level_names, row_hashes
+
+MAX_KNOTS = 100_000  # values of a real number column that are counted one by one; of more, so many quantiles
+HISTOGRAM_BINS = 40
+EXAMPLES = 5  # unseen levels that are kept by name
+SLICE_ROWS = 2**17  # counted at a time: what a slice needs fits the processor's cache
+DENSE_CELLS = 2**18  # a joint table up to this size is counted whole, a larger one at the real cells alone
+CUTS = 10  # bins of a number beside a level
+STRONG_CORRELATION, STRONG_ASSOCIATION = 0.5, 0.3  # as in metrics.trend_error
+
+Joint = tuple[str, str]
+
+
+@dataclass
+class Tally:
+    """What was counted of some rows; those of two sets of rows add up, in any order.
+
+    Attributes:
+        ranges: Of all rows that are compared, not only of those counted here: the bins of a number beside a level depend on it.
+        num_rows, num_copies: Rows, and those equal to a real row in every column.
+        num_outside, num_unseen, num_beyond: Rows with a number outside the real range, with a level that the real table lacks, with either.
+        numbers: By name, counts below, at and between the knots of `Reference`, shape (2 * knots + 1,).
+        extremes: By name, range of the rows counted here.
+        histograms: By name, counts of values within the real range in the bins of `Reference.edges`.
+        levels: By name, counts of null, of each real level, and of all others, shape (levels + 2,).
+        unseen: By name, a few of the others: the first in alphabetical order.
+        joints: By pair of names, counts at each pair of values that the real table holds, and of all others.
+        moments: Of each pair of number columns, in units of about the range, so that squares stay finite.
+    """
+
+    ranges: dict[str, Range]
+    num_rows: int = 0
+    num_copies: int = 0
+    num_outside: int = 0
+    num_unseen: int = 0
+    num_beyond: int = 0
+    numbers: dict[str, np.ndarray] = field(default_factory=dict)
+    extremes: dict[str, Range] = field(default_factory=dict)
+    histograms: dict[str, np.ndarray] = field(default_factory=dict)
+    levels: dict[str, np.ndarray] = field(default_factory=dict)
+    unseen: dict[str, list[str]] = field(default_factory=dict)
+    joints: dict[Joint, np.ndarray] = field(default_factory=dict)
+    moments: Moments = field(default_factory=lambda: Moments.empty(0))
+
+    def merge(self, other: "Tally") -> "Tally":
+        """The tally of the rows of both.
+
+        Raises:
+            ValueError: If the two were counted with different ranges.
+        """
+        if self.ranges != other.ranges:
+            raise ValueError("the tallies were counted with different ranges.")
+        out = Tally(self.ranges, self.num_rows + other.num_rows, self.num_copies + other.num_copies)
+        out.num_outside, out.num_unseen = self.num_outside + other.num_outside, self.num_unseen + other.num_unseen
+        out.num_beyond = self.num_beyond + other.num_beyond
+        out.numbers = {name: counts + other.numbers[name] for name, counts in self.numbers.items()}
+        out.extremes = merged([self.extremes, other.extremes])
+        out.histograms = {name: counts + other.histograms[name] for name, counts in self.histograms.items()}
+        out.levels = {name: counts + other.levels[name] for name, counts in self.levels.items()}
+        out.unseen = {name: sorted({*some, *other.unseen[name]})[:EXAMPLES] for name, some in self.unseen.items()}
+        out.joints = {pair: counts + other.joints[pair] for pair, counts in self.joints.items()}
+        out.moments = self.moments.merge(other.moments)
+        return out
+
+
+class Reference:
+    """A real table, made ready to count other rows against it; it does not keep the table.
+
+    Memory grows with the real rows: up to 8 bytes for each, and for each and pair of columns that counts. It can be sent to workers.
+
+    Args:
+        real: Rows to compare with.
+        kinds: Kind by column name; "numeric" and "datetime" columns are numbers, "categorical" and "boolean" ones levels, others left out.
+        all_pairs: Count every pair with a level column, not only those that depend on each other in the real table.
+
+    Attributes:
+        knots: By name, the distinct real values in ascending order; of more than `MAX_KNOTS`, that many quantiles.
+        edges: By name, edges of the histogram's bins.
+        names: By name, the real levels as text (bool "True", 1.0 "1"), the most frequent first.
+        cells: By pair of names, the real pairs of codes as `first * width + second`, ascending.
+        own: The real table's tally against itself.
+
+    Raises:
+        KeyError: If `real` lacks a column of a kind that counts.
+        pyarrow.ArrowInvalid: If a number column holds something else.
+    """
+
+    def __init__(self, real: pa.Table, kinds: Mapping[str, str], all_pairs: bool = False):
+        self.kinds = {name: kind for name, kind in kinds.items() if kind in NUMBERS + LEVELS}
+        self.all_pairs = all_pairs
+        self.names = {name: level_names(real[name]) for name, kind in self.kinds.items() if kind in LEVELS}
+        coded = self._coded(real)
+        self.knots = {name: _knots(values) for name, values in coded.numbers.items()}
+        self.edges = {name: _edges(knots) for name, knots in self.knots.items()}
+        ranges = {name: range_of(values) for name, values in coded.numbers.items()}
+        self.hashes = np.unique(row_hashes(coded))
+        self.cells = self._real_cells(coded, ranges)
+        self.own = self.tally(real, ranges)
+
+    def tally(self, block: pa.Table, ranges: Mapping[str, Range]) -> Tally:
+        """Count rows.
+
+        Args:
+            block: Any number of rows; columns in any order and integer width, plain or dictionary-encoded.
+            ranges: Lowest and highest value by number column of all rows that are to be compared, of which these are a part (see `ranges`).
+
+        Raises:
+            KeyError: If `block` or `ranges` lacks a column.
+        """
+        out = self._empty(ranges)
+        self.add(block, out)
+        return out
+
+    def add(self, block: pa.Table, tally: Tally) -> None:
+        """Count rows into a tally that is there already; quicker than `merge` where a worker sees many small blocks."""
+        for start in range(0, block.num_rows, SLICE_ROWS):
+            self._count(self._coded(block.slice(start, SLICE_ROWS)), tally)
+
+    def _empty(self, ranges: Mapping[str, Range]) -> Tally:
+        out = Tally({name: ranges[name] for name in self.knots})
+        out.numbers = {name: np.zeros(2 * len(knots) + 1, np.int64) for name, knots in self.knots.items()}
+        out.extremes = dict.fromkeys(self.knots, NOTHING)
+        out.histograms = {name: np.zeros(len(edges) - 1, np.int64) for name, edges in self.edges.items()}
+        out.levels = {name: np.zeros(len(names) + 2, np.int64) for name, names in self.names.items()}
+        out.unseen = {name: [] for name in self.names}
+        out.joints = {pair: np.zeros(len(cells) + 1, np.int64) for pair, cells in self.cells.items()}
+        out.moments = Moments.empty(len(self.knots))
+        return out
+
+    def _count(self, rows: Coded, out: Tally) -> None:
+        """Add rows to a tally in place."""
+        out.num_rows += rows.num_rows
+        out.num_copies += _members(row_hashes(rows), self.hashes)
+        out.extremes = merged([out.extremes, {name: range_of(values) for name, values in rows.numbers.items()}])
+        outside, unseen = np.zeros((2, rows.num_rows), bool)
+        for name, values in rows.numbers.items():
+            outside |= self._count_numbers(name, values, out)
+        for name, codes in rows.levels.items():
+            out.levels[name] += np.bincount(codes, minlength=len(out.levels[name]))
+            out.unseen[name] = sorted({*out.unseen[name], *rows.unseen[name]})[:EXAMPLES]
+            unseen |= codes == len(out.levels[name]) - 1
+        out.num_outside += int(outside.sum())
+        out.num_unseen += int(unseen.sum())
+        out.num_beyond += int((outside | unseen).sum())
+        binned = {b: cut(rows.numbers[b], out.ranges[b]) for b in {b for _, b in self.cells} & rows.numbers.keys()}
+        for (a, b), cells in self.cells.items():
+            keys = rows.levels[a] * self._width(b) + (binned[b] if b in binned else rows.levels[b])
+            out.joints[a, b] += _at_cells(keys, cells, self._width(a) * self._width(b))
+        if rows.numbers:
+            units = [2.0 ** np.frexp(high - low)[1] if high > low else 1.0 for low, high in out.ranges.values()]  # powers of two round nothing
+            out.moments = out.moments.merge(Moments.observe(np.stack([v / u for v, u in zip(rows.numbers.values(), units, strict=True)])))
+
+    def _count_numbers(self, name: str, values: np.ndarray, out: Tally) -> np.ndarray:
+        """Count a number column; true where a value is outside the real range."""
+        is_known = ~np.isnan(values)
+        known = values[is_known]
+        knots, edges = self.knots[name], self.edges[name]
+        place = np.searchsorted(knots, known)  # the first knot that is not below
+        spot = 2 * place + (np.append(knots, np.nan)[place] == known)  # even between two knots, odd at one
+        out.numbers[name] += np.bincount(spot, minlength=2 * len(knots) + 1)
+        inside = (spot > 0) & (spot < 2 * len(knots))
+        width = (edges[-1] - edges[0]) / (len(edges) - 1)
+        bins = ((known[inside] - edges[0]) / width).astype(np.int64).clip(max=len(edges) - 2)
+        out.histograms[name] += np.bincount(bins, minlength=len(edges) - 1)
+        outside = np.zeros(len(values), bool)
+        outside[is_known] = ~inside
+        return outside
+
+    def _coded(self, rows: pa.Table) -> Coded:
+        numbers = {name: floats(rows[name], kind) for name, kind in self.kinds.items() if kind in NUMBERS}
+        levels, unseen = {}, {}
+        for name, names in self.names.items():
+            levels[name], unseen[name] = codes_of(rows[name], names)
+        return Coded(rows.num_rows, numbers, levels, unseen)
+
+    def _width(self, name: str) -> int:
+        return len(self.names[name]) + 2 if name in self.names else CUTS + 2
+
+    def _real_cells(self, real: Coded, ranges: Mapping[str, Range]) -> dict[Joint, np.ndarray]:
+        """The pairs of columns whose joint counts, and their cells."""
+        out = {}
+        binned = {name: cut(values, ranges[name]) for name, values in real.numbers.items()}
+        for a, b in [*itertools.combinations(real.levels, 2), *itertools.product(real.levels, binned)]:
+            width = self._width(b)
+            keys = real.levels[a] * width + (binned[b] if b in binned else real.levels[b])
+            if self._width(a) * width <= DENSE_CELLS:
+                dense = np.bincount(keys, minlength=1)
+                cells = np.flatnonzero(dense)
+                counts = dense[cells]
+            else:
+                cells, counts = np.unique(keys, return_counts=True)
+            if self.all_pairs or _cramers_v(cells // width, cells % width, counts) > STRONG_ASSOCIATION:
+                out[a, b] = cells
+        return out
+
+
+def cut(values: np.ndarray, ends: Range) -> np.ndarray:
+    """Bins 1 to 10 over the range of the whole table; its greatest value and NaN are an 11th, as in metrics.trend_error."""
+    low, high = ends if ends[0] <= ends[1] else (0.0, 0.0)
+    pad = 0.5 if low == high else 0.0
+    return np.digitize(values, np.linspace(low - pad, high + pad, CUTS + 1))
+
+
+def _knots(values: np.ndarray) -> np.ndarray:
+    known = np.sort(values[~np.isnan(values)])
+    distinct = known[np.flatnonzero(np.append(True, known[1:] != known[:-1]))] if len(known) else known
+    if len(distinct) <= MAX_KNOTS:
+        return distinct
+    return np.unique(known[np.arange(MAX_KNOTS) * (len(known) - 1) // (MAX_KNOTS - 1)])
+
+
+def _edges(knots: np.ndarray) -> np.ndarray:
+    """Equal bins over the real range, whole numbers wide where the values are whole."""
+    if not len(knots):
+        return np.array([-0.5, 0.5])
+    low, high = knots[0], knots[-1]
+    if low == high:
+        pad = max(0.5, 1e-6 * abs(low))
+        return np.array([low - pad, high + pad])
+    if max(-low, high) < 2**51 and (knots == np.floor(knots)).all():
+        width = np.ceil((high - low + 1) / HISTOGRAM_BINS)
+        return low - 0.5 + width * np.arange(np.ceil((high - low + 1) / width) + 1)
+    return np.linspace(low, high, HISTOGRAM_BINS + 1)
+
+
+def _members(hashes: np.ndarray, real: np.ndarray) -> int:
+    """How many of the hashes are among the (ascending) real ones."""
+    place = np.searchsorted(real, hashes)
+    return int((np.append(real, np.uint64(0))[place] == hashes).sum())
+
+
+def _at_cells(keys: np.ndarray, cells: np.ndarray, num_cells: int) -> np.ndarray:
+    """How many keys equal each of the (ascending) cells, and how many none."""
+    if num_cells <= DENSE_CELLS:
+        inside = np.bincount(keys, minlength=num_cells)[cells]
+    else:
+        place = np.searchsorted(cells, keys).clip(max=len(cells) - 1)
+        inside = np.bincount(place[cells[place] == keys], minlength=len(cells))
+    return np.append(inside, len(keys) - inside.sum())
+
+
+def _cramers_v(rows: np.ndarray, columns: np.ndarray, counts: np.ndarray) -> float:
+    """Cramer's V of a joint table given by its cells; NaN where a side is constant."""
+    by_row, by_column = np.bincount(rows, counts), np.bincount(columns, counts)
+    fewer = min(np.count_nonzero(by_row), np.count_nonzero(by_column))
+    if fewer < 2:
+        return float("nan")
+    phi_squared = (counts / by_row[rows] * (counts / by_column[columns])).sum() - 1
+    return float(np.sqrt(max(phi_squared, 0) / (fewer - 1)))

@@ -1,0 +1,232 @@
+"""The model folder: the only file that knows its layout.
+
+    raygen.json   format, raygen's version, fingerprint, config, figures, and a hash of each other file
+    schema.json   columns, kinds and Arrow types
+    codec.json    blocks of codes
+    vae.keras     the network, in Keras' own format
+    latent.npz    every fitted sampler
+    ratio.npz     the density ratio of real rows to drawn ones, if it was fitted
+    latent.json   the latent report (see latent_report), and latent.html, the same to look at
+No pickle, no code, no training row.
+"""
+
+import hashlib
+import io
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from raygen import __version__, storage
+from raygen.codec.codec import Codec
+from raygen.config import Config
+from raygen.errors import ModelError, RaygenError
+from raygen.latent import samplers as latent_samplers
+from raygen.model.density_ratio import Ratio
+from raygen.table.schema import Schema
+
+FORMAT = 1
+FILES = ("schema.json", "codec.json", "vae.keras", "latent.npz")  # what a model needs; the rest is to be read by people
+RATIO = "ratio.npz"
+INDEX = "raygen.json"
+REPORT, PAGE = "latent.json", "latent.html"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A model as loaded.
+
+    Attributes:
+        uri: Its folder.
+        config: The config that it was trained with.
+        codec: Between tables and codes; `codec.schema` is the table's schema.
+        samplers: Latent samplers by name.
+        sampler: Name of the one to draw z from.
+        metrics: Figures of the training, and of each sampler.
+        ratio: What `generate.oversample` chooses rows by; None if it was not fitted.
+        fingerprint: Hash of all that the generated rows depend on, but for their seed.
+        content: The files themselves, for actors that load the network (see `network`).
+    """
+
+    uri: str
+    config: Config
+    codec: Codec
+    samplers: dict[str, Any]
+    sampler: str
+    metrics: dict
+    ratio: Ratio | None
+    fingerprint: str
+    content: dict[str, bytes]
+
+    def network(self):
+        """The Keras VAE, loaded in safe mode."""
+        import keras
+
+        import raygen.model.vae  # registers the classes
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "vae.keras"
+            path.write_bytes(self.content["vae.keras"])
+            try:
+                loaded = keras.saving.load_model(path, compile=False, safe_mode=True)
+            except (ValueError, TypeError, KeyError, OSError) as error:
+                raise _damaged(self.uri, f"vae.keras cannot be loaded: {error}") from None
+        if not isinstance(loaded, raygen.model.vae.VAE):
+            raise _damaged(self.uri, f"vae.keras holds a {type(loaded).__name__}")
+        return loaded
+
+
+def save(
+    uri: str,
+    config: Config,
+    codec: Codec,
+    model,
+    samplers: dict[str, Any],
+    metrics: dict,
+    report: dict,
+    ratio: Ratio | None = None,
+    pages: dict[str, str] | None = None,
+) -> str:
+    """Write a model folder, with HTML `pages` by their names and its index last, and return the fingerprint."""
+    sampler = report["chosen"]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "vae.keras"
+        model.save(path)
+        content = {
+            "schema.json": json.dumps(codec.schema.to_dict(), indent=1).encode(),
+            "codec.json": json.dumps(codec.to_dict()).encode(),
+            "vae.keras": path.read_bytes(),
+            "latent.npz": _packed({f"{name}/{key}": array for name, s in samplers.items() for key, array in s.to_arrays().items()}),
+            REPORT: json.dumps(report).encode(),
+        } | {name: html.encode() for name, html in (pages or {}).items()}
+    if ratio:
+        content[RATIO] = _packed(ratio.to_arrays())
+    index: dict[str, Any] = {
+        "format": FORMAT,
+        "raygen": __version__,
+        "fingerprint": _fingerprint(content, model, samplers, sampler, ratio),
+        "sampler": sampler,
+        "samplers": list(samplers),
+        "files": {name: hashlib.sha256(content[name]).hexdigest() for name in content},
+        "metrics": metrics,
+        "config": config.to_dict(),
+    }
+    index["checksum"] = _checksum(index)
+    if is_model(uri):
+        storage.delete(storage.join(uri, INDEX))  # of a model that is written once more: its files are about to change
+    for name in content:
+        storage.write(storage.join(uri, name), content[name])
+    storage.write_json(storage.join(uri, INDEX), index)
+    return index["fingerprint"]
+
+
+def copy(source: str, target: str) -> None:
+    """Copy a model folder over another; until the index is there again, last, `target` is no model."""
+    index = read_index(source)
+    storage.delete_folder(target)
+    for name in index["files"]:
+        storage.write(storage.join(target, name), storage.read(storage.join(source, name)))
+    storage.write_json(storage.join(target, INDEX), index)
+
+
+def is_model(uri: str) -> bool:
+    return storage.exists(storage.join(uri, INDEX))
+
+
+def read_index(uri: str) -> dict:
+    """The index of a model folder.
+
+    Raises:
+        ModelError: If there is none, it is damaged, or of a newer format.
+    """
+    if not storage.exists(uri):
+        raise ModelError(f"there is no model '{uri}'.", "train one with raygen train CONFIG.toml, or check the path.")
+    if not is_model(uri):
+        raise ModelError(f"'{uri}' is no model folder: it has no {INDEX}.", "name the folder that raygen train printed.")
+    try:
+        index = storage.read_json(storage.join(uri, INDEX))
+        number = index["format"]
+        if number > FORMAT:
+            message = f"'{uri}' was made by raygen {index['raygen']} (format {number}); this is raygen {__version__} (format {FORMAT})."
+            raise ModelError(message, "pip install -U raygen")
+        if index["checksum"] != _checksum(index):
+            raise _damaged(uri, f"{INDEX} was edited")
+        return index
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise _damaged(uri, f"{INDEX} cannot be read ({error!r})") from None
+
+
+def load(uri: str) -> Artifact:
+    """Read a model folder and check every file against the index.
+
+    Raises:
+        ModelError: If a file is missing, truncated or edited, or the format is newer.
+    """
+    uri = storage.absolute(uri)
+    index = read_index(uri)
+    content = {}
+    for name in (*FILES, *({RATIO} & set(index["files"]))):
+        try:
+            content[name] = storage.read(storage.join(uri, name))
+        except FileNotFoundError:
+            raise _damaged(uri, f"{name} is missing") from None
+        if hashlib.sha256(content[name]).hexdigest() != index["files"].get(name):
+            raise _damaged(uri, f"{name} was truncated or edited ({len(content[name])} bytes)")
+    try:
+        schema = Schema.from_dict(json.loads(content["schema.json"]))
+        codec = Codec.from_dict(schema, json.loads(content["codec.json"]))
+        with np.load(io.BytesIO(content["latent.npz"]), allow_pickle=False) as arrays:
+            kept = {name: {k.partition("/")[2]: arrays[k] for k in arrays.files if k.startswith(f"{name}/")} for name in index["samplers"]}
+        ratio = None
+        if RATIO in content:
+            with np.load(io.BytesIO(content[RATIO]), allow_pickle=False) as arrays:
+                ratio = Ratio.from_arrays(arrays)
+        samplers = {name: latent_samplers.from_arrays(name, state) for name, state in kept.items()}
+        config = Config.from_dict(index["config"])
+        samplers[index["sampler"]]
+    except ModelError:
+        raise
+    except (RaygenError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(uri, str(error)) from None
+    return Artifact(uri, config, codec, samplers, index["sampler"], index["metrics"], ratio, index["fingerprint"], content)
+
+
+def read_report(uri: str) -> dict | None:
+    """The latent report of a model; None for a model of before raygen made them."""
+    place = storage.join(uri, REPORT)
+    try:
+        return storage.read_json(place) if storage.exists(place) else None
+    except ValueError as error:
+        raise _damaged(uri, f"{REPORT} cannot be read ({error})") from None
+
+
+def _packed(arrays: dict[str, np.ndarray]) -> bytes:
+    packed = io.BytesIO()
+    np.savez(packed, **arrays)  # type: ignore[arg-type]
+    return packed.getvalue()
+
+
+def _fingerprint(content: dict[str, bytes], model, samplers: dict[str, Any], sampler: str, ratio: Ratio | None) -> str:
+    digest = hashlib.sha256(content["schema.json"] + content["codec.json"])
+    for weight in model.get_weights():
+        digest.update(np.ascontiguousarray(weight).tobytes())
+    for name in sorted(samplers):
+        for array in samplers[name].to_arrays().values():
+            digest.update(np.ascontiguousarray(array).tobytes())
+    for array in ratio.to_arrays().values() if ratio else ():
+        digest.update(np.ascontiguousarray(array).tobytes())
+    digest.update(sampler.encode())
+    return digest.hexdigest()[:16]
+
+
+def _checksum(index: dict) -> str:
+    """Hash of all of the index but its checksum."""
+    rest = {key: value for key, value in index.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def _damaged(uri: str, reason: str) -> ModelError:
+    return ModelError(f"model '{uri}' is damaged: {reason}.", "copy the folder again, or train the model again.")

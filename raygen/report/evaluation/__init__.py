@@ -1,0 +1,4 @@
+"""The report on synthetic rows.
+
+In reading order: `scores`, `sentences`, `figures`, `page`, `terminal`.
+"""

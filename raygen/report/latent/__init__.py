@@ -1,0 +1,4 @@
+"""The latent report: where z should be drawn from.
+
+In reading order: `sentences`, `figures`, `page`, `terminal`.
+"""

@@ -1,0 +1,116 @@
+"""The figures of the latent page."""
+
+import numpy as np
+
+from raygen.report.svg import BLUE, INK, MUTED, ORANGE, draw_svg
+from raygen.report.text import number
+
+NAMED = 20  # dimensions, at most, whose names stand on the axis
+BARS = 64  # dimensions, at most, that get a bar and a dot each; above, outlines
+SMALLEST = 1e-6  # on the axis of variances
+DENSITY = (0.16, 0.47, 0.86)  # of pictures, from transparent to this: seen on white and on near black
+
+
+def dimensions(rows: list[dict]) -> str:
+    """KL, variance of z_mean and mean posterior variance of each dimension, strongest first, as SVG; `` if there is nothing to draw."""
+    rows = [{**d, "name": f"z{i}"} for i, d in enumerate(rows) if number(d.get("kl")) is not None]
+    if not rows:
+        return ""
+    rows = sorted(rows, key=lambda d: -d["kl"])
+    active = np.array([bool(d.get("active")) for d in rows])
+    kl = np.array([d["kl"] for d in rows])
+    variances = {key: np.array([np.nan if (v := number(d.get(key))) is None else v for d in rows]) for key in ("mean_variance", "posterior_variance")}
+
+    def draw(figure):
+        above, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 5])
+        x = np.arange(1, len(rows) + 1)
+        for part, colour, label in ((active, BLUE, "active"), (~active, MUTED, "not active")):
+            if part.any():
+                _bars(above, x, np.where(part, kl, 0.0), colour, label)
+        above.set_ylabel("KL (nats)")
+        above.margins(y=0.12)
+        if not active.all():
+            above.legend(loc="upper right")
+        below.axhline(1.0, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+        for key, marker, colour, label in (
+            ("mean_variance", "o", BLUE, "variance of z_mean"),
+            ("posterior_variance", "D", ORANGE, "mean posterior variance"),
+        ):
+            values = np.maximum(variances[key], SMALLEST)
+            if len(rows) <= BARS:
+                below.plot(x, values, linestyle="none", marker=marker, markersize=min(6, 260 / len(rows)), color=colour, label=label)
+            else:
+                below.stairs(values, np.arange(len(rows) + 1) + 0.5, baseline=None, color=colour, linewidth=1.2, label=label)
+        below.set_yscale("log")
+        low, high = below.get_ylim()
+        below.set_ylim(min(0.7 * low, 0.05), max(high, 2.0))
+        below.set_ylabel("variance of z")
+        below.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        below.yaxis.set_minor_formatter(lambda value, _: "")
+        below.set_xlabel("dimension of z, strongest first")
+        below.set_xlim(0.4, len(rows) + 0.6)
+        if len(rows) <= NAMED:
+            below.set_xticks(x, [d["name"] for d in rows], fontsize=11 if len(rows) <= 12 else 9)
+        else:
+            below.xaxis.get_major_locator().set_params(integer=True)
+        figure.legend(*below.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+
+    return draw_svg("dimensions", 310, draw)
+
+
+def picture(name: str, given: dict) -> str:
+    """Two densities side by side in the two directions of a sampler's picture, as SVG; `` if the counts cannot be read.
+
+    Args:
+        name: Of the sampler.
+        given: `range` [[lo, hi], [lo, hi]], and `posterior` and `sampler`: counts as of `np.histogram2d`, the first direction first.
+    """
+    try:
+        counts = [np.nan_to_num(np.array(given[key], float), posinf=0.0, neginf=0.0) for key in ("posterior", "sampler")]
+        extent = [float(end) for ends in given["range"] for end in ends]
+    except (KeyError, TypeError, ValueError):
+        return ""
+    if any(c.ndim != 2 or c.sum() <= 0 or c.min() < 0 for c in counts):
+        return ""
+    if len(extent) != 4 or not np.isfinite(extent).all() or extent[0] >= extent[1] or extent[2] >= extent[3]:
+        return ""
+    density = [_smooth(c / c.sum()) for c in counts]
+    most = density[0].max()
+
+    def draw(figure):
+        truth = density[0]
+        x, y = (np.linspace(lo, hi, n * 2 + 1)[1::2] for lo, hi, n in zip(extent[::2], extent[1::2], truth.shape, strict=True))
+        for axes, values, label in zip(figure.subplots(1, 2, sharey=True), density, ("q(z), held-out rows", name), strict=True):
+            image = np.empty((*values.T.shape, 4))
+            image[..., :3], image[..., 3] = DENSITY, np.sqrt(np.clip(values.T / most, 0.0, 1.0))
+            axes.imshow(image, origin="lower", extent=extent, aspect="auto", interpolation="none")
+            level = _level(truth, 0.8)
+            if truth.min() < level < truth.max():
+                axes.contour(x, y, truth.T, levels=[level], colors=[INK], linewidths=1, linestyles="solid")
+            axes.set_title(label, parse_math=False)
+            axes.set_xlabel("direction 1")
+            axes.locator_params(nbins=4)
+        figure.axes[0].set_ylabel("direction 2")
+
+    return draw_svg(f"picture-{name}", 230, draw)
+
+
+def _bars(axes, x, heights, colour, label):
+    if len(x) <= BARS:
+        axes.bar(x, heights, width=0.8, color=colour, label=label)
+    else:
+        axes.stairs(heights, np.append(x - 0.5, x[-1] + 0.5), fill=True, color=colour, label=label)
+
+
+def _smooth(values: np.ndarray) -> np.ndarray:
+    """Counts of a few thousand rows in 40 x 40 cells are grainy: a binomial filter over 5 x 5 cells."""
+    from scipy.ndimage import convolve1d
+
+    weights = np.array([1, 4, 6, 4, 1]) / 16
+    return convolve1d(convolve1d(values, weights, axis=0, mode="constant"), weights, axis=1, mode="constant")
+
+
+def _level(density: np.ndarray, share: float) -> float:
+    """The density above which a share of all rows lies."""
+    falling = np.sort(density.ravel())[::-1]
+    return float(falling[min(np.searchsorted(np.cumsum(falling), share * falling.sum()), len(falling) - 1)])

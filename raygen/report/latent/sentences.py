@@ -1,0 +1,294 @@
+"""What a latent report says, in words: the sentences of the page (`latent_page`) and of the terminal (`latent_lines`).
+
+A figure that is missing, None, nan or infinite is left out, and so is a sentence that needs it.
+"""
+
+import math
+
+from raygen.report.text import number, pair, show, whole
+
+COST = ("naive", "normal", "diagonal", "gaussian", "learned", "mixture", "flow")  # cheapest first
+LAWS = {
+    "naive": "one normal with the averaged parameters: mean of z_mean, exp(half the mean of z_log_var)",
+    "normal": "N(0, I), the prior of the textbook",
+    "diagonal": "one normal with the true mean and variance of each dimension",
+    "gaussian": "one normal with the true mean and full covariance",
+    "learned": "the mixture that was trained together with the network as its prior",
+    "mixture": "a mixture of normals fitted to the z of the training rows",
+    "flow": "a small network that bends normal noise into the z of the training rows",
+}
+TABLES = {
+    "bound": "z of held-out rows, decoded: what no sampler can beat",
+    "ceiling": "other real rows: the best score there is",
+    "floor": "every column shuffled by itself: no dependence left",
+}
+NEGLIGIBLE_NATS = 0.01  # as in latent.choose
+NEGLIGIBLE_C2ST = 0.01
+TOLD_APART = 0.1  # C2ST below which it no longer says how far rows are from real ones
+
+
+def names(report: dict) -> list[str]:
+    """The samplers of a report, cheapest first; those unknown here by their work per row, last."""
+    samplers = report.get("samplers") or {}
+    return sorted(samplers, key=lambda n: (COST.index(n), 0.0) if n in COST else (len(COST), number((samplers[n] or {}).get("flops_per_row")) or 0.0))
+
+
+def figure(report: dict, name: str, key: str) -> float | None:
+    return number(((report.get("samplers") or {}).get(name) or {}).get(key))
+
+
+def candidates(report: dict) -> list[str]:
+    """Samplers that could be chosen, cheapest first: `naive` is there only to be seen."""
+    return [n for n in names(report) if n != "naive" and figure(report, n, "nats") is not None]
+
+
+def title(name: str) -> str:
+    return {"normal": "N(0, I)", "naive": "the averaged parameters", "learned": "the learned prior"}.get(name, f"the {name}")
+
+
+def headline(report: dict) -> str:
+    """Which law to draw z from, and what it is worth."""
+    chosen, rivals = report.get("chosen"), candidates(report)
+    if not chosen:
+        return "No sampler was chosen."
+    nats, error = figure(report, chosen, "nats"), figure(report, chosen, "error") or 0.0
+    if chosen == "normal":
+        level = [n for n in rivals if not _is_behind(report, "normal", n)]
+        text = "Draw z from N(0, I): "
+        if len(rivals) == 1:
+            return text + "no other sampler was compared with it."
+        return text + ("no other sampler gains more than its error." if len(level) == len(rivals) else "it was set so, though others fit z better.")
+    text = f"Draw z from {title(chosen)}"
+    if nats is None:
+        return text + "."
+    if abs(nats) <= error:
+        return f"{text}: it fits the z of held-out rows as well as N(0, I) does ({pair(nats, error, '+')} nats per row)."
+    word = "better" if nats > 0 else "worse"
+    return f"{text}: it fits the z of held-out rows {word} than N(0, I), by {pair(abs(nats), error or None)} nats per row."
+
+
+def explain(report: dict) -> list[str]:
+    """What the headline's figure means, how sure it is, and whether a dearer or cheaper sampler would do."""
+    chosen, out = report.get("chosen"), []
+    nats = figure(report, chosen, "nats") if chosen else None
+    if nats is not None and 0.05 < nats < 30:
+        out.append(f"In other words, z of a typical held-out row is e^{nats:.2f} = {_times(math.exp(nats))} as likely under it as under N(0, I).")
+    total = number((report.get("kl") or {}).get("total"))
+    if nats is not None and chosen != "normal" and total and total > 0.05 and nats > 0:
+        out.append(
+            f"q(z) of the training rows lies {show(total)} nats from N(0, I), so it gains {min(100.0, 100 * nats / total):.0f} % of them. The rest "
+            "is in part where single training rows lie, which no sampler should learn."
+        )
+    return out + rungs(report)
+
+
+def rungs(report: dict) -> list[str]:
+    """Which dearer samplers earn their cost, and what the chosen one gains over the best of the cheaper ones."""
+    chosen, rivals = report.get("chosen"), candidates(report)
+    out: list[str] = []
+    if chosen not in rivals:
+        return out
+    nats = {n: figure(report, n, "nats") or 0.0 for n in rivals}
+    cheaper, dearer = rivals[: rivals.index(chosen)], rivals[rivals.index(chosen) + 1 :]
+    if cheaper:
+        rival = max(cheaper, key=lambda n: nats[n])
+        gain, error = nats[chosen] - nats[rival], _paired_error(report, chosen, rival)
+        if gain <= max(error or 0.0, NEGLIGIBLE_NATS):
+            out.append(f"{_start(rival)} is cheaper and would do as well.")
+        else:
+            out.append(f"Over {title(rival)}, the best of the cheaper ones, it gains {pair(gain, error)} nats: it earns its cost.")
+    for rival in dearer:
+        gain, error = nats[rival] - nats[chosen], _paired_error(report, chosen, rival)
+        who = f"{_start(rival)} is dearer{_work(report, rival, chosen)}"
+        if gain <= 0:
+            out.append(f"{who} and fits no better ({show(gain, '+')} nats): it does not earn its cost.")
+        elif not _is_behind(report, chosen, rival):
+            limit = "less than a hundredth of a nat" if gain <= NEGLIGIBLE_NATS else "no more than one standard error"
+            out.append(f"{who} and gains {pair(gain, error)} nats, {limit}: it does not earn its cost.")
+        else:
+            out.append(f"{who} and gains {pair(gain, error)} nats, more than its error: it would earn its cost.")
+    return out
+
+
+def options(report: dict) -> list[str]:
+    """What the two options of the question would do: (a) `diagonal`, (b) `naive`."""
+    out = []
+    if figure(report, "diagonal", "nats") is not None:
+        out.append(
+            "(a) Mean and standard deviation of the sampled z in each dimension, which by the law of total variance is `diagonal` without its "
+            f"sampling noise: {_effect(report, 'diagonal')}."
+        )
+    kept = _kept(report)
+    if figure(report, "naive", "nats") is not None or kept is not None:
+        effect = [_effect(report, "naive")] if figure(report, "naive", "nats") is not None else []
+        if kept is not None:
+            effect.append(f"at most {100 * kept:.2g} % of the variance of z is left in the active dimensions")
+        out.append(f"(b) Mean of z_mean, and exp of half the mean of z_log_var as standard deviation (`naive`): {'; '.join(effect)}.")
+    return out
+
+
+def agreement(report: dict) -> str:
+    """Whether a classifier on the generated rows ranks the samplers as the nats do; `` with fewer than two to rank."""
+    ranked = [n for n in candidates(report) if figure(report, n, "c2st") is not None]
+    if len(ranked) < 2:
+        return ""
+    if all((figure(report, n, "c2st") or 0.0) < TOLD_APART for n in ranked):
+        return "The classifier (C2ST) tells the rows of every sampler from real ones nearly always, so it ranks none: that is the decoder's doing."
+    same, against = 0, []
+    for i, low in enumerate(ranked):
+        for high in ranked[i + 1 :]:
+            score, score_error = _difference(report, low, high, "c2st", "c2st_error")
+            gain, gain_error = _difference(report, low, high, "nats", "error")
+            if abs(score) <= max(score_error, NEGLIGIBLE_C2ST) or abs(gain) <= max(gain_error, NEGLIGIBLE_NATS):
+                continue
+            if (score > 0) == (gain > 0):
+                same += 1
+            else:
+                against.append((high, low) if gain > 0 else (low, high))
+    if not same + len(against):
+        return "The classifier (C2ST) cannot tell these samplers apart within its error, so it neither supports nor opposes the nats."
+    if not against:
+        pairs = f"all {same} pairs" if same > 1 else "the one pair"
+        return f"The rows agree with the nats: the classifier (C2ST) puts {pairs} that both can tell apart in the same order."
+    ahead, behind = max(against, key=lambda p: abs(_difference(report, p[0], p[1], "c2st", "c2st_error")[0]))
+    scores = " against ".join(pair(figure(report, n, "c2st"), figure(report, n, "c2st_error")) for n in (ahead, behind))
+    return (
+        f"The rows disagree with the nats in {len(against)} of {same + len(against)} pairs that both can tell apart: {title(ahead)} fits z better "
+        f"than {title(behind)}, yet its rows pass less well for real (C2ST {scores}). The nats weigh every part of z alike, the decoder does not: "
+        "prefer the sampler whose rows pass."
+    )
+
+
+def missing(report: dict) -> str:
+    """How much of what rows still lack is the sampler's, and how much the decoder's."""
+    tables = report.get("tables") or {}
+    bound, ceiling = (number((tables.get(k) or {}).get("c2st")) for k in ("bound", "ceiling"))
+    mine = figure(report, report.get("chosen") or "", "c2st")
+    if bound is None or ceiling is None or mine is None:
+        return ""
+    return (
+        f"C2ST of the chosen sampler is {mine:.3f}. A perfect sampler would reach about {bound:.3f}: the {max(0.0, bound - mine):.3f} between is "
+        f"the sampler's. The {max(0.0, ceiling - bound):.3f} from there to other real rows ({ceiling:.3f}) is the decoder's: no sampler mends it."
+    )
+
+
+def split(report: dict) -> list[tuple[str, float, str]]:
+    """The parts of KL(q(z) || N(0, I)): name, nats, what it means."""
+    kl = report.get("kl") or {}
+    meanings = {
+        "scale": "dimensions whose mean is not 0 or whose variance is not 1; `diagonal` mends it",
+        "correlation": "dimensions that move together; `gaussian` mends it",
+        "shape": "clusters, skew, tails, which no single normal has; a mixture or a flow mends it",
+    }
+    return [(k, v, text) for k, text in meanings.items() if (v := number(kl.get(k))) is not None]
+
+
+def rate(report: dict) -> list[str]:
+    """The rate beside ln(rows), and what z could tell of single rows."""
+    nats, limit, told = (number(report.get(k)) for k in ("rate", "log_rows", "mutual_information"))
+    if nats is None:
+        return []
+    out = [f"Rate: z carries {nats:.1f} nats of a row." + ("" if limit is None else f" To name one of {_rows(report)} takes ln(rows) = {limit:.1f}.")]
+    if told is not None:
+        out.append(f"{told:.1f} nats of the rate say which row it is; the rest is the distance from q(z) to N(0, I).")
+    if limit is not None and nats <= limit:
+        out.append("The rate is not above ln(rows): z cannot name every single row.")
+    return out
+
+
+def warning(report: dict) -> str:
+    """The report's own warning, or that z can index single rows; `` if there is none."""
+    nats, limit = number(report.get("rate")), number(report.get("log_rows"))
+    if report.get("warning"):
+        return str(report["warning"])
+    if nats is None or limit is None or nats <= limit:
+        return ""
+    return (
+        "Warning: the rate is above ln(rows), so z can index single rows. This does not prove copying, for a sampler draws z anew; measure it: "
+        "are generated rows nearer to training rows than to held-out ones?"
+    )
+
+
+def activity(report: dict) -> list[str]:
+    """How many dimensions of z carry something, and how far their variance is from 1."""
+    dimensions = report.get("dimensions") or []
+    if not dimensions:
+        return []
+    active = [d for d in dimensions if d.get("active")]
+    idle = len(dimensions) - len(active)
+    text = f"{len(active)} of {len(dimensions)} dimension{'s' if len(dimensions) > 1 else ''} of z {'is' if len(active) == 1 else 'are'} active"
+    out = [text + ("; in the rest z_mean hardly moves from row to row, so that z is only noise there." if idle and active else ".")]
+    if variances := [v for d in active if (v := number(d.get("variance"))) is not None]:
+        mean = sum(variances) / len(variances)
+        where = "in the active ones" if len(variances) > 1 else "in the active one"
+        span = f", from {min(variances):.2g} to {max(variances):.2g}" if len(variances) > 1 else ""
+        out.append(f"The variance of z {where} is {mean:.2g} on average{span}; N(0, I) has 1.")
+    return out
+
+
+def unsettled(report: dict) -> list[str]:
+    """The report's own sentences about what is not settled."""
+    return [str(s) for s in report.get("unsettled") or [] if s]
+
+
+def _start(name: str) -> str:
+    """The title of a sampler at the start of a sentence."""
+    return title(name)[0].upper() + title(name)[1:]
+
+
+def _rows(report: dict) -> str:
+    return "the training rows" if number(report.get("rows")) is None else f"{whole(report['rows'])} training rows"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.1f} times" if ratio < 10 else f"{ratio:,.0f} times" if ratio < 1e6 else f"{ratio:.0e} times"
+
+
+def _paired_error(report: dict, one: str, other: str) -> float | None:
+    """Standard error of the difference of two samplers, if one of them is the best: only then was it measured."""
+    for best, rest in ((one, other), (other, one)):
+        if figure(report, best, "behind") == 0:
+            return figure(report, rest, "behind_error")
+    return None
+
+
+def _is_behind(report: dict, name: str, rival: str) -> bool:
+    """Whether a sampler is behind a rival by more than one standard error and by more than a hundredth of a nat."""
+    gain = (figure(report, rival, "nats") or 0.0) - (figure(report, name, "nats") or 0.0)
+    return gain > max(_paired_error(report, name, rival) or figure(report, name, "behind_error") or 0.0, NEGLIGIBLE_NATS)
+
+
+def _difference(report: dict, low: str, high: str, key: str, error: str) -> tuple[float, float]:
+    """How much higher the second is, and the error of that as if the two were independent."""
+    value = (figure(report, high, key) or 0.0) - (figure(report, low, key) or 0.0)
+    return value, math.hypot(figure(report, low, error) or 0.0, figure(report, high, error) or 0.0)
+
+
+def _work(report: dict, dear: str, cheap: str) -> str:
+    slow, fast = figure(report, dear, "rows_per_second"), figure(report, cheap, "rows_per_second")
+    if slow and fast:
+        return f" ({whole(slow)} rows/s instead of {whole(fast)})"
+    more, less = figure(report, dear, "flops_per_row"), figure(report, cheap, "flops_per_row")
+    return f" ({_times(more / less)} the work per row)" if more and less and more >= 2 * less else ""
+
+
+def _kept(report: dict) -> float | None:
+    """Share of the variance of z that averaging z_log_var leaves, at most (Jensen), in the active dimensions."""
+    active = [d for d in report.get("dimensions") or [] if d.get("active")]
+    kept, whole_ = (sum(number(d.get(k)) or 0.0 for d in active) for k in ("posterior_variance", "variance"))
+    return kept / whole_ if whole_ > 0 else None
+
+
+def _effect(report: dict, name: str) -> str:
+    nats = figure(report, name, "nats") or 0.0
+    out = [f"{show(abs(nats))} nats per row {'better' if nats > 0 else 'worse'} than N(0, I)"]
+    chosen = report.get("chosen")
+    if name == chosen:
+        out.append("the one chosen")
+    elif (mine := figure(report, chosen or "", "nats")) is not None and mine > nats:
+        out.append(f"{show(mine - nats)} behind {title(chosen or '')}")
+    if (c2st := figure(report, name, "c2st")) is not None:
+        out.append(f"C2ST {c2st:.3f}")
+    if (ratio := figure(report, name, "variance_ratio")) is not None:
+        out.append(f"generated columns have {ratio:.2g} times the variance of the real ones")
+    return ", ".join(out)

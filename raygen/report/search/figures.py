@@ -1,0 +1,284 @@
+"""The figures of the search page. Optuna's own take over pyplot and its colours; these are drawn for light, dark and print."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from raygen.report.evaluation.figures import shorten
+from raygen.report.search.importance import Importance
+from raygen.report.search.trials import NATS, Axis, Search, Trial
+from raygen.report.svg import BLUE, GREEN, INK, MUTED, ORANGE, draw_svg
+
+# Of trials: marker, size, colour, filled. The page's key has the same.
+LOOKS = {
+    "finished": ("o", 5, INK, True),
+    "stopped": ("D", 5, ORANGE, False),
+    "unfinished": ("^", 5.5, MUTED, False),
+    "failed": ("x", 6, INK, True),
+    "defaults": ("s", 7, GREEN, True),
+    "best": ("*", 12, BLUE, True),
+}
+REACH = 4.0  # of the better three quarters' range: how far the axis of the objective goes
+AXES = 10  # settings, at most, in parallel coordinates
+ROW = 24  # height of a bar
+
+
+class Scale:
+    """The axis of a figure of all trials, lower is better times `sign`: as far as most go; what is worse lies on its edge."""
+
+    def __init__(self, values: Sequence[float], sign: float = 1.0):
+        losses = sign * np.asarray(values, float)
+        first, third = losses.min(), np.quantile(losses, 0.75)
+        worst = min(losses.max(), first + REACH * (third - first) if third > first else losses.max())
+        pad = 0.06 * (worst - first) or 0.05 * abs(first) or 1.0
+        self.ends = sign * (first - pad), sign * (worst + pad)  # better, worse
+        self.edge = sign * (worst + 0.5 * pad)
+        self.beyond = int((losses > worst).sum())
+        self.sign = sign
+
+    def place(self, value: float) -> float:
+        return self.sign * min(self.sign * value, self.sign * self.edge)
+
+    def put(self, axis_set) -> None:
+        axis_set(*sorted(self.ends))
+
+
+def look(search: Search, t: Trial) -> str:
+    return "best" if t is search.best else "defaults" if t is search.own else t.state
+
+
+def dots(axes, search: Search, placed: Sequence[tuple[Trial, float, float]], scale: float = 1.0) -> None:
+    """One mark for each trial, the best and the defaults on top."""
+    for name in ("failed", "unfinished", "stopped", "finished", "defaults", "best"):
+        points = [(x, y) for t, x, y in placed if look(search, t) == name]
+        if points:
+            marker, size, colour, filled = LOOKS[name]
+            style = {"markerfacecolor": colour if filled else "none", "markeredgecolor": colour, "markeredgewidth": 1.3 if not filled else 1.0}
+            axes.plot(*zip(*points, strict=True), linestyle="none", marker=marker, markersize=size * scale, clip_on=False, zorder=3, **style)
+
+
+def course(search: Search) -> tuple[str, int]:
+    """Objective of each trial in its turn, and the best so far, as SVG; and how many lie beyond the axis."""
+    values = search.placed
+    if not values:
+        return "", 0
+    found = search.trials
+    scale = Scale(list(values.values()), search.sign)
+
+    def draw(figure):
+        axes = figure.subplots()
+        done = [t for t in found if t.finished]
+        if search.records:
+            numbers, values_so_far = zip(*search.records, strict=True)
+            axes.step(numbers, [scale.place(value) for value in values_so_far], where="post", color=BLUE, linewidth=1.5, zorder=1)
+        for t in done:
+            if t.error is not None and scale.place(t.score) == t.objective:
+                axes.errorbar(t.number, t.objective, t.error, color=MUTED, linewidth=1, zorder=2)
+        worst = scale.ends[1]
+        dots(axes, search, [(t, t.number, scale.place(values[t.number]) if t.number in values else worst) for t in found])
+        scale.put(axes.set_ylim)
+        axes.set_xlim(found[0].number - 0.6, found[-1].number + 0.6)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_xlabel("trial")
+        axes.set_ylabel(search.unit)
+
+    return draw_svg("course", 270, draw), scale.beyond
+
+
+def curves(search: Search) -> str:
+    """The nats of every trial over its steps; the first rounds, which are far off, run out of the picture."""
+    found = [t for t in search.trials if t.history]
+    if not found:
+        return ""
+    ends = np.array([t.history[-1][1] for t in found])
+    all_losses = np.array([value for t in found for _, value in t.history])
+    top = max(np.quantile(ends, 0.9), np.quantile(all_losses, 0.9))
+    low = all_losses.min()
+    pad = 0.05 * (top - low) or 0.05 * abs(low) or 1.0
+
+    def draw(figure):
+        axes = figure.subplots()
+        for t in sorted(found, key=lambda t: list(LOOKS)[::-1].index(look(search, t)), reverse=True):
+            name = look(search, t)
+            marker, size, colour, _ = LOOKS[name]
+            main = name in ("best", "defaults")
+            x, y = zip(*t.history, strict=True)
+            dash = (0, (4, 2)) if name == "defaults" else "solid"
+            axes.plot(x, y, color=colour if main else MUTED, linewidth=2 if main else 1, alpha=1 if main else 0.55, linestyle=dash, zorder=2 + main)
+            if t.state != "finished" or main:
+                filled = colour if LOOKS[name][3] else "none"
+                axes.plot(x[-1:], y[-1:], marker=marker, markersize=size, color=colour, markerfacecolor=filled, markeredgewidth=1.3, zorder=4 + main)
+        axes.set_ylim(low - pad, top + pad)
+        axes.set_xlim(left=0)
+        axes.margins(x=0.03)
+        axes.locator_params(axis="x", nbins=6)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.set_xlabel("training step")
+        axes.set_ylabel(NATS)
+
+    return draw_svg("curves", 270, draw)
+
+
+def importance(found: Importance, names: dict[str, str]) -> str:
+    """A bar for each setting; filled if its effect is more than chance."""
+    if not found.shares:
+        return ""
+    keys = list(found.shares)
+
+    def draw(figure):
+        axes = figure.subplots()
+        for i, key in enumerate(keys):
+            clear = key in found.clear
+            style = (
+                {"color": BLUE, "linewidth": 0} if clear else {"facecolor": "none", "edgecolor": MUTED, "linewidth": 1.2, "linestyle": (0, (3, 2))}
+            )
+            axes.barh(i, found.shares[key], height=0.62, **style)
+            at = (found.shares[key], i)
+            axes.annotate(f"{100 * found.shares[key]:.0f} %", at, xytext=(5, 0), textcoords="offset points", va="center", fontsize=10)
+        axes.set_yticks(range(len(keys)), [shorten(names[key]) for key in keys], parse_math=False)
+        axes.tick_params(axis="y", length=0)
+        axes.invert_yaxis()
+        axes.set_xlim(0, 1.15 * max(found.shares.values()))
+        axes.set_xticks([])
+        axes.spines["bottom"].set_visible(False)
+
+    return draw_svg("importance", 16 + ROW * len(keys), draw)
+
+
+def speed(search: Search) -> str:
+    """Objective against rows/s, and the front of what no other trial beats in both."""
+    placed = [(t, rate, t.score) for t in search.trials if t.finished and (rate := t.rows_per_second)]
+    if len(placed) < 2:
+        return ""
+    scale = Scale([y for _, _, y in placed], search.sign)
+
+    def draw(figure):
+        axes = figure.subplots()
+        front = [(t.rows_per_second, scale.place(t.score)) for t in search.front]
+        if len(front) > 1:
+            axes.plot(*zip(*sorted(front), strict=True), color=BLUE, linewidth=1.5, linestyle=(0, (4, 2)), zorder=1)
+        if search.limit:
+            axes.axvline(search.limit, color=MUTED, linewidth=1)
+            axes.annotate(
+                "limit", (search.limit, 1), xycoords=("data", "axes fraction"), xytext=(3, -3), textcoords="offset points", va="top", fontsize=10
+            )
+        dots(axes, search, [(t, x, scale.place(y)) for t, x, y in placed])
+        numbers = {t.number for t in search.front}
+        for t, x, y in placed:
+            if t.number in numbers:
+                axes.annotate(str(t.number), (x, scale.place(y)), xytext=(7, -11 * scale.sign), textcoords="offset points", fontsize=10)
+        scale.put(axes.set_ylim)
+        axes.margins(x=0.08)
+        axes.locator_params(axis="x", nbins=5)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k" if value >= 10_000 else f"{value:,.0f}")
+        axes.set_xlabel("rows/s")
+        axes.set_ylabel(search.unit)
+
+    return draw_svg("speed", 270, draw)
+
+
+def slices(search: Search, space: list[Axis]) -> list[tuple[str, str]]:
+    """Nats against each setting: key and SVG."""
+    values = search.projected
+    found = [t for t in search.trials if t.number in values]
+    if len(found) < 2:
+        return []
+    scale = Scale(list(values.values()))
+    out = []
+    for i, axis in enumerate(space):
+        placed = [(t, x + _aside(axis, t), scale.place(values[t.number])) for t in found if (x := axis.place(t.params.get(axis.key))) is not None]
+        if placed:
+            out.append((axis.key, draw_svg(f"slice-{i}", 170, lambda figure, a=axis, p=placed: _slice(figure, search, scale, a, p), 300)))
+    return out
+
+
+def _slice(figure, search: Search, scale: Scale, axis: Axis, placed: list) -> None:
+    axes = figure.subplots()
+    dots(axes, search, placed, 0.9)
+    scale.put(axes.set_ylim)
+    axes.locator_params(axis="y", nbins=4)
+    span = axis.high - axis.low
+    axes.set_xlim(axis.low - 0.05 * span - (not span), axis.high + 0.05 * span + (not span))
+    if axis.levels:
+        axes.set_xlim(axis.low, axis.high)
+        crowded = len(axis.levels) > 4 or max(map(len, axis.texts)) * len(axis.levels) > 36
+        axes.set_xticks(
+            range(len(axis.levels)), map(shorten, axis.texts), rotation=30 if crowded else 0, ha="right" if crowded else "center", parse_math=False
+        )
+    elif axis.log:
+        axes.set_xticks(_log_ticks(axis))
+        axes.xaxis.set_major_formatter(lambda place, _: axis.text(place))
+    else:
+        axes.locator_params(axis="x", nbins=5)
+
+
+def parallel(search: Search, space: list[Axis]) -> str:
+    """A line for each trial through its settings to its nats; the best last, on top."""
+    values = search.projected
+    found = [t for t in search.trials if t.number in values]
+    space = space[:AXES]
+    if len(found) < 2 or len(space) < 2:
+        return ""
+    scale = Scale(list(values.values()))
+    worse, better = scale.ends[::-1]
+    good = scale.sign * np.quantile([scale.sign * v for v in values.values()], 0.25)
+
+    def draw(figure):
+        axes = figure.subplots()
+        for t in sorted(found, key=lambda t: (t is search.best, look(search, t) == "defaults", -scale.sign * values[t.number])):
+            heights = [_height(a, t) for a in space]
+            end = (scale.place(values[t.number]) - worse) / (better - worse)
+            axes.plot([*heights, end], **_stroke(search, t, scale.sign * values[t.number] <= scale.sign * good))
+        for i, a in enumerate(space):
+            axes.axvline(i, color=MUTED, linewidth=1, zorder=0)
+            ticks = list(enumerate(a.texts)) or [(place, a.text(place)) for place in (a.low, (a.low + a.high) / 2, a.high)]
+            for place, text in ticks:
+                _label(axes, i, a.share(place), shorten(text))
+        axes.axvline(len(space), color=INK, linewidth=1.4, zorder=0)
+        for share in (0, 0.5, 1):
+            _label(axes, len(space), share, f"{worse + share * (better - worse):.4g}")
+        labels = [*(shorten(search.settings[a.key]) for a in space), NATS]
+        turned = {"rotation": 20, "ha": "right"} if len(labels) > 6 else {}
+        axes.set_xticks(range(len(labels)), labels, parse_math=False, **turned)
+        axes.tick_params(length=0)
+        axes.set_yticks([])
+        axes.set_ylim(-0.05, 1.05)
+        axes.set_xlim(-0.15, len(space) + 0.45)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+
+    return draw_svg("parallel", 330, draw, 800)
+
+
+def _label(axes, x: float, y: float, text: str) -> None:
+    axes.annotate(text, (x, y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=10, color=INK, parse_math=False)
+
+
+def _stroke(search: Search, t: Trial, good: bool) -> dict:
+    """How the line of a trial is drawn."""
+    name = look(search, t)
+    if name == "best":
+        return {"color": BLUE, "linewidth": 2.6}
+    dashes = (0, (2, 2)) if t.state != "finished" else (0, (6, 2)) if name == "defaults" else "solid"
+    if name == "defaults":
+        return {"color": GREEN, "linewidth": 1.8, "linestyle": dashes}
+    return {"color": INK if good else MUTED, "linewidth": 1.1, "linestyle": dashes, "alpha": 0.7 if good else 0.45}
+
+
+def _height(axis: Axis, t: Trial) -> float:
+    place = axis.place(t.params.get(axis.key))
+    return np.nan if place is None else axis.share(place + 0.25 * _aside(axis, t))
+
+
+def _aside(axis: Axis, t: Trial) -> float:
+    """Trials of one level lie beside each other; always at the same place."""
+    return 0.5 * (t.number * 0.618034 % 1 - 0.5) if axis.levels else 0.0
+
+
+def _log_ticks(axis: Axis) -> list[float]:
+    """Places of 1, 2 and 5 times powers of ten within the axis; its ends if there are fewer than two."""
+    decades = range(int(np.floor(axis.low)), int(np.ceil(axis.high)) + 1)
+    found = [p for d in decades for m in (1, 2, 5) if axis.low - 1e-9 <= (p := d + float(np.log10(m))) <= axis.high + 1e-9]
+    if len(found) > 5:
+        found = [p for p in found if abs(p - round(p)) < 1e-9]
+    return found if len(found) > 1 else [axis.low, axis.high]

@@ -1,0 +1,164 @@
+"""Generated rows of a model by their numbers, in one process and without Ray."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from raygen.config import Generate
+from raygen.errors import ConfigError
+from raygen.model import folder as model_folder
+from raygen.model.density_ratio import Ratio
+from raygen.sampling import row_blocks, selection
+
+
+def sample(
+    model: str,
+    n: int | None = None,
+    seed: int = 0,
+    where: str = "",
+    temperature: float = 1.0,
+    per: str = "",
+    sampler: str = "chosen",
+    oversample: int = 1,
+    first_row: int = 0,
+) -> pa.Table:
+    """Synthetic rows in memory: those that `raygen generate` writes for the same settings.
+
+    Args:
+        model: Folder of a model.
+        n: Rows; left out where `per` says how many.
+        seed, where, temperature, per, sampler, oversample, first_row: As the settings of `[generate]`.
+
+    Raises:
+        ModelError: If the model is missing or damaged.
+        ConfigError: If a setting is wrong, or the model gives the conditions hardly any probability.
+    """
+    found = model_folder.load(model)
+    given = {"seed": seed, "where": where, "temperature": temperature, "per": per, "sampler": sampler, "oversample": oversample}
+    given["first_row"] = first_row
+    if n is not None:
+        given["rows"] = n
+    settings = found.config.override({f"generate.{name}": value for name, value in given.items()}).generate
+    if (n is None) != bool(settings.per):
+        raise ConfigError("sample() needs either n or per, which says how many rows of each category.", "write sample(model, 1000).")
+    check_oversample(found, settings)
+    found = drawing_from(found, settings.sampler)
+    wanted = selection.select(found.codec, settings.where, settings.per)
+    last = first_row + num_rows(settings, wanted)
+    found.codec.schema.check_ids(last)
+    return Rows.of(found, settings, wanted).table(first_row, last)
+
+
+def num_rows(settings: Generate, wanted: selection.Selection | None) -> int:
+    """Rows of a generation.
+
+    Raises:
+        ConfigError: If it is to begin in the middle of strata.
+    """
+    if not wanted or not wanted.strata:
+        return settings.rows
+    if settings.first_row:
+        message = f"generate.first_row = {settings.first_row:,} and generate.per = '{settings.per}': how many rows precede depends on the categories."
+        raise ConfigError(message, "leave one of them out.")
+    return wanted.num_rows
+
+
+def drawing_from(found: model_folder.Artifact, sampler: str) -> model_folder.Artifact:
+    """The model with its own sampler for "chosen", else with the one named.
+
+    Raises:
+        ConfigError: If the model has no such sampler.
+    """
+    name = found.sampler if sampler == "chosen" else sampler
+    if name not in found.samplers:
+        message = f"generate.sampler = '{name}': model '{found.uri}' has {', '.join(found.samplers)}."
+        raise ConfigError(message, "name one of these, or leave it out to draw from the model's own choice.")
+    return replace(found, sampler=name)
+
+
+def check_oversample(found: model_folder.Artifact, settings: Generate) -> None:
+    """Refuse `generate.oversample` where the model has no density ratio of the rows that are asked for.
+
+    Args:
+        found: The model as loaded, with its own sampler.
+        settings: What is asked for.
+
+    Raises:
+        ConfigError: If it is above 1 and the model, or another setting, does not go with it.
+    """
+    if settings.oversample == 1:
+        return
+    _ratio(found, settings.oversample)
+    given = {"where": settings.where.strip(), "per": settings.per.strip()}
+    given["temperature"] = "" if settings.temperature == 1 else str(settings.temperature)
+    given["sampler"] = "" if settings.sampler in ("chosen", found.sampler) else settings.sampler
+    if others := [f"generate.{name} = {value!r}" for name, value in given.items() if value]:
+        message = f"generate.oversample = {settings.oversample} does not go with {', '.join(others)}: the density ratio that it chooses by"
+        raise ConfigError(f"{message} is of rows of sampler '{found.sampler}' at temperature 1 under no conditions.", "leave one of them out.")
+
+
+def _ratio(found: model_folder.Artifact, oversample: int) -> Ratio:
+    if found.ratio:
+        return found.ratio
+    message = f"generate.oversample = {oversample} chooses rows by a density ratio, and model '{found.uri}' has none."
+    raise ConfigError(message, "delete the model and train it again with latent.density_ratio = true, or leave generate.oversample at 1.")
+
+
+class Rows:
+    """Generated rows of a model, by their numbers.
+
+    Args:
+        found: The model.
+        seed: Other seeds give other rows.
+        temperature: The codes' logits are divided by it.
+        wanted: What the rows must satisfy; None: nothing.
+        laws: How those are drawn, as `sampling.conditional.explore` finds them if they are not given.
+        oversample: Candidates for each row (see `oversampling`); 1: none are left out. More needs a model with a density ratio.
+    """
+
+    def __init__(
+        self,
+        found: model_folder.Artifact,
+        seed: int,
+        temperature: float = 1.0,
+        wanted: selection.Selection | None = None,
+        laws: list[selection.Law] | None = None,
+        oversample: int = 1,
+    ):
+        from raygen.sampling.conditional import Conditional, explore
+        from raygen.sampling.decoder import BLOCK_ROWS, Decoder
+        from raygen.sampling.oversampling import Oversampled
+
+        self.codec, self.block_rows = found.codec, BLOCK_ROWS
+        self.schema = found.codec.schema.output
+        self.blocks = wanted.blocks if wanted else row_blocks.blocks
+        network, sampler = found.network(), found.samplers[found.sampler]
+        self.decoder: Decoder | Conditional | Oversampled
+        if wanted:
+            laws = laws or explore(network, sampler, temperature, wanted)
+            self.decoder = Conditional(network, sampler, seed, temperature, wanted, laws)
+        else:
+            self.decoder = Decoder(network, sampler, seed, temperature)
+            if oversample > 1:
+                self.decoder = Oversampled(self.decoder, _ratio(found, oversample), seed, oversample)
+        self.last = 0, self.decoder.block(0)  # traces the graph
+
+    @classmethod
+    def of(
+        cls, found: model_folder.Artifact, settings: Generate, wanted: selection.Selection | None, laws: list[selection.Law] | None = None
+    ) -> "Rows":
+        """The rows that `[generate]` asks for."""
+        return cls(found, settings.seed, settings.temperature, wanted, laws, settings.oversample)
+
+    def table(self, first: int, last: int) -> pa.Table:
+        """Rows [first, last), the same whichever rows are asked for with them."""
+        codes = np.empty((last - first, self.codec.num_columns), np.int32)
+        position = np.empty((last - first, self.codec.num_columns), np.float32)
+        at = 0
+        for number, start, stop in self.blocks(first, last, self.block_rows):
+            rows = slice(at, at := at + stop - start)
+            if number != self.last[0]:
+                self.last = number, self.decoder.block(number)  # where one table ends the next one begins, often inside a block
+            codes[rows], position[rows] = (drawn[start:stop] for drawn in self.last[1])
+        return self.codec.decode(codes, position, first)

@@ -1,0 +1,115 @@
+"""What each sampler does to the table, beside its bound, its ceiling and its floor."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from raygen.latent.samplers import Posteriors
+from raygen.metrics import fidelity
+from raygen.model.vae import positions
+from raygen.sampling.decoder import BLOCK_ROWS, Decoder, latents
+
+COMPARED_ROWS = 8192
+REPEATS = 3
+TIMED_BLOCKS = 4
+
+
+class Comparison:
+    """What each sampler does to the table, beside its bound, floor and ceiling, all as the codec gives rows back.
+
+    Args:
+        model: The trained VAE.
+        codec: The table's.
+        rows, held: Stored codes and offsets of training rows and of held-out rows.
+        held_posteriors: Of the held-out rows.
+        seed: Of the generated rows and of the samples compared.
+        size: Rows of each table, once; by default as many as are held out, COMPARED_ROWS at most, some times over if they are few.
+    """
+
+    def __init__(self, model, codec, rows, held, held_posteriors: Posteriors, seed: int = 0, size: int = 0):
+        self.model, self.codec, self.seed = model, codec, seed
+        self.kinds = {name: codec.schema.kinds[name] for name in codec.schema.learned}
+        self.rows = size or min(COMPARED_ROWS, len(held[0]))
+        self.repeats = max(1, min(REPEATS, COMPARED_ROWS // self.rows))
+        rng = np.random.default_rng([seed, 8])
+        picks = [np.sort(rng.permutation(len(rows[0]))[: self.rows]) for _ in range(self.repeats)]
+        self.real = [_stored(codec, rows[0][p], rows[1][p], rng) for p in picks]
+        out = np.sort(rng.permutation(len(held[0]))[: self.rows])
+        self.ceiling = [_stored(codec, held[0][out], held[1][out], rng)] * self.repeats
+        self.bound_z = [held_posteriors.take(out).draw(rng) for _ in range(self.repeats)]
+        self.decode = Decoder(model, None, seed).decode
+
+    def speed(self, sampler) -> float:
+        """Rows/s from random numbers to codes, in this process."""
+        graph = latents(sampler, self.seed)
+        self.decode(graph(tf.constant(0, tf.int64)), tf.constant(0, tf.int64))
+        began = time.perf_counter()
+        for block in range(TIMED_BLOCKS):
+            first = tf.constant(block * BLOCK_ROWS, tf.int64)
+            self.decode(graph(first), first)[0].numpy()
+        return TIMED_BLOCKS * BLOCK_ROWS / (time.perf_counter() - began)
+
+    def of_sampler(self, sampler) -> dict[str, float]:
+        """Scores of rows drawn from a sampler (see `scores`)."""
+        return self.scores(self.drawn(sampler))
+
+    def drawn(self, sampler) -> list[pd.DataFrame]:
+        """Tables of rows drawn from a sampler, one for each repeat."""
+        graph = latents(sampler, self.seed)
+        blocks = -(-self.rows // BLOCK_ROWS)
+        tables = []
+        for repeat in range(self.repeats):
+            firsts = [(repeat * blocks + b) * BLOCK_ROWS for b in range(blocks)]
+            z = np.concatenate([graph(tf.constant(first, tf.int64)).numpy() for first in firsts])[: self.rows]
+            tables.append(self._table(z, firsts[0]))
+        return tables
+
+    def references(self) -> dict[str, dict[str, float]]:
+        """Scores of rows decoded from z of held-out rows (bound), of shuffled columns (floor), of held-out rows (ceiling)."""
+        far = 2**40  # row numbers that no sampler's rows have
+        bound = [self._table(z, far + i * BLOCK_ROWS * (self.rows + 1)) for i, z in enumerate(self.bound_z)]
+        floor = [fidelity.floor(real, self.seed) for real in self.real]
+        return {"bound": self.scores(bound), "ceiling": self.scores(self.ceiling), "floor": self.scores(floor)}
+
+    def scores(self, tables: list[pd.DataFrame]) -> dict[str, float]:
+        """Means over the repeats of Shape and Trend error in percent, C2ST with its standard error, and the variance of number columns as a
+        multiple of the real (the median over columns)."""
+        found = []
+        for i, (real, table) in enumerate(zip(self.real, tables, strict=True)):
+            found.append(
+                {
+                    "shape_error": fidelity.shape_error(real, table, self.kinds),
+                    "trend_error": fidelity.trend_error(real, table, self.kinds),
+                    "c2st": fidelity.c2st(real, table, self.kinds, self.seed + i),
+                    "variance_ratio": fidelity.variance_ratio(real, table, self.kinds),
+                }
+            )
+        frame = pd.DataFrame(found)
+        error = frame["c2st"].std(ddof=0) / max(1, len(frame) - 1) ** 0.5
+        return {k: float(v) for k, v in frame.mean().items()} | {"c2st_error": float(error)}
+
+    def _table(self, z: np.ndarray, first: int) -> pd.DataFrame:
+        """The rows that z decodes to, numbered from `first`."""
+        codes, positions = [], []
+        for start in range(0, len(z), BLOCK_ROWS):
+            block = np.zeros((BLOCK_ROWS, z.shape[1]), np.float32)
+            piece = z[start : start + BLOCK_ROWS]
+            block[: len(piece)] = piece
+            drawn = self.decode(tf.constant(block), tf.constant(first + start, tf.int64))
+            codes.append(drawn[0].numpy()[: len(piece)])
+            positions.append(drawn[1].numpy()[: len(piece)])
+        return _frame(self.codec, np.concatenate(codes), np.concatenate(positions))
+
+
+def _stored(codec, codes: np.ndarray, offsets: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+    """Stored rows as the codec gives them back."""
+    place = rng.random((len(codes), codec.num_columns)).astype(np.float32)
+    place[:, : codec.num_offsets] = positions(tf.constant(offsets)).numpy()
+    return _frame(codec, codes, place)
+
+
+def _frame(codec, codes, positions) -> pd.DataFrame:
+    table = codec.decode(codes, positions)
+    return table.select(codec.schema.learned).to_pandas()

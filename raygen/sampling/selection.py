@@ -1,0 +1,289 @@
+"""Conditions on a table as pieces of its codes: which codes satisfy them, and which part of each."""
+
+import datetime
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from raygen.codec.bins import NumericBlock
+from raygen.codec.categories import CategoryBlock
+from raygen.codec.code_ranges import Interval, Pieces, of_members, of_values, whole
+from raygen.codec.codec import TIME, Codec
+from raygen.errors import ConfigError, did_you_mean, listed
+from raygen.sampling import row_blocks
+from raygen.sampling.conditions import Condition, Value, parse, parse_per
+from raygen.table import arrow
+
+EPOCH = datetime.date(1970, 1, 1).toordinal()
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """A category that `per` asks for: its code, and the positions that choose it among the members of the code."""
+
+    name: str
+    code: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The rows that `generate.where` and `generate.per` ask for.
+
+    Attributes:
+        text: The conditions in one spelling, for people.
+        pieces: By number of the block; a block without conditions is not in it.
+        column, block: The column and the block that strata differ in; None without `per`.
+        strata: In the order of their rows; empty without `per`.
+        rows_per_stratum: Exactly so many; 0 without `per`.
+    """
+
+    text: str
+    pieces: dict[int, Pieces]
+    column: str | None = None
+    block: int | None = None
+    strata: tuple[Stratum, ...] = ()
+    rows_per_stratum: int = 0
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of all strata; 0 without `per`: as many as one likes."""
+        return self.rows_per_stratum * len(self.strata)
+
+    @property
+    def num_laws(self) -> int:
+        return max(1, len(self.strata))
+
+    def describe(self, law: int) -> str:
+        """The conditions of a stratum, or of all rows, for people."""
+        if not self.strata:
+            return self.text
+        own = f"{self.column} = '{self.strata[law].name}'"
+        return f"{own} AND {self.text}" if self.text else own
+
+    def blocks(self, first: int, last: int, block_rows: int) -> Iterator[tuple[int, int, int]]:
+        """As `sampling.row_blocks.blocks`. Strata lie one after the other; a block holds rows of one of them, that of its number modulo their count."""
+        if not self.strata:
+            yield from row_blocks.blocks(first, last, block_rows)
+            return
+        size, count = self.rows_per_stratum, len(self.strata)
+        for stratum in range(first // size, -(-last // size)):
+            start = stratum * size
+            for number, a, b in row_blocks.blocks(max(first - start, 0), min(last - start, size), block_rows):
+                yield number * count + stratum, a, b
+
+
+@dataclass(frozen=True)
+class Law:
+    """How rows of one stratum are drawn; found by `sampling.conditional.explore`, the same for every actor.
+
+    Attributes:
+        weights: float64 of shape (components,), sum 1: of the sampler's components when candidates are drawn.
+        candidates: Drawn for each row.
+        probability: Of the conditions under the model.
+        distinct: Different z among those that a block's rows are decoded from, as a share of its rows, about.
+    """
+
+    weights: np.ndarray
+    candidates: int
+    probability: float
+    distinct: float
+
+
+def lines(selection: Selection, laws: list[Law]) -> list[str]:
+    """What a user should know of the conditions."""
+    if not selection.strata:
+        what = f"Conditions {selection.text}: probability {laws[0].probability:.3g} under the model"
+    else:
+        also = f" with {selection.text}" if selection.text else ""
+        what = f"Strata: {selection.rows_per_stratum:,} rows for each of {len(laws)} categories of {selection.column}{also}: "
+        what += f"probability {min(law.probability for law in laws):.3g} to {max(law.probability for law in laws):.3g} under the model"
+    most, least = max(law.candidates for law in laws), min(law.distinct for law in laws)
+    return [
+        f"{what}; {'up to ' if len(laws) > 1 else ''}{most} candidate z for a row, {'at least ' if len(laws) > 1 else ''}{least:.0%} of z distinct."
+    ]
+
+
+def select(codec: Codec, where: str, per: str = "") -> Selection | None:
+    """What the rows that satisfy `where`, and so many of each category as `per` says, are in codes; None if both are empty.
+
+    Raises:
+        ConfigError: If a text cannot be read, or names a column or a value that the model does not have, or no value satisfies it.
+    """
+    conditions = parse(where)
+    if not conditions and not per.strip():
+        return None
+    by_column: dict[str, list[Condition]] = {}
+    for one in conditions:
+        _check_column(codec, one.column, "generate.where")
+        by_column.setdefault(one.column, []).append(one)
+    pieces: dict[int, Pieces] = {}
+    for column, own in by_column.items():
+        for part, found in _column(codec, column, own).items():
+            if not len(found.codes):
+                raise _nothing(own, "no value that the model can give satisfies it")
+            if found.share.sum() < codec.blocks[part].cardinality:  # else all satisfy it
+                pieces[codec.parts.index(part)] = found
+    text = " AND ".join(map(str, conditions))
+    if not per.strip():
+        return Selection(text, pieces)
+    column, rows = parse_per(per)
+    _check_column(codec, column, "generate.per")
+    block = codec.blocks[column]
+    if not isinstance(block, CategoryBlock):
+        kind = codec.schema.kinds[column]
+        raise ConfigError(f"generate.per = '{per}': column '{column}' is {kind}.", "name a categorical or boolean column, or use --where.")
+    strata = _strata(block, by_column.get(column, []))
+    if not strata:
+        raise ConfigError(f"generate.per = '{per}': no category of '{column}' satisfies generate.where = \"{text}\".", "loosen the condition.")
+    number = codec.parts.index(column)
+    pieces.pop(number, None)
+    return Selection(" AND ".join(str(c) for c in conditions if c.column != column), pieces, column, number, strata, rows)
+
+
+def _check_column(codec: Codec, column: str, setting: str) -> None:
+    kinds = codec.schema.kinds
+    if column not in kinds:
+        raise ConfigError(f"{setting}: the model has no column '{column}'.", did_you_mean(column, codec.schema.learned))
+    if column not in codec.schema.learned:
+        message = f"{setting}: column '{column}' is of kind {kinds[column]}, which is not learned."
+        raise ConfigError(message, f"name one of: {listed(codec.schema.learned)}.")
+
+
+def _column(codec: Codec, column: str, conditions: list[Condition]) -> dict[str, Pieces]:
+    """Pieces of each part of a column."""
+    kind, parts = codec.schema.kinds[column], [column]
+    if kind == "datetime":
+        parts.append(column + TIME)
+    signs = {c.sign for c in conditions}
+    if "is null" in signs:
+        if len(signs) > 1:
+            raise _nothing(conditions, "no value is missing and satisfies the rest")
+        found = {}
+        for part in parts:
+            block = codec.blocks[part]
+            if not block.missing:
+                raise _nothing(conditions, f"column '{column}' has no missing values")
+            found[part] = whole(np.array([block.cardinality - 1]))
+        return found
+    rest = [c for c in conditions if c.sign != "is not null"]
+    known = {part: _known(codec.blocks[part]) for part in parts}
+    if not rest:
+        return known
+    block = codec.blocks[column]
+    if isinstance(block, CategoryBlock):
+        known[column] = of_members(block, _members(block, rest))
+    elif isinstance(block, NumericBlock):
+        known[column] = of_values(block, _intervals(codec, rest), _caster(codec, column))
+    else:
+        message = f"generate.where: column '{column}' was learned by squared error (schema.numeric = \"gaussian\")."
+        raise ConfigError(message, 'condition other columns, or train with schema.numeric = "bars".')
+    return known
+
+
+def _known(block) -> Pieces:
+    """All codes but that of missing values."""
+    return whole(np.arange(block.cardinality - (block.missing > 0)))
+
+
+def _members(block: CategoryBlock, conditions: list[Condition]) -> np.ndarray:
+    """bool of shape (members,): satisfies all conditions."""
+    allowed, names = np.ones(len(block.members), bool), np.array(block.members, object)
+    for one in (c for c in conditions if c.sign != "is not null"):
+        if one.sign not in ("=", "!=", "in", "not in"):
+            raise ConfigError(f"generate.where: '{one}' compares the categories of column '{one.column}' by size.", "use =, != or IN.")
+        for value in one.values:
+            if value.written not in block.members:
+                message = f"generate.where: column '{one.column}' has no category {value}"
+                raise ConfigError(f"{message} ({len(block.members)} are known).", did_you_mean(value.written, block.members))
+        hit = np.isin(names, [v.written for v in one.values])
+        allowed &= hit if one.sign in ("=", "in") else ~hit
+    return allowed
+
+
+def _strata(block: CategoryBlock, conditions: list[Condition]) -> tuple[Stratum, ...]:
+    if any(c.sign == "is null" for c in conditions):
+        return ()
+    strata = []
+    for index in sorted(np.flatnonzero(_members(block, conditions)), key=lambda i: block.members[i]):
+        alone = np.zeros(len(block.members), bool)
+        alone[index] = True
+        piece = of_members(block, alone)
+        if not len(piece.codes):
+            raise ConfigError(f"generate.per: category '{block.members[index]}' is too rare to be drawn.", "leave it out by --where ... NOT IN.")
+        strata.append(Stratum(block.members[index], int(piece.codes[0]), float(piece.low[0]), float(piece.high[0])))
+    return tuple(strata)
+
+
+def _caster(codec: Codec, column: str) -> Callable:
+    kind = arrow.value_type(codec.schema.arrow.field(column).type)
+    if pa.types.is_float32(kind) or pa.types.is_float16(kind):
+        return lambda values: np.asarray(values).astype(kind.to_pandas_dtype())
+    return lambda values: np.asarray(values, float)
+
+
+def _intervals(codec: Codec, conditions: list[Condition]) -> list[Interval]:
+    """The values that satisfy all conditions, in ascending order, as the column's type writes them."""
+    column, cast = conditions[0].column, _caster(codec, conditions[0].column)
+    read = _day if codec.schema.kinds[column] == "datetime" else _number
+    if read is _day and _has_no_day(codec.schema.arrow.field(column).type):
+        message = f"generate.where: column '{column}' of type {codec.schema.arrow.field(column).type} has no day, and datetimes are compared by day."
+        raise ConfigError(message, "condition other columns.")
+
+    def beside(value, towards: float):
+        return np.nextafter(value, cast(towards))
+
+    left: list[Interval] = [(-np.inf, np.inf)]
+    for one in conditions:
+        points = sorted({cast(read(one, value))[()] for value in one.values})
+        if one.sign in ("=", "in"):
+            own = [(p, p) for p in points]
+        elif one.sign in ("!=", "not in"):
+            own = list(zip([-np.inf, *(beside(p, np.inf) for p in points)], [*(beside(p, -np.inf) for p in points), np.inf], strict=True))
+        elif one.sign == "between":
+            if read(one, one.values[0]) > read(one, one.values[1]):
+                raise _nothing([one], "its range is empty")
+            own = [(points[0], points[-1])]
+        elif one.sign in ("<", "<="):
+            own = [(-np.inf, points[0] if "=" in one.sign else beside(points[0], -np.inf))]
+        else:
+            own = [(points[0] if "=" in one.sign else beside(points[0], np.inf), np.inf)]
+        left = [(max(a, c), min(b, d)) for a, b in left for c, d in own if max(a, c) <= min(b, d)]
+    if not left:
+        raise _nothing(conditions, "its range is empty")
+    block = codec.blocks[column]
+    if isinstance(block, NumericBlock) and len(block.grid) and (left[0][0] > block.maximum or left[-1][1] < block.minimum):
+        low, high = (_written(block_end, read) for block_end in (block.minimum, block.maximum))
+        raise _nothing(conditions, f"the model gives values from {low} to {high}")
+    return left
+
+
+def _written(value: float, read: Callable) -> str:
+    return str(datetime.date.fromordinal(int(value) + EPOCH)) if read is _day else f"{value:.15g}"
+
+
+def _number(condition: Condition, value: Value) -> float:
+    if value.kind != "number":
+        message = f"generate.where: '{condition}' compares the numbers of column '{condition.column}' with {value}."
+        raise ConfigError(message, "write a number without quotes.")
+    return float(value.written)
+
+
+def _day(condition: Condition, value: Value) -> float:
+    try:
+        return float(datetime.date.fromisoformat(value.written if value.kind == "text" else "").toordinal() - EPOCH)
+    except ValueError:
+        message = f"generate.where: '{condition}' compares the days of column '{condition.column}' with {value}."
+        raise ConfigError(message, "write a day as '2024-01-31'; datetimes are compared by their day (UTC).") from None
+
+
+def _has_no_day(kind: pa.DataType) -> bool:
+    plain = arrow.value_type(kind)
+    return pa.types.is_time(plain) or pa.types.is_duration(plain)
+
+
+def _nothing(conditions: list[Condition], why: str) -> ConfigError:
+    return ConfigError(f'generate.where: nothing satisfies "{" AND ".join(map(str, conditions))}": {why}.', "change the condition.")

@@ -1,0 +1,214 @@
+"""What the columns of a table are: their Arrow types and the kind of each."""
+
+import base64
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from raygen.errors import ModelError, SchemaError, did_you_mean, listed
+from raygen.table import arrow
+from raygen.table.stats import CategoryStats, NumericStats
+
+MIN_ROWS = 10
+LEARNED = ("numeric", "categorical", "boolean", "datetime")
+NO_VALUES = "has no values; they stay missing"
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The Arrow schema of a table and the kind of each column, in order.
+
+    `numeric` columns are integers, floats or decimals; `datetime` covers timestamps, dates, times and durations; `id` columns are
+    numbered anew in what is generated; `drop` columns are left out of it.
+    """
+
+    arrow: pa.Schema
+    kinds: dict[str, str]
+
+    @property
+    def learned(self) -> list[str]:
+        return [name for name, kind in self.kinds.items() if kind in LEARNED]
+
+    @property
+    def output(self) -> pa.Schema:
+        """Arrow schema of generated tables: that of the source without its `drop` columns."""
+        return pa.schema([field for field in self.arrow if self.kinds[field.name] != "drop"])
+
+    @classmethod
+    def of(cls, source: pa.Schema, kinds: dict[str, str], where: str) -> "Schema":
+        """Join a source's Arrow schema with the kinds that the user (or `infer`) gave.
+
+        Args:
+            source: Arrow schema of the table.
+            kinds: Kind of each column; a column that it does not name is an error, so that none is lost in silence.
+            where: The source, for messages.
+
+        Raises:
+            SchemaError: If a column is absent or unnamed, a kind does not fit its type, or nothing is left to learn.
+        """
+        found = f"Found: {listed(source.names)} ({len(source.names)})."
+        for name, kind in kinds.items():
+            if name not in source.names:
+                hint = did_you_mean(name, source.names)
+                raise SchemaError(f"source '{where}' has no column '{name}', which [schema.columns] names. {found}", hint)
+            _check_kind(name, kind, source.field(name).type)
+        unnamed = [name for name in source.names if name not in kinds]
+        if unnamed:
+            hint = f'add {unnamed[0]} = "drop" (or another kind) to [schema.columns], or run raygen init again.'
+            raise SchemaError(f"source '{where}' has a column '{unnamed[0]}' that [schema.columns] does not name.", hint)
+        schema = cls(source.remove_metadata(), {name: kinds[name] for name in source.names})
+        if not schema.learned:
+            raise SchemaError(f"source '{where}' has no column to learn: all are of kind id or drop. {found}", "give one of them another kind.")
+        return schema
+
+    def check_ids(self, rows: int) -> None:
+        """Refuse more rows than the `id` columns can number.
+
+        Raises:
+            SchemaError: If a column's integers end before.
+        """
+        for field in self.output:
+            if self.kinds[field.name] == "id" and pa.types.is_integer(field.type):
+                last = int(np.iinfo(field.type.to_pandas_dtype()).max)
+                if rows > last:
+                    message = f"column '{field.name}' of kind id and type {field.type} cannot number {rows:,} rows; it ends at {last:,}."
+                    raise SchemaError(message, f'set schema.columns.{field.name} = "drop" and train again, or generate fewer rows.')
+
+    def to_dict(self) -> dict:
+        packed = base64.b64encode(self.arrow.serialize().to_pybytes()).decode()
+        columns = {f.name: {"kind": self.kinds[f.name], "type": str(f.type)} for f in self.arrow}
+        return {"columns": columns, "arrow": packed}
+
+    @classmethod
+    def from_dict(cls, state: dict) -> "Schema":
+        try:
+            source = pa.ipc.read_schema(pa.BufferReader(base64.b64decode(state["arrow"])))
+            return cls(source, {name: column["kind"] for name, column in state["columns"].items()})
+        except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
+            raise ModelError(f"the model's schema cannot be read: {error}.", "train the model again.") from None
+
+
+def infer(table: pa.Table) -> tuple[dict[str, str], dict[str, str]]:
+    """Guess the kind of each column from its Arrow type and from some rows.
+
+    Returns:
+        Kinds by column name, and a few words by column name where a user should look at the guess.
+    """
+    kinds, notes = {}, {}
+    for name in table.column_names:
+        kinds[name], note = _infer(table[name])
+        if note:
+            notes[name] = note
+    return kinds, notes
+
+
+def check_rows(rows: int, where: str) -> None:
+    """Refuse a table with too few rows to learn from.
+
+    Raises:
+        SchemaError: If there are fewer than `MIN_ROWS`.
+    """
+    if rows < MIN_ROWS:
+        count = f"{rows or 'no'} row{'s' * (rows != 1)}"
+        raise SchemaError(f"source '{where}' has {count}; at least {MIN_ROWS} are needed.", "give a larger table.")
+
+
+def check_table(schema: Schema, stats: dict, where: str) -> None:
+    """Refuse a table that cannot be learned, from its statistics by part (see `codec.observe`).
+
+    Raises:
+        SchemaError: If there are too few rows, whole numbers too large to be learned as numbers, or more categories than their type can hold.
+    """
+    check_rows(max((s.num_rows for s in stats.values()), default=0), where)
+    for name in schema.learned:
+        part, kind = stats[name], schema.arrow.field(name).type
+        exact = pa.types.is_integer(arrow.value_type(kind)) or pa.types.is_decimal(arrow.value_type(kind))
+        if schema.kinds[name] == "numeric" and exact and max(abs(part.minimum), abs(part.maximum)) > arrow.EXACT and part.num_missing < part.num_rows:
+            usable = [k for k in ("id", "categorical", "drop") if fits(kind)[k]]
+            hint = f"set schema.columns.{name} to one of: {', '.join(usable)}."
+            raise SchemaError(f"column '{name}' holds numbers above 2^53, too large to learn as numbers.", hint)
+        if schema.kinds[name] == "categorical" and pa.types.is_dictionary(kind):
+            count, most = len(part.frequencies()), int(np.iinfo(kind.index_type.to_pandas_dtype()).max) + 1
+            if count > most:
+                message = f"column '{name}' has {count:,} categories in all files together; its type {kind} holds {most:,}."
+                raise SchemaError(message, f'set schema.columns.{name} = "drop", or write the files with a wider index.')
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def _is_datetime(kind: pa.DataType) -> bool:
+    return pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_time(kind) or pa.types.is_duration(kind)
+
+
+def fits(source: pa.DataType) -> dict[str, bool]:
+    """Whether a column of this type may be of each kind."""
+    plain = arrow.value_type(source)
+    number, text, boolean = _is_number(plain), _is_text(plain), pa.types.is_boolean(plain)
+    return {
+        "numeric": number,
+        "categorical": number or text or boolean or pa.types.is_date(plain) or pa.types.is_null(plain),
+        "boolean": boolean,
+        "datetime": _is_datetime(plain),
+        "id": (pa.types.is_integer(source) and source.bit_width >= 32) or _is_text(source),
+        "drop": True,
+    }
+
+
+def _check_kind(name: str, kind: str, source: pa.DataType) -> None:
+    fitting = fits(source)
+    if not fitting[kind]:
+        usable = ", ".join(k for k, ok in fitting.items() if ok)
+        raise SchemaError(f'schema.columns.{name} = "{kind}" does not fit its type {source}.', f"use one of: {usable}.")
+
+
+def _infer(column: pa.ChunkedArray) -> tuple[str, str]:
+    source = column.type
+    plain = arrow.value_type(source)
+    if pa.types.is_null(plain):
+        return "categorical", NO_VALUES
+    if pa.types.is_boolean(plain):
+        return "boolean", ""
+    if _is_datetime(plain):
+        return "datetime", ""
+    if _is_text(plain) or (pa.types.is_dictionary(source) and _is_number(plain)):
+        return _infer_categories(column)
+    if _is_number(plain):
+        return _infer_number(column)
+    return "drop", f"type {source} is not supported; left out"
+
+
+def _infer_number(column: pa.ChunkedArray) -> tuple[str, str]:
+    stats = NumericStats.observe(arrow.numbers(column))
+    present = stats.num_rows - stats.num_missing
+    if not present:
+        return "numeric", NO_VALUES
+    if max(abs(stats.maximum), abs(stats.minimum)) > arrow.EXACT:
+        if pa.types.is_integer(column.type):
+            return "id", "whole numbers above 2^53, taken for identifiers; numbered anew"
+        if pa.types.is_decimal(column.type):
+            return "drop", "decimals above 2^53, too large to learn; left out"
+    distinct = present if stats.sketch is not None else len(stats.values)
+    if fits(column.type)["id"] and distinct == len(column) >= MIN_ROWS and stats.maximum - stats.minimum < 1.5 * present:
+        return "id", "every row has its own number; numbered anew"
+    return "numeric", "is constant" if stats.minimum == stats.maximum else ""
+
+
+def _infer_categories(column: pa.ChunkedArray) -> tuple[str, str]:
+    stats = CategoryStats.observe(arrow.strings(column))
+    names = [name for name, _ in stats.frequencies()]
+    present = stats.num_rows - stats.num_missing
+    if not present:
+        return "categorical", NO_VALUES
+    many = present >= MIN_ROWS and (stats.sketch is not None or len(names) > 0.9 * present)
+    if many and not pa.types.is_dictionary(column.type):
+        if any(" " in name for name in names[:100]):
+            return "drop", "free text, nearly all distinct; left out"
+        return "id", "nearly all distinct; numbered anew"
+    return "categorical", "is constant" if len(names) == 1 else ""

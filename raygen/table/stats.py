@@ -1,0 +1,176 @@
+"""Mergeable statistics of a column: `merge(observe(a), observe(b))` answers as `observe(a + b)` does.
+
+Exact up to `MAX_DISTINCT` values; beyond, quantiles come from a KLL sketch (Karnin, Lang and Liberty 2016, rank error below
+0.1 %) and the frequent strings from a frequent-items sketch (Anderson et al. 2017), both of Apache DataSketches.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from raygen.table.arrow import rounded
+
+MAX_DISTINCT = 100_000
+KLL_K = 4096
+KLL_ROWS = 1_000_000  # rows of equal values that are added to a sketch at a time
+FREQUENT_LG_K = 18
+MAX_DECIMALS = 9
+QUANTILES = 2**15
+
+
+@dataclass
+class NumericStats:
+    """Of numbers, missing ones (NaN) counted apart.
+
+    Attributes:
+        num_rows, num_missing: Rows seen, and those without a value.
+        values, counts: The distinct values in ascending order and how often each came, while `sketch` is None.
+        sketch: KLL sketch of all values, once there were more than `MAX_DISTINCT` distinct ones.
+        minimum, maximum: Of the values; +inf and -inf before the first.
+        decimals: Digits after the point that write every value exactly; `MAX_DECIMALS` or more means as many as it takes.
+        divisor: Greatest common divisor of the values if all are whole (0: only zeros).
+    """
+
+    num_rows: int = 0
+    num_missing: int = 0
+    values: np.ndarray = field(default_factory=lambda: np.empty(0))
+    counts: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    sketch: bytes | None = None
+    minimum: float = np.inf
+    maximum: float = -np.inf
+    decimals: int = 0
+    divisor: int = 0
+
+    @classmethod
+    def observe(cls, values: np.ndarray, single: bool = False) -> "NumericStats":
+        """Statistics of float64 `values` of shape (rows,); `single` says they were stored in 32 bits or fewer."""
+        present = values[~np.isnan(values)]
+        distinct, counts = np.unique(present, return_counts=True)
+        stats = cls(len(values), len(values) - len(present), distinct, counts)
+        if len(distinct):
+            stats.minimum, stats.maximum = float(distinct[0]), float(distinct[-1])
+            stats.decimals = _decimals(distinct, single)
+            stats.divisor = _divisor(distinct) if stats.decimals == 0 else 0
+        return stats._compact()
+
+    @staticmethod
+    def merge(a: "NumericStats", b: "NumericStats") -> "NumericStats":
+        out = NumericStats(a.num_rows + b.num_rows, a.num_missing + b.num_missing)
+        out.minimum, out.maximum = min(a.minimum, b.minimum), max(a.maximum, b.maximum)
+        out.decimals = max(a.decimals, b.decimals)
+        out.divisor = int(np.gcd(a.divisor, b.divisor)) if out.decimals == 0 else 0
+        if a.sketch is None and b.sketch is None:
+            out.values, where = np.unique(np.concatenate([a.values, b.values]), return_inverse=True)
+            out.counts = np.bincount(where, np.concatenate([a.counts, b.counts]), len(out.values)).astype(np.int64)
+            return out._compact()
+        out.sketch = _kll(a, b)
+        return out
+
+    def distribution(self) -> tuple[np.ndarray, np.ndarray]:
+        """Distinct values in ascending order and their share of the rows that have one (shares sum to 1)."""
+        if self.sketch is None:
+            return self.values, self.counts / max(1, self.counts.sum())
+        from datasketches import kll_doubles_sketch
+
+        sketch = kll_doubles_sketch.deserialize(self.sketch)
+        points = np.asarray(sketch.get_quantiles((np.arange(QUANTILES) + 0.5) / QUANTILES))
+        points[0], points[-1] = self.minimum, self.maximum
+        values, counts = np.unique(points, return_counts=True)
+        return values, counts / QUANTILES
+
+    def _compact(self) -> "NumericStats":
+        if len(self.values) > MAX_DISTINCT:
+            self.sketch = _kll(self)
+            self.values, self.counts = np.empty(0), np.empty(0, np.int64)
+        return self
+
+
+@dataclass
+class CategoryStats:
+    """Of strings, missing ones counted apart.
+
+    Attributes:
+        num_rows, num_missing: Rows seen, and those without a value.
+        counts: How often each distinct string came, while `sketch` is None.
+        sketch: Frequent-items sketch, once there were more than `MAX_DISTINCT` distinct strings.
+    """
+
+    num_rows: int = 0
+    num_missing: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    sketch: bytes | None = None
+
+    @classmethod
+    def observe(cls, values: pa.Array) -> "CategoryStats":
+        """Statistics of a string array, null where missing."""
+        counted = pc.value_counts(values.drop_null())
+        names, counts = counted.field("values").to_pylist(), counted.field("counts").to_pylist()
+        return cls(len(values), values.null_count, dict(zip(names, counts, strict=True)))._compact()
+
+    @staticmethod
+    def merge(a: "CategoryStats", b: "CategoryStats") -> "CategoryStats":
+        out = CategoryStats(a.num_rows + b.num_rows, a.num_missing + b.num_missing)
+        if a.sketch is None and b.sketch is None:
+            out.counts = dict(a.counts)
+            for name, count in b.counts.items():
+                out.counts[name] = out.counts.get(name, 0) + count
+            return out._compact()
+        out.sketch = _frequent(a, b)
+        return out
+
+    def frequencies(self) -> list[tuple[str, int]]:
+        """Strings and their counts, most frequent first, ties by name; the frequent ones only, once there is a sketch."""
+        counts = self.counts
+        if self.sketch is not None:
+            from datasketches import frequent_items_error_type, frequent_strings_sketch
+
+            items = frequent_strings_sketch.deserialize(self.sketch).get_frequent_items(frequent_items_error_type.NO_FALSE_NEGATIVES)
+            counts = {name: max(1, lower) for name, _, lower, _ in items[:MAX_DISTINCT]}
+        return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+    def _compact(self) -> "CategoryStats":
+        if len(self.counts) > MAX_DISTINCT:
+            self.sketch, self.counts = _frequent(self), {}
+        return self
+
+
+def _decimals(values: np.ndarray, single: bool) -> int:
+    kind = np.float32 if single else np.float64
+    left = values
+    for digits in range(MAX_DECIMALS):
+        left = left[rounded(left, digits).astype(kind) != left.astype(kind)]
+        if not len(left):
+            return digits
+    return MAX_DECIMALS
+
+
+def _divisor(whole: np.ndarray) -> int:
+    return int(np.gcd.reduce(np.abs(whole[np.abs(whole) < 2**53]).astype(np.int64), initial=0))
+
+
+def _kll(*parts: NumericStats) -> bytes:
+    from datasketches import kll_doubles_sketch
+
+    total = kll_doubles_sketch(KLL_K)
+    for part in parts:
+        if part.sketch is not None:
+            total.merge(kll_doubles_sketch.deserialize(part.sketch))
+        upto = np.cumsum(part.counts)
+        for start in range(0, int(upto[-1]) if len(upto) else 0, KLL_ROWS):  # in pieces: counts may be large
+            rows = np.arange(start, min(start + KLL_ROWS, upto[-1]))
+            total.update(part.values[np.searchsorted(upto, rows, side="right")])
+    return total.serialize()
+
+
+def _frequent(*parts: CategoryStats) -> bytes:
+    from datasketches import frequent_strings_sketch
+
+    total = frequent_strings_sketch(FREQUENT_LG_K)
+    for part in parts:
+        if part.sketch is not None:
+            total.merge(frequent_strings_sketch.deserialize(part.sketch))
+        for name, count in part.counts.items():
+            total.update(name, count)
+    return total.serialize()

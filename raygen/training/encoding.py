@@ -1,0 +1,207 @@
+"""Ray Data's part: one distributed pass for statistics, one that encodes the table, and reading the codes back."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from raygen import storage
+from raygen.codec import codec
+from raygen.codec.codec import Codec
+from raygen.codec.row_hash import content, content_hash
+from raygen.config import Config
+from raygen.errors import StorageError
+from raygen.table.schema import Schema, check_table, infer
+from raygen.table.source import CSV_PARSE, Source
+from raygen.table.split import LANES
+from raygen.training.loader import Feed
+
+MARKER = "_encoded.json"
+LAYOUT = "records in the order of their hashes"
+SORTED_HERE = 2**20  # rows of a table that the driver sorts, if they are
+SORTED_BYTES = 2**28  # or less
+HASH_BYTES = 8
+ORDER_BYTES = 12  # of a row, where a window is shuffled
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The encoded table in `folder`: rows of integer codes in the order of a hash of their content, which is as good as random.
+
+    Attributes:
+        codec: The table's.
+        parts: Names of its files, in order: records of `row_type`.
+        sizes: Rows of each.
+        content: One name for all rows, in whatever order they came.
+        notes: On columns whose kind was inferred.
+    """
+
+    folder: str
+    codec: Codec
+    parts: list[str]
+    sizes: list[int]
+    content: str
+    notes: dict[str, str]
+
+    @property
+    def num_rows(self) -> int:
+        return sum(self.sizes)
+
+    def rows(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+        """uint16 codes of shape (last - first, blocks) and offsets of rows [first, last)."""
+        codes = np.empty((last - first, self.codec.num_columns), np.uint16)
+        offsets: np.ndarray = np.empty((last - first, self.codec.num_offsets), self.codec.offset_type)
+        start = 0
+        for part, size in zip(self.parts, self.sizes, strict=True):
+            a, b = max(first, start), min(last, start + size)
+            if a < b:
+                found = self._records(part, a - start, b - start)
+                for i in range(self.codec.num_columns):
+                    codes[a - first : b - first, i] = found[f"code_{i}"]
+                for i in range(self.codec.num_offsets):
+                    offsets[a - first : b - first, i] = found[f"offset_{i}"]
+            start += size
+        return codes, offsets
+
+    def _records(self, part: str, first: int, last: int) -> np.ndarray:
+        layout, uri = row_type(self.codec), storage.join(self.folder, part)
+        try:
+            found = storage.read_range(uri, first * layout.itemsize, (last - first) * layout.itemsize)
+        except FileNotFoundError:
+            found = b""
+        if len(found) < (last - first) * layout.itemsize:
+            message = f"'{uri}' is gone, or was cut short."
+            raise StorageError(message, f"delete '{self.folder}' and run the same command again: the table is encoded anew.")
+        return np.frombuffer(found, layout)
+
+    def feed(self, config: Config, rank: int = 0, world_size: int = 1) -> Feed:
+        """What a worker trains on, of a settled and sized config."""
+        return Feed(self.rows, self.num_rows, config, rank, world_size)
+
+    def worker_bytes(self, config: Config, num_workers: int) -> int:
+        """Bytes that the worker with the most lanes holds in memory: all its rows, or two windows of them, and the order of each window."""
+        row = 2 * self.codec.num_columns + np.dtype(self.codec.offset_type).itemsize * self.codec.num_offsets + ORDER_BYTES
+        lanes = max(LANES, num_workers)
+        return min(self.num_rows, 2 * config.train.shuffle_rows) * row * -(-lanes // num_workers) // lanes
+
+
+def row_type(codec: Codec) -> np.dtype:
+    """A row of the encoded table in its files: each code in one byte if that holds all of its block's, else in two; then the offsets."""
+    codes = [(f"code_{i}", "<u1" if block.cardinality <= 256 else "<u2") for i, block in enumerate(codec.blocks.values())]
+    kind = np.dtype(codec.offset_type).newbyteorder("<")
+    return np.dtype([*codes, *((f"offset_{i}", kind) for i in range(codec.num_offsets))])
+
+
+def describe(config: Config) -> tuple[Source, Schema, dict[str, str]]:
+    """Open the source and join it with the config's kinds, inferred where it names none; and notes on what was inferred."""
+    source = Source.open(config.data.source)
+    notes: dict[str, str] = {}
+    kinds = {str(name): str(kind) for name, kind in config.schema_.columns.items()}
+    if not kinds:
+        kinds, notes = infer(source.head())
+    return source, Schema.of(source.schema, kinds, config.data.source), notes
+
+
+def folder_of(config: Config) -> str:
+    """Where `encode` puts the table, as its files are now."""
+    source, schema, _ = describe(config)
+    return _folder(config, source, schema)
+
+
+def _folder(config: Config, source: Source, schema: Schema) -> str:
+    state = [LAYOUT, schema.to_dict(), source.identity, *_ways(config)]
+    return storage.join(config.run.folder, "encoded", hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:12])
+
+
+def _ways(config: Config) -> tuple[int, int, str]:
+    return config.schema_.bars, config.schema_.max_categories, config.schema_.numeric
+
+
+def encode(config: Config, say=print) -> Encoded:
+    """Encode the config's source under its run folder, or find it there from an earlier run.
+
+    Raises:
+        SchemaError: If the source cannot be read or learned.
+        OutputError: If the run folder cannot be written.
+    """
+    source, schema, notes = describe(config)
+    folder = _folder(config, source, schema)
+    if not storage.exists(storage.join(folder, MARKER)):
+        storage.make_folder(folder)  # what a killed run has left there stays: another driver may be at work
+        say(f"Reading {config.data.source}: statistics ...")
+        stats = statistics(source, schema)
+        check_table(schema, stats, config.data.source)
+        built = Codec.fit(schema, stats, *_ways(config))
+        say("Encoding it ...")
+        parts = _write_rows(source, schema, built, folder, next(iter(stats.values())).num_rows)
+        total = content(np.array([int(p["content"], 16) for p in parts], np.uint64))
+        marker = {"schema": schema.to_dict(), "codec": built.to_dict(), "content": total}
+        marker |= {"parts": [p["part"] for p in parts], "sizes": [p["rows"] for p in parts]}
+        storage.write_json(storage.join(folder, MARKER), marker)
+    return read_encoded(folder, notes)
+
+
+def read_encoded(folder: str, notes: dict[str, str] | None = None) -> Encoded:
+    """What `encode` wrote to `folder`."""
+    marker = storage.read_json(storage.join(folder, MARKER))
+    built = Codec.from_dict(Schema.from_dict(marker["schema"]), marker["codec"])
+    return Encoded(folder, built, marker["parts"], marker["sizes"], marker["content"], notes or {})
+
+
+def read_dataset(source: Source):
+    """The source as a Ray Dataset of Arrow blocks."""
+    import ray
+
+    if source.format == "csv":
+        options: dict = {"partitioning": None, "file_extensions": None, "parse_options": CSV_PARSE, "convert_options": source.csv_options()}
+        return ray.data.read_csv(source.paths, filesystem=source.filesystem, **options)
+    return ray.data.read_parquet(source.paths, filesystem=source.filesystem, partitioning=None, file_extensions=None).select_columns(
+        source.schema.names
+    )
+
+
+def statistics(source: Source, schema: Schema) -> dict:
+    """Statistics of every part of the table, observed block by block where the data is read and merged here."""
+    import pickle
+
+    def observe(block: pa.Table) -> pa.Table:
+        seen = codec.observe(schema, block.cast(schema.arrow))
+        return pa.table({"stats": pa.array([pickle.dumps(seen)], pa.large_binary())})  # between Ray's own processes only
+
+    total = codec.observe(schema, schema.arrow.empty_table())
+    for row in read_dataset(source).map_batches(observe, batch_format="pyarrow", batch_size=None).iter_rows():
+        total = codec.merge(total, pickle.loads(row["stats"]))
+    return total
+
+
+def _write_rows(source: Source, schema: Schema, built: Codec, folder: str, num_rows: int) -> list[dict]:
+    """Encode the source and sort its rows; name, rows, first hash and content of each part, in order."""
+    layout = row_type(built)
+
+    def encode(block: pa.Table) -> pa.Table:
+        codes, offsets = built.encode(block.cast(schema.arrow))
+        records = np.empty(len(codes), layout)
+        for name, column in zip(layout.names or (), (*codes.T, *offsets.T), strict=True):
+            records[name] = column
+        kind = pa.binary(layout.itemsize)
+        return pa.table({"hash": content_hash(codes, offsets), "row": pa.Array.from_buffers(kind, len(codes), [None, pa.py_buffer(records)])})
+
+    def write(block: pa.Table) -> dict:
+        hashes, rows = block["hash"].to_numpy(), block["row"].combine_chunks()
+        if not len(hashes):
+            return {"part": [], "rows": [], "first": [], "content": []}
+        start = rows.offset * layout.itemsize
+        records = rows.buffers()[1][start : start + len(rows) * layout.itemsize]
+        name = f"part-{hashlib.sha256(records).hexdigest()[:20]}.rows"
+        with storage.whole(storage.join(folder, name)) as stream:
+            stream.write(records)
+        return {"part": [name], "rows": [len(hashes)], "first": [f"{hashes[0]:016x}"], "content": [content(hashes)]}
+
+    encoded = read_dataset(source).map_batches(encode, batch_format="pyarrow", batch_size=None)
+    if num_rows <= SORTED_HERE and num_rows * (layout.itemsize + HASH_BYTES) <= SORTED_BYTES:  # Ray Data's sort takes seconds for the smallest table
+        whole = pa.concat_tables(encoded.iter_batches(batch_format="pyarrow", batch_size=None)).combine_chunks().sort_by("hash")
+        return [{key: value for key, (value,) in write(whole).items()}]
+    done = encoded.sort("hash").map_batches(write, batch_format="pyarrow", batch_size=None).take_all()
+    return sorted(done, key=lambda part: part["first"])

@@ -1,0 +1,196 @@
+"""The training loop of one worker, in graph: K steps in each call, gradients summed over all workers."""
+
+import time
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from raygen.latent import streams
+from raygen.model.vae import VAE, positions, precision
+from raygen.training.loader import Feed
+
+STEPS_PER_CALL = 50
+ROWS_PER_CALL = 2**18
+WARMUP = 0.1  # share of the steps over which beta rises to its value
+LR_WARMUP = 0.02
+MAX_GRADIENT = 5.0
+SCORE_ROWS = 4096
+
+
+def build(codec, config) -> VAE:
+    """The VAE of a config for the codes of a codec; the same weights wherever it is built."""
+    tables = codec.tables()
+    m = config.model
+    codes = tables.cardinalities, tables.ordered, tables.num_offsets
+    return VAE(*codes, m.latent_dim, m.hidden_units, m.prior, m.prior_components, config.run.seed, gaussian=tables.gaussian)
+
+
+class Loop:
+    """Steps and scores of one worker.
+
+    Every worker holds its own copy of the weights. The copies stay equal because they start from the same seed and every step applies
+    the same gradient, summed over the workers in one packed all-reduce (of bfloat16 numbers where that is the precision).
+
+    Args:
+        model: The VAE, with the same weights on every worker.
+        config: The run's config.
+        feed: Rows of this worker: codes and offsets, uint16 (rows, blocks) and uint8 or float32 (rows, num_offsets).
+        world_size: Workers.
+        strategy: `tf.distribute` strategy whose all-reduce joins the workers.
+    """
+
+    def __init__(self, model, config, feed: Feed, world_size=1, strategy=None):
+        self.model, self.config, self.feed, self.world = model, config, feed, world_size
+        self.strategy = strategy or tf.distribute.get_strategy()
+        steps, rate = config.train.steps, config.train.learning_rate
+        schedule = keras.optimizers.schedules.CosineDecay(0.0, steps, alpha=0.01, warmup_target=rate, warmup_steps=max(1, int(LR_WARMUP * steps)))
+        self.optimizer = keras.optimizers.Adam(schedule, beta_2=0.99)
+        self.optimizer.build(model.trainable_variables)
+        self.noise = streams.key(config.run.seed, "training noise")
+        self.dropped = streams.key(config.run.seed, "dropout")
+        self.held_noise = streams.key(config.run.seed, "held-out noise")
+        self.rows_at_once = min(SCORE_ROWS, config.train.micro_batch_size or SCORE_ROWS)
+        self.step = 0
+        self.best = [w.copy() for w in model.get_weights()]
+
+    def run(self, count: int, told: Callable[[int], None] = lambda rows: None) -> dict[str, float]:
+        """Take `count` steps; mean reconstruction and KL over them and over all workers, in nats per row, rows/s of all workers, and the share of
+        its time in which this one waited for rows.
+
+        Args:
+            count: Of steps.
+            told: Called with the rows of this worker that were trained on since it was called last.
+        """
+        began, waited, total, done = time.perf_counter(), 0.0, np.zeros(2), 0
+        rows = self.config.train.batch_size
+        each = max(1, min(STEPS_PER_CALL, ROWS_PER_CALL // rows))
+        while done < count:
+            k, since = min(each, count - done), time.perf_counter()
+            codes, offsets = map(tf.constant, self.feed.take(self.step, k))
+            waited += time.perf_counter() - since
+            total += self._sum(self._chunk(codes, offsets, tf.constant(self.step, tf.int64))).numpy()
+            self.step, done = self.step + k, done + k
+            told(k * self.feed.batches.rows)
+        reconstruction, kl = (total / count).tolist()
+        seconds = time.perf_counter() - began
+        return {"reconstruction": reconstruction, "kl": kl, "rows_per_second": count * rows / seconds, "wait_share": waited / seconds}
+
+    def score(self) -> dict[str, float]:
+        """Means over all held-out rows of all workers, in nats per row: reconstruction, KL, their sum (the negative ELBO) with its standard
+        error, and the loss that training lowers, with the KL weighted by beta."""
+        codes, offsets = self.feed.held
+        total = np.zeros(4, np.float32)
+        for start in range(0, len(codes), self.rows_at_once):
+            piece = slice(start, start + self.rows_at_once)
+            first = tf.constant(self.feed.first_held + start, tf.int64)
+            total += self._score(tf.constant(codes[piece]), tf.constant(offsets[piece]), first).numpy()
+        total = self._sum(tf.constant(total)).numpy().astype(float)
+        reconstruction, kl, square = (total[:3] / total[3]).tolist()
+        nats, loss = reconstruction + kl, reconstruction + self.config.model.beta * kl
+        error = (max(0.0, square - nats**2) / total[3].item()) ** 0.5
+        terms = {"held_out_reconstruction": reconstruction, "held_out_kl": kl, "held_out_loss": loss}
+        return {"held_out_nats": nats, "held_out_error": error, **terms}
+
+    def mean(self, values: np.ndarray) -> float:
+        """Mean of numbers that lie spread over all workers, each of which must call this."""
+        total = self._sum(tf.constant([values.sum(), len(values)], tf.float64)).numpy()
+        return float(total[0] / total[1])
+
+    def posterior(self, codes, offsets) -> tuple[np.ndarray, np.ndarray]:
+        """z_mean and z_log_var, each float32 of shape (rows, latent_dim)."""
+        out = []
+        for start in range(0, len(codes), self.rows_at_once):
+            piece = slice(start, start + self.rows_at_once)
+            out.append([t.numpy() for t in self._encode(tf.constant(codes[piece]), tf.constant(offsets[piece]))])
+        z_mean, z_log_var = (np.concatenate(parts) for parts in zip(*out, strict=True))
+        return z_mean, z_log_var
+
+    def keep_best(self) -> None:
+        self.best = [w.copy() for w in self.model.get_weights()]
+
+    def restore_best(self) -> None:
+        self.model.set_weights(self.best)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that a later `load_state` needs to go on as if nothing had happened."""
+        optimizer: dict = {}
+        self.optimizer.save_own_variables(optimizer)
+        arrays = {f"optimizer/{k}": np.asarray(v) for k, v in optimizer.items()}
+        arrays |= {f"weights/{i}": w for i, w in enumerate(self.model.get_weights())}
+        arrays |= {f"best/{i}": w for i, w in enumerate(self.best)}
+        return arrays | {"step": np.array(self.step)}
+
+    def load_state(self, arrays: dict[str, np.ndarray]) -> None:
+        self.optimizer.load_own_variables({k.removeprefix("optimizer/"): v for k, v in arrays.items() if k.startswith("optimizer/")})
+        self.model.set_weights([arrays[f"weights/{i}"] for i in range(len(self.best))])
+        self.best = [arrays[f"best/{i}"] for i in range(len(self.best))]
+        self.step = int(arrays["step"])
+
+    @tf.function(reduce_retracing=True)
+    def _chunk(self, codes, offsets, first):
+        total = tf.zeros((2,))
+        for i in tf.range(tf.shape(codes)[0]):
+            total += self._one(codes[i], offsets[i], first + tf.cast(i, tf.int64))
+        return total
+
+    def _one(self, codes, offsets, step):
+        """One step; the sums of reconstruction and KL over the rows of this worker, divided by those of the global batch."""
+        t, variables, rows = self.config.train, self.model.trainable_variables, self.feed.batches.rows
+        sizes = [int(np.prod(v.shape)) for v in variables]
+        first, size = step * t.batch_size + self.feed.batches.first, min(t.micro_batch_size or rows, rows)
+        terms, packed = tf.zeros((2,)), tf.zeros((sum(sizes),))
+        for start in tf.range(0, rows, size) if size < rows else [0]:
+            tf.autograph.experimental.set_loop_options(parallel_iterations=1)  # else the memory of several
+            piece = slice(start, start + size)
+            more = self._gradients(codes[piece], offsets[piece], step, first + tf.cast(start, tf.int64))
+            terms, packed = terms + more[0], packed + more[1]
+        packed = self._sum(packed, sent_as=t.precision)
+        flat, _ = tf.clip_by_global_norm(tf.split(packed, sizes), MAX_GRADIENT)
+        # outside of `strategy.run`: inside, Keras would sum the gradients a second time
+        self.optimizer.apply([tf.reshape(g, v.shape) for g, v in zip(flat, variables, strict=True)])
+        return terms
+
+    def _gradients(self, codes, offsets, step, first):
+        """What some rows of a step, from number `first` of all steps on, add to its terms and to the gradient of its loss, of shape (parameters,)."""
+        t, rows = self.config.train, tf.shape(codes)[0]
+        noise = streams.by_row(streams.normal, self.noise, rows, self.config.model.latent_dim, first)
+        beta = self.config.model.beta * tf.minimum(1.0, tf.cast(step, tf.float32) / max(1.0, WARMUP * t.steps))
+        with precision(t.precision), tf.GradientTape() as tape:
+            reconstruction, kl = self.model.bound(tf.cast(codes, tf.int32), positions(offsets), noise, self._keep(rows, first))
+            terms = tf.stack([tf.reduce_sum(reconstruction), tf.reduce_sum(kl)]) / t.batch_size
+            loss = terms[0] + beta * terms[1]
+        gradients = tape.gradient(loss, self.model.trainable_variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return terms, tf.concat([tf.reshape(tf.convert_to_tensor(g), [-1]) for g in gradients], 0)
+
+    def _keep(self, rows, first):
+        """What hidden units are multiplied by (see `VAE.bound`) in `rows` rows from number `first` of all steps on; None without dropout."""
+        dropout, units = self.config.model.dropout, 2 * sum(self.config.model.hidden_units)
+        if not dropout:
+            return None
+        drawn = streams.by_row(streams.uniform, self.dropped, rows, units, first)
+        return tf.cast(drawn >= dropout, tf.float32) / (1 - dropout)
+
+    @tf.function(reduce_retracing=True)
+    def _score(self, codes, offsets, first):
+        noise = streams.by_row(streams.normal, self.held_noise, tf.shape(codes)[0], self.config.model.latent_dim, first)
+        reconstruction, kl = self.model.bound(tf.cast(codes, tf.int32), positions(offsets), noise)
+        count = tf.cast(tf.shape(codes)[0], tf.float32)
+        return tf.stack([tf.reduce_sum(reconstruction), tf.reduce_sum(kl), tf.reduce_sum((reconstruction + kl) ** 2), count])
+
+    @tf.function(reduce_retracing=True)
+    def _encode(self, codes, offsets):
+        return self.model.encode(tf.cast(codes, tf.int32), positions(offsets))
+
+    @tf.function
+    def _sum(self, value, sent_as: str = ""):
+        """`value` summed over all workers, who may send it as a type of fewer bytes."""
+        if self.world == 1:
+            return value
+
+        def replica(value):
+            sent = tf.identity(tf.cast(value, sent_as or value.dtype))  # its device is the replica's
+            return tf.cast(tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, sent), value.dtype)
+
+        return self.strategy.run(replica, args=(value,))

@@ -1,0 +1,275 @@
+"""Evaluation on a real local Ray: what is read, what is refused, what is left behind."""
+
+import itertools
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+import raygen
+from raygen.errors import ConfigError, SchemaError
+from raygen.evaluation import real_rows, synthetic_rows
+from raygen.model import folder as model_folder
+
+pytestmark = pytest.mark.ray
+
+
+def silent(line: str) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def synthetic(trained, tmp_path_factory) -> Path:
+    """1,500 rows in three shards, with their manifest."""
+    folder = tmp_path_factory.mktemp("rows") / "synthetic"
+    raygen.generate(trained.config.override({"generate.rows": 1500, "generate.rows_per_shard": 600}), out=str(folder), say=silent)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def real(table) -> str:
+    return str(table)
+
+
+def quick(real, **settings):
+    return raygen.Config().override({"data.source": real, "evaluate.sample_rows": 500, **settings})
+
+
+def test_a_run_is_evaluated_against_rows_it_learned_and_rows_it_did_not(trained, synthetic, tmp_path):
+    lines = []
+    config = trained.config.override({"evaluate.sample_rows": 1000, "evaluate.target": "income"})
+    done = raygen.evaluate(config, [str(synthetic)], str(tmp_path / "out"), {"c2st": 0.0}, {"shape_error": 0.0}, say=lines.append)
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report == done.report and report["format"] == 1
+    assert not done.passed and [rule["passed"] for rule in report["gate"]] == [True, False]
+    (run,) = report["runs"]
+    assert (run["name"], run["rows"], run["problems"]) == ("synthetic", 1500, [])
+    assert report["real"]["rows"] + report["holdout"]["rows"] == 2000
+    assert {"dcr_share", "exact_copies", "mle", "c2st"} <= set(run["scores"])
+    assert set(run["budget"]) >= {"held_out", "resynthesised", "generated", "pairs_lost"}
+    assert run["latent"]["chosen"] == model_folder.load(trained.model).sampler
+    assert len(run["columns"]) == 15
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "capital_gain" in page and 'src="http' not in page and 'href="http' not in page
+
+
+def test_rows_that_were_chosen_are_compared_with_a_note_and_without_a_budget(trained, tmp_path):
+    lines, folder = [], tmp_path / "rows"
+    given = {"where": "age < 60 AND income = '>50K'", "temperature": 0.8}
+    raygen.generate(trained.config, 600, out=str(folder), say=silent, **given)
+    report = raygen.evaluate(trained.config.override({"evaluate.sample_rows": 500}), [str(folder)], str(tmp_path / "out"), say=lines.append).report
+    how = "where = \"age < 60 AND income = '>50K'\", temperature = 0.8"
+    note = f"the rows of '{folder}' were generated with {how}, and are compared with all real rows."
+    assert note in report["notes"] and f"Note: {note}" in lines
+    assert "budget" not in report["runs"][0] and "latent" in report["runs"][0]
+    assert "are compared with all real rows." in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_held_out_rows_are_those_of_the_training(trained, table):
+    """Found again from the source by the hash of their codes: as many, and none of them seen in training."""
+    from raygen.codec import row_hash
+    from raygen.training import driver as training
+    from raygen.training import encoding
+
+    found = model_folder.load(trained.model)
+    whole = pq.read_table(table)
+    mask = real_rows.held_out(found, whole)
+    encoded = encoding.encode(trained.config, silent)
+    held = encoded.feed(training.sized(trained.config, encoded.num_rows)).held
+    codes, offsets = found.codec.encode(whole.filter(pa.array(mask)))
+    assert sorted(row_hash.content_hash(codes, offsets)) == sorted(row_hash.content_hash(*held))
+    assert real_rows.held_out(found, whole.slice(1)) is None
+    ages = pc.add(whole["age"], pa.array([1] + [0] * 1999))
+    assert real_rows.held_out(found, whole.set_column(0, whole.schema.field("age"), pc.cast(ages, pa.int64()))) is None
+
+
+def test_anybodys_rows_side_by_side(real, synthetic, tmp_path):
+    rows = pq.read_table(real)
+    pq.write_table(rows, tmp_path / "copy.parquet")
+    shuffled = {n: rows[n].take(np.random.default_rng(i).permutation(len(rows))) for i, n in enumerate(rows.column_names)}
+    pq.write_table(pa.table(shuffled), tmp_path / "shuffled.parquet")
+    paths = [str(tmp_path / "copy.parquet"), str(tmp_path / "shuffled.parquet"), str(synthetic)]
+    done = raygen.evaluate(quick(real), paths, str(tmp_path / "out"), say=silent)
+    copy, shuffled, ours = (run["scores"] for run in done.report["runs"])
+    assert copy["shape_error"]["value"] == copy["trend_error"]["value"] == 0
+    assert shuffled["shape_error"]["value"] < 1e-9 and shuffled["trend_error"]["value"] > 15
+    assert copy["c2st"]["value"] > 0.9 > 0.5 > shuffled["c2st"]["value"]
+    assert "dcr_share" not in ours  # no rows are known that anybody's rows were made without
+    assert any("copying cannot be told" in note for note in done.report["notes"])
+
+
+def test_rows_decoded_by_argmax_are_caught_by_shape_and_coverage(trained, real, synthetic, tmp_path):
+    """The same model and z: the most likely code of every column instead of a draw from its softmax."""
+    found = model_folder.load(trained.model)
+    network = found.network()
+    logits = network.decode(np.random.default_rng(0).standard_normal((1500, network.latent_dim)).astype(np.float32))[0].numpy()
+    edges = np.cumsum([0, *network.settings["cardinalities"]])
+    codes = np.stack([logits[:, a:b].argmax(axis=1) for a, b in itertools.pairwise(edges)], axis=1)
+    pq.write_table(found.codec.decode(codes, np.full(codes.shape, 0.5)), tmp_path / "argmax.parquet")
+    done = raygen.evaluate(quick(real), [str(tmp_path / "argmax.parquet"), str(synthetic)], str(tmp_path / "out"), say=silent)
+    argmax, drawn = (run["scores"] for run in done.report["runs"])
+    assert argmax["shape_error"]["value"] > 3 * drawn["shape_error"]["value"]
+    assert argmax["category_coverage"]["value"] < drawn["category_coverage"]["value"] - 0.1
+
+
+def test_the_same_input_gives_the_same_report(real, synthetic, tmp_path):
+    one, two = (raygen.evaluate(quick(real), [str(synthetic)], str(tmp_path / n), say=silent).report for n in "ab")
+    assert {**one, "seconds": 0} == {**two, "seconds": 0}
+
+
+def test_a_holdout_makes_copying_known(real, tmp_path):
+    rows = pq.read_table(real)
+    for name, piece in (("train", rows.slice(0, 1000)), ("holdout", rows.slice(1000))):
+        pq.write_table(piece, tmp_path / f"{name}.parquet")
+    config = quick(str(tmp_path / "train.parquet"), **{"evaluate.holdout": str(tmp_path / "holdout.parquet")})
+    done = raygen.evaluate(config, [str(tmp_path / "train.parquet")], str(tmp_path / "out"), say=silent)
+    scores = done.report["runs"][0]["scores"]
+    assert scores["exact_copies"]["value"] == 1 and scores["dcr_share"]["value"] > 0.9
+
+
+def damaged(synthetic, tmp_path) -> Path:
+    return Path(shutil.copytree(synthetic, tmp_path / "damaged"))
+
+
+def problems(real, folder, tmp_path) -> list[str]:
+    return raygen.evaluate(quick(real), [str(folder)], str(tmp_path / "out"), say=silent).report["runs"][0]["problems"]
+
+
+def test_a_manifest_that_disagrees_is_named(real, synthetic, tmp_path):
+    folder = damaged(synthetic, tmp_path)
+    (folder / "part-00000001.parquet").unlink()
+    first = pq.read_table(folder / "part-00000000.parquet")
+    pq.write_table(first.slice(0, 10), folder / "part-00000000.parquet")
+    pq.write_table(first.slice(0, 0), folder / "empty.parquet")
+    found = " ".join(problems(real, folder, tmp_path))
+    assert "names shard 'part-00000001.parquet', which is not there" in found
+    assert "'part-00000000.parquet' has 10 rows; its manifest says 600" in found
+    assert "'empty.parquet' is not in the manifest" in found and "'empty.parquet' has no rows" in found
+    assert "of the 1,500 that were asked for" in found
+
+
+def test_extra_and_retyped_columns_are_named(real, synthetic, tmp_path):
+    rows = pq.read_table(synthetic)
+    rows = rows.set_column(0, "age", pc.cast(rows["age"], pa.float32())).append_column("more", pa.array(np.zeros(len(rows))))
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    found = problems(real, tmp_path / "rows.parquet", tmp_path)
+    assert found == [
+        "Column 'age' is float in the synthetic table and int64 in the real one.",
+        "Column 'more' of the synthetic table is not in the real one.",
+    ]
+
+
+def test_other_categories_are_named(real, synthetic, tmp_path):
+    rows = pq.read_table(synthetic)
+    at = rows.column_names.index("sex")
+    pq.write_table(rows.set_column(at, "sex", pa.array(["Robot"] * len(rows))), tmp_path / "rows.parquet")
+    run = raygen.evaluate(quick(real), [str(tmp_path / "rows.parquet")], str(tmp_path / "out"), say=silent).report["runs"][0]
+    assert run["scores"]["outside"]["value"] == 1
+    (column,) = (c for c in run["columns"] if c["name"] == "sex")
+    assert column["shape_error"] == 100
+
+
+def test_what_is_dropped_is_no_problem(synthetic, table, tmp_path):
+    rows = pq.read_table(table).append_column("note", pa.array(["x"] * 2000))
+    pq.write_table(rows, tmp_path / "real.parquet")
+    kinds = {**dict.fromkeys(rows.column_names, "categorical"), "note": "drop", "fnlwgt": "numeric", "age": "numeric"}
+    kinds |= dict.fromkeys(("education_num", "capital_gain", "capital_loss", "hours_per_week"), "numeric")
+    config = quick(str(tmp_path / "real.parquet"), **{"schema.columns": kinds})
+    assert raygen.evaluate(config, [str(synthetic)], str(tmp_path / "out"), say=silent).report["runs"][0]["problems"] == []
+
+
+def holdout_of(kind, table, tmp_path) -> str:
+    rows = pq.read_table(table)
+    changed = {
+        "no row": rows.slice(0, 0),
+        "a number made text": rows.set_column(0, "age", pa.array(["old"] * len(rows))),
+        "a column missing": rows.drop_columns(["age"]),
+    }
+    pq.write_table(changed[kind], tmp_path / "holdout.parquet")
+    return str(tmp_path / "holdout.parquet")
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [("no row", "holds no row"), ("a number made text", "column 'age' of another type"), ("a column missing", "no column 'age'")],
+)
+def test_a_holdout_that_cannot_tell_copying_is_refused(kind, message, real, synthetic, table, tmp_path):
+    config = quick(real, **{"evaluate.holdout": holdout_of(kind, table, tmp_path)})
+    with pytest.raises(SchemaError, match=message):
+        raygen.evaluate(config, [str(synthetic)], str(tmp_path / "out"), say=silent)
+
+
+def test_names_tell_runs_apart():
+    assert synthetic_rows.short_names(["runs/a/synthetic/", "runs/b/synthetic"]) == ["a/synthetic", "b/synthetic"]
+    assert synthetic_rows.short_names(["x/one.parquet", "y/two.parquet"]) == ["one.parquet", "two.parquet"]
+
+
+def broken(kind, synthetic, tmp_path) -> Path:
+    folder = damaged(synthetic, tmp_path)
+    shard = folder / "part-00000000.parquet"
+    rows = pq.read_table(folder)
+    if kind == "truncated":
+        shard.write_bytes(shard.read_bytes()[:-500])
+    elif kind == "a column missing":
+        shutil.rmtree(folder)
+        folder.mkdir()
+        pq.write_table(rows.drop_columns(["age"]), shard)
+    elif kind == "a number made text":
+        shutil.rmtree(folder)
+        folder.mkdir()
+        pq.write_table(rows.set_column(0, "age", pc.cast(rows["age"], pa.string())), shard)
+    elif kind == "no rows":
+        shutil.rmtree(folder)
+        folder.mkdir()
+        pq.write_table(rows.slice(0, 0), shard)
+    elif kind == "a column missing in one":
+        pq.write_table(rows.drop_columns(["age"]), shard)
+    elif kind == "nothing there":
+        shutil.rmtree(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("truncated", "part-00000000.parquet|cannot be read"),
+        ("a column missing", "age.*Column 'age' is missing"),
+        ("a number made text", "age.*is string in the synthetic table"),
+        ("no rows", "hold no row"),
+        ("a column missing in one", "part-00000000.parquet' has no column 'age'"),
+        ("nothing there", "does not exist"),
+    ],
+)
+def test_rows_that_cannot_be_compared_are_refused(kind, message, real, synthetic, tmp_path):
+    folder = broken(kind, synthetic, tmp_path)
+    with pytest.raises(SchemaError, match=message) as caught:
+        raygen.evaluate(quick(real), [str(folder)], str(tmp_path / "out"), say=silent)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("settings", "under", "message"),
+    [
+        ({}, {"c2zt": 0.5}, "there is no score 'c2zt'"),
+        ({"evaluate.target": "incme"}, {}, "evaluate.target = 'incme' is no learned column"),
+    ],
+)
+def test_a_mistake_in_what_is_asked_is_refused(settings, under, message, real, synthetic, tmp_path):
+    with pytest.raises(ConfigError, match=message):
+        raygen.evaluate(quick(real, **settings), [str(synthetic)], str(tmp_path / "out"), under, say=silent)
+
+
+def test_the_command_exits_with_1_where_the_gate_fails(real, synthetic, tmp_path, run_cli):
+    arguments = ["--real", real, "--synthetic", str(synthetic), "--set", "evaluate.sample_rows=500", "--out", str(tmp_path / "out"), "--json"]
+    status, out, _ = run_cli("evaluate", *arguments, "--fail-under", "c2st=0.999")
+    assert status == 1 and "c2st >= 0.999" in out
+    assert json.loads(out.splitlines()[-1])["passed"] is False
+    status, out, _ = run_cli("evaluate", *arguments, "--compare", str(synthetic), "--fail-under", "c2st=0")
+    assert status == 0 and len(json.loads(out.splitlines()[-1])["scores"]) == 2
+    status, _, err = run_cli("evaluate", *arguments, "--fail-over", "c2st=much")
+    assert status == 2 and "is no limit" in err

@@ -1,0 +1,418 @@
+"""Generation on a real local Ray: the same rows and files for any actors, resumed after anything, never fewer rows in silence."""
+
+import hashlib
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pyarrow.dataset as pads
+import pyarrow.parquet as pq
+import pytest
+
+import raygen
+from raygen.errors import ClusterError, ConfigError, GenerationError, OutputError
+from raygen.model import folder as model_folder
+from raygen.sampling import rows as sampling
+
+pytestmark = pytest.mark.ray
+ROWS, SHARD = 5000, 1100  # shards that neither blocks of 2,048 rows nor the number of actors divide
+LARGE = {"generate.rows": 2_400_000, "generate.rows_per_shard": 75_000, "generate.num_actors": 1}  # long enough to be interrupted in a shard
+
+
+def silent(line: str) -> None:
+    pass
+
+
+def generate(trained, folder, settings=None, say=silent, **given):
+    config = trained.config.override({"generate.rows": ROWS, "generate.rows_per_shard": SHARD, **(settings or {})})
+    return raygen.generate(config, out=str(folder), say=say, **given)
+
+
+def hashes(folder) -> dict[str, str]:
+    """SHA-256 of each file, the manifest's among them."""
+    files = (p for p in Path(folder).rglob("*") if p.is_file())
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def shards(folder) -> dict[str, str]:
+    return {name: digest for name, digest in hashes(folder).items() if name.endswith(".parquet")}
+
+
+def rows(folder):
+    return pq.ParquetDataset(folder).read()
+
+
+@pytest.fixture(scope="module")
+def one_actor(trained, tmp_path_factory) -> Path:
+    """5,000 rows in five shards, written by one actor."""
+    folder = tmp_path_factory.mktemp("one") / "out"
+    done = generate(trained, folder, {"generate.num_actors": 1})
+    assert (done.rows, done.shards, done.kept) == (ROWS, 5, 0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def large(trained, tmp_path_factory) -> Path:
+    """The rows of LARGE, by two actors that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("large") / "out"
+    generate(trained, folder, LARGE | {"generate.num_actors": 2})
+    return folder
+
+
+def test_the_manifest_tells_rows_bytes_and_hash_of_each_file(one_actor, trained):
+    header = json.loads((one_actor / "_manifest.json").read_text())
+    parts = sorted((one_actor / "_manifest").iterdir())
+    lines = [json.loads(line) for part in parts for line in part.read_text().splitlines()]
+    assert [part.name for part in parts] == [f"{i:08d}-{i:08d}.jsonl" for i in range(5)]
+    assert header["fingerprint"] == trained.training.fingerprint
+    assert (header["rows"], header["seed"], header["shards"], header["parts"]) == (ROWS, 0, 5, 5)
+    assert header["schema"]["age"] == "int64" and len(header["schema"]) == 15
+    assert [line["shard"] for line in lines] == list(range(5))
+    assert [line["rows"] for line in lines] == [1100, 1100, 1100, 1100, 600]
+    for line in lines:
+        content = (one_actor / line["file"]).read_bytes()
+        assert len(content) == line["bytes"]
+        assert hashlib.sha256(content).hexdigest() == line["sha256"]
+        assert pq.read_metadata(one_actor / line["file"]).num_rows == line["rows"]
+    assert header["bytes"] == sum(line["bytes"] for line in lines)
+    whole = b"".join(part.read_bytes() for part in parts)
+    assert int(header["hash"], 16) == sum(int(hashlib.sha256(line).hexdigest(), 16) for line in whole.splitlines(keepends=True)) % 2**256
+    assert {p.name for p in one_actor.iterdir()} == {"_run.json", "_manifest.json", "_manifest", *(line["file"] for line in lines)}
+
+
+def test_rows_have_the_columns_and_types_of_the_table(one_actor, table):
+    made, real = rows(one_actor), pq.ParquetDataset(table).read()
+    assert made.num_rows == ROWS
+    assert made.schema.remove_metadata() == real.schema.remove_metadata()
+    for name in real.column_names:
+        known = set(real[name].to_pylist())
+        if isinstance(real[name][0].as_py(), str):
+            assert set(made[name].to_pylist()) <= known, name
+        else:
+            assert min(known) <= min(made[name].to_pylist()) < max(made[name].to_pylist()) <= max(known), name
+
+
+def test_three_actors_write_the_files_of_one(trained, one_actor, tmp_path):  # the killed ones below: one and two
+    done = generate(trained, tmp_path / "out", {"generate.num_actors": 3})
+    assert done.rows == ROWS
+    assert hashes(tmp_path / "out") == hashes(one_actor)
+
+
+def test_rows_do_not_depend_on_shards_and_threads(trained, one_actor, tmp_path):
+    generate(trained, tmp_path / "out", {"generate.rows_per_shard": 1777, "generate.cpus_per_actor": 3})
+    assert rows(tmp_path / "out").equals(rows(one_actor))
+
+
+def test_one_row_of_another_seed(trained, one_actor, tmp_path):
+    done = generate(trained, tmp_path / "out", rows=1, seed=1)
+    assert (done.rows, done.shards) == (1, 1)
+    made = rows(tmp_path / "out")
+    assert made.num_rows == 1
+    assert not made.equals(rows(one_actor).slice(0, 1))
+    assert made.equals(sampling.Rows(model_folder.load(trained.model), seed=1).table(0, 1))
+
+
+def test_any_rows_can_be_asked_for_alone(trained, one_actor):
+    made = sampling.Rows(model_folder.load(trained.model), seed=0)
+    for first, last in ((0, 1), (2047, 2049), (4999, 5000), (100, 4500)):
+        assert made.table(first, last).equals(rows(one_actor).slice(first, last - first)), first
+
+
+def test_running_again_makes_only_what_is_missing(trained, one_actor, tmp_path):
+    out = shutil.copytree(one_actor, tmp_path / "out")
+    (out / "part-00000001.parquet").unlink()
+    whole = (out / "part-00000002.parquet").read_bytes()
+    (out / "part-00000002.parquet").write_bytes(whole[: len(whole) // 2])
+    (out / "part-00000003.parquet").write_bytes(b"")
+    (out / "_tmp-0123-part-00000001.parquet").write_bytes(whole[:1000])
+    shutil.rmtree(out / "_manifest")
+    (out / "_manifest.json").unlink()
+    before = {name: (out / name).stat().st_mtime_ns for name in ("part-00000000.parquet", "part-00000004.parquet")}
+    done = generate(trained, out)
+    assert (done.rows, done.shards, done.kept) == (ROWS, 5, 2)
+    assert hashes(out) == hashes(one_actor)
+    assert {name: (out / name).stat().st_mtime_ns for name in before} == before
+
+
+def test_a_shard_that_nothing_vouches_for_is_read_to_its_end(trained, one_actor, tmp_path):
+    """Its part of the manifest is lost, and its rows were edited: the pages' checksums tell."""
+    out = shutil.copytree(one_actor, tmp_path / "out")
+    for number in (1, 2):
+        (out / "_manifest" / f"{number:08d}-{number:08d}.jsonl").unlink()
+    content = bytearray((out / "part-00000002.parquet").read_bytes())
+    content[len(content) // 3] ^= 1
+    (out / "part-00000002.parquet").write_bytes(content)
+    done = generate(trained, out)
+    assert done.kept == 4
+    assert hashes(out) == hashes(one_actor)
+
+
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        ({"generate.seed": 7}, r"seed 0\); this one has seed 7"),
+        ({"generate.rows": 4999}, r"rows 5000\); this one has rows 4999"),
+        ({"generate.rows_per_shard": 1000}, r"rows_per_shard 1100\); this one has rows_per_shard 1000"),
+        ({"generate.compression": "gzip"}, r"compression zstd\); this one has compression gzip"),
+    ],
+)
+def test_a_folder_of_another_generation_is_refused(change, difference, trained, one_actor):
+    before = hashes(one_actor)
+    with pytest.raises(OutputError, match=difference) as caught:
+        generate(trained, one_actor, change)
+    assert "--out" in caught.value.hint
+    assert hashes(one_actor) == before
+
+
+def test_another_sampler_gives_other_rows_and_naive_warns(trained, one_actor, tmp_path):
+    lines = []
+    generate(trained, tmp_path / "naive", rows=3000, sampler="naive", say=lines.append)
+    assert any(line.startswith("Warning: the sampler 'naive'") for line in lines)
+    with pytest.raises(OutputError, match=r"sampler .*this one has sampler naive"):
+        generate(trained, one_actor, sampler="naive")
+    naive, own = (pads.dataset(str(f), exclude_invalid_files=True).to_table().slice(0, 3000) for f in (tmp_path / "naive", one_actor))
+    assert naive.schema.equals(own.schema) and not naive.equals(own)
+    with pytest.raises(ConfigError, match=r"generate.sampler = 'flow'.* has .*mixture"):
+        generate(trained, tmp_path / "flow", sampler="flow")
+
+
+def test_the_folder_of_another_model_is_refused(trained, one_actor, tmp_path):
+    found = model_folder.load(trained.model)
+    other = next(name for name in found.samplers if name != found.sampler)
+    model = str(tmp_path / "model")
+    fingerprint = model_folder.save(model, found.config, found.codec, found.network(), found.samplers, found.metrics, {"chosen": other})
+    assert fingerprint != found.fingerprint
+    with pytest.raises(OutputError, match=f"fingerprint {found.fingerprint}.*fingerprint {fingerprint}"):
+        raygen.generate(model, rows=ROWS, out=str(one_actor), say=silent)
+
+
+def test_a_folder_with_other_parquet_files_or_a_damaged_mark_is_refused(trained, table, tmp_path):
+    with pytest.raises(OutputError, match="Parquet files that raygen did not write"):
+        generate(trained, table)
+    (tmp_path / "_run.json").write_text('{"seed"')
+    with pytest.raises(OutputError, match="damaged"):
+        generate(trained, tmp_path)
+
+
+@pytest.mark.parametrize("where", ["file", "file/below", "/proc/raygen"])
+def test_a_folder_that_cannot_be_written_is_refused(where, trained, tmp_path, run_cli):
+    (tmp_path / "file").write_text("in the way")
+    status, _, err = run_cli("generate", trained.model, "--out", tmp_path / where)
+    assert status == 2
+    assert err.startswith(f"OutputError: '{tmp_path / where}'")
+    assert "choose another folder" in err
+
+
+def test_more_actors_than_the_cluster_holds_are_refused(trained, tmp_path):
+    with pytest.raises(ClusterError, match=r"generate\.num_actors = 5 with 1 CPUs and 0 GPUs each needs 5 CPUs; the cluster has 4"):
+        generate(trained, tmp_path, {"generate.num_actors": 5})
+    with pytest.raises(ClusterError, match=r"9\.5 GPUs each"):
+        generate(trained, tmp_path, {"generate.gpus_per_actor": 9.5})
+
+
+def test_a_gpu_that_tensorflow_does_not_find_is_an_error(gpus, trained, tmp_path):
+    if gpus:
+        pytest.skip("this machine has a GPU")
+    message = r"generate\.gpus_per_actor = 1: TensorFlow finds no GPU on node "
+    for name, where in (("all", ""), ("some", "age > 30")):
+        with pytest.raises(ClusterError, match=message):
+            generate(trained, tmp_path / name, {"generate.gpus_per_actor": 1.0, "generate.where": where})
+    with pytest.raises(ClusterError, match=message):
+        raygen.plan(trained.config.override({"generate.gpus_per_actor": 1.0}), say=lambda line: None)
+
+
+def test_a_gpu_makes_the_rows_of_a_cpu(gpus, trained, tmp_path):
+    """But for some whose draws lie within a rounding of another code."""
+    if not gpus:
+        pytest.skip("this machine has no GPU")
+    tables = []
+    for share in (0.0, 1.0):
+        generate(trained, tmp_path / str(share), {"generate.gpus_per_actor": share})
+        tables.append(rows(tmp_path / str(share)))
+    same = [np.mean(one.to_numpy() == other.to_numpy()) for one, other in zip(*(table.columns for table in tables), strict=True)]
+    assert min(same) > 0.99
+
+
+def test_a_full_disk_keeps_what_was_finished(trained, tmp_path, toml, run_cli):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        settings = {"generate.rows": 60_000, "generate.rows_per_shard": 10_000, "generate.num_actors": 1}
+        config = toml(trained.config.override(settings))
+        status, _, err = run_cli("generate", config, "--out", disk / "out")
+        assert status == 2
+        assert "OutputError" in err
+        assert "No space left on device" in err
+        kept = hashes(disk / "out")
+        finished = shards(disk / "out")
+        assert 1 <= len(finished) < 6
+        parts = [{f"_manifest/{i:08d}-{i:08d}.jsonl" for i in range(n)} for n in (len(finished) - 1, len(finished))]
+        assert kept.keys() - finished.keys() - {"_run.json"} in parts  # the disk may have been full at the last shard's part
+
+        subprocess.run(["mount", "-o", "remount,size=10m", disk], check=True, capture_output=True)
+        status, out, err = run_cli("generate", config, "--out", disk / "out")
+        assert status == 0, err
+        assert f"{len(finished)} of them were there before" in out
+        assert rows(disk / "out").num_rows == 60_000
+        assert kept.items() <= hashes(disk / "out").items()
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True, capture_output=True)  # Ray's tasks may have a file open still
+
+
+def test_a_killed_actor_changes_nothing(trained, large, tmp_path, kill_one):
+    killed, lines = [], []
+
+    def say(line):
+        lines.append(line)
+        if "/2,400,000 rows" in line and not killed:
+            killed.append(kill_one("MapWorker"))
+
+    done = generate(trained, tmp_path / "out", LARGE, say)
+    assert killed == [True]
+    assert done.rows == LARGE["generate.rows"]
+    assert lines[-1].lstrip().startswith("2,400,000/2,400,000")
+    assert hashes(tmp_path / "out") == hashes(large)
+
+
+def test_a_generation_that_lost_its_driver_twice_goes_on_where_it_was(trained, large, tmp_path, toml, raygen_command):
+    config = toml(trained.config.override(LARGE))
+    out = tmp_path / "out"
+    command = ["generate", config, "--out", str(out)]
+
+    interrupted = raygen_command(*command)
+    interrupted.wait_for("/2,400,000 rows")
+    interrupted.send(signal.SIGINT)
+    assert interrupted.finish() == 130, interrupted.output
+    assert f"to go on, run: raygen generate {config} --out {out}" in interrupted.output
+    assert "Traceback" not in interrupted.output
+    assert interrupted.wait_for_no_others() == []
+    assert not (out / "_manifest.json").exists()
+
+    killed = raygen_command(*command, "--set", "generate.num_actors=2")  # another number of actors
+    killed.wait_for("/2,400,000 rows")
+    killed.send(signal.SIGKILL)
+    assert killed.finish() == -signal.SIGKILL
+    assert killed.wait_for_no_others() == []
+    assert not (out / "_manifest.json").exists()
+
+    finished = raygen_command(*command)
+    assert finished.finish() == 0, finished.output
+    assert "2,400,000 rows in 32 shard(s)" in finished.output
+    assert "were there before" in finished.output
+    assert hashes(out) == hashes(large)
+
+
+def test_two_drivers_on_one_folder_make_the_rows_of_one(trained, large, tmp_path, toml, raygen_command):
+    config = toml(trained.config.override(LARGE))
+    out = tmp_path / "out"
+    both = [raygen_command("generate", config, "--out", str(out), "--set", f"generate.num_actors={actors}") for actors in (1, 2)]
+    for one in both:
+        assert one.finish() == 0, one.output
+    assert hashes(out) == hashes(large)
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_temporary_file_that_another_driver_swept_away(finished, trained, tmp_path):
+    """It sweeps once all shards are there: then ours is. If it is not, somebody else deleted the file, and that is an error."""
+    settings, swept = {"generate.rows": 400_000, "generate.rows_per_shard": 400_000}, []
+    generate(trained, tmp_path / "theirs", settings)
+
+    def say(line):
+        if "/400,000 rows" in line and not swept:
+            if finished:
+                shutil.copy(tmp_path / "theirs" / "part-00000000.parquet", tmp_path / "ours")
+            swept.extend(path.unlink() for path in (tmp_path / "ours").glob("_tmp-*"))
+
+    if not finished:
+        with pytest.raises(OutputError, match="cannot be written"):
+            generate(trained, tmp_path / "ours", settings, say)
+    generate(trained, tmp_path / "ours", settings, say)
+    assert swept == [None]
+    assert hashes(tmp_path / "ours") == hashes(tmp_path / "theirs")
+
+
+NODES = """
+import sys
+import time
+import urllib.request
+import ray
+import raygen
+from raygen import cluster
+from ray.cluster_utils import Cluster
+
+cluster.prepare_environment(cluster.ENVIRONMENT | cluster.DRIVER_ENVIRONMENT)
+config, out = sys.argv[1:]
+memory = {"object_store_memory": 80_000_000}
+nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, **memory})
+lost = nodes.add_node(num_cpus=1, **memory)
+ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
+killed = []
+
+
+def say(line):
+    print(line, flush=True)
+    if "/2,400,000 rows" in line and not killed:
+        killed.append(nodes.remove_node(lost, allow_graceful=False))
+
+
+done = raygen.generate(raygen.Config.load(config), out=out, say=say)
+end = time.monotonic() + 60  # Ray may learn of it after the rows are done
+while len([node for node in ray.nodes() if node["Alive"]]) > 1 and time.monotonic() < end:
+    time.sleep(0.5)
+print("lost a node:", len(killed), len([node for node in ray.nodes() if node["Alive"]]), flush=True)
+ray.shutdown()
+nodes.shutdown()
+"""
+
+
+def test_a_lost_node_changes_nothing(trained, large, tmp_path, toml, command):
+    config = toml(trained.config.override(LARGE | {"generate.num_actors": 2}))
+    cluster = command(sys.executable, "-c", NODES, config, str(tmp_path / "out"))
+    assert cluster.finish() == 0, cluster.output
+    assert "lost a node: 1 1" in cluster.output
+    assert hashes(tmp_path / "out") == hashes(large)
+
+
+def test_a_model_that_changes_on_the_way_is_an_error(trained, tmp_path):
+    """The actors load a model of another fingerprint than the one that the driver checked."""
+    model, other = shutil.copytree(trained.model, tmp_path / "model"), tmp_path / "other"
+    found = model_folder.load(str(model))
+    sampler = next(name for name in found.samplers if name != found.sampler)
+    model_folder.save(str(other), found.config, found.codec, found.network(), found.samplers, found.metrics, {"chosen": sampler})
+
+    def say(line):
+        if line.startswith("Generating"):
+            model.rename(tmp_path / "gone")
+            other.rename(model)
+
+    with pytest.raises(GenerationError, match="changed while rows were generated"):
+        raygen.generate(str(model), rows=10, out=str(tmp_path / "out"), say=say)
+
+
+def counted(kind: str) -> dict[str, float]:
+    """A counter of raygen's as the port for Prometheus tells it: its value by its labels."""
+    import ray
+
+    (node,) = ray.nodes()
+    text = urllib.request.urlopen(f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics", timeout=10).read().decode()
+    return {labels: float(value) for labels, value in re.findall(rf"^ray_raygen_generated_{kind}_total{{(.*)}} (\S+)$", text, re.MULTILINE)}
+
+
+def test_ray_counts_rows_and_bytes(trained, tmp_path):
+    """The counters reach the port that Prometheus reads, which Ray fills every ten seconds; earlier tests have counted too."""
+    before = {kind: counted(kind) for kind in ("rows", "bytes")}
+    done, more = generate(trained, tmp_path / "out"), {"rows": 0.0, "bytes": 0.0}
+    end = time.monotonic() + 60
+    while (more["rows"] < done.rows or more["bytes"] < done.bytes) and time.monotonic() < end:
+        time.sleep(0.5)
+        more = {kind: sum(value - before[kind].get(labels, 0) for labels, value in counted(kind).items()) for kind in before}
+    assert more["rows"] >= done.rows and more["bytes"] >= done.bytes

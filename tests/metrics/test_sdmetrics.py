@@ -1,0 +1,35 @@
+"""Shape and Trend agree with SDMetrics, where it is installed: pip install sdmetrics."""
+
+import warnings
+from importlib import resources
+
+import pyarrow.parquet as pq
+import pytest
+from test_scoring import KINDS
+
+from raygen.metrics import column_ranges, fidelity
+from raygen.metrics import counted as comparison
+from raygen.metrics.counts import Reference
+
+sdmetrics = pytest.importorskip("sdmetrics.reports.single_table")
+
+
+def test_shape_and_trend_are_those_of_its_quality_report():
+    """Null is a level of its own here, so SDMetrics is given a word for it."""
+    table = pq.read_table(resources.files("raygen") / "datasets" / "adult.parquet").slice(0, 12_000)
+    real, other = table.slice(0, 6000), table.slice(6000)
+    named = [t.to_pandas() for t in (real, other)]
+    for frame in named:
+        for name, kind in KINDS.items():
+            frame[name] = frame[name].astype(object).fillna("<missing>") if kind == "categorical" else frame[name].astype(float)
+    types = {name: {"sdtype": "categorical" if kind == "categorical" else "numerical"} for name, kind in KINDS.items()}
+    report = sdmetrics.QualityReport()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        report.generate(*(frame[list(KINDS)] for frame in named), {"columns": types}, verbose=False)
+    shape, trend = (100 * (1 - score) for score in report.get_properties()["Score"])
+    assert fidelity.shape_error(real.to_pandas(), other.to_pandas(), KINDS) == pytest.approx(shape, abs=1e-6)
+    assert fidelity.trend_error(real.to_pandas(), other.to_pandas(), KINDS) == pytest.approx(trend, abs=1e-6)
+    reference = Reference(real, KINDS)
+    counted = comparison.scores(reference, reference.tally(other, column_ranges.observed(other, KINDS)))
+    assert (counted["shape_error"], counted["trend_error"]) == pytest.approx((shape, trend), abs=1e-6)

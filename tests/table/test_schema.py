@@ -1,0 +1,199 @@
+"""Kinds: how they are guessed, which types they fit, and the message for each mistake."""
+
+import base64
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from raygen.codec import codec
+from raygen.errors import ModelError, SchemaError
+from raygen.table.schema import LEARNED, Schema, check_rows, check_table, infer
+
+ROWS = 100
+COUNT = np.arange(ROWS)
+WORDS = np.array(["a", "b", "c"])[COUNT % 3]
+
+# name: column, kind, words of the note (empty: no note)
+GUESSES = {
+    "few levels": (WORDS, "categorical", ""),
+    "constant text": (["same"] * ROWS, "categorical", "constant"),
+    "constant number": ([4.5] * ROWS, "numeric", "constant"),
+    "no text": (pa.nulls(ROWS, pa.string()), "categorical", "no values"),
+    "no numbers": (pa.nulls(ROWS, pa.float32()), "numeric", "no values"),
+    "NaN alone": ([float("nan")] * ROWS, "numeric", "no values"),
+    "no type": (pa.nulls(ROWS), "categorical", "no values"),
+    "row numbers": (COUNT, "id", "own number"),
+    "row numbers, unsigned": (COUNT.astype(np.uint32), "id", "own number"),
+    "row numbers, shuffled, from 1,000": (1000 + COUNT[::-1] * 7 % 101, "id", "own number"),
+    "row numbers in 16 bits": (COUNT.astype(np.int16), "numeric", ""),
+    "row numbers, one missing": (pa.array(COUNT, mask=COUNT == 5), "numeric", ""),
+    "row numbers, one twice": (np.where(COUNT == 5, 6, COUNT), "numeric", ""),
+    "distinct but far apart": (COUNT**3, "numeric", ""),
+    "distinct floats": (COUNT / 7, "numeric", ""),
+    "above 2^53": (COUNT + 2**53 + 1, "id", "identifiers"),
+    "below -2^53": (-(2**62) - COUNT, "id", "identifiers"),
+    "distinct words": ([f"user-{i}" for i in COUNT], "id", "nearly all distinct"),
+    "distinct words, some missing": ([f"user-{i}" if i % 4 else None for i in COUNT], "id", "nearly all distinct"),
+    "sentences": ([f"row {i} says so" for i in COUNT], "drop", "free text"),
+    "half distinct": ([f"user-{i // 2}" for i in COUNT], "categorical", ""),
+    "distinct dictionary": (pa.array([f"user-{i}" for i in COUNT]).dictionary_encode(), "categorical", ""),
+    "bytes": ([b"x"] * ROWS, "drop", "not supported"),
+}
+
+
+@pytest.mark.parametrize(("column", "kind", "words"), GUESSES.values(), ids=GUESSES)
+def test_guesses(column, kind, words):
+    kinds, notes = infer(pa.table({"c": column}))
+    assert kinds == {"c": kind}
+    assert words in notes["c"] if words else not notes
+
+
+def test_nine_rows_are_too_few_to_call_anything_an_id():
+    table = pa.table({"key": range(9), "name": [f"user-{i}" for i in range(9)]})
+    assert infer(table)[0] == {"key": "numeric", "name": "categorical"}
+
+
+FITS = {
+    pa.int8(): "numeric categorical drop",
+    pa.uint16(): "numeric categorical drop",
+    pa.int32(): "numeric categorical id drop",
+    pa.uint64(): "numeric categorical id drop",
+    pa.float16(): "numeric categorical drop",
+    pa.decimal128(9, 2): "numeric categorical drop",
+    pa.string(): "categorical id drop",
+    pa.string_view(): "categorical id drop",
+    pa.dictionary(pa.int8(), pa.string()): "categorical drop",
+    pa.dictionary(pa.int8(), pa.int64()): "numeric categorical drop",
+    pa.bool_(): "categorical boolean drop",
+    pa.date32(): "categorical datetime drop",
+    pa.timestamp("us", "UTC"): "datetime drop",
+    pa.duration("s"): "datetime drop",
+    pa.null(): "categorical drop",
+    pa.binary(): "drop",
+    pa.struct({"a": pa.int64()}): "drop",
+}
+
+
+@pytest.mark.parametrize(("source", "fitting"), FITS.items(), ids=map(str, FITS))
+def test_kinds_that_fit_a_type(source, fitting):
+    table = pa.schema({"c": source, "other": pa.int64()})
+    for kind in (*LEARNED, "id", "drop"):
+        if kind in fitting.split():
+            assert Schema.of(table, {"c": kind, "other": "numeric"}, "here").kinds["c"] == kind
+        else:
+            with pytest.raises(SchemaError) as caught:
+                Schema.of(table, {"c": kind, "other": "numeric"}, "here")
+            assert caught.value.message == f'schema.columns.c = "{kind}" does not fit its type {source}.'
+            assert caught.value.hint == f"use one of: {fitting.replace(' ', ', ')}."
+
+
+SOURCE = pa.schema({"age": pa.int64(), "income": pa.string(), "blob": pa.binary()})
+RIGHT = {"age": "numeric", "income": "categorical", "blob": "drop"}
+MISTAKES = {
+    "an absent column": (
+        RIGHT | {"incme": "categorical"},
+        "source 'bucket/census/' has no column 'incme', which [schema.columns] names. Found: age, income, blob (3).",
+        "did you mean 'income'?",
+    ),
+    "an absent column like none": (RIGHT | {"zzz": "drop"}, "has no column 'zzz'", "choose one of: age, income, blob."),
+    "a column without a kind": ({"age": "numeric", "blob": "drop"}, "has a column 'income' that [schema.columns] does not name", 'income = "drop"'),
+    "a wrong kind": (RIGHT | {"blob": "numeric"}, 'schema.columns.blob = "numeric" does not fit its type binary', "use one of: drop."),
+    "nothing to learn": (dict.fromkeys(RIGHT, "drop"), "has no column to learn: all are of kind id or drop", "another kind"),
+}
+
+
+@pytest.mark.parametrize(("kinds", "message", "hint"), MISTAKES.values(), ids=MISTAKES)
+def test_mistakes_in_the_columns(kinds, message, hint):
+    with pytest.raises(SchemaError) as caught:
+        Schema.of(SOURCE, kinds, "bucket/census/")
+    assert message in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_a_wide_table_does_not_fill_the_screen():
+    wide = pa.schema({f"c{i}": pa.int64() for i in range(5000)})
+    with pytest.raises(SchemaError) as caught:
+        Schema.of(wide, {"qqq": "numeric"}, "here")
+    assert "c19, ... (5000)." in caught.value.message
+    assert len(str(caught.value)) < 500
+
+
+def test_output_keeps_order_types_and_nullability_but_no_dropped_column():
+    fields = [pa.field("b", pa.int8(), nullable=False), pa.field("x", pa.binary()), pa.field("a", pa.dictionary(pa.int8(), pa.string()))]
+    schema = Schema.of(pa.schema(fields, {"pandas": "{}"}), {"a": "categorical", "x": "drop", "b": "numeric"}, "here")
+    assert schema.output.equals(pa.schema([fields[0], fields[2]]), check_metadata=True)
+    assert schema.learned == ["b", "a"]
+
+
+def test_a_schema_survives_json():
+    fields = [
+        pa.field("plain", pa.int64(), nullable=False),
+        pa.field('with "quotes", a\nnewline and \u00e4', pa.timestamp("ns", "Europe/Berlin")),
+        pa.field("", pa.dictionary(pa.int16(), pa.string(), ordered=True)),
+        pa.field("d", pa.decimal128(38, 18)),
+    ]
+    schema = Schema.of(pa.schema(fields), dict(zip([f.name for f in fields], ["numeric", "datetime", "categorical", "drop"], strict=True)), "here")
+    assert Schema.from_dict(json.loads(json.dumps(schema.to_dict()))) == schema
+
+
+@pytest.mark.parametrize("state", [{}, {"arrow": "?", "columns": {}}, {"arrow": base64.b64encode(b"junk").decode(), "columns": {}}])
+def test_a_damaged_schema(state):
+    with pytest.raises(ModelError, match="schema cannot be read"):
+        Schema.from_dict(state)
+
+
+def checked(table: pa.Table, kinds: dict) -> None:
+    schema = Schema.of(table.schema, kinds, "here")
+    check_table(schema, codec.observe(schema, table), "here")
+
+
+@pytest.mark.parametrize(("rows", "count"), [(0, "no rows"), (1, "1 row;"), (9, "9 rows")])
+def test_too_few_rows(rows, count):
+    with pytest.raises(SchemaError, match=f"source 'here' has {count}.* at least 10 are needed"):
+        check_rows(rows, "here")
+    with pytest.raises(SchemaError, match=count):
+        checked(pa.table({"x": pa.array([1.5] * rows, pa.float64())}), {"x": "numeric"})
+
+
+def test_ten_rows_are_enough():
+    checked(pa.table({"x": [1.5] * 10}), {"x": "numeric"})
+
+
+LARGE = {
+    "integers": (pa.array([2**53 + 1] * 10), "numeric", "id, categorical, drop"),
+    "negative integers": (pa.array([-(2**60)] * 10), "numeric", "id, categorical, drop"),
+    "decimals": (pa.array([10**20] * 10, pa.decimal128(38, 0)), "numeric", "categorical, drop"),
+}
+
+
+@pytest.mark.parametrize(("column", "kind", "usable"), LARGE.values(), ids=LARGE)
+def test_numbers_too_large(column, kind, usable):
+    with pytest.raises(SchemaError) as caught:
+        checked(pa.table({"c": column}), {"c": kind})
+    assert caught.value.message == "column 'c' holds numbers above 2^53, too large to learn as numbers."
+    assert caught.value.hint == f"set schema.columns.c to one of: {usable}."
+    checked(pa.table({"c": column}), {"c": "categorical"})
+
+
+@pytest.mark.parametrize(
+    "column", [pa.array([2**53 - 1] * 10), pa.array([1e299] * 10), pa.nulls(10, pa.int64())], ids=["2^53 - 1", "floats", "no values"]
+)
+def test_numbers_that_are_not_too_large(column):
+    checked(pa.table({"c": column}), {"c": "numeric"})
+
+
+def test_more_categories_than_the_dictionary_type_can_index():
+    """Each file fits its int8 dictionary, all files together do not."""
+    chunks = [pa.array([f"{side}{i}" for i in range(100)]).dictionary_encode().cast(pa.dictionary(pa.int8(), pa.string())) for side in "ab"]
+    checked(pa.table({"c": chunks[0]}), {"c": "categorical"})
+    with pytest.raises(SchemaError, match=r"column 'c' has 200 categories in all files together; its type .*int8.* holds 128"):
+        checked(pa.table({"c": pa.chunked_array(chunks)}), {"c": "categorical"})
+
+
+def test_rows_that_ids_can_number():
+    schema = Schema.of(pa.schema({"a": pa.uint32(), "b": pa.string(), "x": pa.int8()}), {"a": "id", "b": "id", "x": "numeric"}, "here")
+    schema.check_ids(2**32 - 1)
+    with pytest.raises(SchemaError, match="column 'a' of kind id and type uint32 cannot number 4,294,967,296 rows"):
+        schema.check_ids(2**32)

@@ -1,0 +1,246 @@
+"""Parquet and CSV as people have them: what is read, and the message for each file that cannot be."""
+
+import gzip
+import io
+from datetime import date, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from raygen.errors import SchemaError
+from raygen.table.source import CSV_BLOCK_BYTES, HEAD_ROWS, Source
+
+
+def parquet(table: pa.Table | dict, **options) -> bytes:
+    file = io.BytesIO()
+    pq.write_table(table if isinstance(table, pa.Table) else pa.table(table), file, **options)
+    return file.getvalue()
+
+
+def folder_of(path: Path, files: dict[str, bytes]) -> str:
+    for name, content in files.items():
+        file = path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    return str(path)
+
+
+def types(source: Source) -> dict[str, str]:
+    return {field.name: str(field.type) for field in source.schema}
+
+
+# name: content of one CSV file, its types, its last row
+CSV = {
+    "plain": (b"a,b\n1,x\n2,y\n", {"a": "int64", "b": "string"}, [2, "y"]),
+    "no line feed at the end": (b"a,b\n1,x\n2,y", {"a": "int64", "b": "string"}, [2, "y"]),
+    "Windows": (b"a,b\r\n1,x\r\n", {"a": "int64", "b": "string"}, [1, "x"]),
+    "byte order mark": (b"\xef\xbb\xbfa,b\n1,x\n", {"a": "int64", "b": "string"}, [1, "x"]),
+    "byte order mark and quotes": (b'\xef\xbb\xbf"a",b\n1,x\n', {"a": "int64", "b": "string"}, [1, "x"]),
+    "blank lines first": (b"\n\na,b\n1,x\n", {"a": "int64", "b": "string"}, [1, "x"]),
+    "line feeds and commas in quotes": (b'a,b\n1,"x\n""y"", z"\n', {"a": "int64", "b": "string"}, [1, 'x\n"y", z']),
+    "a line feed in a name": (b'"a\nz",b\n1,x\n', {"a\nz": "int64", "b": "string"}, [1, "x"]),
+    "a column without a name": (b",b\n1,x\n", {"": "int64", "b": "string"}, [1, "x"]),
+    "unicode": ("gr\u00f6\u00dfe,\U0001f600\n1,\u00e9t\u00e9\n".encode(), {"gr\u00f6\u00dfe": "int64", "\U0001f600": "string"}, [1, "\u00e9t\u00e9"]),
+    "nulls": (b"a,b\n1,x\nNA,\n", {"a": "int64", "b": "string"}, [None, None]),
+    "an empty text is no null": (b'a,b\n1,x\n2,""\n', {"a": "int64", "b": "string"}, [2, ""]),
+    "no values": (b"a,b\n,x\n,y\n", {"a": "null", "b": "string"}, [None, "y"]),
+    "dates and flags": (b"a,b\n2024-02-29,true\n", {"a": "date32[day]", "b": "bool"}, [date(2024, 2, 29), True]),
+    "moments": (b"a,b\n2024-02-29 10:00:00,1.5\n", {"a": "timestamp[s]", "b": "double"}, [datetime(2024, 2, 29, 10), 1.5]),
+    "header only": (b"a,b\n", {"a": "null", "b": "null"}, None),
+}
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["csv", "csv.gz"])
+@pytest.mark.parametrize(("content", "expected", "last"), CSV.values(), ids=CSV)
+def test_csv(tmp_path, content, expected, last, packed):
+    name, content = ("t.csv.gz", gzip.compress(content)) if packed else ("t.csv", content)
+    source = Source.open(folder_of(tmp_path, {name: content}) + f"/{name}")
+    table = source.head()
+    assert types(source) == expected
+    assert table.schema.equals(source.schema)
+    assert source.count_rows() == [table.num_rows]
+    assert [column[-1] for column in table.to_pydict().values()] == last if last else table.num_rows == 0
+
+
+# what the first rows of a column hold, what a later one holds, and the type that fits both
+LATER = [
+    ("1", "2.5", "double"),
+    ("1", "x", "string"),
+    ("1", "99999999999999999999", "double"),
+    ("1.5", "x", "string"),
+    ("2024-02-29", "x", "string"),
+    ("2024-02-29", "2024-02-29 10:00:00", "timestamp[s]"),
+    ("2024-02-29 10:00:00", "2024-02-29 10:00:00.25", "timestamp[us]"),
+    ("2024-02-29 10:00:00.25", "2024-02-29", "timestamp[ns]"),
+    ("9999-12-31 00:00:00", "2024-02-29 10:00:00.25", "timestamp[us]"),
+    ("2024-02-29T10:00:00Z", "x", "string"),
+    ("12:30:00", "x", "string"),
+    ("true", "2", "string"),
+    ("x", "1", "string"),
+    ("", "7", "int64"),
+    ("", "2.5", "double"),
+    ("", "2024-02-29", "date32[day]"),
+    ("", "2024-02-29 10:00:00", "timestamp[s]"),
+    ("", "true", "bool"),
+    ("", '"a ""b"", c\nd"', "string"),
+    ("", '""', "string"),
+]
+
+
+@pytest.mark.parametrize(("early", "late", "expected"), LATER)
+def test_types_that_a_later_file_widens(tmp_path, early, late, expected):
+    files = {"1.csv": f"c,d\n{early},x\n", "2.csv": f"c,d\n{late},x\n", "3.csv": f"c,d\n{early},x\n"}
+    source = Source.open(folder_of(tmp_path, {name: text.encode() for name, text in files.items()}))
+    assert types(source) == {"c": expected, "d": "string"}
+    column = source.head()["c"]
+    assert len(column) == 3
+    assert column[0].as_py() == column[2].as_py()
+    assert column[1].is_valid
+
+
+@pytest.mark.parametrize(("early", "late", "last", "expected"), [("1", "2.5", "x", "string"), ("", "3", "2.5", "double"), ("7", "", "8", "int64")])
+def test_types_that_rows_far_down_widen(tmp_path, early, late, last, expected):
+    """The types come from the first 16 MB; a table that goes on differently is still read whole."""
+    text = '"' + "line\n" * 400 + '"'  # its line feeds fall on the edges of what is read at a time
+    rows = [f"{early},{text}\n"] * (CSV_BLOCK_BYTES // 2000 + 100) + [f"{late},{text}\n", f"{last},{text}\n"]
+    source = Source.open(folder_of(tmp_path, {"t.csv": "".join(["c,d\n", *rows]).encode()}))
+    assert types(source) == {"c": expected, "d": "string"}
+    assert source.count_rows() == [len(rows)]
+
+
+def test_a_folder_of_csv(tmp_path):
+    files = {"b.csv": b"a\n2\n", "a.csv.gz": gzip.compress(b"a\n1\n"), "sub/c.CSV": b"a\n3\n", "README.txt": b"hello", "_tmp.csv": b"junk,"}
+    source = Source.open(folder_of(tmp_path, files))
+    assert source.format == "csv"
+    assert source.head()["a"].to_pylist() == [1, 2, 3]
+
+
+PARQUET = {
+    "one": ([{"a": [1], "b": ["x"]}], {"a": "int64", "b": "string"}, [{"a": 1, "b": "x"}]),
+    "int32 and int64": ([{"a": pa.array([1], pa.int32())}, {"a": [2**40]}], {"a": "int64"}, [{"a": 1}, {"a": 2**40}]),
+    "int and float": ([{"a": [1]}, {"a": [0.5]}], {"a": "double"}, [{"a": 1.0}, {"a": 0.5}]),
+    "a column less": ([{"a": [1], "b": [2]}, {"a": [3]}], {"a": "int64", "b": "int64"}, [{"a": 1, "b": 2}, {"a": 3, "b": None}]),
+    "a column more": ([{"a": [1]}, {"a": [3], "b": [2]}], {"a": "int64", "b": "int64"}, [{"a": 1, "b": None}, {"a": 3, "b": 2}]),
+    "another order": ([{"a": [1], "b": [2]}, {"b": [4], "a": [3]}], {"a": "int64", "b": "int64"}, [{"a": 1, "b": 2}, {"a": 3, "b": 4}]),
+    "all null in one": ([{"a": pa.nulls(1)}, {"a": ["x"]}], {"a": "string"}, [{"a": None}, {"a": "x"}]),
+    "no rows": ([{"a": pa.array([], pa.int64())}], {"a": "int64"}, []),
+}
+
+
+@pytest.mark.parametrize(("tables", "expected", "rows"), PARQUET.values(), ids=PARQUET)
+def test_folders_of_parquet(tmp_path, tables, expected, rows):
+    source = Source.open(folder_of(tmp_path, {f"{i}.parquet": parquet(table) for i, table in enumerate(tables)}))
+    assert source.format == "parquet"
+    assert types(source) == expected
+    assert source.head().to_pylist() == rows
+    assert sum(source.count_rows()) == len(rows)
+
+
+def test_hidden_files_are_left_out_and_hive_folders_read(tmp_path):
+    """The values in the names of hive folders are no columns: they are not in the files."""
+    good = {"year=2024/a.parquet": parquet({"a": [1]}), "year=2025/b.pq": parquet({"a": [2]})}
+    hidden = dict.fromkeys(["_SUCCESS", ".a.parquet.crc", "_tmp.parquet", "_delta_log/0.parquet", ".git/x.parquet", "year=2025/_c.parquet"], b"junk")
+    source = Source.open(folder_of(tmp_path / ".cache" / "_data", good | hidden))
+    assert source.head().to_pydict() == {"a": [1, 2]}
+    assert [Path(path).name for path in source.paths] == ["a.parquet", "b.pq"]
+
+
+def test_identity_changes_with_the_files(tmp_path):
+    folder = folder_of(tmp_path, {"a.csv": b"a\n1\n"})
+    first = Source.open(folder).identity
+    assert Source.open(folder).identity == first
+    folder_of(tmp_path, {"a.csv": b"a\n1\n2\n"})
+    assert Source.open(folder).identity != first
+
+
+def test_head_is_the_first_rows_and_a_known_schema_is_taken(tmp_path):
+    many = pa.table({"a": range(HEAD_ROWS + 5)})
+    folder = folder_of(tmp_path, {"a.parquet": parquet(many, row_group_size=30_000), "b.parquet": parquet(many)})
+    source = Source.open(folder)
+    assert source.head().equals(many.slice(0, HEAD_ROWS))
+    assert source.head(3)["a"].to_pylist() == [0, 1, 2]
+    assert source.count_rows() == [HEAD_ROWS + 5] * 2
+    assert Source.open(folder, pa.schema({"a": pa.float64()})).head(2)["a"].to_pylist() == [0.0, 1.0]
+
+
+def test_non_nullable_columns_and_no_metadata(tmp_path):
+    schema = pa.schema([pa.field("a", pa.int64(), nullable=False)], {"pandas": "{}"})
+    folder = folder_of(tmp_path, {"a.parquet": parquet(pa.table([[1]], schema=schema))})
+    assert Source.open(folder).schema.equals(schema.remove_metadata(), check_metadata=True)
+
+
+TRUNCATED = parquet({"a": list(range(10_000))})[:-500]
+LATIN = "convert it, as in: iconv -f latin1 -t utf-8"
+WHOLE = "check that the files are whole and of one table."
+MISTAKES = {
+    "an empty CSV": ({"a.csv": b""}, "Empty CSV file", WHOLE),
+    "blank lines": ({"a.csv": b"\n\n\n"}, "Empty CSV", WHOLE),
+    "a row too short": ({"a.csv": b"a,b\n1,2\n3\n"}, "Expected 2 columns, got 1: 3.", WHOLE),
+    "a row too long": ({"a.csv": b"a,b\n1,2\n3,4,5\n"}, "Expected 2 columns, got 3: 3,4,5.", WHOLE),
+    "no gzip": ({"a.csv.gz": b"a,b\n1,2\n"}, "incorrect header check", WHOLE),
+    "UTF-16": ({"a.csv": "a,b\n1,2\n".encode("utf-16")}, "cannot be read", WHOLE),
+    "latin-1 text": ({"a.csv": b"a,b\n1,\xe9t\xe9\n"}, "a.csv' holds text in column 'b' that is not UTF-8", LATIN),
+    "latin-1 text later": ({"a.csv": b"a,b\n1,x\n", "b.csv": b"a,b\n\xe9t\xe9,x\n"}, "b.csv' holds text in column 'a' that is not UTF-8", LATIN),
+    "latin-1 text after text": ({"a.csv": b"a\nx\n", "b.csv": b"a\n\xe9t\xe9\n"}, "b.csv' holds text in column 'a' that is not UTF-8", LATIN),
+    "latin-1 text after nulls": ({"a.csv": b"a,b\n,x\n", "b.csv": b"a,b\n\xe9t\xe9,x\n"}, "column 'a' that is not UTF-8", LATIN),
+    "a latin-1 name": ({"a.csv": b"\xe9,b\n1,2\n"}, "can't decode byte 0xe9", LATIN),
+    "a name twice, CSV": ({"a.csv": b"a,b,a\n1,2,3\n"}, "a.csv' has more than one column 'a'", "rename one of them."),
+    "no name twice, CSV": ({"a.csv": b",b,\n1,2,3\n"}, "more than one column ''", "rename one of them."),
+    "two headers": ({"a.csv": b"a,b\n1,2\n", "b.csv": b"a,c\n1,2\n"}, "b.csv' has the columns a, c; the files before it have a, b", "one header"),
+    "another order, CSV": ({"a.csv": b"a,b\n1,2\n", "b.csv": b"b,a\n1,2\n"}, "b.csv' has the columns b, a", "one header"),
+    "a name twice, Parquet": (
+        {"a.parquet": parquet(pa.Table.from_arrays([pa.array([1])] * 2, names=["a", "a"]))},
+        "a.parquet' has more than one column 'a'",
+        "rename one of them.",
+    ),
+    "no columns": ({"a.parquet": parquet(pa.table({}))}, "has no columns", "check data.source"),
+    "text in place of Parquet": ({"a.parquet": b"hello\n" * 10}, "Parquet magic bytes not found", WHOLE),
+    "a truncated Parquet": ({"a.parquet": TRUNCATED}, "Parquet magic bytes not found", WHOLE),
+    "an empty Parquet": ({"a.parquet": parquet({"a": [1]}), "b.parquet": b""}, "Parquet file size is 0 bytes", WHOLE),
+    "types that do not mix": ({"a.parquet": parquet({"a": [1]}), "b.parquet": parquet({"a": ["x"]})}, "incompatible types: int64 vs string", WHOLE),
+    "both formats": ({"a.parquet": parquet({"a": [1]}), "b.csv": b"a\n1\n"}, "holds both Parquet and CSV files", "name a .parquet or .csv file"),
+    "another format": ({"a.json": b"{}", "b.txt": b"x"}, "holds no Parquet or CSV file", "name a .parquet or .csv file"),
+    "nothing but hidden files": ({"_a.parquet": b"x", ".b.csv": b"x"}, "does not exist, or holds no file", "check data.source."),
+}
+
+
+@pytest.mark.parametrize(("files", "message", "hint"), MISTAKES.values(), ids=MISTAKES)
+def test_mistakes(tmp_path, files, message, hint):
+    with pytest.raises(SchemaError) as caught:
+        Source.open(folder_of(tmp_path, files))
+    assert message in caught.value.message
+    assert str(tmp_path) in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_a_file_that_is_damaged_inside(tmp_path):
+    content = bytearray(parquet({"a": list(range(10_000))}))
+    content[200:400] = b"\xff" * 200
+    source = Source.open(folder_of(tmp_path, {"a.parquet": bytes(content)}))
+    with pytest.raises(SchemaError, match="cannot be read: Corrupt snappy compressed data"):
+        source.head()
+
+
+@pytest.mark.parametrize(
+    ("uri", "message", "hint"),
+    [
+        ("", "data.source is not set.", "set it to a Parquet or CSV file, or a folder of them."),
+        ("/nowhere/at/all.parquet", "source '/nowhere/at/all.parquet' does not exist, or holds no file.", "check data.source."),
+        ("nope://bucket/x", "names no filesystem that can be reached: Protocol not known: nope", "check the URI and its credentials."),
+    ],
+)
+def test_sources_that_are_not_there(uri, message, hint):
+    with pytest.raises(SchemaError) as caught:
+        Source.open(uri)
+    assert message in caught.value.message
+    assert caught.value.hint == hint
+
+
+def test_an_empty_folder_and_a_path_below_a_file(tmp_path):
+    file = Path(folder_of(tmp_path, {"full/a.csv": b"a\n1\n"})) / "full" / "a.csv"
+    (tmp_path / "empty").mkdir()
+    for uri in (tmp_path / "empty", file / "b.csv"):
+        with pytest.raises(SchemaError, match="does not exist, or holds no file"):
+            Source.open(str(uri))
