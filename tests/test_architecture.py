@@ -14,7 +14,7 @@ MAX_LINES = 350
 MAX_MODULES = 20  # of a folder
 
 # From low to high: a package, or a module of the ground, imports only those before it.
-GROUND = ["errors", "uris", "config", "config_toml", "storage"]
+GROUND = ["errors", "uris", "config", "config_toml", "storage", "rng"]
 PACKAGES = ["report", "table", "codec", "latent", "metrics", "model", "sampling", "cluster", "training", "generation", "search", "evaluation"]
 PACKAGES += ["diagnosis", "commands"]
 ORDER = [*GROUND, *PACKAGES, "cli"]

@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 from importlib import resources
 
-import numpy as np
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
-from raygen import storage
+from raygen import rng, storage
 from raygen.config import Config
 from raygen.generation import driver as generation
 from raygen.metrics import fidelity
@@ -59,7 +58,7 @@ def compare(model: str, folder: str, seed: int = 0) -> dict:
     found = model_folder.load(model)
     kinds = {name: found.codec.schema.kinds[name] for name in found.codec.schema.learned}
     real = pq.read_table(storage.absolute(found.config.data.source)).to_pandas()
-    rows = np.random.default_rng(seed).permutation(len(real))
+    rows = rng.generator(seed, "demo halves").permutation(len(real))
     shards = sorted(i.path for i in storage.listing(folder) if i.path.endswith(".parquet"))
     synthetic = pads.dataset(shards, filesystem=storage.resolve(folder)[0]).head(SCORED_ROWS).to_pandas()
     half = min(len(real) // 2, SCORED_ROWS)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from raygen import storage
+from raygen import rng, storage
 from raygen.diagnosis import defects
 from raygen.diagnosis import networks as foreign
 from raygen.errors import ConfigError, OutputError, did_you_mean
@@ -61,7 +61,7 @@ def doctor(
     from raygen.diagnosis import measurements
 
     x, names = foreign.matrix(table), table.column_names
-    order = np.random.default_rng([seed, 16]).permutation(len(x))
+    order = rng.generator(seed, "doctor split").permutation(len(x))
     held = max(int(HELD_SHARE * len(x)), HELD_ROWS)
     held_x, x = x[np.sort(order[:held])], x[np.sort(order[held:])]
     say(f"Encoder: {networks.width} columns -> z of {networks.latent_dim}; decoder: z -> {networks.columns_out}. {there:,} rows of '{data}'.")

@@ -17,6 +17,8 @@ alone, with w free, the smallest misfit was right for 15 of 27.) It declines whe
 import numpy as np
 import tensorflow as tf
 
+from raygen import rng
+
 LAWS = {  # convention: d log std / do, d log variance in the KL / do
     "log_var": (0.5, 1.0),
     "log_sigma": (1.0, 2.0),
@@ -58,13 +60,13 @@ def of_weights(x: np.ndarray, z_mean: np.ndarray, o: np.ndarray, decode, losses,
     Returns:
         By convention; empty if no dimension is active.
     """
-    rng = np.random.default_rng([seed, 11])
-    some = rng.permutation(len(x))[:ROWS]
+    generator = rng.generator(seed, "log sigma")
+    some = generator.permutation(len(x))[:ROWS]
     x, z_mean, o = (np.asarray(a, np.float32)[some] for a in (x, z_mean, o))
     active = z_mean.var(axis=0) > ACTIVE_VARIANCE
     if not active.any():
         return {}
-    noise = [rng.standard_normal(o.shape).astype(np.float32) for _ in range(PAIRS)]
+    noise = [generator.standard_normal(o.shape).astype(np.float32) for _ in range(PAIRS)]
     slopes = {(k, loss): _slopes(decode, loss, x, z_mean, np.exp(k * o), noise) for k in (0.5, 1.0) for loss in losses}
     fits = {name: [_misfit(*slopes[law[0], loss], z_mean, o, *law, active) for loss in losses] for name, law in LAWS.items()}
     return {name: min(misfits) for name, misfits in fits.items()}

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from raygen import rng
 from raygen.diagnosis import log_sigma
 from raygen.diagnosis.networks import MAX_LOG_VAR, Networks
 from raygen.latent import samplers as latent_samplers
@@ -79,9 +80,9 @@ def outputs(networks: Networks, names: list[str], x: np.ndarray, rows: Posterior
     Returns:
         Figures by name, and the variance around reconstructions from a draw of z, float64 of shape (columns,).
     """
-    rng = np.random.default_rng([seed, 14])
-    z = rows.draw(rng)
-    far = z.mean(axis=0) + FAR * (z.std(axis=0) + 1e-6) * rng.standard_normal(z.shape)
+    generator = rng.generator(seed, "doctor reconstructions")
+    z = rows.draw(generator)
+    far = z.mean(axis=0) + FAR * (z.std(axis=0) + 1e-6) * generator.standard_normal(z.shape)
     made = wide(networks, z)
     ends = np.concatenate([made, wide(networks, far.astype(np.float32))])
     low, high, std = ends.min(axis=0), ends.max(axis=0), x.std(axis=0)
@@ -125,9 +126,9 @@ def holes(rows: Posteriors, held: Posteriors, samplers: dict, seed: int = 0) -> 
         held: Posteriors of held-out rows.
         samplers: By name.
     """
-    rng = np.random.default_rng([seed, 15])
-    rows = rows.take(rng.permutation(len(rows.z_mean))[: latent_report.KL_ROWS])
-    z = np.concatenate([held.draw(rng) for _ in range(-(-latent_report.KL_DRAWS // len(held.z_mean)))])
+    generator = rng.generator(seed, "doctor holes")
+    rows = rows.take(generator.permutation(len(rows.z_mean))[: latent_report.KL_ROWS])
+    z = np.concatenate([held.draw(generator) for _ in range(-(-latent_report.KL_DRAWS // len(held.z_mean)))])
     limit = np.quantile(latent_report.log_posterior(rows, z), 0.01)
     draws = {name: latent_report.draws(samplers[name], seed)[: latent_report.KL_DRAWS] for name in ("normal", "gaussian")}
     return {name: float((latent_report.log_posterior(rows, d) < limit).mean()) for name, d in draws.items()}
@@ -149,7 +150,7 @@ def blocks(networks: Networks, sampler, scale: np.ndarray, seed: int):
 
     def block(number: int) -> tuple[np.ndarray, np.ndarray]:
         mean = wide(networks, graph(tf.constant(number * BLOCK_ROWS, tf.int64)).numpy())
-        return mean, mean + scale * np.random.default_rng([seed, 13, number]).standard_normal(mean.shape)
+        return mean, mean + scale * rng.generator(seed, "doctor residuals", number).standard_normal(mean.shape)
 
     return block
 
@@ -165,12 +166,12 @@ class Comparison:
         self.kinds = dict.fromkeys(names, "numeric")
         self.rows = min(sampler_comparison.COMPARED_ROWS, len(held_x))
         self.repeats = max(1, min(sampler_comparison.REPEATS, sampler_comparison.COMPARED_ROWS // self.rows))
-        rng = np.random.default_rng([seed, 8])
-        self.real = [self._frame(x[np.sort(rng.permutation(len(x))[: self.rows])]) for _ in range(self.repeats)]
-        out = np.sort(rng.permutation(len(held_x))[: self.rows])
+        generator = rng.generator(seed, "doctor comparison")
+        self.real = [self._frame(x[np.sort(generator.permutation(len(x))[: self.rows])]) for _ in range(self.repeats)]
+        out = np.sort(generator.permutation(len(held_x))[: self.rows])
         self.ceiling = held_x[out]
-        self.bound = [wide(networks, held.take(out).draw(rng)) for _ in range(self.repeats)]
-        self.rng = rng
+        self.bound = [wide(networks, held.take(out).draw(generator)) for _ in range(self.repeats)]
+        self.generator = generator
         self.made: dict = {}
 
     def block(self, sampler):
@@ -199,7 +200,7 @@ class Comparison:
 
     def references(self) -> dict[str, dict[str, float]]:
         """Scores of rows decoded from z of held-out rows (bound), of shuffled columns (floor), of held-out rows (ceiling)."""
-        bound = [(mean, mean + self.scale * self.rng.standard_normal(mean.shape)) for mean in self.bound]
+        bound = [(mean, mean + self.scale * self.generator.standard_normal(mean.shape)) for mean in self.bound]
         floor = [fidelity.floor(real, self.seed).to_numpy() for real in self.real]
         ceiling = [(self.ceiling, self.ceiling)] * self.repeats
         return {"bound": self._scores(bound), "ceiling": self._scores(ceiling), "floor": self._scores([(f, f) for f in floor])}

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from raygen import rng
 from raygen.errors import ModelError, SchemaError, listed
 from raygen.table.source import Source
 
@@ -120,7 +121,7 @@ def read_table(uri: str, networks: Networks, seed: int = 0) -> tuple[pa.Table, i
     rows = sum(source.count_rows())
     if rows < MIN_ROWS:
         raise SchemaError(f"'{uri}' has {rows} rows; at least {MIN_ROWS} are needed.", "give more of the rows that the network was trained on.")
-    taken = np.sort(np.random.default_rng([seed, 12]).choice(rows, min(rows, MAX_ROWS), replace=False))
+    taken = np.sort(rng.generator(seed, "doctor rows").choice(rows, min(rows, MAX_ROWS), replace=False))
     pieces, first = [], 0
     for batch in source.batches():
         here = taken[np.searchsorted(taken, first) : np.searchsorted(taken, first + batch.num_rows)] - first

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from raygen import rng
 from raygen.evaluation.counting import whole
 from raygen.evaluation.real_rows import Real
 from raygen.metrics import counted, fidelity, scorecard
@@ -50,12 +51,12 @@ def resynthesise(found: Artifact, table: pa.Table, seed: int = 0) -> pa.Table:
     codes, offsets = found.codec.encode(table)
     network = found.network()
     decoder = Decoder(network, None, seed)
-    rng = np.random.default_rng([seed, 12])
+    generator = rng.generator(seed, "error budget posteriors")
     parts = []
     for start in range(0, len(codes), BLOCK_ROWS):
         block = codes[start : start + BLOCK_ROWS].astype(np.int32), positions(tf.constant(offsets[start : start + BLOCK_ROWS]))
         z = np.zeros((BLOCK_ROWS, network.latent_dim), np.float32)
-        z[: len(block[0])] = Posteriors(*(t.numpy() for t in network.encode(*block))).draw(rng)
+        z[: len(block[0])] = Posteriors(*(t.numpy() for t in network.encode(*block))).draw(generator)
         drawn = [t.numpy()[: len(block[0])] for t in decoder.decode(tf.constant(z), tf.constant(start, tf.int64))]
         parts.append(found.codec.decode(drawn[0], drawn[1], start))
     return pa.concat_tables(parts)

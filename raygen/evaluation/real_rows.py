@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from raygen import rng
 from raygen.codec import row_hash
 from raygen.config import Config
 from raygen.errors import SchemaError
@@ -107,7 +108,7 @@ def apart(table: pd.DataFrame, real: Real) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Real rows and others; two halves of them where no others are known."""
     if real.holdout.num_rows:
         return table, real.holdout.to_pandas()
-    order = np.random.default_rng(10).permutation(len(table))
+    order = rng.generator(0, "halves of real rows").permutation(len(table))
     return table.iloc[order[: len(table) // 2]], table.iloc[order[len(table) // 2 :]]
 
 

@@ -1,11 +1,10 @@
 """The synthetic rows of an evaluation, raygen's or anybody's: their files, what is wrong with them, and rows at random."""
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from raygen import storage
+from raygen import rng, storage
 from raygen.errors import OutputError, SchemaError
 from raygen.generation import manifest
 from raygen.metrics import scorecard
@@ -113,7 +112,7 @@ def sample(source: Source, names: list[str], rows: int, seed: int) -> pd.DataFra
         return scorecard.sample(pa.Table.from_batches(source.batches(), source.schema).select(names).to_pandas(), rows, seed)
     groups = [(path, g) for path in source.paths for g in range(pq.read_metadata(path, filesystem=source.filesystem).num_row_groups)]
     taken: list[pa.Table] = []
-    for i in np.random.default_rng([seed, 11]).permutation(len(groups)):
+    for i in rng.generator(seed, "order of row groups").permutation(len(groups)):
         if sum(t.num_rows for t in taken) >= GROUPS_PER_SAMPLE * rows:
             break
         path, group = groups[i]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from raygen import rng
 from raygen.latent.gaussians import Gaussians
 
 CHUNK = 1024
@@ -83,7 +84,7 @@ class Flow:
             piece = z[start : start + CHUNK]
             joint = self.base.log_joint(piece)
             total = np.logaddexp.reduce(joint, axis=1)
-            uniform = np.random.default_rng([start, 4]).random(len(piece))
+            uniform = rng.generator(0, "flow component", start).random(len(piece))
             share = np.cumsum(np.exp(joint - total[:, None]), axis=1)
             k = np.minimum((share < uniform[:, None]).sum(axis=1), joint.shape[1] - 1)
             inverse = np.linalg.inv(self.base.scales.astype(float))[k]
@@ -122,11 +123,11 @@ def fit(base: Gaussians, rows, check, steps: int = 4000, seed: int = 0) -> Flow:
 
     from raygen.latent import flow_network
 
-    rng = np.random.default_rng([seed, 5])
-    weights, mean = flow_network.start(base, rng)
+    generator = rng.generator(seed, "flow start")
+    weights, mean = flow_network.start(base, generator)
     train = flow_network.trainer(base, rows, steps, seed, weights, mean)
-    z = check[0] + np.exp(0.5 * check[1]) * rng.standard_normal(check[0].shape)
-    z = z[rng.permutation(len(z))[:CHECK_ROWS]].astype(np.float32)
+    z = check[0] + np.exp(0.5 * check[1]) * generator.standard_normal(check[0].shape)
+    z = z[generator.permutation(len(z))[:CHECK_ROWS]].astype(np.float32)
     best = Flow(base, {name: w.numpy() for name, w in weights.items()}, HEUN_STEPS[0])
     highest = base.log_prob(z)
     for first in range(0, steps, flow_network.STEPS_PER_CHECK):

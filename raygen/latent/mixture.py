@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from raygen import rng
 from raygen.latent import streams
 
 STEPS = 1000
@@ -72,9 +73,9 @@ def _start(y_mean, z_log_var, whiten, k: int, seed: int):
     """Logits, means, log diagonals and lower parts of the factors, from k-means clusters of whitened z."""
     from sklearn.cluster import MiniBatchKMeans
 
-    noise = np.random.default_rng([seed, 1]).standard_normal(y_mean.shape) * np.exp(0.5 * z_log_var)
+    noise = rng.generator(seed, "mixture start").standard_normal(y_mean.shape) * np.exp(0.5 * z_log_var)
     y = y_mean + noise @ whiten.T
-    found = MiniBatchKMeans(k, random_state=seed, n_init=1, max_iter=5, batch_size=4096).fit(y)
+    found = MiniBatchKMeans(k, random_state=rng.integer(seed, "mixture clusters"), n_init=1, max_iter=5, batch_size=4096).fit(y)
     labels = found.labels_
     pooled = np.diag(np.var(y - found.cluster_centers_[labels], axis=0) + 1e-6)
     counts = np.bincount(labels, minlength=k)

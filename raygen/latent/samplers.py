@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from raygen import rng
 from raygen.latent.gaussians import Gaussians
 
 LADDER = ("normal", "diagonal", "gaussian", "learned", "mixture", "flow")  # cheapest first
@@ -32,9 +33,9 @@ class Posteriors(NamedTuple):
     def take(self, rows) -> "Posteriors":
         return Posteriors(self.z_mean[rows], self.z_log_var[rows])
 
-    def draw(self, rng: np.random.Generator) -> np.ndarray:
+    def draw(self, generator: np.random.Generator) -> np.ndarray:
         """One z of each row, float32 of shape (rows, latent_dim)."""
-        return _single(self.z_mean + np.exp(0.5 * self.z_log_var) * rng.standard_normal(self.z_mean.shape))
+        return _single(self.z_mean + np.exp(0.5 * self.z_log_var) * generator.standard_normal(self.z_mean.shape))
 
     @property
     def covariance(self) -> np.ndarray:
@@ -118,9 +119,9 @@ def score(samplers: dict, held: Posteriors, seed: int = 0) -> dict[str, dict[str
     Returns:
         By name: `nats`, their standard error `error`, and `behind`, `behind_error`: the paired difference to the best of the ladder.
     """
-    rng = np.random.default_rng([seed, 2])
-    held = held.take(np.sort(rng.permutation(len(held.z_mean))[:SCORED_ROWS]))
-    z = np.concatenate([held.draw(rng) for _ in range(DRAWS)])
+    generator = rng.generator(seed, "sampler scores")
+    held = held.take(np.sort(generator.permutation(len(held.z_mean))[:SCORED_ROWS]))
+    z = np.concatenate([held.draw(generator) for _ in range(DRAWS)])
     base = fit("normal", held, held).log_prob(z)
     gain = {name: (s.log_prob(z) - base).reshape(DRAWS, -1).mean(axis=0) for name, s in samplers.items()}
     best = max((nats for name, nats in gain.items() if name != NAIVE), key=np.mean)
@@ -153,7 +154,7 @@ def _mixture(rows: Posteriors, check: Posteriors, components: int, seed: int) ->
     """The mixture of the number of components that is best on `check`."""
     from raygen.latent import mixture
 
-    z = np.concatenate([check.draw(np.random.default_rng([seed, 6, i])) for i in range(DRAWS)])
+    z = np.concatenate([check.draw(rng.generator(seed, "mixture check", i)) for i in range(DRAWS)])
     count, d = rows.z_mean.shape
     numbers = {mixture.most(count, d, max(1, components // c)) for c in COARSER}
     fitted = [Gaussians("mixture", *mixture.fit(*rows, k, seed)) for k in sorted(numbers)]

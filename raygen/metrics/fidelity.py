@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from raygen import rng
+
 Pair = tuple[np.ndarray, ...]  # one column: its values in each table, (real, synthetic) where nothing else is said
 
 
@@ -86,14 +88,14 @@ def c2st(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], see
     from sklearn.model_selection import StratifiedKFold
     from threadpoolctl import threadpool_limits
 
-    rows, rng = min(len(real), len(synthetic)), np.random.default_rng([seed, 3])
-    numbers, levels = columns(kinds, _sample(real, rows, rng), _sample(synthetic, rows, rng))
+    rows, generator = min(len(real), len(synthetic)), rng.generator(seed, "c2st")
+    numbers, levels = columns(kinds, _sample(real, rows, generator), _sample(synthetic, rows, generator))
     if rows < 3 or not (numbers or levels):
         return float("nan")
     features = [np.concatenate(pair) for pair in numbers.values()] + [ranks(*pair) for pair in levels.values()]
     x, y = np.column_stack(features).astype(np.float64), np.repeat([1, 0], rows)
     is_level = np.arange(len(features)) >= len(numbers)
-    folds, trees = (int(state) for state in rng.integers(2**31, size=2))
+    folds, trees = (int(state) for state in generator.integers(2**31, size=2))
     distances = []
     for fit, held in StratifiedKFold(3, shuffle=True, random_state=folds).split(x, y):
         model = HistGradientBoostingClassifier(
@@ -108,7 +110,7 @@ def c2st(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], see
 
 def floor(real: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Every column permuted by itself: the same columns and dtypes, no dependence left."""
-    orders = [np.random.default_rng([seed, 2, i]).permutation(len(real)) for i in range(real.shape[1])]
+    orders = [rng.generator(seed, "floor", i).permutation(len(real)) for i in range(real.shape[1])]
     return pd.DataFrame({c: real[c].iloc[order].reset_index(drop=True) for c, order in zip(real, orders, strict=True)})
 
 
@@ -120,8 +122,8 @@ def quality(real: pd.DataFrame, holdout: pd.DataFrame, synthetic: pd.DataFrame, 
     Returns:
         {"synthetic" | "floor" | "ceiling": {"shape_error" | "trend_error" | "c2st": score}}.
     """
-    rows, rng = min(len(real), len(holdout), len(synthetic)), np.random.default_rng([seed, 1])
-    real, holdout, synthetic = (_sample(table, rows, rng) for table in (real, holdout, synthetic))
+    rows, generator = min(len(real), len(holdout), len(synthetic)), rng.generator(seed, "quality rows")
+    real, holdout, synthetic = (_sample(table, rows, generator) for table in (real, holdout, synthetic))
     tables = {"synthetic": synthetic, "floor": floor(real, seed), "ceiling": holdout}
     return {
         row: {
@@ -210,8 +212,8 @@ def ranks(real: np.ndarray, synthetic: np.ndarray) -> np.ndarray:
     return np.minimum(rank, 254)[codes]
 
 
-def _sample(table: pd.DataFrame, rows: int, rng: np.random.Generator) -> pd.DataFrame:
-    return table.iloc[rng.permutation(len(table))[:rows]]
+def _sample(table: pd.DataFrame, rows: int, generator: np.random.Generator) -> pd.DataFrame:
+    return table.iloc[generator.permutation(len(table))[:rows]]
 
 
 def _percent(errors: list[float]) -> float:

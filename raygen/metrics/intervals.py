@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
+from raygen import rng
 from raygen.metrics import fidelity
 
 Z = float(stats.norm.ppf(0.975))
@@ -104,8 +105,8 @@ def interval(
     value = float(score_of(*tables))
     drawn = []
     for i in range(rounds):
-        rng = np.random.default_rng([seed, 4, i])
-        picks = [rng.integers(max(len(table), 1), size=len(table)) for table in tables]
+        generator = rng.generator(seed, "bootstrap", i)
+        picks = [generator.integers(max(len(table), 1), size=len(table)) for table in tables]
         rows = [table.iloc[pick] if isinstance(table, pd.DataFrame) else table[pick] for table, pick in zip(tables, picks, strict=True)]
         drawn.append(float(score_of(*rows)))
     known = np.array(drawn)[np.isfinite(drawn)]

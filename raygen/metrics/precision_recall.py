@@ -8,6 +8,7 @@ of a table at its mean, 30 radii. Where distances tie, a curve is compared with 
 import numpy as np
 import pandas as pd
 
+from raygen import rng
 from raygen.metrics.intervals import NAN, Score, interval
 from raygen.metrics.nearest import Rows, embed, nearest
 
@@ -45,11 +46,11 @@ def beta_recall(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, st
     Returns:
         0..1: higher is better up to what holdout rows reach, and beyond that is copying; nan as in `alpha_precision`.
     """
-    (points, rows), rng = embed(kinds, real, synthetic), np.random.default_rng([seed, 8])
+    (points, rows), generator = embed(kinds, real, synthetic), rng.generator(seed, "precision and recall")
     count = min(len(points), len(rows), MOST_ROWS)
     if not _comparable(points, rows):
         return Score(NAN)
-    points, rows = points.sample(count, rng), rows.sample(count, rng)
+    points, rows = points.sample(count, generator), rows.sample(count, generator)
     to_real, _ = nearest(points, points, squared=True, others_only=True)
     to_synthetic, which = nearest(points, rows, squared=True)
     found = np.column_stack([to_synthetic <= to_real, _from_centre(rows, rows)[which]])

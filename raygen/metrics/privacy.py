@@ -9,6 +9,7 @@ import collections
 import numpy as np
 import pandas as pd
 
+from raygen import rng
 from raygen.metrics import fidelity
 from raygen.metrics.intervals import NAN, Score, auc, quantile, share
 from raygen.metrics.nearest import Rows, embed, nearest
@@ -34,12 +35,12 @@ def dcr_share(synthetic: pd.DataFrame, train: pd.DataFrame, holdout: pd.DataFram
         0..1: .5 is ideal, more is copying; nan when a table has no rows or no column counts. With k times as many training as holdout rows, a
         copy of them gives .5 + .5 / k, because only so many training rows are looked among.
     """
-    (near, far, rows), rng = embed(kinds, train, holdout, synthetic), np.random.default_rng([seed, 5])
+    (near, far, rows), generator = embed(kinds, train, holdout, synthetic), rng.generator(seed, "dcr share")
     count = min(len(near), len(far), MOST_NEIGHBORS)
     if not count or not _counts(near, rows):
         return Score(NAN)
-    queries = rows.sample(MOST_QUERIES, rng)
-    (to_train, in_train), (to_holdout, in_holdout) = (nearest(queries, table.sample(count, rng)) for table in (near, far))
+    queries = rows.sample(MOST_QUERIES, generator)
+    (to_train, in_train), (to_holdout, in_holdout) = (nearest(queries, table.sample(count, generator)) for table in (near, far))
     # Queries that share their nearest real row are one lot: the variance of the cluster bootstrap, less what equal numbers of both take off.
     lots = np.bincount(np.where(to_train < to_holdout, in_train, count + in_holdout))
     spread = ((lots / len(queries)) ** 2).sum() - 1 / (2 * count)
@@ -58,11 +59,11 @@ def dcr_quantile(
     Returns:
         {"synthetic": Score, "holdout": Score}, each 0 or more: synthetic rows should be no closer than holdout rows; nan as in `dcr_share`.
     """
-    (near, *others), rng = embed(kinds, train, holdout, synthetic), np.random.default_rng([seed, 6])
+    (near, *others), generator = embed(kinds, train, holdout, synthetic), rng.generator(seed, "near copies")
     if not len(near) or not _counts(near, near):
         return {"synthetic": Score(NAN), "holdout": Score(NAN)}
-    among = near.sample(MOST_NEIGHBORS, rng)
-    far, close = (quantile(nearest(rows.sample(MOST_QUERIES, rng), among)[0], level) for rows in others)
+    among = near.sample(MOST_NEIGHBORS, generator)
+    far, close = (quantile(nearest(rows.sample(MOST_QUERIES, generator), among)[0], level) for rows in others)
     return {"synthetic": close, "holdout": far}
 
 
@@ -97,12 +98,12 @@ def membership_inference(synthetic: pd.DataFrame, train: pd.DataFrame, holdout: 
     Returns:
         0..1: .5 is ideal, more is copying; nan as in `dcr_share`.
     """
-    (near, far, rows), rng = embed(kinds, train, holdout, synthetic), np.random.default_rng([seed, 7])
+    (near, far, rows), generator = embed(kinds, train, holdout, synthetic), rng.generator(seed, "membership")
     count = min(len(near), len(far), MOST_QUERIES)
     if not count or not _counts(near, rows):
         return Score(NAN)
-    among = rows.sample(MOST_NEIGHBORS, rng)
-    distances = [nearest(table.sample(count, rng), among)[0] for table in (near, far)]
+    among = rows.sample(MOST_NEIGHBORS, generator)
+    distances = [nearest(table.sample(count, generator), among)[0] for table in (near, far)]
     return auc(np.repeat([True, False], count), -np.concatenate(distances))
 
 

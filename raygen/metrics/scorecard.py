@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from raygen import rng
 from raygen.metrics import coverage, intervals, precision_recall, privacy, utility
 from raygen.metrics import fidelity as metrics
 from raygen.metrics.intervals import Score
@@ -29,7 +30,7 @@ BETTER: dict[str, str | float] = {
 
 def sample(table: pd.DataFrame, rows: int, seed: int) -> pd.DataFrame:
     """So many rows in random order, all of them if there are fewer."""
-    return table.iloc[np.random.default_rng([seed, 9]).permutation(len(table))[:rows]].reset_index(drop=True)
+    return table.iloc[rng.generator(seed, "scored rows").permutation(len(table))[:rows]].reset_index(drop=True)
 
 
 def likeness(real: pd.DataFrame, table: pd.DataFrame, kinds: dict[str, str], seed: int = 0) -> dict[str, Score]:

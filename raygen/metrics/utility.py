@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from raygen import rng
 from raygen.errors import ConfigError, did_you_mean
 from raygen.metrics import fidelity
 from raygen.metrics.intervals import NAN, Score, about, auc
@@ -63,7 +64,7 @@ def _auc(x: np.ndarray, held: np.ndarray, is_level: np.ndarray, y: np.ndarray, t
     classes = np.unique(truth)
     if len(classes) < 2 or not np.isin(classes, y).all():
         return Score(NAN if len(classes) < 2 else 0.5)
-    model = HistGradientBoostingClassifier(early_stopping=False, categorical_features=is_level, random_state=seed)
+    model = HistGradientBoostingClassifier(early_stopping=False, categorical_features=is_level, random_state=rng.integer(seed, "utility trees"))
     with threadpool_limits(1, "openmp"):
         chances = model.fit(x, y).predict_proba(held)
     judged = classes[1:] if len(model.classes_) == 2 else classes  # of two classes, each against the rest is the same
@@ -90,7 +91,7 @@ def _errors(x: np.ndarray, held: np.ndarray, is_level: np.ndarray, y: np.ndarray
         return Score(NAN), Score(NAN)
     truth, empty = truth[asked], np.isnan(x[known]).all(axis=0)  # sklearn cannot cut a column of nulls
     x, held = np.where(empty, 0, x), np.where(empty, 0, held)
-    model = HistGradientBoostingRegressor(early_stopping=False, categorical_features=is_level, random_state=seed)
+    model = HistGradientBoostingRegressor(early_stopping=False, categorical_features=is_level, random_state=rng.integer(seed, "utility trees"))
     with threadpool_limits(1, "openmp"):
         squares = (model.fit(x[known], y[known]).predict(held[asked]) - truth) ** 2
     # Intervals by the delta method: the spread of each row's share in the score.

@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from raygen import rng
+
 TREES = 150  # at most; held-out rows choose
 LEARNING_RATE = 0.2
 LEAVES = 31
@@ -117,7 +119,9 @@ def _trees(bare: Ratio, real: np.ndarray, drawn: np.ndarray, held: np.ndarray, f
     y = np.repeat([1, 0], [len(real), len(drawn)])
     weight = np.where(y == 1, len(drawn) / len(real), 1.0)
     options = {"max_iter": TREES, "learning_rate": LEARNING_RATE, "max_leaf_nodes": LEAVES, "max_depth": DEPTH, "min_samples_leaf": ROWS_PER_LEAF}
-    model = HistGradientBoostingClassifier(**options, l2_regularization=1.0, early_stopping=False, random_state=seed)
+    model = HistGradientBoostingClassifier(
+        **options, l2_regularization=1.0, early_stopping=False, random_state=rng.integer(seed, "density ratio trees")
+    )
     with threadpool_limits(1, "openmp"):  # as in `metrics.fidelity.c2st`
         model.fit(x, y, sample_weight=weight)
         stages = zip(*(model.staged_decision_function(rows.astype(float)) for rows in (held, fresh)), strict=True)

@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from raygen import rng
+
 LOG_2PI = math.log(2 * math.pi)
 MAX_LOGIT = 40.0  # exp(40) times any number of codes still fits float32
 GROUP_SIZES = (4, 16)
@@ -45,7 +47,7 @@ class ResidualMLP(keras.layers.Layer):
     def __init__(self, units, width, seed=0, **kwargs):
         super().__init__(**kwargs)
         self.units, self.width, self.seed = [int(u) for u in units], int(width), int(seed)
-        seeds = [keras.initializers.HeNormal(seed=self.seed + i) for i in range(len(self.units))]
+        seeds = [keras.initializers.HeNormal(seed=rng.integer(self.seed, "residual layer", i)) for i in range(len(self.units))]
         self.layers = [keras.layers.Dense(u, activation="relu", kernel_initializer=s) for u, s in zip(self.units, seeds, strict=True)]
         for layer, before in zip(self.layers, [self.width, *self.units], strict=False):
             layer.build((None, before))
@@ -158,26 +160,26 @@ class VAE(keras.Model):
         self.starts = np.cumsum([0, *cardinalities[:-1]]).astype(np.int32)
         self.segments = np.repeat(np.eye(len(cardinalities), dtype=np.float32), cardinalities, axis=0)
 
-        def dense(width, before, number, scale=1.0):
-            layer = keras.layers.Dense(width, kernel_initializer=keras.initializers.VarianceScaling(scale, seed=seed * 100 + number))
+        def dense(width, before, purpose, scale=1.0):
+            layer = keras.layers.Dense(width, kernel_initializer=keras.initializers.VarianceScaling(scale, seed=rng.integer(seed, purpose)))
             layer.build((None, before))
             return layer
 
         codes = self.settings["cardinalities"], self.settings["ordered"], units[0]
-        self.embedding = CodeTable(*codes, 1 / math.sqrt(len(cardinalities)), seed=seed * 100 + 50, name="embedding")
-        self.code_kernel = CodeTable(*codes, math.sqrt(0.1 / units[0]), seed=seed * 100 + 4, name="code_kernel")
+        self.embedding = CodeTable(*codes, 1 / math.sqrt(len(cardinalities)), seed=rng.integer(seed, "embedding"), name="embedding")
+        self.code_kernel = CodeTable(*codes, math.sqrt(0.1 / units[0]), seed=rng.integer(seed, "code kernel"), name="code_kernel")
         self.code_bias = self.add_weight(shape=(self.num_codes,), initializer="zeros", name="code_bias")
         self.score_low = self.add_weight(shape=(self.num_codes,), initializer="zeros", trainable=False, name="score_low")
         self.score_high = self.add_weight(shape=(self.num_codes,), initializer="zeros", trainable=False, name="score_high")
         self.has_offset = self.add_weight(shape=(self.num_codes,), initializer="zeros", trainable=False, name="has_offset")
         self.noise_log_var = self.add_weight(shape=(), initializer="zeros", name="noise_log_var") if gaussian else None
-        self.score_in = dense(units[0], max(1, num_offsets), 1)
-        self.encoder = ResidualMLP(units[1:], units[0], seed=seed * 100 + 10, name="encoder")
-        self.mean_head = dense(latent_dim, units[-1], 2)
-        self.log_var_head = dense(latent_dim, units[-1], 3, 0.1)
-        self.decoder = ResidualMLP(units[::-1], latent_dim, seed=seed * 100 + 30, name="decoder")
-        self.offset_head = dense((1 if gaussian else 2) * max(1, num_offsets), units[0], 5, 0.1)
-        self.prior = MixturePrior(prior_components, latent_dim, seed=seed * 100 + 6) if prior == "mixture" else None
+        self.score_in = dense(units[0], max(1, num_offsets), "score input")
+        self.encoder = ResidualMLP(units[1:], units[0], seed=rng.integer(seed, "encoder"), name="encoder")
+        self.mean_head = dense(latent_dim, units[-1], "mean head")
+        self.log_var_head = dense(latent_dim, units[-1], "log var head", 0.1)
+        self.decoder = ResidualMLP(units[::-1], latent_dim, seed=rng.integer(seed, "decoder"), name="decoder")
+        self.offset_head = dense((1 if gaussian else 2) * max(1, num_offsets), units[0], "offset head", 0.1)
+        self.prior = MixturePrior(prior_components, latent_dim, seed=rng.integer(seed, "prior")) if prior == "mixture" else None
         self.built = True
 
     def set_tables(self, tables, frequencies):

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from raygen import rng
 from raygen.latent.samplers import Posteriors
 from raygen.metrics import fidelity
 from raygen.sampling.decoder import BLOCK_ROWS, latents
@@ -31,15 +32,15 @@ def describe(rows: Posteriors, held: Posteriors, samplers: dict, scores: dict, c
         `rate` (mean KL of a row's posterior to N(0, I)), `kl` (of q(z) to N(0, I), split), `mutual_information` of z and the row,
         `dimensions`, and for each sampler its scores and a `picture`; all in nats.
     """
-    rng = np.random.default_rng([seed, 7])
+    generator = rng.generator(seed, "latent report")
     each = _kl_by_dimension(rows)
-    kl, some = kl_split(rows, rng)
+    kl, some = kl_split(rows, generator)
     spread, noise = rows.z_mean.astype(float).var(axis=0), np.exp(rows.z_log_var.astype(float)).mean(axis=0)
     dimensions = [
         {"kl": k, "mean_variance": m, "posterior_variance": p, "variance": m + p, "active": bool(m > ACTIVE_VARIANCE)}
         for k, m, p in zip(each.mean(axis=0).tolist(), spread.tolist(), noise.tolist(), strict=True)
     ]
-    z = np.concatenate([held.draw(rng) for _ in range(-(-PICTURE_DRAWS // len(held.z_mean)))])[:PICTURE_DRAWS]
+    z = np.concatenate([held.draw(generator) for _ in range(-(-PICTURE_DRAWS // len(held.z_mean)))])[:PICTURE_DRAWS]
     every = max(num_rows, len(rows.z_mean))
     part = min(len(rows.z_mean), KL_ROWS)
     return {
@@ -53,21 +54,23 @@ def describe(rows: Posteriors, held: Posteriors, samplers: dict, scores: dict, c
         "mutual_information": float(_kl_by_dimension(some).sum(axis=1).mean() - kl["total"]),
         "kl": kl,
         "dimensions": dimensions,
-        "samplers": {n: {**scores[n], "flops_per_row": s.flops_per_row, "picture": picture(z, draws(s, seed), rng)} for n, s in samplers.items()},
+        "samplers": {
+            n: {**scores[n], "flops_per_row": s.flops_per_row, "picture": picture(z, draws(s, seed), generator)} for n, s in samplers.items()
+        },
     }
 
 
-def kl_split(rows: Posteriors, rng: np.random.Generator) -> tuple[dict[str, float], Posteriors]:
+def kl_split(rows: Posteriors, generator: np.random.Generator) -> tuple[dict[str, float], Posteriors]:
     """KL(q || N(0, I)) = scale + correlation + shape, in nats, and the rows that stood for q.
 
     With m and S the mean and the covariance of q, scale is KL(N(m, diag S) || N(0, I)), correlation KL(N(m, S) || N(m, diag S)), and shape
     KL(q || N(m, S)), what no Gaussian can have. The total is a mean over draws from q of log q(z), with its standard error, less E_q[log N(z; 0, I)],
     which the moments of q give exactly.
     """
-    rows = rows.take(rng.permutation(len(rows.z_mean))[:KL_ROWS])
+    rows = rows.take(generator.permutation(len(rows.z_mean))[:KL_ROWS])
     mean, covariance = rows.z_mean.astype(float).mean(axis=0), rows.covariance
     variance = np.diag(covariance)
-    z = rows.take(rng.integers(0, len(rows.z_mean), KL_DRAWS)).draw(rng).astype(float)
+    z = rows.take(generator.integers(0, len(rows.z_mean), KL_DRAWS)).draw(generator).astype(float)
     log_q = log_posterior(rows, z)
     total = float(log_q.mean() + 0.5 * np.sum(variance + mean**2 + np.log(2 * np.pi)))
     scale = float(0.5 * np.sum(variance + mean**2 - 1 - np.log(variance)))
@@ -91,7 +94,7 @@ def log_posterior(rows: Posteriors, z: np.ndarray) -> np.ndarray:
     return np.concatenate(out) - np.log(len(mean))
 
 
-def picture(posterior: np.ndarray, sampler: np.ndarray, rng: np.random.Generator) -> dict:
+def picture(posterior: np.ndarray, sampler: np.ndarray, generator: np.random.Generator) -> dict:
     """q(z) and a sampler in the two directions in which they differ most, as counts on one grid.
 
     The first direction is the one of the greatest Kolmogorov-Smirnov distance among axes, principal axes of both, and random ones; the second
@@ -104,7 +107,7 @@ def picture(posterior: np.ndarray, sampler: np.ndarray, rng: np.random.Generator
     scale = posterior.std(axis=0) + 1e-9
     both = [np.cov((x / scale).T).reshape(d, d) for x in (posterior, sampler)]
     principal = [np.linalg.eigh(c)[1].T for c in (*both, both[0] - both[1])]
-    candidates = np.concatenate([np.eye(d), *principal, rng.standard_normal((DIRECTIONS, d))]) / scale
+    candidates = np.concatenate([np.eye(d), *principal, generator.standard_normal((DIRECTIONS, d))]) / scale
     first, first_ks = _furthest(candidates, posterior, sampler)
     if d == 1:
         second, second_ks = np.zeros(1), 0.0

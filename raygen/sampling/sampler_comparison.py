@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from raygen import rng
 from raygen.latent.samplers import Posteriors
 from raygen.metrics import fidelity
 from raygen.model.vae import positions
@@ -33,12 +34,12 @@ class Comparison:
         self.kinds = {name: codec.schema.kinds[name] for name in codec.schema.learned}
         self.rows = size or min(COMPARED_ROWS, len(held[0]))
         self.repeats = max(1, min(REPEATS, COMPARED_ROWS // self.rows))
-        rng = np.random.default_rng([seed, 8])
-        picks = [np.sort(rng.permutation(len(rows[0]))[: self.rows]) for _ in range(self.repeats)]
-        self.real = [_stored(codec, rows[0][p], rows[1][p], rng) for p in picks]
-        out = np.sort(rng.permutation(len(held[0]))[: self.rows])
-        self.ceiling = [_stored(codec, held[0][out], held[1][out], rng)] * self.repeats
-        self.bound_z = [held_posteriors.take(out).draw(rng) for _ in range(self.repeats)]
+        generator = rng.generator(seed, "sampler comparison")
+        picks = [np.sort(generator.permutation(len(rows[0]))[: self.rows]) for _ in range(self.repeats)]
+        self.real = [_stored(codec, rows[0][p], rows[1][p], generator) for p in picks]
+        out = np.sort(generator.permutation(len(held[0]))[: self.rows])
+        self.ceiling = [_stored(codec, held[0][out], held[1][out], generator)] * self.repeats
+        self.bound_z = [held_posteriors.take(out).draw(generator) for _ in range(self.repeats)]
         self.decode = Decoder(model, None, seed).decode
 
     def speed(self, sampler) -> float:
@@ -103,9 +104,9 @@ class Comparison:
         return _frame(self.codec, np.concatenate(codes), np.concatenate(positions))
 
 
-def _stored(codec, codes: np.ndarray, offsets: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+def _stored(codec, codes: np.ndarray, offsets: np.ndarray, generator: np.random.Generator) -> pd.DataFrame:
     """Stored rows as the codec gives them back."""
-    place = rng.random((len(codes), codec.num_columns)).astype(np.float32)
+    place = generator.random((len(codes), codec.num_columns)).astype(np.float32)
     place[:, : codec.num_offsets] = positions(tf.constant(offsets)).numpy()
     return _frame(codec, codes, place)
 

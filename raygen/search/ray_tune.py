@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from raygen import storage
+from raygen import rng, storage
 from raygen.config import Config
 from raygen.errors import ConfigError, RaygenError, TrainingError
 from raygen.search import trial
@@ -116,11 +116,11 @@ def _drawn(config: Config, space: Space, first: list[dict[str, Any]]) -> list[di
     """
     from ray.tune.search.variant_generator import generate_variants
 
-    rng, points = np.random.default_rng(config.run.seed), list(first)
+    generator, points = rng.generator(config.run.seed, "search points"), list(first)
     for _ in range(1000 * config.search.trials):
         if len(points) >= config.search.trials:
             return points[: config.search.trials]
-        _, spec = next(generate_variants({"config": _domains(space, config)}, random_state=rng))
+        _, spec = next(generate_variants({"config": _domains(space, config)}, random_state=generator))
         point = spec["config"]
         if point not in points:
             points.append(point)

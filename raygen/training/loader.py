@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from raygen import rng
 from raygen.table.split import LANES, Batches, held_out, num_lanes, spread
 
 READ_ROWS = 2**15  # at once, from storage
@@ -154,7 +155,7 @@ class _Lane:
         """Pieces of each window of an epoch, in order."""
         if self.whole:
             return [self.pieces]
-        order = np.random.default_rng([self.feed.seed, epoch, self.lane]).permutation(len(self.pieces))
+        order = rng.generator(self.feed.seed, "order of pieces", epoch, self.lane).permutation(len(self.pieces))
         pieces = [self.pieces[i] for i in order]
         numbers = (np.cumsum([piece.size for piece in pieces]) - 1) // self.window
         numbered = itertools.groupby(zip(numbers, pieces, strict=True), key=lambda pair: pair[0])
@@ -172,7 +173,7 @@ class _Lane:
 
     def _load(self, epoch: int, number: int) -> _Window:
         rows = self._now.rows if self.whole and self._now else self.feed._rows(self._windows(epoch)[number])
-        order = np.random.default_rng([self.feed.seed, epoch, self.lane, number]).permutation(len(rows[0]))
+        order = rng.generator(self.feed.seed, "order in a window", epoch, self.lane, number).permutation(len(rows[0]))
         return _Window(epoch, number, rows, order.astype(np.int32))
 
 
