@@ -44,7 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="raygen", description="Learn a table with a Keras VAE on Ray, and write synthetic rows.")
+    top = argparse.ArgumentParser(
+        prog="raygen", description="Learn a table with a Keras VAE on Ray, and write synthetic rows."
+    )
     top.add_argument("--version", action="version", version=f"raygen {__version__}")
     verbs = top.add_subparsers(title="verbs", required=True, metavar="VERB")
 
@@ -54,7 +56,9 @@ def parser() -> argparse.ArgumentParser:
         added.set_defaults(verb=run)
         return added
 
-    demo = verb("demo", _demo, "the whole way on UCI Adult: train, generate 100,000 rows, compare with real ones")
+    demo = verb(
+        "demo", _demo, "the whole way on UCI Adult: train, generate 100,000 rows, compare with real ones"
+    )
     demo.add_argument("--folder", default="runs/demo", help="where everything goes (default: runs/demo)")
     _with_overrides(demo)
     init = verb("init", _init, "look at a table and write a commented config to edit")
@@ -67,64 +71,168 @@ def parser() -> argparse.ArgumentParser:
     tune = verb("tune", _tune, "search settings with Ray Tune; resumes an unfinished search")
     tune.add_argument("config", metavar="CONFIG.toml")
     _with_overrides(tune)
-    generate = verb("generate", _generate, "write synthetic rows; resumes an unfinished generation, or adds rows to a finished one")
+    generate = verb(
+        "generate",
+        _generate,
+        "write synthetic rows; resumes an unfinished generation, or adds rows to a finished one",
+    )
     generate.add_argument("config", metavar="CONFIG.toml|MODEL", help="a config, or a model folder")
     _with_rows(generate)
     verify = verb("verify", _verify, "rows, hash and schema of every shard of a folder against its manifest")
     verify.add_argument("folder", metavar="FOLDER", help="that raygen generate wrote")
-    verify.add_argument("--mend", action="store_true", help="delete the shards that are not as the manifest says, and make them again")
+    verify.add_argument(
+        "--mend",
+        action="store_true",
+        help="delete the shards that are not as the manifest says, and make them again",
+    )
     evaluate = verb("evaluate", _evaluate, "compare synthetic rows with real ones: scores, a report, a gate")
-    evaluate.add_argument("config", metavar="CONFIG.toml|MODEL", nargs="?", help="a config, or a model folder; or --real and --synthetic")
+    evaluate.add_argument(
+        "config",
+        metavar="CONFIG.toml|MODEL",
+        nargs="?",
+        help="a config, or a model folder; or --real and --synthetic",
+    )
     evaluate.add_argument("--real", help="real rows in place of data.source")
     rows = {"nargs": "+", "action": "extend", "default": [], "metavar": "ROWS"}
-    evaluate.add_argument("--synthetic", "--compare", **rows, help="synthetic rows, anybody's; several side by side")
-    evaluate.add_argument("--holdout", help="real rows that the synthetic ones were made without, in place of evaluate.holdout")
+    evaluate.add_argument(
+        "--synthetic", "--compare", **rows, help="synthetic rows, anybody's; several side by side"
+    )
+    evaluate.add_argument(
+        "--holdout", help="real rows that the synthetic ones were made without, in place of evaluate.holdout"
+    )
     evaluate.add_argument("--target", help="column to predict, in place of evaluate.target")
     evaluate.add_argument("--out", help="folder of the report in place of report/ in the run folder")
-    evaluate.add_argument("--fail-under", nargs="+", action="extend", default=[], metavar="SCORE=VALUE", help="exit 1 if a score is below")
-    evaluate.add_argument("--fail-over", nargs="+", action="extend", default=[], metavar="SCORE=VALUE", help="exit 1 if a score is above")
+    evaluate.add_argument(
+        "--fail-under",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="SCORE=VALUE",
+        help="exit 1 if a score is below",
+    )
+    evaluate.add_argument(
+        "--fail-over",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="SCORE=VALUE",
+        help="exit 1 if a score is above",
+    )
     _with_overrides(evaluate)
     plan = verb("plan", _plan, "what training and generating would take; runs neither")
     plan.add_argument("config", metavar="CONFIG.toml|MODEL", help="a config, or a model folder")
     _with_rows(plan)
-    plan.add_argument("--within", type=_seconds, default=3600.0, metavar="TIME", help="tell what finishes in 90s, 30m, 1h (default) or 2d")
+    plan.add_argument(
+        "--within",
+        type=_seconds,
+        default=3600.0,
+        metavar="TIME",
+        help="tell what finishes in 90s, 30m, 1h (default) or 2d",
+    )
     inspect = verb("inspect", _inspect, "columns, training and latent report of a model")
     inspect.add_argument("model", metavar="MODEL")
-    doctor = verb("doctor", _doctor, "the latent report of someone else's Keras VAE: what is wrong, where to draw z from, rows drawn so")
-    doctor.add_argument("encoder", metavar="ENCODER.keras", help="gives z_mean and z_log_sigma (or z_log_var), and maybe z")
+    doctor = verb(
+        "doctor",
+        _doctor,
+        "the latent report of someone else's Keras VAE: what is wrong, where to draw z from, rows drawn so",
+    )
+    doctor.add_argument(
+        "encoder", metavar="ENCODER.keras", help="gives z_mean and z_log_sigma (or z_log_var), and maybe z"
+    )
     doctor.add_argument("decoder", metavar="DECODER.keras")
-    doctor.add_argument("data", metavar="DATA", help="Parquet or CSV, rows as the encoder was fed: numbers, scaled")
+    doctor.add_argument(
+        "data", metavar="DATA", help="Parquet or CSV, rows as the encoder was fed: numbers, scaled"
+    )
     doctor.add_argument("--generate", type=_rows, default=0, metavar="N", help="write N rows to --out")
     doctor.add_argument("--out", default="", metavar="FILE", help="a new .parquet or .csv file")
     doctor.add_argument("--page", default="", metavar="FILE.html", help="the report with pictures")
     doctor.add_argument("--seed", type=int, default=0, help="of everything drawn (default: 0)")
     doctor.add_argument(
-        "--convention", default="", metavar="log_sigma|log_var", help="the draw's std is exp(o) or exp(o / 2); found out if not given"
+        "--convention",
+        default="",
+        metavar="log_sigma|log_var",
+        help="the draw's std is exp(o) or exp(o / 2); found out if not given",
     )
-    doctor.add_argument("--sampler", default="auto", help="law to draw from: auto, normal, diagonal, gaussian, mixture, flow, naive")
-    doctor.add_argument("--mean-only", action="store_true", help="write the decoder's mean, without the residual variance")
-    doctor.add_argument("--flow-steps", type=int, default=4000, help="of the flow's training, at most; 0 leaves it out (default: 4000)")
+    doctor.add_argument(
+        "--sampler",
+        default="auto",
+        help="law to draw from: auto, normal, diagonal, gaussian, mixture, flow, naive",
+    )
+    doctor.add_argument(
+        "--mean-only", action="store_true", help="write the decoder's mean, without the residual variance"
+    )
+    doctor.add_argument(
+        "--flow-steps",
+        type=int,
+        default=4000,
+        help="of the flow's training, at most; 0 leaves it out (default: 4000)",
+    )
     return top
 
 
 def _with_overrides(verb) -> None:
-    verb.add_argument("--set", nargs="+", action="extend", default=[], metavar="SECTION.KEY=VALUE", help="settings in place of the config's")
+    verb.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="settings in place of the config's",
+    )
 
 
 def _with_rows(verb) -> None:
     _with_overrides(verb)
     verb.add_argument("--rows", type=_rows, help="in place of generate.rows; 1e6 works too")
-    verb.add_argument("--first-row", type=_row, metavar="N", help="in place of generate.first_row: begin with row N, counted from 0")
+    verb.add_argument(
+        "--first-row",
+        type=_row,
+        metavar="N",
+        help="in place of generate.first_row: begin with row N, counted from 0",
+    )
     verb.add_argument("--seed", type=int, help="in place of generate.seed")
     verb.add_argument("--out", help="folder in place of synthetic/ beside the model")
     verb.add_argument("--format", help="in place of generate.format: parquet, csv or jsonl")
-    verb.add_argument("--shard-mib", type=float, metavar="MIB", help="in place of generate.shard_mib: size of one shard, about")
-    verb.add_argument("--partition-by", nargs="+", action="extend", metavar="COLUMN", help="in place of generate.partition_by: Hive folders")
-    verb.add_argument("--sampler", help="latent sampler in place of the model's choice: normal, diagonal, gaussian, learned, mixture, flow, naive")
-    verb.add_argument("--temperature", type=float, metavar="T", help="in place of generate.temperature: below 1, likely values more often")
-    verb.add_argument("--where", action="append", metavar="CONDITIONS", help="only rows such as \"income = '>50K' AND age BETWEEN 30 AND 40\"")
-    verb.add_argument("--oversample", type=int, metavar="K", help="keep one row of K drawn, chosen by their density ratio (generate.oversample)")
-    verb.add_argument("--per", metavar="COLUMN=ROWS", help="exactly so many rows of each category of a column, in place of --rows")
+    verb.add_argument(
+        "--shard-mib",
+        type=float,
+        metavar="MIB",
+        help="in place of generate.shard_mib: size of one shard, about",
+    )
+    verb.add_argument(
+        "--partition-by",
+        nargs="+",
+        action="extend",
+        metavar="COLUMN",
+        help="in place of generate.partition_by: Hive folders",
+    )
+    verb.add_argument(
+        "--sampler",
+        help="latent sampler in place of the model's choice: normal, diagonal, gaussian, learned, mixture, flow, naive",
+    )
+    verb.add_argument(
+        "--temperature",
+        type=float,
+        metavar="T",
+        help="in place of generate.temperature: below 1, likely values more often",
+    )
+    verb.add_argument(
+        "--where",
+        action="append",
+        metavar="CONDITIONS",
+        help="only rows such as \"income = '>50K' AND age BETWEEN 30 AND 40\"",
+    )
+    verb.add_argument(
+        "--oversample",
+        type=int,
+        metavar="K",
+        help="keep one row of K drawn, chosen by their density ratio (generate.oversample)",
+    )
+    verb.add_argument(
+        "--per",
+        metavar="COLUMN=ROWS",
+        help="exactly so many rows of each category of a column, in place of --rows",
+    )
 
 
 def _rows(text: str, least: int = 1) -> int:
@@ -184,14 +292,31 @@ def _config_or_model(args) -> Config | str:
     if args.config.endswith(".toml") or Path(args.config).is_file():
         return Config.load(args.config, args.set)
     if args.set:
-        raise ConfigError(f"--set has no effect on '{args.config}', a model folder.", "use --rows, --seed and --out, or name a config.")
+        raise ConfigError(
+            f"--set has no effect on '{args.config}', a model folder.",
+            "use --rows, --seed and --out, or name a config.",
+        )
     return args.config
 
 
 def _asked(args) -> dict:
     """What generate and plan take alike."""
-    names = ("rows", "seed", "out", "sampler", "temperature", "per", "oversample", "first_row", "format", "shard_mib", "partition_by")
-    return {"where": " AND ".join(args.where) if args.where else None} | {name: getattr(args, name) for name in names}
+    names = (
+        "rows",
+        "seed",
+        "out",
+        "sampler",
+        "temperature",
+        "per",
+        "oversample",
+        "first_row",
+        "format",
+        "shard_mib",
+        "partition_by",
+    )
+    return {"where": " AND ".join(args.where) if args.where else None} | {
+        name: getattr(args, name) for name in names
+    }
 
 
 def _demo(args) -> dict:
@@ -214,7 +339,11 @@ def _train(args) -> dict:
     done = training.train(Config.load(args.config, args.set), _say)
     _say(f"Next: raygen generate {args.config}, or raygen inspect {done.model}")
     m = done.metrics
-    state = "was trained before, with the same settings" if done.finished_before else f"trained in {m['training_seconds']:.0f} s"
+    state = (
+        "was trained before, with the same settings"
+        if done.finished_before
+        else f"trained in {m['training_seconds']:.0f} s"
+    )
     rate = harmonic_mean(h["rows_per_second"] for h in m["history"])
     _say(
         f"Model {done.model} ({done.fingerprint}) {state}: {m['steps']:,} steps on {m['rows']:,} rows, {rate:,.0f} rows/s; "
@@ -233,7 +362,9 @@ def _tune(args) -> dict:
         _say(line)
     page, best = (uris.join(done.folder, name) for name in (search.PAGE, search.BEST))
     _say(f"Model {done.model} ({done.fingerprint}); the search: {page}; its best settings: {best}")
-    _say(f"Next: raygen generate {done.model}, or for a longer run: raygen train {best} --set train.steps={2 * config.train.steps}")
+    _say(
+        f"Next: raygen generate {done.model}, or for a longer run: raygen train {best} --set train.steps={2 * config.train.steps}"
+    )
     return asdict(done)
 
 
@@ -242,7 +373,9 @@ def _generate(args) -> dict:
 
     done = generation.generate(_config_or_model(args), say=args.say, **_asked(args))
     kept = f", {done.kept} of them were there before" if done.kept else ""
-    args.say(f"Wrote {done.rows:,} rows in {done.shards:,} shard(s){kept} and {done.bytes / 1e6:,.1f} MB to {done.folder} in {done.seconds:.0f} s.")
+    args.say(
+        f"Wrote {done.rows:,} rows in {done.shards:,} shard(s){kept} and {done.bytes / 1e6:,.1f} MB to {done.folder} in {done.seconds:.0f} s."
+    )
     return asdict(done)
 
 
@@ -252,7 +385,9 @@ def _verify(args) -> dict:
     done = verification.verify(args.folder, args.mend, args.say)
     state = ", ".join(f"{count:,} {kind}" for kind, count in done.found.items()) or "all as the manifest says"
     mended = f", {done.mended:,} of them made again" if args.mend else ""
-    args.say(f"{done.rows:,} rows in {done.shards:,} whole shard(s){mended}, {done.bytes / 1e6:,.1f} MB, in {done.seconds:.0f} s: {state}.")
+    args.say(
+        f"{done.rows:,} rows in {done.shards:,} whole shard(s){mended}, {done.bytes / 1e6:,.1f} MB, in {done.seconds:.0f} s: {state}."
+    )
     if done.mendable:
         args.say(f"To mend it, run: {shlex.join(['raygen', 'verify', args.folder, '--mend'])}")
     return asdict(done) | {"passed": done.passed}
@@ -263,7 +398,10 @@ def _evaluate(args) -> dict:
     from raygen.report.evaluation import terminal
 
     if not args.config and not (args.real and args.synthetic):
-        raise ConfigError("nothing to evaluate was named.", "name a config, or real rows with --real and synthetic ones with --synthetic.")
+        raise ConfigError(
+            "nothing to evaluate was named.",
+            "name a config, or real rows with --real and synthetic ones with --synthetic.",
+        )
     named = _config_or_model(args) if args.config else Config().override(dict(map(parse_override, args.set)))
     config = evaluation.of_model(named) if isinstance(named, str) else named
     if args.real:
@@ -277,7 +415,12 @@ def _evaluate(args) -> dict:
         _say(line)
     page, report = (uris.join(done.folder, name) for name in (evaluation.PAGE, evaluation.REPORT))
     _say(f"The report: {page}, and for machines {report}")
-    return {"folder": done.folder, "passed": done.passed, "gate": done.report["gate"], "scores": [run["scores"] for run in done.report["runs"]]}
+    return {
+        "folder": done.folder,
+        "passed": done.passed,
+        "gate": done.report["gate"],
+        "scores": [run["scores"] for run in done.report["runs"]],
+    }
 
 
 def _limit(text: str) -> tuple[str, float]:
@@ -306,7 +449,9 @@ def _doctor(args) -> dict:
 
     devices.import_tensorflow()
     options = ("generate", "out", "page", "seed", "convention", "sampler", "mean_only", "flow_steps")
-    return diagnosis.doctor(args.encoder, args.decoder, args.data, say=_say, **{name: getattr(args, name) for name in options})
+    return diagnosis.doctor(
+        args.encoder, args.decoder, args.data, say=_say, **{name: getattr(args, name) for name in options}
+    )
 
 
 if __name__ == "__main__":

@@ -7,14 +7,29 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from raygen import uris
 from raygen.errors import ConfigError, did_you_mean
 
 Uri = Annotated[str, AfterValidator(uris.without_credentials)]
-RESOURCES = ("num_workers", "use_gpu", "cpus_per_worker", "micro_batch_size", "memory_gib", "max_failures")  # of training; no model depends on them
+RESOURCES = (
+    "num_workers",
+    "use_gpu",
+    "cpus_per_worker",
+    "micro_batch_size",
+    "memory_gib",
+    "max_failures",
+)  # of training; no model depends on them
 Kind = Literal["numeric", "categorical", "boolean", "datetime", "id", "drop"]
 
 
@@ -23,7 +38,9 @@ def _workers(given: Any) -> Any:
     numbers = given if isinstance(given, list) else [given, given]
     whole = len(numbers) == 2 and all(isinstance(n, int) and not isinstance(n, bool) for n in numbers)
     if not whole or not (0 < numbers[0] <= numbers[1] or given == 0):
-        raise PydanticCustomError("workers", "a number of 0 or more, or the fewest and the most, such as [1, 4]")
+        raise PydanticCustomError(
+            "workers", "a number of 0 or more, or the fewest and the most, such as [1, 4]"
+        )
     return given
 
 
@@ -32,32 +49,49 @@ class Section(BaseModel):
 
 
 class Run(Section):
-    folder: Uri = Field(default="", description="where everything of this run goes: a folder or URI that all nodes can reach")
+    folder: Uri = Field(
+        default="", description="where everything of this run goes: a folder or URI that all nodes can reach"
+    )
     seed: int = Field(default=0, ge=0, lt=2**31, description="of weights, noise and held-out rows")
 
 
 class Data(Section):
-    source: Uri = Field(default="", description="Parquet or CSV (also .gz), one file or a folder of them, local or a URI")
+    source: Uri = Field(
+        default="", description="Parquet or CSV (also .gz), one file or a folder of them, local or a URI"
+    )
 
 
 class Schema(Section):
-    bars: int = Field(default=128, ge=4, le=4096, description="bins of equal mass that a numeric column is cut into")
-    max_categories: int = Field(default=256, ge=8, le=16384, description="categories modelled one by one; more are grouped")
-    numeric: Literal["bars", "gaussian"] = Field(
-        default="bars", description="bars: any shape, within the observed range; gaussian: squared error, drawn beyond that range too"
+    bars: int = Field(
+        default=128, ge=4, le=4096, description="bins of equal mass that a numeric column is cut into"
     )
-    columns: dict[str, Kind] = Field(default_factory=dict, description="kind of each column; inferred if empty")
+    max_categories: int = Field(
+        default=256, ge=8, le=16384, description="categories modelled one by one; more are grouped"
+    )
+    numeric: Literal["bars", "gaussian"] = Field(
+        default="bars",
+        description="bars: any shape, within the observed range; gaussian: squared error, drawn beyond that range too",
+    )
+    columns: dict[str, Kind] = Field(
+        default_factory=dict, description="kind of each column; inferred if empty"
+    )
 
 
 class Model(Section):
     latent_dim: int = Field(default=16, ge=1, le=1024, description="width of z")
     hidden_units: list[Annotated[int, Field(ge=1, le=65536)]] = Field(
-        default=[256, 256], min_length=1, description="widths of the encoder's hidden layers; the decoder has them in reverse"
+        default=[256, 256],
+        min_length=1,
+        description="widths of the encoder's hidden layers; the decoder has them in reverse",
     )
-    prior: Literal["mixture", "normal"] = Field(default="mixture", description="learned mixture of Gaussians, or N(0, I)")
+    prior: Literal["mixture", "normal"] = Field(
+        default="mixture", description="learned mixture of Gaussians, or N(0, I)"
+    )
     prior_components: int = Field(default=256, ge=1, le=65536, description="Gaussians in the learned prior")
     beta: float = Field(default=0.85, gt=0, le=100, description="weight of the KL term")
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="share of the hidden units that each row is trained without")
+    dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="share of the hidden units that each row is trained without"
+    )
 
 
 class Train(Section):
@@ -68,26 +102,39 @@ class Train(Section):
     use_gpu: bool = Field(default=False, description="one GPU for each worker")
     cpus_per_worker: int = Field(default=0, ge=0, description="0: an equal share of the cluster's CPUs")
     steps: int = Field(default=6000, ge=1, description="optimizer steps at most")
-    epochs: int = Field(default=300, ge=1, description="times that a row is seen at most; limits the steps on a small table")
-    batch_size: int = Field(default=0, ge=0, description="rows of one step, over all workers; 0: 512, or fewer for a small table")
+    epochs: int = Field(
+        default=300, ge=1, description="times that a row is seen at most; limits the steps on a small table"
+    )
+    batch_size: int = Field(
+        default=0, ge=0, description="rows of one step, over all workers; 0: 512, or fewer for a small table"
+    )
     micro_batch_size: int = Field(
-        default=0, ge=0, description="rows of a step that a worker computes at a time, adding up their gradients, to use less memory; 0: all of its"
+        default=0,
+        ge=0,
+        description="rows of a step that a worker computes at a time, adding up their gradients, to use less memory; 0: all of its",
     )
     precision: Literal["float32", "bfloat16"] = Field(
-        default="float32", description="of the factors in the large matrix products; bfloat16 is faster where the processor knows it"
+        default="float32",
+        description="of the factors in the large matrix products; bfloat16 is faster where the processor knows it",
     )
     learning_rate: float = Field(default=6e-3, gt=0, lt=1, description="peak of the cosine schedule")
-    holdout: float = Field(default=0.1, gt=0, lt=0.9, description="share of rows kept out of training, for scoring")
+    holdout: float = Field(
+        default=0.1, gt=0, lt=0.9, description="share of rows kept out of training, for scoring"
+    )
     patience: int = Field(
         default=-1,
         ge=-1,
         description="of 20 evaluations without a better held-out bound, to stop and keep the best; 0: never; -1: 5 for a small table",
     )
     shuffle_rows: int = Field(
-        default=2**22, ge=64, description="training rows that are shuffled together, over all workers; more are read as they are needed"
+        default=2**22,
+        ge=64,
+        description="training rows that are shuffled together, over all workers; more are read as they are needed",
     )
     memory_gib: float = Field(default=4.0, gt=0, description="encoded rows that a worker may hold in memory")
-    max_failures: int = Field(default=3, ge=-1, description="times that lost workers are replaced; -1: without end")
+    max_failures: int = Field(
+        default=3, ge=-1, description="times that lost workers are replaced; -1: without end"
+    )
 
     @property
     def elastic(self) -> bool:
@@ -106,34 +153,72 @@ class Train(Section):
 
 class Latent(Section):
     sampler: Literal["auto", "normal", "diagonal", "gaussian", "learned", "mixture", "flow", "naive"] = Field(
-        default="auto", description="where z is drawn from; auto: the cheapest within one standard error of the best on held-out rows"
+        default="auto",
+        description="where z is drawn from; auto: the cheapest within one standard error of the best on held-out rows",
     )
-    min_rows_per_second: float = Field(default=0.0, ge=0, description="auto leaves out samplers slower than this (z and decoding, one worker)")
-    mixture_components: int = Field(default=128, ge=1, le=4096, description="Gaussians of the mixture at most; held-out rows choose")
-    flow_steps: int = Field(default=4000, ge=0, description="training steps of the flow at most; held-out rows stop it; 0: no flow")
-    report: bool = Field(default=True, description="compare what each sampler does to the table, and draw it: model/latent.html")
+    min_rows_per_second: float = Field(
+        default=0.0,
+        ge=0,
+        description="auto leaves out samplers slower than this (z and decoding, one worker)",
+    )
+    mixture_components: int = Field(
+        default=128, ge=1, le=4096, description="Gaussians of the mixture at most; held-out rows choose"
+    )
+    flow_steps: int = Field(
+        default=4000,
+        ge=0,
+        description="training steps of the flow at most; held-out rows stop it; 0: no flow",
+    )
+    report: bool = Field(
+        default=True,
+        description="compare what each sampler does to the table, and draw it: model/latent.html",
+    )
     max_rows: int = Field(default=262_144, ge=100, description="training rows that samplers are fitted to")
     density_ratio: bool = Field(default=True, description="fit what generate.oversample chooses rows by")
 
 
 class Search(Section):
-    trials: int = Field(default=16, ge=1, description="points of the space to try; the first has the config's own settings, if they lie in it")
+    trials: int = Field(
+        default=16,
+        ge=1,
+        description="points of the space to try; the first has the config's own settings, if they lie in it",
+    )
     objective: Literal["nats", "c2st"] = Field(
         default="c2st",
         description="chooses the best: c2st of generated rows (higher is better), or held-out nats per row of the values (lower)",
     )
-    algorithm: Literal["random", "tpe", "grid"] = Field(default="random", description="how points are chosen; tpe: Optuna's, from the results so far")
-    scheduler: Literal["asha", "none"] = Field(default="asha", description="asha: stop trials that are behind in nats; none: train each to its end")
-    grace: float = Field(default=0.2, gt=0, le=1, description="share of its training that a trial gets before asha may stop it")
-    reduction_factor: int = Field(
-        default=3, ge=2, le=16, description="asha lets one of so many go on, at the grace and at each multiple of it by this"
+    algorithm: Literal["random", "tpe", "grid"] = Field(
+        default="random", description="how points are chosen; tpe: Optuna's, from the results so far"
     )
-    min_rows_per_second: float = Field(default=0.0, ge=0, description="slower trials (z and decoding, one worker) cannot be the best")
+    scheduler: Literal["asha", "none"] = Field(
+        default="asha", description="asha: stop trials that are behind in nats; none: train each to its end"
+    )
+    grace: float = Field(
+        default=0.2, gt=0, le=1, description="share of its training that a trial gets before asha may stop it"
+    )
+    reduction_factor: int = Field(
+        default=3,
+        ge=2,
+        le=16,
+        description="asha lets one of so many go on, at the grace and at each multiple of it by this",
+    )
+    min_rows_per_second: float = Field(
+        default=0.0, ge=0, description="slower trials (z and decoding, one worker) cannot be the best"
+    )
     cost: Literal["none", "rows_per_second", "seconds"] = Field(
         default="none", description="a second objective, for algorithm = 'tpe' with scheduler = 'none'"
     )
-    concurrent_trials: int = Field(default=0, ge=0, description="0: as many as the cluster holds, train.cpus_per_worker (0: one) CPUs each")
-    gpus_per_trial: float = Field(default=0.0, ge=0, le=1, description="share of a GPU for a trial of one worker; 0: a whole one if train.use_gpu")
+    concurrent_trials: int = Field(
+        default=0,
+        ge=0,
+        description="0: as many as the cluster holds, train.cpus_per_worker (0: one) CPUs each",
+    )
+    gpus_per_trial: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="share of a GPU for a trial of one worker; 0: a whole one if train.use_gpu",
+    )
     log_to: Literal["none", "tensorboard", "mlflow", "wandb"] = Field(
         default="none", description="send rounds and results there too, by Ray's callbacks"
     )
@@ -154,22 +239,42 @@ class Search(Section):
         if not isinstance(space, dict):
             return space
         tables = {key: given for key, given in space.items() if "." not in key and isinstance(given, dict)}
-        return {k: v for k, v in space.items() if k not in tables} | {f"{t}.{k}": v for t, given in tables.items() for k, v in given.items()}
+        return {k: v for k, v in space.items() if k not in tables} | {
+            f"{t}.{k}": v for t, given in tables.items() for k, v in given.items()
+        }
 
 
 class Generate(Section):
     rows: int = Field(default=100_000, ge=1, description="rows to write")
     seed: int = Field(default=0, ge=0, lt=2**31, description="other seeds give other rows")
-    sampler: Literal["chosen", "normal", "diagonal", "gaussian", "learned", "mixture", "flow", "naive"] = Field(
-        default="chosen", description="latent sampler to draw from; chosen: the model's own choice"
+    sampler: Literal["chosen", "normal", "diagonal", "gaussian", "learned", "mixture", "flow", "naive"] = (
+        Field(default="chosen", description="latent sampler to draw from; chosen: the model's own choice")
     )
-    first_row: int = Field(default=0, ge=0, le=10**13, description="number of the first row: rows from the middle of a longer generation")
-    format: Literal["parquet", "csv", "jsonl"] = Field(default="parquet", description="of the files; csv and jsonl are larger and slower")
+    first_row: int = Field(
+        default=0,
+        ge=0,
+        le=10**13,
+        description="number of the first row: rows from the middle of a longer generation",
+    )
+    format: Literal["parquet", "csv", "jsonl"] = Field(
+        default="parquet", description="of the files; csv and jsonl are larger and slower"
+    )
     rows_per_shard: int = Field(default=1_000_000, ge=1, description="rows of one shard, a file")
-    shard_mib: float = Field(default=0.0, ge=0, le=65536, description="size of one shard in MiB, about; 0: rows_per_shard counts")
-    row_group_rows: int = Field(default=131_072, ge=1, le=2**31, description="rows of a row group of Parquet; rounded up to whole blocks of 2,048")
-    num_actors: int = Field(default=0, ge=0, description="0: as many as the cluster holds and the shards need")
-    cpus_per_actor: int = Field(default=1, ge=1, description="CPUs, and TensorFlow threads, of a decode actor")
+    shard_mib: float = Field(
+        default=0.0, ge=0, le=65536, description="size of one shard in MiB, about; 0: rows_per_shard counts"
+    )
+    row_group_rows: int = Field(
+        default=131_072,
+        ge=1,
+        le=2**31,
+        description="rows of a row group of Parquet; rounded up to whole blocks of 2,048",
+    )
+    num_actors: int = Field(
+        default=0, ge=0, description="0: as many as the cluster holds and the shards need"
+    )
+    cpus_per_actor: int = Field(
+        default=1, ge=1, description="CPUs, and TensorFlow threads, of a decode actor"
+    )
     gpus_per_actor: float = Field(default=0.0, ge=0, description="GPUs of a decode actor; may be a fraction")
     temperature: float = Field(
         default=1.0,
@@ -177,23 +282,44 @@ class Generate(Section):
         le=100,
         description="the codes' logits are divided by it: below 1, likely values more often; z, and the place inside a bar, are drawn as ever",
     )
-    where: str = Field(default="", description="conditions that every row satisfies, such as income = '>50K' AND age BETWEEN 30 AND 40; empty: none")
-    per: str = Field(default="", description="exactly so many rows of each category of a column, such as income=10000, in place of rows; empty: no")
+    where: str = Field(
+        default="",
+        description="conditions that every row satisfies, such as income = '>50K' AND age BETWEEN 30 AND 40; empty: none",
+    )
+    per: str = Field(
+        default="",
+        description="exactly so many rows of each category of a column, such as income=10000, in place of rows; empty: no",
+    )
     oversample: int = Field(
-        default=1, ge=1, le=16, description="draw so many rows for each that is kept, chosen by their density ratio, none twice; 1: keep all"
+        default=1,
+        ge=1,
+        le=16,
+        description="draw so many rows for each that is kept, chosen by their density ratio, none twice; 1: keep all",
     )
     partition_by: list[str] = Field(
-        default_factory=list, description="categorical or boolean columns to cut each shard by, into Hive folders such as income=%3E50K/"
+        default_factory=list,
+        description="categorical or boolean columns to cut each shard by, into Hive folders such as income=%3E50K/",
     )
     compression: Literal["auto", "zstd", "snappy", "gzip", "lz4", "none"] = Field(
-        default="auto", description="of the files; auto: zstd for Parquet, none for csv and jsonl, which may also be gzip or zstd"
+        default="auto",
+        description="of the files; auto: zstd for Parquet, none for csv and jsonl, which may also be gzip or zstd",
     )
 
 
 class Evaluate(Section):
-    sample_rows: int = Field(default=10_000, ge=100, description="rows of each table that scores made by a model see; the rest see all rows")
-    target: str = Field(default="", description="column to predict by a model of the synthetic rows (machine-learning efficiency); empty: none")
-    holdout: Uri = Field(default="", description="real rows that the synthetic ones were made without; empty: those that training held out")
+    sample_rows: int = Field(
+        default=10_000,
+        ge=100,
+        description="rows of each table that scores made by a model see; the rest see all rows",
+    )
+    target: str = Field(
+        default="",
+        description="column to predict by a model of the synthetic rows (machine-learning efficiency); empty: none",
+    )
+    holdout: Uri = Field(
+        default="",
+        description="real rows that the synthetic ones were made without; empty: those that training held out",
+    )
     seed: int = Field(default=0, ge=0, lt=2**31, description="of samples, folds and trees")
 
 
@@ -235,9 +361,13 @@ class Config(Section):
             settings = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or error
-            raise ConfigError(f"config file '{path}' cannot be read: {reason}.", "raygen init DATA writes one.") from None
+            raise ConfigError(
+                f"config file '{path}' cannot be read: {reason}.", "raygen init DATA writes one."
+            ) from None
         except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"config file '{path}' is not valid TOML: {error}.", "mend that line.") from None
+            raise ConfigError(
+                f"config file '{path}' is not valid TOML: {error}.", "mend that line."
+            ) from None
         return cls.from_dict(settings).override(dict(map(parse_override, overrides)))
 
     def override(self, settings: dict[str, Any]) -> "Config":
@@ -250,7 +380,9 @@ class Config(Section):
         for key, value in settings.items():
             section, _, name = key.partition(".")
             if not name:
-                raise ConfigError(f"unknown setting '{key}'.", "write it as section.key, such as train.steps=1000.")
+                raise ConfigError(
+                    f"unknown setting '{key}'.", "write it as section.key, such as train.steps=1000."
+                )
             if section == "schema" and name.startswith("columns."):
                 nested["schema"]["columns"][name.removeprefix("columns.")] = value
             else:
@@ -264,8 +396,12 @@ class Config(Section):
             ConfigError: If there is no run folder.
         """
         if not self.run.folder:
-            raise ConfigError("run.folder is not set.", 'set it to an empty folder, such as run.folder = "runs/census".')
-        return self.override({"run.folder": uris.absolute(self.run.folder), "data.source": uris.absolute(self.data.source)})
+            raise ConfigError(
+                "run.folder is not set.", 'set it to an empty folder, such as run.folder = "runs/census".'
+            )
+        return self.override(
+            {"run.folder": uris.absolute(self.run.folder), "data.source": uris.absolute(self.data.source)}
+        )
 
     def to_dict(self) -> dict:
         return self.model_dump(by_alias=True)
@@ -290,19 +426,25 @@ def _first_mistake(error: ValidationError) -> ConfigError:
     if isinstance(refused := mistake.get("ctx", {}).get("error"), ConfigError):
         return ConfigError(f"{dotted} = {refused.message}", refused.hint)
     if mistake["type"] == "extra_forbidden":
-        homes = [f"{s}.{section}" for s, settings in sections.items() if section in settings]  # it stands above the first [section]
+        homes = [
+            f"{s}.{section}" for s, settings in sections.items() if section in settings
+        ]  # it stands above the first [section]
         hint = did_you_mean(section, homes or sections)
         if inner:
             hint = did_you_mean(inner[-1], sections[section]).replace("mean '", f"mean '{section}.")
         return ConfigError(f"unknown setting '{dotted}'.", hint)
     given = json.dumps(mistake["input"], default=str, ensure_ascii=False)
-    expected = re.sub("^Input should be (greater|less)", r"a value \1", mistake["msg"]).removeprefix("Input should be ")
+    expected = re.sub("^Input should be (greater|less)", r"a value \1", mistake["msg"]).removeprefix(
+        "Input should be "
+    )
     expected = re.sub("^List should have (.*) after validation.*", r"\1", expected)
     if mistake["type"] == "literal_error":
         hint = did_you_mean(str(mistake["input"]), re.findall("'(.*?)'", expected))
     elif inner:
         setting = sections[section][inner[0]]
-        hint = f"{setting.description} (default {json.dumps(setting.get_default(call_default_factory=True))})."
+        hint = (
+            f"{setting.description} (default {json.dumps(setting.get_default(call_default_factory=True))})."
+        )
     else:
         hint = f"write its settings under [{section}]."
     return ConfigError(f"{dotted} = {given}: expected {expected}.", hint)

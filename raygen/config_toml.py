@@ -26,13 +26,19 @@ def render(config: Config, kinds: dict[str, str], types: dict[str, str], notes: 
         lines.append(f"[{section}]  # {TITLES[section]}")
         for name, setting in type(getattr(config, field)).model_fields.items():
             if name not in ("columns", "space"):
-                lines.append(f"{name} = {_value(getattr(getattr(config, field), name))}  # {setting.description}")
+                lines.append(
+                    f"{name} = {_value(getattr(getattr(config, field), name))}  # {setting.description}"
+                )
         lines.append("")
         if section == "schema":
-            lines.append("[schema.columns]  # numeric, categorical, boolean, datetime, id (numbered anew) or drop (left out)")
+            lines.append(
+                "[schema.columns]  # numeric, categorical, boolean, datetime, id (numbered anew) or drop (left out)"
+            )
             for name, kind in kinds.items():
                 comment = ": ".join(filter(None, [types.get(name), notes.get(name)]))
-                comment = "".join(c if c.isprintable() else " " for c in comment)  # names inside a struct may hold anything
+                comment = "".join(
+                    c if c.isprintable() else " " for c in comment
+                )  # names inside a struct may hold anything
                 lines.append(f"{_key(name)} = {_value(kind)}" + (f"  # {comment}" if comment else ""))
             lines.append("")
         if section == "search":
@@ -40,7 +46,9 @@ def render(config: Config, kinds: dict[str, str], types: dict[str, str], notes: 
             for key, domain in config.search.space.items():
                 setting = ", ".join(f"{kind} = {_value(values)}" for kind, values in domain.items())
                 home, _, name = key.partition(".")
-                described = {f.alias or n: type(f.default).model_fields for n, f in Config.model_fields.items()}[home][name].description
+                described = {
+                    f.alias or n: type(f.default).model_fields for n, f in Config.model_fields.items()
+                }[home][name].description
                 lines.append(f"{_value(key)} = {{ {setting} }}  # {described}")
             lines.append("")
     return "\n".join(lines)

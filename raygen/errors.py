@@ -12,7 +12,9 @@ class RaygenError(Exception):
     """
 
     def __init__(self, message: str, hint: str = ""):
-        super().__init__(message, hint)  # both in args, so that the error survives pickling between Ray processes
+        super().__init__(
+            message, hint
+        )  # both in args, so that the error survives pickling between Ray processes
         self.message = message
         self.hint = hint
 

@@ -23,8 +23,14 @@ from raygen.uris import name as name
 from raygen.uris import parent as parent
 from raygen.uris import split as split
 
-STORES = ("s3", "gcs", "abfs")  # of these, object stores: a file is there when its upload completes, and folders need not be made
-ATTEMPTS = 5  # of a request, waiting at most 1, 2, 4, ... seconds between them; AWS_MAX_ATTEMPTS sets another number
+STORES = (
+    "s3",
+    "gcs",
+    "abfs",
+)  # of these, object stores: a file is there when its upload completes, and folders need not be made
+ATTEMPTS = (
+    5  # of a request, waiting at most 1, 2, 4, ... seconds between them; AWS_MAX_ATTEMPTS sets another number
+)
 PIECE_BYTES = 1 << 23
 CONNECT_SECONDS, SILENT_SECONDS = 5, 20
 GCS_RETRY_SECONDS = 30
@@ -49,7 +55,10 @@ class S3(pafs.S3FileSystem):
         # upload begins when the stream is opened, else one that could not begin is completed as an empty object.
         safe = {"background_writes": True, "allow_delayed_open": False}
         waits = {"connect_timeout": CONNECT_SECONDS, "request_timeout": SILENT_SECONDS}
-        super().__init__(**{**options, **safe, **waits}, retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=attempts()))
+        super().__init__(
+            **{**options, **safe, **waits},
+            retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=attempts()),
+        )
 
     def __reduce__(self):
         return S3, super().__reduce__()[1]
@@ -63,7 +72,10 @@ def attempts() -> int:
     """
     text = os.environ.get("AWS_MAX_ATTEMPTS") or str(ATTEMPTS)
     if not text.isdecimal() or not int(text):
-        raise ConfigError(f"AWS_MAX_ATTEMPTS = {text!r}: expected a whole number of at least 1.", f"unset it for {ATTEMPTS}.")
+        raise ConfigError(
+            f"AWS_MAX_ATTEMPTS = {text!r}: expected a whole number of at least 1.",
+            f"unset it for {ATTEMPTS}.",
+        )
     return int(text)
 
 
@@ -81,7 +93,10 @@ def resolve(uri: str) -> tuple[pafs.FileSystem, str]:
         raise
     except ImportError as error:
         package = getattr(error.__cause__ or error, "name", None) or "what it names"
-        raise StorageError(f"'{uri}' needs a package that is not installed: {error}.", f"pip install {package} on every node.") from None
+        raise StorageError(
+            f"'{uri}' needs a package that is not installed: {error}.",
+            f"pip install {package} on every node.",
+        ) from None
     except (pa.ArrowException, OSError, ValueError) as error:
         message = f"'{uri}' names no filesystem that can be reached: {reason(error)}."
         raise StorageError(message, hint(error, "check the URI and its credentials.")) from None
@@ -95,8 +110,14 @@ def _resolved(uri: str) -> tuple[pafs.FileSystem, str]:
         uri += f"{'&' if '?' in uri else '?'}retry_limit_seconds={GCS_RETRY_SECONDS}"  # the default is 15 minutes
     filesystem, path = pafs.FileSystem.from_uri(uri)
     if filesystem.type_name == "s3":
-        options = tuple((key, value) for key, value in filesystem.__reduce__()[1][0].items() if value and not isinstance(value, dict))
-        filesystem = _s3(options, tuple((key, value) for key, value in os.environ.items() if key.startswith("AWS_")))
+        options = tuple(
+            (key, value)
+            for key, value in filesystem.__reduce__()[1][0].items()
+            if value and not isinstance(value, dict)
+        )
+        filesystem = _s3(
+            options, tuple((key, value) for key, value in os.environ.items() if key.startswith("AWS_"))
+        )
     return filesystem, path
 
 
@@ -110,7 +131,9 @@ def _by_fsspec(uri: str) -> tuple[pafs.FileSystem, str]:
     import fsspec
 
     filesystem, path = fsspec.core.url_to_fs(uri)
-    protocols = filesystem.protocol if isinstance(filesystem.protocol, tuple | list) else (filesystem.protocol,)
+    protocols = (
+        filesystem.protocol if isinstance(filesystem.protocol, tuple | list) else (filesystem.protocol,)
+    )
     if "memory" in protocols:
         raise ValueError("the memory of one process is out of the workers' reach")
     if "dir" in protocols:  # what it names is its root, and the path inside it once more
@@ -259,13 +282,20 @@ def reading(uri: str):
     except (RaygenError, FileNotFoundError):
         raise
     except OSError as error:
-        raise StorageError(f"'{uri}' cannot be read: {reason(error)}.", hint(error, "check that it is there and may be read.")) from error
+        raise StorageError(
+            f"'{uri}' cannot be read: {reason(error)}.",
+            hint(error, "check that it is there and may be read."),
+        ) from error
 
 
 def reason(error: Exception) -> str:
     """What the system says, in one line."""
     number = getattr(error, "errno", None)
-    said = os.strerror(number) if isinstance(number, int) else next(reversed(str(error).strip().splitlines()), type(error).__name__)
+    said = (
+        os.strerror(number)
+        if isinstance(number, int)
+        else next(reversed(str(error).strip().splitlines()), type(error).__name__)
+    )
     return said[:300].rstrip(".")
 
 

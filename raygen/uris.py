@@ -7,7 +7,16 @@ from urllib.parse import quote
 
 from raygen.errors import ConfigError
 
-NATIVE = ("file", "s3", "gs", "gcs", "abfs", "abfss", "hdfs", "viewfs")  # schemes of pyarrow's own, which decodes %3E; fsspec has the others
+NATIVE = (
+    "file",
+    "s3",
+    "gs",
+    "gcs",
+    "abfs",
+    "abfss",
+    "hdfs",
+    "viewfs",
+)  # schemes of pyarrow's own, which decodes %3E; fsspec has the others
 SECRETS = (
     r"://[^/?#&]*:[^/?#&]*@",  # user:password@
     r"\bs3[an]?://[^/?#]*[:@]",  # KEY:SECRET@bucket; a secret may hold a slash, and no bucket a colon
@@ -27,7 +36,10 @@ def without_credentials(uri: str) -> str:
         place, query = split(uri)
         scheme, _, rest = place.partition("://")
         shown = rest.rpartition("@")[2] if "@" in rest else "" if ":" in rest else rest
-        raise ConfigError(f"'{scheme}://{'***@' if '@' in rest else ''}{shown or '***'}{'?***' if query else ''}' has credentials in it.", HINT)
+        raise ConfigError(
+            f"'{scheme}://{'***@' if '@' in rest else ''}{shown or '***'}{'?***' if query else ''}' has credentials in it.",
+            HINT,
+        )
     return uri
 
 

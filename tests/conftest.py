@@ -74,7 +74,9 @@ def tiny(table):
     from raygen.config import Config
 
     def make(folder, settings=None) -> Config:
-        return Config().override({"run.folder": str(folder), "data.source": str(table), **TINY, **(settings or {})})
+        return Config().override(
+            {"run.folder": str(folder), "data.source": str(table), **TINY, **(settings or {})}
+        )
 
     return make
 
@@ -112,9 +114,15 @@ def toml(tmp_path):
         lines = []
         for section, settings in config.to_dict().items():
             lines.append(f"[{section}]")
-            lines += [f"{key} = {json.dumps(value)}" for key, value in settings.items() if key not in ("columns", "space")]
+            lines += [
+                f"{key} = {json.dumps(value)}"
+                for key, value in settings.items()
+                if key not in ("columns", "space")
+            ]
             for key, domain in settings.get("space", {}).items():
-                lines.append(f'space."{key}" = {{ {", ".join(f"{kind} = {json.dumps(values)}" for kind, values in domain.items())} }}')
+                lines.append(
+                    f'space."{key}" = {{ {", ".join(f"{kind} = {json.dumps(values)}" for kind, values in domain.items())} }}'
+                )
         path = tmp_path / name
         path.write_text("\n".join(lines))
         return str(path)
@@ -127,7 +135,9 @@ class Command:
 
     def __init__(self, arguments: list[str], **options):
         self.mark = f"RAYGEN_TEST_COMMAND={uuid.uuid4().hex}"
-        environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | dict([self.mark.split("=")])
+        environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | dict(
+            [self.mark.split("=")]
+        )
         self.process = subprocess.Popen(
             arguments,
             stdin=subprocess.DEVNULL,
@@ -139,7 +149,9 @@ class Command:
             **options,
         )
         self.lines, self._arriving = [], queue.Queue()
-        self._reader = threading.Thread(target=lambda: [self._arriving.put(line) for line in self.process.stdout], daemon=True)
+        self._reader = threading.Thread(
+            target=lambda: [self._arriving.put(line) for line in self.process.stdout], daemon=True
+        )
         self._reader.start()
 
     @property
@@ -207,11 +219,17 @@ def processes() -> list[Process]:
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             state, parent, _, session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
-            title, environment = ((folder / name).read_bytes().decode(errors="replace") for name in ("cmdline", "environ"))
+            title, environment = (
+                (folder / name).read_bytes().decode(errors="replace") for name in ("cmdline", "environ")
+            )
         except OSError:
             continue
         if state != "Z":
-            found.append(Process(int(folder.name), int(parent), int(session), title.replace("\0", " ").strip(), environment))
+            found.append(
+                Process(
+                    int(folder.name), int(parent), int(session), title.replace("\0", " ").strip(), environment
+                )
+            )
     return found
 
 
@@ -257,7 +275,9 @@ def command():
 def raygen_command():
     """Start `raygen VERB ...` as a process of its own, which starts a Ray of its own where it needs one; it is gone when the test ends."""
     with _commands() as begin:
-        yield lambda *arguments, **options: begin(sys.executable, "-m", "raygen.cli", *map(str, arguments), **options)
+        yield lambda *arguments, **options: begin(
+            sys.executable, "-m", "raygen.cli", *map(str, arguments), **options
+        )
 
 
 @pytest.fixture
@@ -322,4 +342,6 @@ def pytest_terminal_summary(terminalreporter):
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         terminalreporter.section("faults")
         for row in table:
-            terminalreporter.line(" | ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+            terminalreporter.line(
+                " | ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+            )

@@ -9,7 +9,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None
+)
 FRAME = """<!DOCTYPE html><title>test</title><body><iframe width="{width}" height="800" srcdoc="{page}"></iframe><pre id="found"></pre><script>
 const frame = document.querySelector("iframe");
 frame.onload = () => {{
@@ -31,7 +33,12 @@ class Page(HTMLParser):
         assert not self.open
         ids = [value for name, value in self.attributes if name == "id"]
         assert len(ids) == len(set(ids))
-        uses = {u for name, value in self.attributes for u in re.findall(r"^#(.+)|url\(#(.+?)\)", value or "") if name != "href"}
+        uses = {
+            u
+            for name, value in self.attributes
+            for u in re.findall(r"^#(.+)|url\(#(.+?)\)", value or "")
+            if name != "href"
+        }
         assert {a or b for a, b in uses} <= set(ids)
 
     def handle_starttag(self, tag, attributes):
@@ -72,6 +79,15 @@ def in_browser(source: str, look: str, folder: Path, width: int = 390):
     """
     path = folder / "frame.html"
     path.write_text(FRAME.format(width=width, page=html.escape(source), look=look), encoding="utf-8")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", f"--user-data-dir={folder / 'profile'}", "--dump-dom"]
-    done = subprocess.run([CHROMIUM, *options, path.as_uri()], capture_output=True, text=True, timeout=120, check=True)
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--enable-logging=stderr",
+        f"--user-data-dir={folder / 'profile'}",
+        "--dump-dom",
+    ]
+    done = subprocess.run(
+        [CHROMIUM, *options, path.as_uri()], capture_output=True, text=True, timeout=120, check=True
+    )
     return json.loads(html.unescape(re.search(r'<pre id="found">(.+?)</pre>', done.stdout)[1])), done.stderr

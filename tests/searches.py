@@ -38,7 +38,16 @@ def loss(params: dict) -> float:
     return 25.0 + 0.8 * far**2 + small - 0.1 * (params.get("model.hidden_units") == [256, 256])
 
 
-def search(count: int = 16, space=None, defaults=None, objective: str = "nats", stop: bool = True, fail=(5, 11), seed: int = 0, of=loss) -> dict:
+def search(
+    count: int = 16,
+    space=None,
+    defaults=None,
+    objective: str = "nats",
+    stop: bool = True,
+    fail=(5, 11),
+    seed: int = 0,
+    of=loss,
+) -> dict:
     """A search of `count` trials, the first with the defaults; a third of what is slow to learn is stopped at steps 600 and 2,400, some fail."""
     rng = np.random.default_rng(seed)
     space, defaults = space or SPACE, defaults or DEFAULTS
@@ -49,7 +58,9 @@ def search(count: int = 16, space=None, defaults=None, objective: str = "nats", 
         steps = list(range(300, 6001, 300))
         curve = [end + 14 * math.exp(-step / 500) + 0.6 * (1 - step / 6000) for step in steps]
         last = len(steps)
-        better = np.array([t["history"][:20] and [entry[2] for entry in t["history"]] for t in trials], dtype=object)
+        better = np.array(
+            [t["history"][:20] and [entry[2] for entry in t["history"]] for t in trials], dtype=object
+        )
         for rung in (2, 8):
             at = sorted(values[rung - 1] for values in better if len(values) >= rung)
             worst = at[len(at) * 2 // 3] if len(at) > 3 else None
@@ -67,7 +78,11 @@ def search(count: int = 16, space=None, defaults=None, objective: str = "nats", 
                 "params": params,
                 "state": "failed" if failed else "finished" if whole else "stopped",
                 "reason": "training diverged at step 300: the loss is not finite" if failed else "",
-                "objective": None if failed or not (whole or objective == "nats") else curve[last - 1] if objective == "nats" else c2st,
+                "objective": None
+                if failed or not (whole or objective == "nats")
+                else curve[last - 1]
+                if objective == "nats"
+                else c2st,
                 "value_nats": None if failed else curve[last - 1],
                 "error": (0.11 if objective == "nats" else 0.006) if not failed else None,
                 "held_out_nats": curve[-1] if whole and objective == "nats" else None,
@@ -75,11 +90,20 @@ def search(count: int = 16, space=None, defaults=None, objective: str = "nats", 
                 "shape_error": 0.6 + 0.01 * number if whole else None,
                 "trend_error": 1.4 + 0.02 * number if whole else None,
                 "sampler": "mixture" if whole else None,
-                "rows_per_second": 200_000 * COST.get(width, 1.0) * 16 / (8 + params.get("model.latent_dim", 16)) if whole else None,
+                "rows_per_second": 200_000
+                * COST.get(width, 1.0)
+                * 16
+                / (8 + params.get("model.latent_dim", 16))
+                if whole
+                else None,
                 "seconds": 40.0 + 5 * last,
                 "training_seconds": 4.4 * last,
                 "steps": steps[last - 1],
-                "history": [[step, 0.015 * step, value] for step, value in list(zip(steps, curve, strict=True))[:last]] if not failed else [],
+                "history": [
+                    [step, 0.015 * step, value] for step, value in list(zip(steps, curve, strict=True))[:last]
+                ]
+                if not failed
+                else [],
                 "model": f"runs/adult/search/trials/{number}/model" if whole else "",
             }
         )
@@ -95,7 +119,14 @@ def search(count: int = 16, space=None, defaults=None, objective: str = "nats", 
             "min_rows_per_second": 0.0,
             "space": space,
             "defaults": defaults,
-            "seconds": {"wall": 912.0, "trials": 1651.2, "training": 1340.5, "at_a_time": 2, "outside": 0.265, "start": 21.0},
+            "seconds": {
+                "wall": 912.0,
+                "trials": 1651.2,
+                "training": 1340.5,
+                "at_a_time": 2,
+                "outside": 0.265,
+                "start": 21.0,
+            },
             "command": "raygen tune adult.toml",
             "trials": trials,
         }
@@ -110,6 +141,12 @@ def settled(given: dict) -> dict:
     best = min(fast, key=lambda t: sign * t["objective"])["number"] if fast else None
 
     def beaten(t):
-        return any(sign * o["objective"] < sign * t["objective"] and o["rows_per_second"] >= t["rows_per_second"] for o in done)
+        return any(
+            sign * o["objective"] < sign * t["objective"] and o["rows_per_second"] >= t["rows_per_second"]
+            for o in done
+        )
 
-    return given | {"best": best, "front": [t["number"] for t in done if t["rows_per_second"] and not beaten(t)]}
+    return given | {
+        "best": best,
+        "front": [t["number"] for t in done if t["rows_per_second"] and not beaten(t)],
+    }

@@ -15,7 +15,12 @@ from pyarrow import fs as pafs
 
 SECRET = "a-secret+that/no=file-may-hold"
 # set at import, before any test starts Ray: its workers inherit them
-os.environ |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "3"}
+os.environ |= {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": SECRET,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_MAX_ATTEMPTS": "3",
+}
 ANSWERS = {503: "SlowDown", 500: "InternalError", 403: "AccessDenied"}
 BODY = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Message>{code} of the proxy{more}</Message></Error>'
 HOP = ("connection", "transfer-encoding", "content-length")
@@ -30,7 +35,11 @@ class Store:
         self.proxy.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.proxy.server_address[1]}"
         self.direct = pafs.S3FileSystem(
-            access_key="testing", secret_key=SECRET, endpoint_override=f"http://127.0.0.1:{port}", allow_bucket_creation=True, region="us-east-1"
+            access_key="testing",
+            secret_key=SECRET,
+            endpoint_override=f"http://127.0.0.1:{port}",
+            allow_bucket_creation=True,
+            region="us-east-1",
         )
         threading.Thread(target=self.proxy.serve_forever, daemon=True).start()
 
@@ -96,7 +105,9 @@ def aws(**settings: str):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | settings)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | settings
+    )
     try:
         end = time.monotonic() + 60
         while True:
@@ -151,7 +162,10 @@ def _handler(store: Store):
             for key, value in answer.getheaders():
                 if key.lower() not in HOP:
                     self.send_header(key, value)
-            self.send_header("Content-Length", answer.getheader("Content-Length", "0") if self.command == "HEAD" else str(len(content)))
+            self.send_header(
+                "Content-Length",
+                answer.getheader("Content-Length", "0") if self.command == "HEAD" else str(len(content)),
+            )
             self.end_headers()
             if fault == "cut":
                 self.wfile.write(content[: len(content) // 2])
@@ -171,7 +185,9 @@ def _handler(store: Store):
             return out
 
         def refuse(self, status: int) -> None:
-            body = b"" if self.command == "HEAD" else BODY.format(code=ANSWERS[status], more="." * 200).encode()
+            body = (
+                b"" if self.command == "HEAD" else BODY.format(code=ANSWERS[status], more="." * 200).encode()
+            )
             self.send_response_only(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -15,11 +15,29 @@ MAX_MODULES = 20  # of a folder
 
 # From low to high: a package, or a module of the ground, imports only those before it.
 GROUND = ["errors", "uris", "config", "config_toml", "storage", "rng"]
-PACKAGES = ["report", "table", "codec", "latent", "metrics", "model", "sampling", "cluster", "training", "generation", "search", "evaluation"]
+PACKAGES = [
+    "report",
+    "table",
+    "codec",
+    "latent",
+    "metrics",
+    "model",
+    "sampling",
+    "cluster",
+    "training",
+    "generation",
+    "search",
+    "evaluation",
+]
 PACKAGES += ["diagnosis", "commands"]
 ORDER = [*GROUND, *PACKAGES, "cli"]
 ON_RAY = ["cluster", "training", "generation", "search", "evaluation", "commands/plan"]
-RAY_AT_THE_TOP = ("ray_", "actor", "worker", "trial")  # beginnings of names: these are imported inside functions
+RAY_AT_THE_TOP = (
+    "ray_",
+    "actor",
+    "worker",
+    "trial",
+)  # beginnings of names: these are imported inside functions
 WITHOUT_TENSORFLOW = ["report", "table", "codec", "metrics"]
 WITHOUT_TRAINING = ["generation", "evaluation", "diagnosis"]
 
@@ -51,7 +69,11 @@ def imports(module: str, everywhere: bool = True) -> set[str]:
 
 def ours(module: str, everywhere: bool = True) -> set[str]:
     """Modules of raygen that a module imports."""
-    paths = {name.removeprefix("raygen.").replace(".", "/") for name in imports(module, everywhere) if name.startswith("raygen.")}
+    paths = {
+        name.removeprefix("raygen.").replace(".", "/")
+        for name in imports(module, everywhere)
+        if name.startswith("raygen.")
+    }
     return {p for path in paths for p in (path, path.rpartition("/")[0]) if p in MODULES} - {module}
 
 

@@ -40,20 +40,27 @@ def test_every_verb_has_help(verb, run_cli):
     assert "--json" in out
 
 
-@pytest.mark.parametrize("arguments", [[], ["trian"], ["train"], ["train", "a.toml", "--rows", "3"], ["init"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["trian"], ["train"], ["train", "a.toml", "--rows", "3"], ["init"]]
+)
 def test_a_wrong_command_line_ends_with_2_and_the_usage(arguments, run_cli):
     status, _, err = run_cli(*arguments)
     assert status == 2
     assert "usage: raygen" in err
 
 
-@pytest.mark.parametrize(("text", "rows"), [("1e6", 10**6), ("1000000", 10**6), ("1.5e3", 1500), ("1", 1), ("9007199254740991", 2**53 - 1)])
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [("1e6", 10**6), ("1000000", 10**6), ("1.5e3", 1500), ("1", 1), ("9007199254740991", 2**53 - 1)],
+)
 def test_rows_may_be_written_in_these_ways(text, rows):
     assert cli.parser().parse_args(["generate", "model", "--rows", text]).rows == rows
 
 
 def test_a_first_row_may_be_the_very_first(run_cli):
-    assert [cli.parser().parse_args(["generate", "model", "--first-row", text]).first_row for text in ("0", "1e6")] == [0, 10**6]
+    assert [
+        cli.parser().parse_args(["generate", "model", "--first-row", text]).first_row for text in ("0", "1e6")
+    ] == [0, 10**6]
     status, _, err = run_cli("generate", "model", "--first-row=-1")
     assert status == 2 and "'-1' is not a number of rows" in err
 
@@ -78,7 +85,17 @@ def test_init_writes_a_config_that_loads_with_the_kinds_of_the_table(table, tmp_
     assert config.schema_.columns["income"] == "categorical"
     plain = config.override({"data.source": "", "run.folder": "", "schema.columns": {}})
     assert plain == Config(), "what init writes are the defaults"
-    assert set(tomllib.loads(path.read_text())) == {"run", "data", "schema", "model", "train", "latent", "search", "generate", "evaluate"}
+    assert set(tomllib.loads(path.read_text())) == {
+        "run",
+        "data",
+        "schema",
+        "model",
+        "train",
+        "latent",
+        "search",
+        "generate",
+        "evaluate",
+    }
 
 
 def test_init_replaces_a_file_only_when_told(table, tmp_path, run_cli):
@@ -86,13 +103,19 @@ def test_init_replaces_a_file_only_when_told(table, tmp_path, run_cli):
     path.write_text("mine")
     status, _, err = run_cli("init", table, "-o", path)
     assert (status, path.read_text()) == (2, "mine")
-    assert err == f"OutputError: '{path}' exists already.\nHint: choose another file with -o, or replace it with --force.\n"
+    assert (
+        err
+        == f"OutputError: '{path}' exists already.\nHint: choose another file with -o, or replace it with --force.\n"
+    )
     assert run_cli("init", table, "-o", path, "--force")[0] == 0
     assert path.read_text() != "mine"
 
 
 def test_init_of_a_missing_table_or_into_a_missing_folder_has_a_hint(table, tmp_path, run_cli):
-    for arguments in (["init", "nowhere.parquet", "-o", tmp_path / "a.toml"], ["init", table, "-o", tmp_path / "no" / "a.toml"]):
+    for arguments in (
+        ["init", "nowhere.parquet", "-o", tmp_path / "a.toml"],
+        ["init", table, "-o", tmp_path / "no" / "a.toml"],
+    ):
         status, _, err = run_cli(*arguments)
         assert status == 2
         assert "Hint: " in err
@@ -103,7 +126,10 @@ def test_init_of_a_missing_table_or_into_a_missing_folder_has_a_hint(table, tmp_
 def test_a_missing_config_ends_with_2_and_a_hint(verb, run_cli):
     status, out, err = run_cli(verb, "nowhere.toml")
     assert (status, out) == (2, "")
-    assert err == "ConfigError: config file 'nowhere.toml' cannot be read: No such file or directory.\nHint: raygen init DATA writes one.\n"
+    assert (
+        err
+        == "ConfigError: config file 'nowhere.toml' cannot be read: No such file or directory.\nHint: raygen init DATA writes one.\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -154,7 +180,14 @@ def test_inspect_shows_columns_training_and_samplers(trained, run_cli):
     assert any(trained.training.fingerprint in line for line in lines)
     found = json.loads(last)
     assert len(found["columns"]) == 15
-    assert set(found["metrics"]["samplers"]) == {"naive", "normal", "diagonal", "gaussian", "learned", "mixture"}
+    assert set(found["metrics"]["samplers"]) == {
+        "naive",
+        "normal",
+        "diagonal",
+        "gaussian",
+        "learned",
+        "mixture",
+    }
     for name, scores in found["metrics"]["samplers"].items():
         (line,) = (line for line in lines if line[2:].split()[:1] == [name] and "+-" in line)
         assert f"{scores['nats']:.3f}"[:4] in line
@@ -176,7 +209,9 @@ def test_plan_of_a_trillion_rows_tells_what_would_finish_in_time(trained, run_cl
     assert "To finish in 0 s, set generate.rows_per_shard to" in out
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("1h", 3600), ("1.5h", 5400), ("2d", 172_800)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("30m", 1800), ("1h", 3600), ("1.5h", 5400), ("2d", 172_800)]
+)
 def test_times_may_be_written_in_these_ways(text, seconds):
     assert cli.parser().parse_args(["plan", "model", "--within", text]).within == seconds
 
@@ -225,4 +260,7 @@ def test_a_cluster_address_that_nothing_listens_on_is_refused_at_once(tmp_path):
     command = [sys.executable, "-m", "raygen.cli", "train", str(config)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
     assert done.returncode == 2
-    assert done.stderr.startswith("ClusterError: RAY_ADDRESS = '127.0.0.1:1' cannot be reached") and "Hint:" in done.stderr
+    assert (
+        done.stderr.startswith("ClusterError: RAY_ADDRESS = '127.0.0.1:1' cannot be reached")
+        and "Hint:" in done.stderr
+    )

@@ -21,12 +21,32 @@ MISTAKES = {
         "unknown setting 'xyz'.",
         SECTIONS,
     ),
-    "unknown setting": ({"model": {"latent_dims": 8}}, "unknown setting 'model.latent_dims'.", "did you mean 'model.latent_dim'?"),
-    "unknown setting of schema": ({"schema": {"bras": 8}}, "unknown setting 'schema.bras'.", "did you mean 'schema.bars'?"),
-    "unknown setting like none": ({"run": {"xyz": 8}}, "unknown setting 'run.xyz'.", "choose one of: folder, seed."),
-    "setting above the first section": ({"latent_dim": 8}, "unknown setting 'latent_dim'.", "did you mean 'model.latent_dim'?"),
+    "unknown setting": (
+        {"model": {"latent_dims": 8}},
+        "unknown setting 'model.latent_dims'.",
+        "did you mean 'model.latent_dim'?",
+    ),
+    "unknown setting of schema": (
+        {"schema": {"bras": 8}},
+        "unknown setting 'schema.bras'.",
+        "did you mean 'schema.bars'?",
+    ),
+    "unknown setting like none": (
+        {"run": {"xyz": 8}},
+        "unknown setting 'run.xyz'.",
+        "choose one of: folder, seed.",
+    ),
+    "setting above the first section": (
+        {"latent_dim": 8},
+        "unknown setting 'latent_dim'.",
+        "did you mean 'model.latent_dim'?",
+    ),
     "name of the attribute": ({"schema_": {}}, "unknown setting 'schema_'.", "did you mean 'schema'?"),
-    "value in place of a section": ({"model": 8}, "model = 8: expected a valid dictionary", "write its settings under [model]."),
+    "value in place of a section": (
+        {"model": 8},
+        "model = 8: expected a valid dictionary",
+        "write its settings under [model].",
+    ),
     "unknown kind": (
         {"schema": {"columns": {"a.b c": "numerc"}}},
         "schema.columns.a.b c = \"numerc\": expected 'numeric', 'categorical', 'boolean', 'datetime', 'id' or 'drop'.",
@@ -37,18 +57,66 @@ MISTAKES = {
         "schema.numeric = \"gauss\": expected 'bars' or 'gaussian'.",
         "did you mean 'gaussian'?",
     ),
-    "kind that is no word": ({"schema": {"columns": {"a": 5}}}, "schema.columns.a = 5: expected 'numeric'", "choose one of: numeric, categorical"),
-    "list of kinds": ({"schema": {"columns": ["numeric"]}}, 'schema.columns = ["numeric"]: expected a valid dictionary.', "kind of each column"),
-    "unknown word": ({"model": {"prior": "mixtur"}}, "model.prior = \"mixtur\": expected 'mixture' or 'normal'.", "did you mean 'mixture'?"),
-    "text for a number": ({"train": {"steps": "many"}}, 'train.steps = "many": expected a valid integer', "optimizer steps at most (default "),
-    "half a row": ({"generate": {"rows": 1.5}}, "generate.rows = 1.5: expected a valid integer", "rows to write (default 100000)."),
-    "number for a text": ({"run": {"folder": 7}}, "run.folder = 7: expected a valid string.", "where everything of this run goes"),
-    "number for a list": ({"model": {"hidden_units": 64}}, "model.hidden_units = 64: expected a valid list.", "(default [256, 256])."),
-    "number for a flag": ({"train": {"use_gpu": 3}}, "train.use_gpu = 3: expected a valid boolean", "one GPU for each worker (default false)."),
-    "no layers": ({"model": {"hidden_units": []}}, "model.hidden_units = []: expected at least 1 item.", "(default [256, 256])."),
-    "a layer of none": ({"model": {"hidden_units": [8, 0]}}, "model.hidden_units.1 = 0: expected a value greater than or equal to 1.", "widths"),
-    "no latent": ({"model": {"latent_dim": 0}}, "model.latent_dim = 0: expected a value greater than or equal to 1.", "width of z (default 16)."),
-    "no rows": ({"generate": {"rows": 0}}, "generate.rows = 0: expected a value greater than or equal to 1.", "rows to write"),
+    "kind that is no word": (
+        {"schema": {"columns": {"a": 5}}},
+        "schema.columns.a = 5: expected 'numeric'",
+        "choose one of: numeric, categorical",
+    ),
+    "list of kinds": (
+        {"schema": {"columns": ["numeric"]}},
+        'schema.columns = ["numeric"]: expected a valid dictionary.',
+        "kind of each column",
+    ),
+    "unknown word": (
+        {"model": {"prior": "mixtur"}},
+        "model.prior = \"mixtur\": expected 'mixture' or 'normal'.",
+        "did you mean 'mixture'?",
+    ),
+    "text for a number": (
+        {"train": {"steps": "many"}},
+        'train.steps = "many": expected a valid integer',
+        "optimizer steps at most (default ",
+    ),
+    "half a row": (
+        {"generate": {"rows": 1.5}},
+        "generate.rows = 1.5: expected a valid integer",
+        "rows to write (default 100000).",
+    ),
+    "number for a text": (
+        {"run": {"folder": 7}},
+        "run.folder = 7: expected a valid string.",
+        "where everything of this run goes",
+    ),
+    "number for a list": (
+        {"model": {"hidden_units": 64}},
+        "model.hidden_units = 64: expected a valid list.",
+        "(default [256, 256]).",
+    ),
+    "number for a flag": (
+        {"train": {"use_gpu": 3}},
+        "train.use_gpu = 3: expected a valid boolean",
+        "one GPU for each worker (default false).",
+    ),
+    "no layers": (
+        {"model": {"hidden_units": []}},
+        "model.hidden_units = []: expected at least 1 item.",
+        "(default [256, 256]).",
+    ),
+    "a layer of none": (
+        {"model": {"hidden_units": [8, 0]}},
+        "model.hidden_units.1 = 0: expected a value greater than or equal to 1.",
+        "widths",
+    ),
+    "no latent": (
+        {"model": {"latent_dim": 0}},
+        "model.latent_dim = 0: expected a value greater than or equal to 1.",
+        "width of z (default 16).",
+    ),
+    "no rows": (
+        {"generate": {"rows": 0}},
+        "generate.rows = 0: expected a value greater than or equal to 1.",
+        "rows to write",
+    ),
     "fewer than no workers": (
         {"train": {"num_workers": -1}},
         "train.num_workers = -1: expected a number of 0 or more, or the fewest and the most, such as [1, 4].",
@@ -59,12 +127,32 @@ MISTAKES = {
         "train.num_workers = [4, 1]: expected a number of 0 or more",
         "[1, 4]",
     ),
-    "half a worker": ({"train": {"num_workers": [1, 1.5]}}, "train.num_workers = [1, 1.5]: expected a number of 0 or more", "[1, 4]"),
-    "all rows held out": ({"train": {"holdout": 1}}, "train.holdout = 1: expected a value less than 0.9.", "kept out of training"),
+    "half a worker": (
+        {"train": {"num_workers": [1, 1.5]}},
+        "train.num_workers = [1, 1.5]: expected a number of 0 or more",
+        "[1, 4]",
+    ),
+    "all rows held out": (
+        {"train": {"holdout": 1}},
+        "train.holdout = 1: expected a value less than 0.9.",
+        "kept out of training",
+    ),
     "no beta": ({"model": {"beta": 0.0}}, "model.beta = 0.0: expected a value greater than 0.", "KL"),
-    "not a number": ({"train": {"learning_rate": float("nan")}}, "train.learning_rate = NaN: expected a finite number.", "cosine"),
-    "infinite": ({"train": {"memory_gib": float("inf")}}, "train.memory_gib = Infinity: expected a finite number.", "memory"),
-    "too large a seed": ({"run": {"seed": 2**31}}, "run.seed = 2147483648: expected a value less than 2147483648.", "(default 0)."),
+    "not a number": (
+        {"train": {"learning_rate": float("nan")}},
+        "train.learning_rate = NaN: expected a finite number.",
+        "cosine",
+    ),
+    "infinite": (
+        {"train": {"memory_gib": float("inf")}},
+        "train.memory_gib = Infinity: expected a finite number.",
+        "memory",
+    ),
+    "too large a seed": (
+        {"run": {"seed": 2**31}},
+        "run.seed = 2147483648: expected a value less than 2147483648.",
+        "(default 0).",
+    ),
     "nothing": ({"train": {"steps": None}}, "train.steps = null: expected a valid integer.", "steps"),
 }
 
@@ -97,7 +185,11 @@ def test_overrides(text, expected):
     assert (key, value) == expected
     found = Config().override({key: value}).to_dict()
     section, name = key.split(".", 1)
-    assert (found["schema"]["columns"][name.removeprefix("columns.")] if name.startswith("columns.") else found[section][name]) == value
+    assert (
+        found["schema"]["columns"][name.removeprefix("columns.")]
+        if name.startswith("columns.")
+        else found[section][name]
+    ) == value
 
 
 @pytest.mark.parametrize(
@@ -143,14 +235,30 @@ def test_json_round_trip():
     assert config.generate.rows == 10**6
     assert Config.from_dict(json.loads(json.dumps(config.to_dict(), allow_nan=False))) == config
     assert Config.from_dict(Config().to_dict()) == Config()
-    assert set(Config().to_dict()) == {"run", "data", "schema", "model", "train", "latent", "search", "generate", "evaluate"}
+    assert set(Config().to_dict()) == {
+        "run",
+        "data",
+        "schema",
+        "model",
+        "train",
+        "latent",
+        "search",
+        "generate",
+        "evaluate",
+    }
 
 
 def test_toml(tmp_path):
     text = '\ufeff[run]\nfolder = "r"  # note\n[schema.columns]\n"a.b" = "id"\n[model]\nhidden_units = [8]\n'
     (tmp_path / "c.toml").write_text(text, encoding="utf-8")  # with the mark that Windows puts first
     config = Config.load(str(tmp_path / "c.toml"), ["model.latent_dim=3", "run.folder=s"])
-    assert config == Config.from_dict({"run": {"folder": "s"}, "schema": {"columns": {"a.b": "id"}}, "model": {"hidden_units": [8], "latent_dim": 3}})
+    assert config == Config.from_dict(
+        {
+            "run": {"folder": "s"},
+            "schema": {"columns": {"a.b": "id"}},
+            "model": {"hidden_units": [8], "latent_dim": 3},
+        }
+    )
     (tmp_path / "empty.toml").write_text("")
     assert Config.load(str(tmp_path / "empty.toml")) == Config()
 
@@ -160,10 +268,18 @@ def test_toml(tmp_path):
     [
         (None, "cannot be read: No such file or directory.", "raygen init DATA writes one."),
         ("folder", "cannot be read: Is a directory.", "raygen init DATA writes one."),
-        (b"[run]\nfolder = '\xe9'\n", "cannot be read: 'utf-8' codec can't decode byte 0xe9", "raygen init DATA writes one."),
+        (
+            b"[run]\nfolder = '\xe9'\n",
+            "cannot be read: 'utf-8' codec can't decode byte 0xe9",
+            "raygen init DATA writes one.",
+        ),
         (b"PAR1\x00\x15\x04", "is not valid TOML", "mend that line."),
         (b"[run]\nseed = \n", "is not valid TOML: Invalid value (at line 2, column 8).", "mend that line."),
-        (b"[run]\nseed = 1\nseed = 2\n", "is not valid TOML: Cannot overwrite a value (at line 3", "mend that line."),
+        (
+            b"[run]\nseed = 1\nseed = 2\n",
+            "is not valid TOML: Cannot overwrite a value (at line 3",
+            "mend that line.",
+        ),
         (b"[runn]\n", "unknown setting 'runn'.", "did you mean 'run'?"),
     ],
     ids=["missing", "a folder", "not UTF-8", "Parquet", "no value", "twice", "unknown"],
@@ -186,7 +302,9 @@ def test_defaults_are_accepted_and_described():
             assert setting.description, (section, setting)
 
 
-@pytest.mark.parametrize("kind", [k for k in vars(errors).values() if isinstance(k, type) and issubclass(k, RaygenError)])
+@pytest.mark.parametrize(
+    "kind", [k for k in vars(errors).values() if isinstance(k, type) and issubclass(k, RaygenError)]
+)
 def test_errors_survive_pickling_and_say_the_hint(kind):
     again = pickle.loads(pickle.dumps(kind("what came.", "do this.")))
     assert type(again) is kind
@@ -209,10 +327,17 @@ def test_the_jobs_configs_are_complete_or_say_what_they_change():
         section: set(settings) for section, settings in Config().to_dict().items() if section != "schema"
     }
     assert set(census["schema"]) == set(Config().to_dict()["schema"])
-    defaults = Config().override({"run.folder": census["run"]["folder"], "data.source": census["data"]["source"]})
+    defaults = Config().override(
+        {"run.folder": census["run"]["folder"], "data.source": census["data"]["source"]}
+    )
     assert Config.from_dict(census).override({"schema.columns": {}}) == defaults
     question = Config.load(str(jobs / "crossvalidated_602621.toml"))
-    assert (question.schema_.numeric, question.model.hidden_units, question.model.prior, question.model.beta) == (
+    assert (
+        question.schema_.numeric,
+        question.model.hidden_units,
+        question.model.prior,
+        question.model.beta,
+    ) == (
         "gaussian",
         [64, 32, 8],
         "normal",

@@ -19,7 +19,9 @@ CALLS = [
 
 def test_a_stream_is_a_function_of_its_name():
     assert np.array_equal(rng.generator(7, "z", 3).random(5), rng.generator(7, "z", 3).random(5))
-    assert np.array_equal(rng.generator(np.int64(7), "z", np.int32(3)).random(5), rng.generator(7, "z", 3).random(5))
+    assert np.array_equal(
+        rng.generator(np.int64(7), "z", np.int32(3)).random(5), rng.generator(7, "z", 3).random(5)
+    )
     assert rng.integer(7, "z", 3) == rng.integer(7, "z", 3) < 2**31
 
 
@@ -31,7 +33,18 @@ def test_the_numbers_stay_those_of_this_release():
 def test_no_two_names_share_a_stream():
     """NumPy itself takes [7, 3], [7, 3, 0] and [7, 3, 0, 0] for one stream."""
     assert np.random.default_rng([7, 3]).random() == np.random.default_rng([7, 3, 0]).random()
-    names = [(7, "a"), (7, "a", 0), (7, "a", 0, 0), (7, "a", 1), (7, "a", 1, 0), (7, "a", 0, 1), (8, "a"), (7, "b"), (73, "a"), (7, "a", 10)]
+    names = [
+        (7, "a"),
+        (7, "a", 0),
+        (7, "a", 0, 0),
+        (7, "a", 1),
+        (7, "a", 1, 0),
+        (7, "a", 0, 1),
+        (8, "a"),
+        (7, "b"),
+        (73, "a"),
+        (7, "a", 10),
+    ]
     assert len({rng.generator(*name).random() for name in names}) == len(names)
     assert len({rng.integer(*name) for name in names}) == len(names)
 
@@ -46,7 +59,11 @@ def test_each_purpose_is_drawn_in_one_place():
     """Two places that draw for one purpose would draw the same numbers."""
     places: dict[tuple, set] = {}
     for path, node in CALLS:
-        if isinstance(node.func.value, ast.Name) and node.func.value.id == "rng" and node.func.attr in ("generator", "integer"):
+        if (
+            isinstance(node.func.value, ast.Name)
+            and node.func.value.id == "rng"
+            and node.func.attr in ("generator", "integer")
+        ):
             purpose = node.args[1]
             if isinstance(purpose, ast.Constant):
                 places.setdefault((node.func.attr, purpose.value), set()).add(path)

@@ -81,12 +81,21 @@ def test_parquet_through_a_hash(folder):
         pq.write_table(table, pa.PythonFile(sink, mode="w"))
     content = storage.read(storage.join(folder, "t.parquet"))
     assert pq.read_table(io.BytesIO(content)).equals(table)
-    assert sink.hexdigest() == hashlib.sha256(content).hexdigest() == storage.sha256(storage.join(folder, "t.parquet"))
+    assert (
+        sink.hexdigest()
+        == hashlib.sha256(content).hexdigest()
+        == storage.sha256(storage.join(folder, "t.parquet"))
+    )
 
 
 def test_the_end_of_a_file(folder):
     storage.write(uri := storage.join(folder, "x"), b"0123456789")
-    assert [storage.read_end(uri, size) for size in (0, 3, 10, 11)] == [b"", b"789", b"0123456789", b"0123456789"]
+    assert [storage.read_end(uri, size) for size in (0, 3, 10, 11)] == [
+        b"",
+        b"789",
+        b"0123456789",
+        b"0123456789",
+    ]
     with pytest.raises(FileNotFoundError):
         storage.read_end(storage.join(folder, "y"), 3)
 
@@ -120,7 +129,9 @@ def test_a_disk_that_takes_no_more(tmp_path):
     assert names(str(tmp_path)) == []
 
 
-@pytest.mark.parametrize("act", [storage.make_folder, lambda uri: storage.write(uri, b"x"), lambda uri: storage.write_json(uri, 1)])
+@pytest.mark.parametrize(
+    "act", [storage.make_folder, lambda uri: storage.write(uri, b"x"), lambda uri: storage.write_json(uri, 1)]
+)
 def test_a_folder_that_cannot_be_made(tmp_path, act):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match=r"file/x.*' cannot be written: .*[Nn]ot a directory"):
@@ -135,12 +146,32 @@ def test_a_folder_of_the_system():
 @pytest.mark.parametrize(
     ("uri", "message", "hint"),
     [
-        ("nope://bucket/x", "names no filesystem that can be reached: Protocol not known: nope", "check the URI and its credentials."),
+        (
+            "nope://bucket/x",
+            "names no filesystem that can be reached: Protocol not known: nope",
+            "check the URI and its credentials.",
+        ),
         ("", "'' names no filesystem that can be reached", "check the URI and its credentials."),
-        ("s3://bucket/x?colour=red", "Unexpected query parameter in S3 URI: 'colour'", "check the URI and its credentials."),
-        ("memory://x", "the memory of one process is out of the workers' reach", "check the URI and its credentials."),
-        ("oss://bucket/x", "needs a package that is not installed: Install ossfs", "pip install ossfs on every node."),
-        ("fsspec+dropbox://x", "needs a package that is not installed", "pip install dropboxdrivefs on every node."),
+        (
+            "s3://bucket/x?colour=red",
+            "Unexpected query parameter in S3 URI: 'colour'",
+            "check the URI and its credentials.",
+        ),
+        (
+            "memory://x",
+            "the memory of one process is out of the workers' reach",
+            "check the URI and its credentials.",
+        ),
+        (
+            "oss://bucket/x",
+            "needs a package that is not installed: Install ossfs",
+            "pip install ossfs on every node.",
+        ),
+        (
+            "fsspec+dropbox://x",
+            "needs a package that is not installed",
+            "pip install dropboxdrivefs on every node.",
+        ),
     ],
 )
 def test_no_filesystem_answers(uri, message, hint):
@@ -186,7 +217,12 @@ def test_absolute(monkeypatch, tmp_path):
 def test_listing_is_by_path_and_whole(tmp_path):
     for name in ("b/2", "a/3", "a/1", "c"):
         storage.write(str(tmp_path / name), b"")
-    assert [Path(info.path).relative_to(tmp_path).as_posix() for info in storage.listing(str(tmp_path))] == ["a/1", "a/3", "b/2", "c"]
+    assert [Path(info.path).relative_to(tmp_path).as_posix() for info in storage.listing(str(tmp_path))] == [
+        "a/1",
+        "a/3",
+        "b/2",
+        "c",
+    ]
     assert storage.listing(str(tmp_path / "nowhere")) == []
 
 

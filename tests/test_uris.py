@@ -46,9 +46,17 @@ CREDENTIALS = {
 
 @pytest.mark.parametrize(("uri", "shown"), CREDENTIALS.items())
 def test_credentials_are_refused_wherever_they_come_from_and_not_told(uri, shown):
-    settings = {"run.folder": "run.folder = ", "data.source": "data.source = ", "evaluate.holdout": "evaluate.holdout = "}
+    settings = {
+        "run.folder": "run.folder = ",
+        "data.source": "data.source = ",
+        "evaluate.holdout": "evaluate.holdout = ",
+    }
     ways = {setting: lambda setting=setting: Config().override({setting: uri}) for setting in settings}
-    ways |= {"absolute": lambda: uris.absolute(uri), "resolve": lambda: storage.resolve(uri), "source": lambda: Source.open(uri)}
+    ways |= {
+        "absolute": lambda: uris.absolute(uri),
+        "resolve": lambda: storage.resolve(uri),
+        "source": lambda: Source.open(uri),
+    }
     for name, way in ways.items():
         with pytest.raises(ConfigError) as caught:
             way()

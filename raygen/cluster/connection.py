@@ -44,13 +44,17 @@ def connected(dashboard: bool = False):
             options |= {"include_dashboard": dashboard, "object_store_memory": OBJECT_STORE_BYTES}
             if dashboard:
                 options["dashboard_port"] = _free_port()
-                os.environ["RAY_API_SERVER_ADDRESS"] = f"http://127.0.0.1:{options['dashboard_port']}"  # inherited by Ray's processes
+                os.environ["RAY_API_SERVER_ADDRESS"] = (
+                    f"http://127.0.0.1:{options['dashboard_port']}"  # inherited by Ray's processes
+                )
                 ours_alone = True
         try:
             with silent_stderr():
                 ray.init(address or "local", **options)
         except (ConnectionError, ValueError) as error:
-            raise ClusterError(f"RAY_ADDRESS = '{address}' cannot be reached: {error}.", "unset it to use this machine.") from None
+            raise ClusterError(
+                f"RAY_ADDRESS = '{address}' cannot be reached: {error}.", "unset it to use this machine."
+            ) from None
     try:
         with _interruptible():
             _quiet()
@@ -80,7 +84,9 @@ def _check_dashboard() -> None:
         list_nodes(limit=1, timeout=CONNECT_SECONDS)
     except (RayStateApiException, requests.RequestException, ConnectionError) as error:
         message = f"a search with train.num_workers above 1 needs Ray's dashboard, which does not answer: {str(error).splitlines()[0]}"
-        raise ClusterError(message, "start Ray with its dashboard (ray start --head), or set train.num_workers = 1.") from None
+        raise ClusterError(
+            message, "start Ray with its dashboard (ray start --head), or set train.num_workers = 1."
+        ) from None
 
 
 def _check_reachable(address: str) -> None:
@@ -91,7 +97,10 @@ def _check_reachable(address: str) -> None:
     try:
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
     except OSError as error:
-        raise ClusterError(f"RAY_ADDRESS = '{address}' cannot be reached: {error}.", "start the cluster, or unset it to use this machine.") from None
+        raise ClusterError(
+            f"RAY_ADDRESS = '{address}' cannot be reached: {error}.",
+            "start the cluster, or unset it to use this machine.",
+        ) from None
 
 
 def prepare_environment(variables: dict[str, str] = ENVIRONMENT) -> None:

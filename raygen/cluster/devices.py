@@ -61,6 +61,8 @@ def check_gpu(setting: str) -> None:
     import tensorflow as tf
 
     if not tf.config.list_physical_devices("GPU"):
-        message = f"{setting}: TensorFlow finds no GPU on node {socket.gethostname()}, though Ray has one there."
+        message = (
+            f"{setting}: TensorFlow finds no GPU on node {socket.gethostname()}, though Ray has one there."
+        )
         hint = "install TensorFlow's CUDA libraries on all nodes (pip install 'tensorflow[and-cuda]', see nvidia-smi), or leave it out to use CPUs."
         raise ClusterError(message, hint)

@@ -22,7 +22,11 @@ class Resources:
     def share(self, count: int, gpus: int = 0) -> int:
         """The most CPUs that each of `count` processes can have, each with `gpus` GPUs on one node; 1 if they do not fit at all."""
         most = int(max((cpus for cpus, _ in self.nodes), default=0))
-        fits = (n for n in range(most, 0, -1) if sum(min(c // n, g // gpus if gpus else count) for c, g in self.nodes) >= count)
+        fits = (
+            n
+            for n in range(most, 0, -1)
+            if sum(min(c // n, g // gpus if gpus else count) for c, g in self.nodes) >= count
+        )
         return next(fits, 1)
 
 
@@ -50,7 +54,9 @@ def check_shared(folder: str, available: Resources, setting: str = "run.folder")
             if not ray.get(there.remote(mark)):
                 named = f"{setting} = " if setting else ""
                 message = f"{named}'{folder}': node {node['NodeManagerAddress']} does not see what this one writes there."
-                raise ClusterError(message, "set it to a mount that all nodes share, or to a URI such as s3://bucket/run.")
+                raise ClusterError(
+                    message, "set it to a mount that all nodes share, or to a URI such as s3://bucket/run."
+                )
     finally:
         filesystem.delete_file(mark)
 
@@ -84,8 +90,15 @@ def require(setting: str, count: int, cpus: float, gpus: float, available: Resou
         return
     needs = f"{count * cpus:g} CPUs" + (f" and {count * gpus:g} GPUs" if gpus else "")
     has = f"{available.cpus} CPUs and {available.gpus:g} GPUs on {len(available.nodes)} node{'s' * (len(available.nodes) != 1)}"
-    message = f"{setting} = {count} with {cpus:g} CPUs and {gpus:g} GPUs each needs {needs}; the cluster has {has}."
-    raise ClusterError(message, f"set {setting} = {int(fits)}, or add nodes in cluster.yaml." if fits else "lower what each needs, or add nodes.")
+    message = (
+        f"{setting} = {count} with {cpus:g} CPUs and {gpus:g} GPUs each needs {needs}; the cluster has {has}."
+    )
+    raise ClusterError(
+        message,
+        f"set {setting} = {int(fits)}, or add nodes in cluster.yaml."
+        if fits
+        else "lower what each needs, or add nodes.",
+    )
 
 
 def grows(each: dict[str, float], count: int) -> bool:
@@ -110,13 +123,21 @@ def grows(each: dict[str, float], count: int) -> bool:
 
     group = ray.util.placement_group([{name: value for name, value in each.items() if value}] * count)
     try:
-        asked, end = status().cluster_resource_state.cluster_resource_state_version, time.monotonic() + AUTOSCALER_SECONDS
+        asked, end = (
+            status().cluster_resource_state.cluster_resource_state_version,
+            time.monotonic() + AUTOSCALER_SECONDS,
+        )
         while time.monotonic() < end:
             told = status().autoscaling_state
             if told.last_seen_cluster_resource_state_version >= asked:
-                return not any(group.id.hex() in one.details for one in told.infeasible_gang_resource_requests)
+                return not any(
+                    group.id.hex() in one.details for one in told.infeasible_gang_resource_requests
+                )
             time.sleep(0.5)
-        raise ClusterError(f"the cluster's autoscaler has not answered in {AUTOSCALER_SECONDS} s.", "look at it with: ray status")
+        raise ClusterError(
+            f"the cluster's autoscaler has not answered in {AUTOSCALER_SECONDS} s.",
+            "look at it with: ray status",
+        )
     finally:
         ray.util.remove_placement_group(group)
 
@@ -124,4 +145,6 @@ def grows(each: dict[str, float], count: int) -> bool:
 def none_yet(setting: str, meaning: str, example: int) -> ClusterError:
     """The error of a setting left at 0 on a cluster whose nodes come only when they are asked for."""
     message = f"{setting} = 0 means {meaning}, and none of its nodes is there yet."
-    return ClusterError(message, f"tell how many, as in {setting} = {example}: the autoscaler adds nodes for them.")
+    return ClusterError(
+        message, f"tell how many, as in {setting} = {example}: the autoscaler adds nodes for them."
+    )

@@ -94,7 +94,13 @@ class NumericBlock:
             exact = points[near] == x
             code[exact] = atoms[near[exact]]
             if not len(bars):  # a value that the statistics never saw goes to the nearest atom
-                code = atoms[np.where(np.abs(points[np.maximum(near - 1, 0)] - x) < np.abs(points[near] - x), np.maximum(near - 1, 0), near)]
+                code = atoms[
+                    np.where(
+                        np.abs(points[np.maximum(near - 1, 0)] - x) < np.abs(points[near] - x),
+                        np.maximum(near - 1, 0),
+                        near,
+                    )
+                ]
         if len(bars):
             knots, position = self._knots(bars)
             place = np.interp(x[~exact], knots, position)

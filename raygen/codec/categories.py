@@ -36,7 +36,9 @@ class CategoryBlock:
         codes = list(range(len(alone)))
         if rest:
             mass = np.cumsum([count for _, count in rest], dtype=float)
-            group = np.minimum((mass - 1) / mass[-1] * (max_categories - len(alone)), max_categories - len(alone) - 1).astype(int)
+            group = np.minimum(
+                (mass - 1) / mass[-1] * (max_categories - len(alone)), max_categories - len(alone) - 1
+            ).astype(int)
             codes += (len(alone) + np.unique(group, return_inverse=True)[1]).tolist()
         ordered = alone + rest
         return cls(
@@ -67,7 +69,9 @@ class CategoryBlock:
             grouped = self.codes[1:][np.diff(self.codes) == 0]
             first = grouped[0] if len(grouped) else self.num_codes - 1
             hashed = pd.util.hash_array(values.filter(unknown).to_numpy(zero_copy_only=False))
-            codes[unknown.to_numpy(zero_copy_only=False)] = first + (hashed % np.uint64(self.num_codes - first)).astype(np.int64)
+            codes[unknown.to_numpy(zero_copy_only=False)] = first + (
+                hashed % np.uint64(self.num_codes - first)
+            ).astype(np.int64)
         return codes
 
     def decode(self, codes: np.ndarray, position: np.ndarray) -> pa.Array:
@@ -77,7 +81,9 @@ class CategoryBlock:
         gone = codes >= self.num_codes
         index = self.member(np.where(gone, 0, codes), position)
         names = pa.array(self.members, pa.string())
-        return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32), mask=gone), names).dictionary_decode()
+        return pa.DictionaryArray.from_arrays(
+            pa.array(index.astype(np.int32), mask=gone), names
+        ).dictionary_decode()
 
     def member(self, codes: np.ndarray, position: np.ndarray) -> np.ndarray:
         """Number of the member that each code, none of them missing, and position stand for; it never falls as the position grows."""
@@ -91,8 +97,18 @@ class CategoryBlock:
         return index.clip(first[codes], last[codes])
 
     def to_dict(self) -> dict:
-        return {"members": self.members, "codes": self.codes.tolist(), "shares": self.shares.tolist(), "missing": self.missing}
+        return {
+            "members": self.members,
+            "codes": self.codes.tolist(),
+            "shares": self.shares.tolist(),
+            "missing": self.missing,
+        }
 
     @classmethod
     def from_dict(cls, state: dict) -> "CategoryBlock":
-        return cls(state["members"], np.asarray(state["codes"], np.int64), np.asarray(state["shares"], float), state["missing"])
+        return cls(
+            state["members"],
+            np.asarray(state["codes"], np.int64),
+            np.asarray(state["shares"], float),
+            state["missing"],
+        )

@@ -62,7 +62,9 @@ def of_values(block: NumericBlock, intervals: list[Interval], cast: Callable) ->
     if not codes:
         return whole(np.arange(0))
     order = np.lexsort([np.concatenate(low), np.concatenate(codes)])
-    return Pieces(np.concatenate(codes)[order], *(_position(np.concatenate(steps)[order]) for steps in (low, high)))
+    return Pieces(
+        np.concatenate(codes)[order], *(_position(np.concatenate(steps)[order]) for steps in (low, high))
+    )
 
 
 def _position(steps: np.ndarray) -> np.ndarray:

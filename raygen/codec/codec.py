@@ -49,14 +49,18 @@ class Codec:
 
     def __init__(self, schema: Schema, blocks: dict[str, Block]):
         self.schema = schema
-        with_offsets = [n for n, b in blocks.items() if not isinstance(b, CategoryBlock) and b.has_offset.any()]
+        with_offsets = [
+            n for n, b in blocks.items() if not isinstance(b, CategoryBlock) and b.has_offset.any()
+        ]
         self.parts = with_offsets + [n for n in blocks if n not in with_offsets]
         self.blocks = {name: blocks[name] for name in self.parts}
         self.num_offsets = len(with_offsets)
         self.gaussian = any(isinstance(block, GaussianBlock) for block in blocks.values())
 
     @classmethod
-    def fit(cls, schema: Schema, stats: dict, bars: int, max_categories: int, numeric: str = "bars") -> "Codec":
+    def fit(
+        cls, schema: Schema, stats: dict, bars: int, max_categories: int, numeric: str = "bars"
+    ) -> "Codec":
         """Build the codec from the statistics of each part (see `observe`); `numeric` is "bars" or "gaussian"."""
         blocks: dict[str, Block] = {}
         for name, part in stats.items():
@@ -64,7 +68,9 @@ class Codec:
                 blocks[name] = CategoryBlock.fit(part, max_categories)
             elif numeric == "gaussian":
                 kind = schema.arrow.field(name.removesuffix(TIME)).type
-                blocks[name] = GaussianBlock.fit(part, *((0, arrow.ticks_per_day(kind) - 1) if name.endswith(TIME) else arrow.limits(kind)))
+                blocks[name] = GaussianBlock.fit(
+                    part, *((0, arrow.ticks_per_day(kind) - 1) if name.endswith(TIME) else arrow.limits(kind))
+                )
             else:
                 blocks[name] = NumericBlock.fit(part, bars)
         return cls(schema, blocks)
@@ -161,11 +167,15 @@ class Codec:
 
     @classmethod
     def from_dict(cls, schema: Schema, state: dict) -> "Codec":
-        types: dict[str, type[Block]] = {kind.__name__: kind for kind in (NumericBlock, GaussianBlock, CategoryBlock)}
+        types: dict[str, type[Block]] = {
+            kind.__name__: kind for kind in (NumericBlock, GaussianBlock, CategoryBlock)
+        }
         try:
             return cls(schema, {name: types[block["type"]].from_dict(block) for name, block in state.items()})
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ModelError(f"the model's codec cannot be read: {error!r}.", "train the model again.") from None
+            raise ModelError(
+                f"the model's codec cannot be read: {error!r}.", "train the model again."
+            ) from None
 
 
 def parts(schema: Schema, table: pa.Table) -> dict:

@@ -66,7 +66,9 @@ class GaussianBlock:
         """Codes and standard deviations from the mean to float64 values; NaN where missing."""
         drawn = np.full(len(codes), self.mean)
         if self.std:
-            drawn = in_units(self.mean + self.std * position.astype(float), self.decimals, self.divisor).clip(self.lowest, self.highest)
+            drawn = in_units(self.mean + self.std * position.astype(float), self.decimals, self.divisor).clip(
+                self.lowest, self.highest
+            )
         return np.where((codes > 0) | (self.missing == 1), np.nan, drawn)
 
     def to_dict(self) -> dict:

@@ -65,7 +65,9 @@ def group_volume(block: CategoryBlock) -> np.ndarray:
 
 def gaussian_volume(block: GaussianBlock, away: np.ndarray) -> np.ndarray:
     """Log of the resolution in standard deviations, float64, at values so many standard deviations `away` from the mean."""
-    return np.log(resolution(block.mean + block.std * away.astype(float), block.decimals, block.divisor) / block.std)
+    return np.log(
+        resolution(block.mean + block.std * away.astype(float), block.decimals, block.divisor) / block.std
+    )
 
 
 def bar_volume(block: NumericBlock) -> np.ndarray:
@@ -78,7 +80,9 @@ def bar_volume(block: NumericBlock) -> np.ndarray:
     shares = np.array([share(block.grid[bar], block.stepped[bar], *cell) for bar, *cell in cells])
     volume = np.log(np.maximum(shares, FINEST_POSITION)).reshape(-1)
     out = np.zeros((block.cardinality, OFFSETS))
-    out[bars] = np.where(block.stepped[bars, None], UNSEEN, volume.reshape(-1, OFFSETS, STEPS // OFFSETS).mean(axis=2))
+    out[bars] = np.where(
+        block.stepped[bars, None], UNSEEN, volume.reshape(-1, OFFSETS, STEPS // OFFSETS).mean(axis=2)
+    )
     codes, offsets = block.encode(values)
     own = codes == drawn  # the others are values of an atom inside the bar, or of its neighbour
     stored = codes[own] * OFFSETS + offsets[own]
@@ -90,7 +94,9 @@ def bar_volume(block: NumericBlock) -> np.ndarray:
 def share(points: np.ndarray, stepped: bool, values: np.ndarray, width: np.ndarray) -> np.ndarray:
     """Share of a bar's positions at which it draws each of `values`: its grid `points` themselves, or what lies within +-`width` / 2."""
     if stepped:
-        return (np.searchsorted(points, values, "right") - np.searchsorted(points, values, "left")) / len(points)
+        return (np.searchsorted(points, values, "right") - np.searchsorted(points, values, "left")) / len(
+            points
+        )
     inside = np.linspace(0, 1, len(points))
     upto = np.interp(values + width / 2, points, inside)  # of equal points, interp takes the last
     return upto - (1 - np.interp(width / 2 - values, -points[::-1], inside))

@@ -15,7 +15,11 @@ from raygen.training import driver as training
 
 ROWS = 100_000
 SCORED_ROWS = 16_000
-NAMES = {"synthetic": "synthetic rows", "ceiling": "other real rows (ceiling)", "floor": "columns shuffled (floor)"}
+NAMES = {
+    "synthetic": "synthetic rows",
+    "ceiling": "other real rows (ceiling)",
+    "floor": "columns shuffled (floor)",
+}
 
 
 def adult() -> str:
@@ -37,18 +41,26 @@ def run(folder: str = "runs/demo", overrides: Iterable[str] = (), say=print) -> 
     config = config.override(dict(map(parse_override, overrides)))
     trained = training.train(config, say)
     made = generation.generate(config, say=say)
-    say(f"Wrote {made.rows:,} rows to {made.folder}: the columns, types and precision of the {trained.metrics['rows']:,} real ones.")
+    say(
+        f"Wrote {made.rows:,} rows to {made.folder}: the columns, types and precision of the {trained.metrics['rows']:,} real ones."
+    )
     say("")
     quality = compare(trained.model, made.folder)
-    say(f"{'':28}{'Shape error':>12}{'Trend error':>13}{'C2ST':>8}   (a classifier tells them from real rows: 0 always, 1 never)")
+    say(
+        f"{'':28}{'Shape error':>12}{'Trend error':>13}{'C2ST':>8}   (a classifier tells them from real rows: 0 always, 1 never)"
+    )
     for name, title in NAMES.items():
         row = quality[name]
         say(f"{title:28}{row['shape_error']:>10.2f} %{row['trend_error']:>11.2f} %{row['c2st']:>8.3f}")
     say("")
-    say(f"Look at them:    python -c \"import pandas; print(pandas.read_parquet('{made.folder}/part-00000000.parquet'))\"")
+    say(
+        f"Look at them:    python -c \"import pandas; print(pandas.read_parquet('{made.folder}/part-00000000.parquet'))\""
+    )
     say(f"A million more:  raygen generate {trained.model} --rows 1e6 --seed 1 --out {folder}/million")
     say(f"All scores:      raygen evaluate {trained.model} --target income")
-    say("Your own table:  raygen init YOUR.parquet -o mine.toml && raygen train mine.toml && raygen generate mine.toml")
+    say(
+        "Your own table:  raygen init YOUR.parquet -o mine.toml && raygen train mine.toml && raygen generate mine.toml"
+    )
     return {"model": trained.model, "synthetic": made.folder, "rows": made.rows, "quality": quality}
 
 

@@ -24,14 +24,22 @@ def init(source: str, out: str = "raygen.toml", force: bool = False) -> Path:
     """
     path = Path(out)
     if path.exists() and not force:
-        raise OutputError(f"'{out}' exists already.", "choose another file with -o, or replace it with --force.")
+        raise OutputError(
+            f"'{out}' exists already.", "choose another file with -o, or replace it with --force."
+        )
     opened = Source.open(source)
     table = opened.head()
     check_rows(table.num_rows, source)
     kinds, notes = infer(table)
     Schema.of(opened.schema, kinds, source)
-    name = path.stem if path.stem != "raygen" else Path(storage.split(source)[0].rstrip("/")).name.split(".")[0] or "table"
+    name = (
+        path.stem
+        if path.stem != "raygen"
+        else Path(storage.split(source)[0].rstrip("/")).name.split(".")[0] or "table"
+    )
     config = Config().override({"data.source": source, "run.folder": f"runs/{name}"})
     with storage.writing(out):
-        path.write_text(render(config, kinds, {f.name: str(f.type) for f in opened.schema}, notes), encoding="utf-8")
+        path.write_text(
+            render(config, kinds, {f.name: str(f.type) for f in opened.schema}, notes), encoding="utf-8"
+        )
     return path

@@ -23,11 +23,15 @@ def inspect(model: str, say=print) -> dict:
     columns = {}
     for field in found.codec.schema.arrow:
         kind = found.codec.schema.kinds[field.name]
-        codes = " + ".join(_codes(found.codec.blocks[n]) for n in (field.name, field.name + TIME) if n in found.codec.blocks)
+        codes = " + ".join(
+            _codes(found.codec.blocks[n]) for n in (field.name, field.name + TIME) if n in found.codec.blocks
+        )
         columns[field.name] = {"kind": kind, "type": str(field.type), "codes": codes}
         say(f"{field.name[:24]:24} {kind:12} {str(field.type)[:22]:22} {codes or '-'}")
     say("")
-    say(f"Training: {m['steps']:,} steps in {m['training_seconds']:.0f} s; the weights kept are those of step {m['kept_step']:,}.")
+    say(
+        f"Training: {m['steps']:,} steps in {m['training_seconds']:.0f} s; the weights kept are those of step {m['kept_step']:,}."
+    )
     say("   step   epoch  reconstruction      KL   (held-out, nats/row)")
     for h in m["history"][:: max(1, len(m["history"]) // 10)]:
         say(f"{h['step']:7,} {h['epoch']:7.1f} {h['held_out_reconstruction']:15.3f} {h['held_out_kl']:7.3f}")
@@ -38,7 +42,14 @@ def inspect(model: str, say=print) -> dict:
         for line in terminal.lines(report):
             say(line)
         say(f"The same with pictures: {storage.join(found.uri, model_folder.PAGE)}")
-    return {"model": found.uri, "fingerprint": found.fingerprint, "sampler": found.sampler, "columns": columns, "metrics": m, "latent": report}
+    return {
+        "model": found.uri,
+        "fingerprint": found.fingerprint,
+        "sampler": found.sampler,
+        "columns": columns,
+        "metrics": m,
+        "latent": report,
+    }
 
 
 def _codes(block) -> str:
@@ -48,5 +59,7 @@ def _codes(block) -> str:
     elif isinstance(block, GaussianBlock):
         words = "Gaussian" if block.std else "one value"
     else:
-        words = f"{len(block.members)} categories" + (f" in {block.num_codes} codes" if block.num_codes < len(block.members) else "")
+        words = f"{len(block.members)} categories" + (
+            f" in {block.num_codes} codes" if block.num_codes < len(block.members) else ""
+        )
     return words + (", missing" if block.missing else "")

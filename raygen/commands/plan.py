@@ -46,7 +46,15 @@ def plan(
         RaygenError: For a setting, table or model that train or generate would refuse, and a cluster that is too small.
     """
     answer: dict = {}
-    drawn = {"rows": rows, "seed": seed, "sampler": sampler, "temperature": temperature, "where": where, "per": per, "oversample": oversample}
+    drawn = {
+        "rows": rows,
+        "seed": seed,
+        "sampler": sampler,
+        "temperature": temperature,
+        "where": where,
+        "per": per,
+        "oversample": oversample,
+    }
     cut = {"first_row": first_row, "format": format, "shard_mib": shard_mib, "partition_by": partition_by}
     model, settings = request.located(config, drawn | cut)
     asked = Job.of(model, settings, "") if model_folder.is_model(model) else None
@@ -64,16 +72,28 @@ def plan(
             for note in asked.notes:
                 say(note)
             asked, laws = request.prepared(asked, say)
-            shards, measured = asked.plan, request.like_an_actor(asked.settings, _decode_for_a_second, asked, laws)
+            shards, measured = (
+                asked.plan,
+                request.like_an_actor(asked.settings, _decode_for_a_second, asked, laws),
+            )
         actors = generation.num_actors(settings, shards, available)
     if settings.per.strip() and not asked:
         column, rows_each = conditions.parse_per(settings.per)
-        say(f"Generate: {rows_each:,} rows for each category of {column}; how many that is in all, and how long it takes, is known with a model.")
+        say(
+            f"Generate: {rows_each:,} rows for each category of {column}; how many that is in all, and how long it takes, is known with a model."
+        )
         return answer
     if settings.shard_mib and not asked:
-        say(f"Generate: {shards.rows:,} rows in shards of {settings.shard_mib:g} MiB; how many, and how long it takes, is known with a model.")
+        say(
+            f"Generate: {shards.rows:,} rows in shards of {settings.shard_mib:g} MiB; how many, and how long it takes, is known with a model."
+        )
         return answer
-    answer["generate"] = {"rows": shards.rows, "shards": shards.num_shards, "rows_per_shard": shards.rows_per_shard, "actors": actors}
+    answer["generate"] = {
+        "rows": shards.rows,
+        "shards": shards.num_shards,
+        "rows_per_shard": shards.rows_per_shard,
+        "actors": actors,
+    }
     first = f" from number {shards.first_row:,} on" if shards.first_row else ""
     files = f" of {len(shards.partitions):,} files each" if len(shards.partitions) > 1 else ""
     line = f"Generate: {shards.rows:,} rows{first}, seed {settings.seed}, in {shards.num_shards:,} shard(s){files} by {actors} actor(s)"
@@ -83,12 +103,16 @@ def plan(
     speed, size = measured
     seconds, total = shards.seconds(actors, speed), size * shards.rows
     answer["generate"] |= {"rows_per_second_of_an_actor": speed, "bytes": total, "seconds": seconds}
-    say(f"{line}; about {total / 1e9:,.2f} GB in {duration(seconds)} ({speed:,.0f} rows/s for each actor, as measured now).")
+    say(
+        f"{line}; about {total / 1e9:,.2f} GB in {duration(seconds)} ({speed:,.0f} rows/s for each actor, as measured now)."
+    )
     needed = shards.actors_within(within, speed)
     answer["generate"] |= {"within": within, "actors_needed": needed}
     if needed:
         gpus = f", {needed * settings.gpus_per_actor:,.10g} GPU(s)" if settings.gpus_per_actor else ""
-        say(f"To finish in {duration(within)}: {needed:,} actor(s), {needed * settings.cpus_per_actor:,} CPU(s){gpus}.")
+        say(
+            f"To finish in {duration(within)}: {needed:,} actor(s), {needed * settings.cpus_per_actor:,} CPU(s){gpus}."
+        )
     else:
         most, one = f"{int(within * speed):,} or less", duration(shards.rows_per_shard / speed)
         say(f"To finish in {duration(within)}, set generate.rows_per_shard to {most}: one shard takes {one}.")
@@ -103,22 +127,39 @@ def _training(config: Config, available, say) -> dict:
     t = config.train
     t = training.sized(config, rows).train
     epochs = t.steps * t.batch_size / (rows * (1 - t.holdout))
-    say(f"Source: {config.data.source}: {rows:,} rows x {len(schema.kinds)} columns ({len(schema.learned)} learned) in {len(source.paths)} file(s).")
+    say(
+        f"Source: {config.data.source}: {rows:,} rows x {len(schema.kinds)} columns ({len(schema.learned)} learned) in {len(source.paths)} file(s)."
+    )
     for name, note in notes.items():
         say(f"  column '{name}' {note}.")
-    say(f"Train: {training.in_words(config)} worker(s) of {cpus} CPU(s), {t.steps:,} steps of {t.batch_size} rows ({epochs:.1f} epochs).")
-    return {"rows": rows, "columns": schema.kinds, "workers": t.num_workers, "cpus_per_worker": cpus, "steps": t.steps, "epochs": epochs}
+    say(
+        f"Train: {training.in_words(config)} worker(s) of {cpus} CPU(s), {t.steps:,} steps of {t.batch_size} rows ({epochs:.1f} epochs)."
+    )
+    return {
+        "rows": rows,
+        "columns": schema.kinds,
+        "workers": t.num_workers,
+        "cpus_per_worker": cpus,
+        "steps": t.steps,
+        "epochs": epochs,
+    }
 
 
 def _decode_for_a_second(asked: Job, laws: list) -> tuple[float, float]:
     """Rows per second of one actor, and bytes per row, from a second of decoding, over and over if the rows are few."""
     settings, wanted, num_rows = asked.settings, asked.wanted, asked.plan.rows
     rows = sampling.Rows.of(asked.found, settings, wanted, laws)
-    size = min(rows.block_rows, wanted.rows_per_stratum if wanted and wanted.strata else rows.block_rows)  # rows that a block gives
+    size = min(
+        rows.block_rows, wanted.rows_per_stratum if wanted and wanted.strata else rows.block_rows
+    )  # rows that a block gives
     at, done, step, largest, began = 0, 0, 1, (0, 0), time.perf_counter()
     while time.perf_counter() - began < 1:
         last = min(at + step * size, num_rows)
         table = rows.table(at, last)
         largest = max(largest, (table.num_rows, asked.format.size(table)))
-        at, done, step = last % num_rows, done + table.num_rows, min(2 * step, 16)  # a block of few rows may take long: see the clock between
+        at, done, step = (
+            last % num_rows,
+            done + table.num_rows,
+            min(2 * step, 16),
+        )  # a block of few rows may take long: see the clock between
     return done / (time.perf_counter() - began), largest[1] / largest[0]

@@ -25,12 +25,14 @@ def find(figures: dict, report: dict) -> list[dict[str, str]]:
         figures: As `diagnosis.measurements.outputs`, `holes` and `read_convention` give them, by the same names.
         report: The latent report (see `sampling.latent_report.describe`).
     """
-    found = [*_outputs(figures["outputs"]), *_spread(figures["convention"]), *_prior(report, figures["holes"])]
+    found = [
+        *_outputs(figures["outputs"]),
+        *_spread(figures["convention"]),
+        *_prior(report, figures["holes"]),
+    ]
     active = [d for d in report["dimensions"] if d["active"]]
     if not active:
-        text = (
-            f"None of the {len(report['dimensions'])} dimensions of z is active: z_mean is the same for every row, so z says nothing about the row."
-        )
+        text = f"None of the {len(report['dimensions'])} dimensions of z is active: z_mean is the same for every row, so z says nothing about the row."
         found.append(_defect("breaks", "collapsed", text, "weigh the KL less, or warm its weight up from 0"))
     return sorted(found, key=lambda d: SEVERITY.index(d["severity"]))
 
@@ -39,26 +41,57 @@ def _outputs(o: dict) -> list[dict[str, str]]:
     found = []
     if o["columns_out"] == 1 < o["columns"]:
         text = f"The decoder gives one number; a row has {o['columns']}. The squared error holds it against all of them and does not complain."
-        found.append(_defect("breaks", "broadcast", text, f"end the decoder in Dense({o['columns']}), and train again"))
+        found.append(
+            _defect("breaks", "broadcast", text, f"end the decoder in Dense({o['columns']}), and train again")
+        )
     if o["constant"]:
         every = len(o["constant"]) == o["columns"]
-        which = "any column" if every else f"{len(o['constant'])} of {o['columns']} columns ({listed(o['constant'], 3)})"
-        zero = " It is 0: a relu that has died, as it does on standardised data." if o["constant_zero"] else ""
+        which = (
+            "any column"
+            if every
+            else f"{len(o['constant'])} of {o['columns']} columns ({listed(o['constant'], 3)})"
+        )
+        zero = (
+            " It is 0: a relu that has died, as it does on standardised data." if o["constant_zero"] else ""
+        )
         text = f"The decoder's output does not move with z in {which}.{zero}"
-        found.append(_defect("breaks", "constant", text, "end the decoder in a Dense layer without activation, and train again"))
+        found.append(
+            _defect(
+                "breaks",
+                "constant",
+                text,
+                "end the decoder in a Dense layer without activation, and train again",
+            )
+        )
     if o["outside"] > BOUNDED_SHARE and not (o["constant"] and len(o["constant"]) == o["columns"]):
         below = o["below"] >= o["above"]
-        side, limit, share = ("below", o["lowest"], o["below"]) if below else ("above", o["highest"], o["above"])
+        side, limit, share = (
+            ("below", o["lowest"], o["below"]) if below else ("above", o["highest"], o["above"])
+        )
         kind = " An output that ends in relu cannot be negative." if below and limit == 0 else ""
         reach = f"what the decoder can give in their column (in '{o['worst']}' {limit:.3g})"
         text = f"{100 * share:.0f} % of the numbers in the table are {side} {reach}.{kind}"
         found.append(
-            _defect("breaks", "range", text, "end the decoder in a Dense layer without activation, or scale the table to its range, and train again")
+            _defect(
+                "breaks",
+                "range",
+                text,
+                "end the decoder in a Dense layer without activation, or scale the table to its range, and train again",
+            )
         )
     if o["misfit"] > MISFED:
         text = f"Reconstructions of held-out rows are {o['misfit']:.3g} times as far off as the column's mean would be (squared; the median column). "
-        text += "Either the table is not what the network was trained on, or the network learned nothing of it."
-        found.append(_defect("breaks", "misfed", text, "give the table exactly as the encoder was fed: the same columns, order and scaling"))
+        text += (
+            "Either the table is not what the network was trained on, or the network learned nothing of it."
+        )
+        found.append(
+            _defect(
+                "breaks",
+                "misfed",
+                text,
+                "give the table exactly as the encoder was fed: the same columns, order and scaling",
+            )
+        )
     if o["uneven"] > UNEVEN:
         text = f"Column '{o['widest']}' varies {o['uneven']:.3g} times as much as '{o['narrowest']}': the squared error sees the wide columns only."
         found.append(_defect("harms", "unscaled", text, "standardise the columns, and train again"))
@@ -71,14 +104,21 @@ def _spread(c: dict) -> list[dict[str, str]]:
     text = "The draw takes the encoder's second output as a log standard deviation, std = exp(o), the KL as a log variance: the two do not agree."
     return [
         _defect(
-            "harms", "convention", text + " z then has about half the variance of N(0, I).", "draw with exp(0.5 * o), or write the KL with exp(2 * o)"
+            "harms",
+            "convention",
+            text + " z then has about half the variance of N(0, I).",
+            "draw with exp(0.5 * o), or write the KL with exp(2 * o)",
         )
     ]
 
 
 def _prior(report: dict, holes: dict) -> list[dict[str, str]]:
     fair = [n for n in report["samplers"] if n not in ("naive", "normal")]
-    best = report["chosen"] if report["chosen"] in fair else max(fair, key=lambda n: report["samplers"][n]["nats"])
+    best = (
+        report["chosen"]
+        if report["chosen"] in fair
+        else max(fair, key=lambda n: report["samplers"][n]["nats"])
+    )
     s, normal = report["samplers"][best], report["samplers"]["normal"]
     active = [d["variance"] for d in report["dimensions"] if d["active"]]
     found = []
@@ -96,7 +136,9 @@ def _prior(report: dict, holes: dict) -> list[dict[str, str]]:
     if active and holes["gaussian"] > HOLES:
         share = f"{100 * holes['gaussian']:.0f} %"
         text = f"q(z) has holes: even of a Gaussian with its mean and covariance {share} of the draws lie where at most 1 % of the z of rows do."
-        found.append(_defect("harms", "holes", text, "draw z from a mixture or a flow (`--generate` chooses)"))
+        found.append(
+            _defect("harms", "holes", text, "draw z from a mixture or a flow (`--generate` chooses)")
+        )
     return found
 
 

@@ -64,35 +64,70 @@ def doctor(
     order = rng.generator(seed, "doctor split").permutation(len(x))
     held = max(int(HELD_SHARE * len(x)), HELD_ROWS)
     held_x, x = x[np.sort(order[:held])], x[np.sort(order[held:])]
-    say(f"Encoder: {networks.width} columns -> z of {networks.latent_dim}; decoder: z -> {networks.columns_out}. {there:,} rows of '{data}'.")
+    say(
+        f"Encoder: {networks.width} columns -> z of {networks.latent_dim}; decoder: z -> {networks.columns_out}. {there:,} rows of '{data}'."
+    )
     found, held_found = networks.encode(x), networks.encode(held_x)
     spread = measurements.read_convention(networks, x, found, convention, seed)
     rows, held_rows = (measurements.posteriors(f, spread["draw"]) for f in (found, held_found))
     outputs, variance = measurements.outputs(networks, names, held_x, held_rows, seed)
-    samplers, report = measurements.fit(networks, names, (x, held_x), (rows, held_rows), variance**0.5, sampler, flow_steps, seed, say)
-    figures = {"convention": spread, "outputs": outputs, "holes": measurements.holes(rows, held_rows, samplers, seed)}
+    samplers, report = measurements.fit(
+        networks, names, (x, held_x), (rows, held_rows), variance**0.5, sampler, flow_steps, seed, say
+    )
+    figures = {
+        "convention": spread,
+        "outputs": outputs,
+        "holes": measurements.holes(rows, held_rows, samplers, seed),
+    }
     wrong, notes = defects.find(figures, report), _notes(figures, networks, there, len(table))
     for line in _lines(wrong, notes, report):
         say(line)
     if page:
         sentences = [f"{d['text']} To mend it: {d['mend']}." for d in wrong] or ["No defect was found."]
-        storage.write(page, latent_page.render(report | {"unsettled": sentences + notes}, f"Where to draw z from: {Path(data).name}").encode())
+        storage.write(
+            page,
+            latent_page.render(
+                report | {"unsettled": sentences + notes}, f"Where to draw z from: {Path(data).name}"
+            ).encode(),
+        )
         say(f"The same with pictures: {page}")
     if generate:
         if report["chosen"] == "naive":
-            say("Warning: --sampler naive drops the variance of z_mean; its rows lie near the decoder's average row.")
+            say(
+                "Warning: --sampler naive drops the variance of z_mean; its rows lie near the decoder's average row."
+            )
         scale = np.zeros(len(names)) if mean_only else variance**0.5
-        _write(measurements.blocks(networks, samplers[report["chosen"]], scale, seed), table.schema, generate, out)
+        _write(
+            measurements.blocks(networks, samplers[report["chosen"]], scale, seed),
+            table.schema,
+            generate,
+            out,
+        )
         around = "the decoder's mean alone" if mean_only else "the decoder's mean and the residual variance"
         say(f"Wrote {generate:,} rows to {out}: z from {report['chosen']}, {around}.")
-    return {"defects": wrong, **figures, "notes": notes, "latent": report, "page": page, "out": out, "rows_written": generate}
+    return {
+        "defects": wrong,
+        **figures,
+        "notes": notes,
+        "latent": report,
+        "page": page,
+        "out": out,
+        "rows_written": generate,
+    }
 
 
-def _check(generate: int, out: str, page: str, seed: int, convention: str, sampler: str, flow_steps: int) -> None:
+def _check(
+    generate: int, out: str, page: str, seed: int, convention: str, sampler: str, flow_steps: int
+) -> None:
     if bool(generate) != bool(out):
-        raise ConfigError("rows are written with --generate and --out together; one of them came.", "give both, or none.")
+        raise ConfigError(
+            "rows are written with --generate and --out together; one of them came.", "give both, or none."
+        )
     if generate < 0 or seed < 0 or flow_steps < 0:
-        raise ConfigError(f"generate = {generate}, seed = {seed}, flow_steps = {flow_steps}: none may be negative.", "give 0 or more.")
+        raise ConfigError(
+            f"generate = {generate}, seed = {seed}, flow_steps = {flow_steps}: none may be negative.",
+            "give 0 or more.",
+        )
     if out and not out.lower().endswith((".parquet", ".csv")):
         raise ConfigError(f"--out '{out}' is neither .parquet nor .csv.", "let it end so.")
     if page and not page.lower().endswith((".html", ".htm")):
@@ -102,7 +137,9 @@ def _check(generate: int, out: str, page: str, seed: int, convention: str, sampl
     if sampler != "auto" and sampler not in SAMPLERS:
         raise ConfigError(f"--sampler '{sampler}' is unknown.", did_you_mean(sampler, SAMPLERS))
     if sampler == "flow" and not flow_steps:
-        raise ConfigError("--sampler flow, but --flow-steps 0 leaves the flow out.", "leave out --flow-steps.")
+        raise ConfigError(
+            "--sampler flow, but --flow-steps 0 leaves the flow out.", "leave out --flow-steps."
+        )
     if generate and storage.exists(out):
         raise OutputError(f"'{out}' exists already.", "choose another file with --out.")
 
@@ -111,9 +148,13 @@ def _notes(figures: dict, networks, there: int, taken: int) -> list[str]:
     """What is no defect, but to be known."""
     spread, share = figures["convention"], figures["outputs"]["residual_share_median"]
     meant = defects.CONVENTIONS[spread["convention"]] if spread["told"] else MEANT[spread["draw"]]
-    notes = [f"The encoder's second output o ('{networks.spread_name}') is taken as {meant} ({spread['why']})."]
+    notes = [
+        f"The encoder's second output o ('{networks.spread_name}') is taken as {meant} ({spread['why']})."
+    ]
     if spread["misfits"] and not spread["told"]:
-        notes.append("Whether the KL takes it in the same way, the weights do not tell: training has not come to rest, or its loss is another.")
+        notes.append(
+            "Whether the KL takes it in the same way, the weights do not tell: training has not come to rest, or its loss is another."
+        )
     notes.append(
         f"The decoder's mean alone lacks the residual variance, {100 * share:.0f} % of the median column's variance; rows are drawn around it so."
     )
@@ -121,15 +162,25 @@ def _notes(figures: dict, networks, there: int, taken: int) -> list[str]:
         "If the network was trained on these very rows, its z fits them better than it would new ones: give rows kept back from training too."
     )
     if taken < there:
-        notes.append(f"The table has {there:,} rows; {taken:,} of them were drawn by the seed, and are all that was looked at.")
+        notes.append(
+            f"The table has {there:,} rows; {taken:,} of them were drawn by the seed, and are all that was looked at."
+        )
     return notes
 
 
 def _lines(found: list[dict[str, str]], notes: list[str], report: dict) -> list[str]:
     out = [""]
-    out.append("No defect was found." if not found else f"Found {len(found)} defect{'s' * (len(found) > 1)}, the worst first:")
+    out.append(
+        "No defect was found."
+        if not found
+        else f"Found {len(found)} defect{'s' * (len(found) > 1)}, the worst first:"
+    )
     for i, d in enumerate(found, 1):
-        out += textwrap.wrap(f"{i}. {d['name']} ({d['severity']}): {d['text']} To mend it: {d['mend']}.", terminal.WIDTH, subsequent_indent="   ")
+        out += textwrap.wrap(
+            f"{i}. {d['name']} ({d['severity']}): {d['text']} To mend it: {d['mend']}.",
+            terminal.WIDTH,
+            subsequent_indent="   ",
+        )
     out.append("")
     for note in notes:
         out += textwrap.wrap(note, terminal.WIDTH, subsequent_indent="  ")
@@ -139,11 +190,18 @@ def _lines(found: list[dict[str, str]], notes: list[str], report: dict) -> list[
 def _write(block, schema: pa.Schema, rows: int, out: str) -> None:
     """Exactly `rows` rows, block by block, whole or not at all."""
     with storage.whole(out) as stream:
-        writer = pq.ParquetWriter(stream, schema) if out.lower().endswith(".parquet") else pacsv.CSVWriter(stream, schema)
+        writer = (
+            pq.ParquetWriter(stream, schema)
+            if out.lower().endswith(".parquet")
+            else pacsv.CSVWriter(stream, schema)
+        )
         with writer:
             written = 0
             while written < rows:
                 drawn = block(written // foreign.BATCH_ROWS)[1][: rows - written]
-                arrays = [pa.array(column, pa.float64()).cast(f.type, safe=False) for column, f in zip(drawn.T, schema, strict=True)]
+                arrays = [
+                    pa.array(column, pa.float64()).cast(f.type, safe=False)
+                    for column, f in zip(drawn.T, schema, strict=True)
+                ]
                 writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
                 written += len(drawn)

@@ -27,7 +27,10 @@ LAWS = {  # convention: d log std / do, d log variance in the KL / do
 ROWS = 4096
 PAIRS = 8  # of draws of each row's posterior, +eps and -eps
 ACTIVE_VARIANCE = 0.01
-CLOSE, AHEAD = 0.25, 1.75  # misfit up to which a convention fits, and by how many times the next one's must be larger
+CLOSE, AHEAD = (
+    0.25,
+    1.75,
+)  # misfit up to which a convention fits, and by how many times the next one's must be larger
 
 
 def of_draws(z_mean: np.ndarray, o: np.ndarray, z: np.ndarray) -> tuple[str, float]:
@@ -42,12 +45,17 @@ def of_draws(z_mean: np.ndarray, o: np.ndarray, z: np.ndarray) -> tuple[str, flo
     residual = (z - z_mean).astype(float)
     if np.abs(residual).max() <= 1e-5 * (np.abs(z_mean).max() + 1e-9):
         return "", 0.0
-    nats = {name: float(np.mean(-0.5 * (residual * np.exp(-k * o)) ** 2 - k * o)) for name, k in (("log_var", 0.5), ("log_sigma", 1.0))}
+    nats = {
+        name: float(np.mean(-0.5 * (residual * np.exp(-k * o)) ** 2 - k * o))
+        for name, k in (("log_var", 0.5), ("log_sigma", 1.0))
+    }
     best = max(nats, key=lambda name: nats[name])
     return best, nats[best] - min(nats.values())
 
 
-def of_weights(x: np.ndarray, z_mean: np.ndarray, o: np.ndarray, decode, losses, seed: int = 0) -> dict[str, float]:
+def of_weights(
+    x: np.ndarray, z_mean: np.ndarray, o: np.ndarray, decode, losses, seed: int = 0
+) -> dict[str, float]:
     """How badly each convention fits the network being at rest: 0 is exact, 1 is no fit at all.
 
     Args:
@@ -67,8 +75,15 @@ def of_weights(x: np.ndarray, z_mean: np.ndarray, o: np.ndarray, decode, losses,
     if not active.any():
         return {}
     noise = [generator.standard_normal(o.shape).astype(np.float32) for _ in range(PAIRS)]
-    slopes = {(k, loss): _slopes(decode, loss, x, z_mean, np.exp(k * o), noise) for k in (0.5, 1.0) for loss in losses}
-    fits = {name: [_misfit(*slopes[law[0], loss], z_mean, o, *law, active) for loss in losses] for name, law in LAWS.items()}
+    slopes = {
+        (k, loss): _slopes(decode, loss, x, z_mean, np.exp(k * o), noise)
+        for k in (0.5, 1.0)
+        for loss in losses
+    }
+    fits = {
+        name: [_misfit(*slopes[law[0], loss], z_mean, o, *law, active) for loss in losses]
+        for name, law in LAWS.items()
+    }
     return {name: min(misfits) for name, misfits in fits.items()}
 
 
@@ -92,7 +107,9 @@ def _misfit(mean, noise, z_mean, o, draw: float, kl: float, active) -> float:
     by_noise, by_mean = draw * noise[active] / _not_zero(push), mean[active] / z_mean.var(axis=0)
     w = np.median(by_noise)
     spread = _apart(by_noise, w).mean()
-    return float((spread + _apart(np.median(by_mean), w) + _apart(draw * (z_mean**2).mean(axis=0), push).mean()) / 3)
+    return float(
+        (spread + _apart(np.median(by_mean), w) + _apart(draw * (z_mean**2).mean(axis=0), push).mean()) / 3
+    )
 
 
 def _apart(a, b):

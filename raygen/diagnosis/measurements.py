@@ -19,7 +19,9 @@ FAR = 8.0  # standard deviations of z out to which the decoder's range is looked
 TIMED_BLOCKS = 2
 
 
-def read_convention(networks: Networks, x: np.ndarray, found: list[np.ndarray], stated: str = "", seed: int = 0) -> dict:
+def read_convention(
+    networks: Networks, x: np.ndarray, found: list[np.ndarray], stated: str = "", seed: int = 0
+) -> dict:
     """How the encoder's second output is meant (see `convention`).
 
     Args:
@@ -32,7 +34,9 @@ def read_convention(networks: Networks, x: np.ndarray, found: list[np.ndarray], 
     """
     z_mean, o = found[:2]
     unit = x.min() >= 0 and x.max() <= 1
-    misfits = log_sigma.of_weights(x, z_mean, o, networks.decode_graph, ("squared", "crossentropy") if unit else ("squared",), seed)
+    misfits = log_sigma.of_weights(
+        x, z_mean, o, networks.decode_graph, ("squared", "crossentropy") if unit else ("squared",), seed
+    )
     draw, why = stated, "as stated" if stated else ""
     if not draw and len(found) == 3:
         draw, nats = log_sigma.of_draws(z_mean, o, found[2])
@@ -45,7 +49,13 @@ def read_convention(networks: Networks, x: np.ndarray, found: list[np.ndarray], 
     if not read:
         read, guess = _guess(networks.spread_name, misfits, draw)
         why = why or guess
-    return {"convention": read, "draw": "log_var" if read == "log_var" else "log_sigma", "why": why, "misfits": misfits, "told": told}
+    return {
+        "convention": read,
+        "draw": "log_var" if read == "log_var" else "log_sigma",
+        "why": why,
+        "misfits": misfits,
+        "told": told,
+    }
 
 
 def _guess(name: str, misfits: dict[str, float], draw: str) -> tuple[str, str]:
@@ -53,9 +63,15 @@ def _guess(name: str, misfits: dict[str, float], draw: str) -> tuple[str, str]:
     if draw:
         return draw, ""
     if "var" in name:
-        return "log_var", f"a guess by the layer's name '{name}', for the weights do not tell; state it with --convention"
+        return (
+            "log_var",
+            f"a guess by the layer's name '{name}', for the weights do not tell; state it with --convention",
+        )
     if "sigma" in name or "std" in name:
-        return "log_sigma", f"a guess by the layer's name '{name}', for the weights do not tell; state it with --convention"
+        return (
+            "log_sigma",
+            f"a guess by the layer's name '{name}', for the weights do not tell; state it with --convention",
+        )
     if misfits:
         best = min(misfits, key=lambda n: misfits[n])
         return (
@@ -67,10 +83,14 @@ def _guess(name: str, misfits: dict[str, float], draw: str) -> tuple[str, str]:
 
 def posteriors(found: list[np.ndarray], draw: str) -> Posteriors:
     """z_mean and z_log_var from what the encoder gives, with z_log_var between -MAX_LOG_VAR and MAX_LOG_VAR."""
-    return Posteriors(found[0], np.clip(found[1] * (2 if draw == "log_sigma" else 1), -MAX_LOG_VAR, MAX_LOG_VAR))
+    return Posteriors(
+        found[0], np.clip(found[1] * (2 if draw == "log_sigma" else 1), -MAX_LOG_VAR, MAX_LOG_VAR)
+    )
 
 
-def outputs(networks: Networks, names: list[str], x: np.ndarray, rows: Posteriors, seed: int = 0) -> tuple[dict, np.ndarray]:
+def outputs(
+    networks: Networks, names: list[str], x: np.ndarray, rows: Posteriors, seed: int = 0
+) -> tuple[dict, np.ndarray]:
     """What the decoder gives beside what it should, and the residual variance of each column.
 
     Args:
@@ -130,7 +150,10 @@ def holes(rows: Posteriors, held: Posteriors, samplers: dict, seed: int = 0) -> 
     rows = rows.take(generator.permutation(len(rows.z_mean))[: latent_report.KL_ROWS])
     z = np.concatenate([held.draw(generator) for _ in range(-(-latent_report.KL_DRAWS // len(held.z_mean)))])
     limit = np.quantile(latent_report.log_posterior(rows, z), 0.01)
-    draws = {name: latent_report.draws(samplers[name], seed)[: latent_report.KL_DRAWS] for name in ("normal", "gaussian")}
+    draws = {
+        name: latent_report.draws(samplers[name], seed)[: latent_report.KL_DRAWS]
+        for name in ("normal", "gaussian")
+    }
     return {name: float((latent_report.log_posterior(rows, d) < limit).mean()) for name, d in draws.items()}
 
 
@@ -150,7 +173,9 @@ def blocks(networks: Networks, sampler, scale: np.ndarray, seed: int):
 
     def block(number: int) -> tuple[np.ndarray, np.ndarray]:
         mean = wide(networks, graph(tf.constant(number * BLOCK_ROWS, tf.int64)).numpy())
-        return mean, mean + scale * rng.generator(seed, "doctor residuals", number).standard_normal(mean.shape)
+        return mean, mean + scale * rng.generator(seed, "doctor residuals", number).standard_normal(
+            mean.shape
+        )
 
     return block
 
@@ -161,13 +186,24 @@ class Comparison:
     Shape, Trend and C2ST are of rows drawn around the decoder's mean, the variance ratio of that mean alone.
     """
 
-    def __init__(self, networks: Networks, names: list[str], x, held_x, held: Posteriors, scale: np.ndarray, seed: int = 0):
+    def __init__(
+        self,
+        networks: Networks,
+        names: list[str],
+        x,
+        held_x,
+        held: Posteriors,
+        scale: np.ndarray,
+        seed: int = 0,
+    ):
         self.networks, self.names, self.scale, self.seed = networks, names, scale, seed
         self.kinds = dict.fromkeys(names, "numeric")
         self.rows = min(sampler_comparison.COMPARED_ROWS, len(held_x))
         self.repeats = max(1, min(sampler_comparison.REPEATS, sampler_comparison.COMPARED_ROWS // self.rows))
         generator = rng.generator(seed, "doctor comparison")
-        self.real = [self._frame(x[np.sort(generator.permutation(len(x))[: self.rows])]) for _ in range(self.repeats)]
+        self.real = [
+            self._frame(x[np.sort(generator.permutation(len(x))[: self.rows])]) for _ in range(self.repeats)
+        ]
         out = np.sort(generator.permutation(len(held_x))[: self.rows])
         self.ceiling = held_x[out]
         self.bound = [wide(networks, held.take(out).draw(generator)) for _ in range(self.repeats)]
@@ -200,10 +236,16 @@ class Comparison:
 
     def references(self) -> dict[str, dict[str, float]]:
         """Scores of rows decoded from z of held-out rows (bound), of shuffled columns (floor), of held-out rows (ceiling)."""
-        bound = [(mean, mean + self.scale * self.generator.standard_normal(mean.shape)) for mean in self.bound]
+        bound = [
+            (mean, mean + self.scale * self.generator.standard_normal(mean.shape)) for mean in self.bound
+        ]
         floor = [fidelity.floor(real, self.seed).to_numpy() for real in self.real]
         ceiling = [(self.ceiling, self.ceiling)] * self.repeats
-        return {"bound": self._scores(bound), "ceiling": self._scores(ceiling), "floor": self._scores([(f, f) for f in floor])}
+        return {
+            "bound": self._scores(bound),
+            "ceiling": self._scores(ceiling),
+            "floor": self._scores([(f, f) for f in floor]),
+        }
 
     def _scores(self, pairs) -> dict[str, float]:
         """Means over the repeats, for pairs of the decoder's means and the rows drawn around them."""
@@ -219,14 +261,24 @@ class Comparison:
                 }
             )
         frame = pd.DataFrame(found)
-        return {k: float(v) for k, v in frame.mean().items()} | {"c2st_error": float(frame["c2st"].std(ddof=0) / max(1, len(frame) - 1) ** 0.5)}
+        return {k: float(v) for k, v in frame.mean().items()} | {
+            "c2st_error": float(frame["c2st"].std(ddof=0) / max(1, len(frame) - 1) ** 0.5)
+        }
 
     def _frame(self, rows: np.ndarray) -> pd.DataFrame:
         return pd.DataFrame(rows, columns=self.names)
 
 
 def fit(
-    networks: Networks, names: list[str], data: tuple, found: tuple, scale: np.ndarray, sampler: str, flow_steps: int, seed: int, say
+    networks: Networks,
+    names: list[str],
+    data: tuple,
+    found: tuple,
+    scale: np.ndarray,
+    sampler: str,
+    flow_steps: int,
+    seed: int,
+    say,
 ) -> tuple[dict, dict]:
     """Every sampler fitted, scored and compared, and the latent report with the choice, as `training.worker.fit_samplers` does it.
 
@@ -241,7 +293,8 @@ def fit(
     fitted = [
         n
         for n in latent_samplers.RUNGS
-        if n != "learned" and (n != "flow" or (flow_steps and networks.latent_dim <= latent_samplers.FLOW_LATENT_DIM))
+        if n != "learned"
+        and (n != "flow" or (flow_steps and networks.latent_dim <= latent_samplers.FLOW_LATENT_DIM))
     ]
     say(f"Fitting latent samplers: {', '.join(fitted)} ...")
     samplers, seconds = latent_samplers.fit_all(fitted, rows, check, 128, flow_steps, seed)

@@ -56,7 +56,10 @@ class Networks:
         for name, values in zip(("z_mean", "z_log_sigma", "z"), found, strict=False):
             bad = ~np.isfinite(values).all(axis=1)
             if bad.any():
-                raise ModelError(f"the encoder's {name} is not finite in {bad.sum():,} of {len(x):,} rows.", "train it again, with a lower rate.")
+                raise ModelError(
+                    f"the encoder's {name} is not finite in {bad.sum():,} of {len(x):,} rows.",
+                    "train it again, with a lower rate.",
+                )
         return found
 
     def decode(self, z: np.ndarray) -> np.ndarray:
@@ -79,27 +82,45 @@ def load(encoder, decoder) -> Networks:
     encoder, decoder = _model(encoder, "encoder", RESAVE), _model(decoder, "decoder", REWRITE)
     inputs, outputs = _shapes(encoder, "encoder")
     if len(inputs) != 1 or len(inputs[0]) != 2 or inputs[0][1] is None:
-        raise ModelError(f"the encoder takes {_show(inputs)}; one table of shape (rows, columns) was expected.", "join its inputs to one.")
+        raise ModelError(
+            f"the encoder takes {_show(inputs)}; one table of shape (rows, columns) was expected.",
+            "join its inputs to one.",
+        )
     if isinstance(getattr(encoder, "output", None), dict):
         raise ModelError(
-            f"the encoder gives a dict of {listed(sorted(encoder.output))}.", "let it give a list: z_mean, z_log_sigma and, if need be, z."
+            f"the encoder gives a dict of {listed(sorted(encoder.output))}.",
+            "let it give a list: z_mean, z_log_sigma and, if need be, z.",
         )
     same = len(set(outputs)) == 1 and len(outputs[0]) == 2 and outputs[0][1] is not None
     if len(outputs) not in (2, 3) or not same:
         expected = "two or three of one shape (rows, latent_dim) were expected: z_mean, z_log_sigma and, if need be, z"
-        raise ModelError(f"the encoder gives {_show(outputs)}; {expected}.", "save keras.Model(encoder.inputs, [z_mean, z_log_sigma]).")
+        raise ModelError(
+            f"the encoder gives {_show(outputs)}; {expected}.",
+            "save keras.Model(encoder.inputs, [z_mean, z_log_sigma]).",
+        )
     names = [tensor._keras_history.operation.name.lower() for tensor in encoder.outputs]
     if "mean" in names[1] and "mean" not in names[0]:
-        raise ModelError(f"the encoder gives '{names[0]}' and then '{names[1]}'; z_mean was expected first.", "turn them round.")
+        raise ModelError(
+            f"the encoder gives '{names[0]}' and then '{names[1]}'; z_mean was expected first.",
+            "turn them round.",
+        )
     latent_dim = int(outputs[0][1])
     taken, given = _shapes(decoder, "decoder")
     if taken != [(None, latent_dim)]:
-        raise ModelError(f"the decoder takes {_show(taken)}; z of the encoder is {_show([(None, latent_dim)])}.", "give the decoder of this encoder.")
+        raise ModelError(
+            f"the decoder takes {_show(taken)}; z of the encoder is {_show([(None, latent_dim)])}.",
+            "give the decoder of this encoder.",
+        )
     width = int(inputs[0][1])
     if len(given) != 1 or len(given[0]) != 2 or given[0][1] not in (1, width):
         expected = f"{_show([(None, width)])} was expected, the rows that the encoder takes"
-        raise ModelError(f"the decoder gives {_show(given)}; {expected}.", "give the decoder of this encoder, with one output: the reconstruction.")
-    encoder, decoder = (keras.Model(m.inputs[0], list(m.outputs)) for m in (encoder, decoder))  # whose call takes a tensor, not a list of one
+        raise ModelError(
+            f"the decoder gives {_show(given)}; {expected}.",
+            "give the decoder of this encoder, with one output: the reconstruction.",
+        )
+    encoder, decoder = (
+        keras.Model(m.inputs[0], list(m.outputs)) for m in (encoder, decoder)
+    )  # whose call takes a tensor, not a list of one
     return Networks(encoder, decoder, width, latent_dim, len(outputs), int(given[0][1]), names[1])
 
 
@@ -112,15 +133,23 @@ def read_table(uri: str, networks: Networks, seed: int = 0) -> tuple[pa.Table, i
     source = Source.open(uri)
     texts = [f.name for f in source.schema if not _is_number(f.type)]
     if texts:
-        raise SchemaError(f"'{uri}' has columns that are not numbers: {listed(texts)}.", "give the table as the encoder was fed: encoded and scaled.")
+        raise SchemaError(
+            f"'{uri}' has columns that are not numbers: {listed(texts)}.",
+            "give the table as the encoder was fed: encoded and scaled.",
+        )
     names = source.schema.names
     if len(names) != networks.width:
         few = listed(names, 5)
         hint = "give the columns that the encoder was fed, in their order; leave out an index or a target."
-        raise SchemaError(f"'{uri}' has {len(names)} columns ({few}); the encoder takes {networks.width}.", hint)
+        raise SchemaError(
+            f"'{uri}' has {len(names)} columns ({few}); the encoder takes {networks.width}.", hint
+        )
     rows = sum(source.count_rows())
     if rows < MIN_ROWS:
-        raise SchemaError(f"'{uri}' has {rows} rows; at least {MIN_ROWS} are needed.", "give more of the rows that the network was trained on.")
+        raise SchemaError(
+            f"'{uri}' has {rows} rows; at least {MIN_ROWS} are needed.",
+            "give more of the rows that the network was trained on.",
+        )
     taken = np.sort(rng.generator(seed, "doctor rows").choice(rows, min(rows, MAX_ROWS), replace=False))
     pieces, first = [], 0
     for batch in source.batches():
@@ -128,11 +157,16 @@ def read_table(uri: str, networks: Networks, seed: int = 0) -> tuple[pa.Table, i
         pieces.append(batch.take(pa.array(here)))
         first += batch.num_rows
     table = pa.Table.from_batches(pieces, source.schema)
-    wide = pa.schema([(f.name, f.type if pa.types.is_floating(f.type) else pa.float64()) for f in source.schema])
+    wide = pa.schema(
+        [(f.name, f.type if pa.types.is_floating(f.type) else pa.float64()) for f in source.schema]
+    )
     table = table.cast(wide, safe=False)
     bad = {n: int((~np.isfinite(_column(table, n))).sum()) for n in names}
     if holes := [f"{n} ({count:,})" for n, count in bad.items() if count]:
-        raise SchemaError(f"'{uri}' has missing or infinite values in {listed(holes)}.", "fill them as they were filled for training.")
+        raise SchemaError(
+            f"'{uri}' has missing or infinite values in {listed(holes)}.",
+            "fill them as they were filled for training.",
+        )
     return table, rows
 
 
@@ -156,7 +190,9 @@ def _in_batches(model, x: np.ndarray) -> list[np.ndarray]:
     for start in range(0, len(x), BATCH_ROWS):
         piece = tf.constant(x[start : start + BATCH_ROWS], tf.float32)
         found = model(piece, training=False)
-        pieces.append([np.asarray(f, np.float32) for f in (found if isinstance(found, list | tuple) else [found])])
+        pieces.append(
+            [np.asarray(f, np.float32) for f in (found if isinstance(found, list | tuple) else [found])]
+        )
     return [np.concatenate(p) for p in zip(*pieces, strict=True)]
 
 
@@ -181,9 +217,14 @@ def _model(given, role: str, hint: str):
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # whatever keras meets in a file that is not its own
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:300].rstrip(".")
-        raise ModelError(f"{what} cannot be loaded: {reason}.", f"save it again with keras 3, {role}.save('{role}.keras').") from None
+        raise ModelError(
+            f"{what} cannot be loaded: {reason}.", f"save it again with keras 3, {role}.save('{role}.keras')."
+        ) from None
     if not isinstance(model, keras.Model):
-        raise ModelError(f"{what} holds a {type(model).__name__}, not a model.", f"save the whole model, {role}.save('{role}.keras').")
+        raise ModelError(
+            f"{what} holds a {type(model).__name__}, not a model.",
+            f"save the whole model, {role}.save('{role}.keras').",
+        )
     return model
 
 
@@ -193,7 +234,9 @@ def _refuse_code(path: Path, what: str, hint: str) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             if missing := sorted(set(PARTS) - set(archive.namelist())):
-                raise ModelError(f"{what} is no .keras file of keras 3: it has no {listed(missing)}.", damaged)
+                raise ModelError(
+                    f"{what} is no .keras file of keras 3: it has no {listed(missing)}.", damaged
+                )
             config = json.loads(archive.read("config.json"))
     except (zipfile.BadZipFile, OSError, EOFError, ValueError) as error:
         if isinstance(error, ModelError):
@@ -201,17 +244,25 @@ def _refuse_code(path: Path, what: str, hint: str) -> None:
         raise ModelError(f"{what} is damaged, or no .keras file: {error}.", damaged) from None
     for found in _classes(config):
         if found[0] in CODE:
-            raise ModelError(f"{what} has a Lambda layer: that is code inside the file, and code from a file is not run.", hint)
+            raise ModelError(
+                f"{what} has a Lambda layer: that is code inside the file, and code from a file is not run.",
+                hint,
+            )
         if not _is_known(*found):
             name = found[2] or found[0]
-            raise ModelError(f"{what} has '{name}', a class of its maker's own: its code is not in the file, and is not looked for.", hint)
+            raise ModelError(
+                f"{what} has '{name}', a class of its maker's own: its code is not in the file, and is not looked for.",
+                hint,
+            )
 
 
 def _classes(config):
     """(class name, module, registered name) of every object in a model's config."""
     if isinstance(config, dict):
         if isinstance(config.get("class_name"), str):
-            own = config["config"] if isinstance(config.get("config"), str) else config["class_name"]  # functions have their name there
+            own = (
+                config["config"] if isinstance(config.get("config"), str) else config["class_name"]
+            )  # functions have their name there
             yield own, config.get("module"), config.get("registered_name")
         for value in config.values():
             yield from _classes(value)
@@ -225,7 +276,11 @@ def _is_known(name: str, module, registered) -> bool:
 
     if keras.saving.get_registered_object(registered or name) is not None:
         return True
-    return not registered or registered == "function" if module is None else str(module).split(".")[0] in ("keras", "builtins")
+    return (
+        not registered or registered == "function"
+        if module is None
+        else str(module).split(".")[0] in ("keras", "builtins")
+    )
 
 
 def _shapes(model, role: str) -> tuple[list, list]:
@@ -234,10 +289,13 @@ def _shapes(model, role: str) -> tuple[list, list]:
         return [tuple(t.shape) for t in model.inputs], [tuple(t.shape) for t in model.outputs]
     except (AttributeError, ValueError, TypeError):
         raise ModelError(
-            f"the {role} has no fixed shapes of inputs and outputs.", "save a functional or sequential model that was called once."
+            f"the {role} has no fixed shapes of inputs and outputs.",
+            "save a functional or sequential model that was called once.",
         ) from None
 
 
 def _show(shapes) -> str:
-    sides = [f"({', '.join(['rows', *('?' if n is None else str(n) for n in shape[1:])])})" for shape in shapes]
+    sides = [
+        f"({', '.join(['rows', *('?' if n is None else str(n) for n in shape[1:])])})" for shape in shapes
+    ]
     return " and ".join(sides)

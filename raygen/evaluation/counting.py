@@ -18,10 +18,18 @@ def tally(source: Source, reference: Reference) -> Tally:
 
     columns = list(reference.kinds)
     numbers = {name: kind for name, kind in reference.kinds.items() if kind in column_ranges.NUMBERS}
-    told = column_ranges.ranges_of(source.paths, numbers, source.filesystem) if source.format == "parquet" else {}
+    told = (
+        column_ranges.ranges_of(source.paths, numbers, source.filesystem)
+        if source.format == "parquet"
+        else {}
+    )
     known = {name: r for name, r in told.items() if r is not None}
     if len(known) < len(numbers):
-        seen = each_piece(source, columns, lambda blocks: column_ranges.merged(column_ranges.observed(block, numbers) for block in blocks))
+        seen = each_piece(
+            source,
+            columns,
+            lambda blocks: column_ranges.merged(column_ranges.observed(block, numbers) for block in blocks),
+        )
         known = dict.fromkeys(numbers, column_ranges.NOTHING) | column_ranges.merged(seen)
     nothing = reference.tally(pa.schema([source.schema.field(n) for n in columns]).empty_table(), known)
     shared = ray.put(reference)
@@ -48,7 +56,9 @@ def each_piece(source: Source, columns: list[str], work) -> list:
     def run(batch: dict) -> dict:
         made = []
         for path, first, last in zip(batch["path"], batch["first"], batch["last"], strict=True):
-            made.append(pickle.dumps(work(synthetic_rows.blocks(filesystem, str(path), range(first, last), columns))))  # between Ray's processes only
+            made.append(
+                pickle.dumps(work(synthetic_rows.blocks(filesystem, str(path), range(first, last), columns)))
+            )  # between Ray's processes only
         return {"packed": np.array(made, object)}
 
     pieces = ray.data.from_items(synthetic_rows.pieces(source))

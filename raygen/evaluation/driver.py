@@ -73,20 +73,29 @@ def evaluate(
     say(f"Reading real rows of {config.data.source} ...")
     real = real_rows.real_rows(config, model)
     if e.target and e.target not in real.kinds:
-        raise ConfigError(f"evaluate.target = '{e.target}' is no learned column.", did_you_mean(e.target, real.kinds))
+        raise ConfigError(
+            f"evaluate.target = '{e.target}' is no learned column.", did_you_mean(e.target, real.kinds)
+        )
     paths = synthetic or [storage.join(config.run.folder, "synthetic")]
     sources = [synthetic_rows.opened(path) for path in paths]
     chosen = {path: way for path in paths if (way := synthetic_rows.chosen(path))}
-    notes = real.notes + [f"the rows of '{path}' were generated with {way}, and are compared with all real rows." for path, way in chosen.items()]
+    notes = real.notes + [
+        f"the rows of '{path}' were generated with {way}, and are compared with all real rows."
+        for path, way in chosen.items()
+    ]
     for note in notes:
         say(f"Note: {note}")
     folder = storage.absolute(out or storage.join(config.run.folder or ".", "report"))
     storage.make_folder(folder)
     with connection.connected():
-        say(f"Real rows: {real.table.num_rows:,}, and {real.holdout.num_rows:,} others. Scoring floor and ceiling ...")
+        say(
+            f"Real rows: {real.table.num_rows:,}, and {real.holdout.num_rows:,} others. Scoring floor and ceiling ..."
+        )
         reference = Reference(real.table, real.kinds)
         whole = real.table.to_pandas()
-        ends = scorecard.Ends(whole, real_rows.apart(whole, real), real.kinds, real.knows, e.target, e.sample_rows, e.seed)
+        ends = scorecard.Ends(
+            whole, real_rows.apart(whole, real), real.kinds, real.knows, e.target, e.sample_rows, e.seed
+        )
         if real.holdout.num_rows:
             _count_ends(ends, reference, real.holdout)
         judged = []
@@ -97,7 +106,9 @@ def evaluate(
     for run, sample in judged:
         if model and synthetic_rows.generation(run["path"]).get("fingerprint") == model.fingerprint:
             run["latent"] = _latent(model, run["path"])
-            if real.knows and real.holdout.num_rows and run["path"] not in chosen:  # the budget is of rows that only the sampler chose
+            if (
+                real.knows and real.holdout.num_rows and run["path"] not in chosen
+            ):  # the budget is of rows that only the sampler chose
                 say("Taking held-out rows through the encoder and the decoder ...")
                 run["budget"] = budget(model, real, whole, sample, reference, e.seed)
     report = {
@@ -111,7 +122,11 @@ def evaluate(
         "config": config.to_dict(),
         "notes": notes,
         "runs": runs,
-        "gate": [{**rule, "run": run["name"]} for run in runs for rule in scorecard.gate(run["scores"], under, over)],
+        "gate": [
+            {**rule, "run": run["name"]}
+            for run in runs
+            for rule in scorecard.gate(run["scores"], under, over)
+        ],
         "seconds": time.perf_counter() - began,
     }
     report = storage.plain(report)
@@ -135,9 +150,20 @@ def _model(config: Config) -> model_folder.Artifact | None:
     return model_folder.load(uri)
 
 
-def _run(source: Source, path: str, name: str, real: Real, reference: Reference, ends: scorecard.Ends, seed: int, say) -> tuple[dict, pd.DataFrame]:
+def _run(
+    source: Source,
+    path: str,
+    name: str,
+    real: Real,
+    reference: Reference,
+    ends: scorecard.Ends,
+    seed: int,
+    say,
+) -> tuple[dict, pd.DataFrame]:
     """Scores of one folder of synthetic rows over all of them, and over a sample where a model is involved; and that sample."""
-    problems = coverage.problems(real.schema, source.schema, real.all_kinds) + synthetic_rows.manifest_problems(source)
+    problems = coverage.problems(
+        real.schema, source.schema, real.all_kinds
+    ) + synthetic_rows.manifest_problems(source)
     usable = {name: kind for name, kind in real.kinds.items() if synthetic_rows.readable(source, name, kind)}
     if len(usable) < len(real.kinds):
         lost = [name for name in real.kinds if name not in usable]
@@ -149,11 +175,18 @@ def _run(source: Source, path: str, name: str, real: Real, reference: Reference,
     if not counted.num_rows:
         raise SchemaError(f"synthetic rows '{path}' hold no row.", "generate some, or check the path.")
     found = comparison.scores(reference, counted)
-    say(f"  {counted.num_rows:,} rows. Scoring {min(len(ends.real), counted.num_rows):,} of them by models ...")
+    say(
+        f"  {counted.num_rows:,} rows. Scoring {min(len(ends.real), counted.num_rows):,} of them by models ..."
+    )
     sample = synthetic_rows.sample(source, list(real.kinds), len(ends.real), seed)
     scores = ends.judge(sample)
     for score, value in _counted(found).items():
-        _settle(scores.setdefault(score, {"value": value, "low": None, "high": None, "better": scorecard.BETTER[score]}), value)
+        _settle(
+            scores.setdefault(
+                score, {"value": value, "low": None, "high": None, "better": scorecard.BETTER[score]}
+            ),
+            value,
+        )
     pairs = found["pairs"]
     run = {
         "name": name,
@@ -162,7 +195,11 @@ def _run(source: Source, path: str, name: str, real: Real, reference: Reference,
         "problems": problems,
         "scores": scores,
         "columns": [_column(column) for column in found["columns"]],
-        "pairs": {"names": pairs["names"], "error": pairs["errors"], "worst": [[*w["columns"], w["error"]] for w in pairs["worst"]]},
+        "pairs": {
+            "names": pairs["names"],
+            "error": pairs["errors"],
+            "worst": [[*w["columns"], w["error"]] for w in pairs["worst"]],
+        },
     }
     return run, sample
 
@@ -170,7 +207,11 @@ def _run(source: Source, path: str, name: str, real: Real, reference: Reference,
 def _latent(model: model_folder.Artifact, path: str) -> dict | None:
     """The model's latent report, with the sampler that these rows were drawn from."""
     report = model_folder.read_report(model.uri)
-    return report | {"chosen": synthetic_rows.generation(path).get("sampler", report["chosen"])} if report else None
+    return (
+        report | {"chosen": synthetic_rows.generation(path).get("sampler", report["chosen"])}
+        if report
+        else None
+    )
 
 
 def _count_ends(ends: scorecard.Ends, reference: Reference, holdout: pa.Table) -> None:
@@ -197,7 +238,11 @@ def _counted(found: dict) -> dict[str, float | None]:
 def _column(column: dict) -> dict:
     """A column's figures under the names of report.json (see `report_page`)."""
     missing, coverage_of = column["missing"], column.get("mass_seen", column.get("range_covered"))
-    return column | {"missing_real": missing["real"], "missing_synthetic": missing["synthetic"], "coverage": coverage_of}
+    return column | {
+        "missing_real": missing["real"],
+        "missing_synthetic": missing["synthetic"],
+        "coverage": coverage_of,
+    }
 
 
 def _settle(score: dict, value: float | None) -> None:

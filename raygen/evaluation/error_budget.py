@@ -17,7 +17,14 @@ from raygen.model.folder import Artifact
 MAX_BUDGET_ROWS = 10_000
 
 
-def budget(model: model_folder.Artifact, real: Real, train: pd.DataFrame, generated: pd.DataFrame, reference: Reference, seed: int) -> dict:
+def budget(
+    model: model_folder.Artifact,
+    real: Real,
+    train: pd.DataFrame,
+    generated: pd.DataFrame,
+    reference: Reference,
+    seed: int,
+) -> dict:
     """The error budget: held-out rows, the same through encoder and decoder, generated rows, on equal numbers; and the pairs lost on the way."""
     made = resynthesise(model, real.holdout, seed).select(list(real.kinds))
     tables = {"held_out": real.holdout.to_pandas(), "resynthesised": made.to_pandas(), "generated": generated}
@@ -25,7 +32,11 @@ def budget(model: model_folder.Artifact, real: Real, train: pd.DataFrame, genera
     against = scorecard.sample(train, rows, seed)
     out: dict[str, Any] = {"rows": rows}
     for name, table in tables.items():
-        taken = {"shape_error": fidelity.shape_error, "trend_error": fidelity.trend_error, "c2st": fidelity.c2st}
+        taken = {
+            "shape_error": fidelity.shape_error,
+            "trend_error": fidelity.trend_error,
+            "c2st": fidelity.c2st,
+        }
         some = scorecard.sample(table, rows, seed + 1)
         out[name] = {key: score(against, some, real.kinds) for key, score in taken.items()}
     errors = [counted.pair_errors(reference, whole(reference, table)) for table in (real.holdout, made)]
@@ -54,9 +65,14 @@ def resynthesise(found: Artifact, table: pa.Table, seed: int = 0) -> pa.Table:
     generator = rng.generator(seed, "error budget posteriors")
     parts = []
     for start in range(0, len(codes), BLOCK_ROWS):
-        block = codes[start : start + BLOCK_ROWS].astype(np.int32), positions(tf.constant(offsets[start : start + BLOCK_ROWS]))
+        block = (
+            codes[start : start + BLOCK_ROWS].astype(np.int32),
+            positions(tf.constant(offsets[start : start + BLOCK_ROWS])),
+        )
         z = np.zeros((BLOCK_ROWS, network.latent_dim), np.float32)
         z[: len(block[0])] = Posteriors(*(t.numpy() for t in network.encode(*block))).draw(generator)
-        drawn = [t.numpy()[: len(block[0])] for t in decoder.decode(tf.constant(z), tf.constant(start, tf.int64))]
+        drawn = [
+            t.numpy()[: len(block[0])] for t in decoder.decode(tf.constant(z), tf.constant(start, tf.int64))
+        ]
         parts.append(found.codec.decode(drawn[0], drawn[1], start))
     return pa.concat_tables(parts)

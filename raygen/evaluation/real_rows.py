@@ -56,16 +56,32 @@ def real_rows(config: Config, model: model_folder.Artifact | None) -> Real:
         name = f"evaluate.holdout = '{config.evaluate.holdout}'"
         other = _as_learned(read(Source.open(config.evaluate.holdout)), schema, name)
         if not other.num_rows:
-            raise SchemaError(f"{name} holds no row.", "name real rows that the synthetic ones were made without, or leave it out.")
+            raise SchemaError(
+                f"{name} holds no row.",
+                "name real rows that the synthetic ones were made without, or leave it out.",
+            )
         return Real(config.data.source, whole, other, kinds, every, source.schema, True, notes + _few(other))
     held = held_out(model, whole) if model else None
     if held is not None:
         out = whole.filter(pa.array(held))
-        return Real(config.data.source, whole.filter(pa.array(~held)), out, kinds, every, source.schema, True, notes + _few(out))
+        return Real(
+            config.data.source,
+            whole.filter(pa.array(~held)),
+            out,
+            kinds,
+            every,
+            source.schema,
+            True,
+            notes + _few(out),
+        )
     if model:
-        notes.append("The source has changed since the model was trained, so its held-out rows are not known and copying cannot be told.")
+        notes.append(
+            "The source has changed since the model was trained, so its held-out rows are not known and copying cannot be told."
+        )
     else:
-        notes.append("No real rows are known that the synthetic ones were made without (evaluate.holdout), so copying cannot be told.")
+        notes.append(
+            "No real rows are known that the synthetic ones were made without (evaluate.holdout), so copying cannot be told."
+        )
     return Real(config.data.source, whole, whole.slice(0, 0), kinds, every, source.schema, False, notes)
 
 
@@ -78,14 +94,20 @@ def _as_learned(table: pa.Table, schema: Schema, where: str) -> pa.Table:
             column = table[name].cast(schema.arrow.field(name).type)
         except pa.ArrowException as error:
             reason = str(error).splitlines()[0].rstrip(".")
-            raise SchemaError(f"{where} has a column '{name}' of another type: {reason}.", "name rows of the same table.") from None
+            raise SchemaError(
+                f"{where} has a column '{name}' of another type: {reason}.", "name rows of the same table."
+            ) from None
         table = table.set_column(table.schema.get_field_index(name), schema.arrow.field(name), column)
     return table.select(schema.learned)
 
 
 def _few(holdout: pa.Table) -> list[str]:
     few = holdout.num_rows < FEW_ROWS
-    return [f"Only {holdout.num_rows} real rows were kept back: the ceiling is mostly the noise of so few."] if few else []
+    return (
+        [f"Only {holdout.num_rows} real rows were kept back: the ceiling is mostly the noise of so few."]
+        if few
+        else []
+    )
 
 
 def held_out(model: model_folder.Artifact, table: pa.Table) -> np.ndarray | None:
@@ -100,7 +122,13 @@ def held_out(model: model_folder.Artifact, table: pa.Table) -> np.ndarray | None
         return None
     order = np.argsort(hashes, kind="stable")
     mask = np.zeros(len(order), bool)
-    mask[order[split.held_out(np.arange(len(order)), len(order), model.config.train.holdout, model.config.run.seed)]] = True
+    mask[
+        order[
+            split.held_out(
+                np.arange(len(order)), len(order), model.config.train.holdout, model.config.run.seed
+            )
+        ]
+    ] = True
     return mask
 
 

@@ -29,7 +29,9 @@ def opened(path: str) -> Source:
         raise SchemaError(error.message.replace("source", "synthetic rows", 1), hint) from None
     if columns := generation(path).get("partition_by"):
         message = f"synthetic rows '{path}' are partitioned by {', '.join(columns)}, which their files lack."
-        raise SchemaError(message, "score rows that were generated without generate.partition_by: they are the same.")
+        raise SchemaError(
+            message, "score rows that were generated without generate.partition_by: they are the same."
+        )
     return source
 
 
@@ -76,8 +78,14 @@ def manifest_problems(source: Source) -> list[str]:
     unit = "rows" if parquet else "bytes"  # of text, whose rows are not known without reading it
     expected = dict(zip(lines["file"].to_pylist(), lines[unit].to_pylist(), strict=True))
     _, base = storage.resolve(folder)
-    there = {path.removeprefix(base).lstrip("/"): rows[path] if parquet else size for path, size, _ in source.identity}
-    out += [f"The manifest names shard '{name}', which is not there." for name in sorted(expected.keys() - there.keys())]
+    there = {
+        path.removeprefix(base).lstrip("/"): rows[path] if parquet else size
+        for path, size, _ in source.identity
+    }
+    out += [
+        f"The manifest names shard '{name}', which is not there."
+        for name in sorted(expected.keys() - there.keys())
+    ]
     out += [f"Shard '{name}' is not in the manifest." for name in sorted(there.keys() - expected.keys())]
     for name in sorted(expected.keys() & there.keys()):
         if expected[name] != there[name]:
@@ -89,7 +97,10 @@ def manifest_problems(source: Source) -> list[str]:
 
 def readable(source: Source, name: str, kind: str) -> bool:
     """Whether a synthetic column is there and can be compared as its kind."""
-    return name in source.schema.names and fits(source.schema.field(name).type)["categorical" if kind == "boolean" else kind]
+    return (
+        name in source.schema.names
+        and fits(source.schema.field(name).type)["categorical" if kind == "boolean" else kind]
+    )
 
 
 def check_files(source: Source, names: list[str]) -> None:
@@ -103,14 +114,23 @@ def check_files(source: Source, names: list[str]) -> None:
     for path in source.paths:
         lacking = [n for n in names if n not in pq.read_schema(path, filesystem=source.filesystem).names]
         if lacking:
-            raise SchemaError(f"synthetic file '{path}' has no column '{lacking[0]}', which the files beside it have.", "compare files of one table.")
+            raise SchemaError(
+                f"synthetic file '{path}' has no column '{lacking[0]}', which the files beside it have.",
+                "compare files of one table.",
+            )
 
 
 def sample(source: Source, names: list[str], rows: int, seed: int) -> pd.DataFrame:
     """Rows at random: of Parquet, from row groups picked at random, so that few bytes are read of many."""
     if source.format == "csv":
-        return scorecard.sample(pa.Table.from_batches(source.batches(), source.schema).select(names).to_pandas(), rows, seed)
-    groups = [(path, g) for path in source.paths for g in range(pq.read_metadata(path, filesystem=source.filesystem).num_row_groups)]
+        return scorecard.sample(
+            pa.Table.from_batches(source.batches(), source.schema).select(names).to_pandas(), rows, seed
+        )
+    groups = [
+        (path, g)
+        for path in source.paths
+        for g in range(pq.read_metadata(path, filesystem=source.filesystem).num_row_groups)
+    ]
     taken: list[pa.Table] = []
     for i in rng.generator(seed, "order of row groups").permutation(len(groups)):
         if sum(t.num_rows for t in taken) >= GROUPS_PER_SAMPLE * rows:
@@ -126,12 +146,17 @@ def pieces(source: Source) -> list[dict]:
     out = []
     for path in source.paths:
         groups = pq.read_metadata(path, filesystem=source.filesystem).num_row_groups
-        out += [{"path": path, "first": g, "last": min(g + GROUPS_PER_PIECE, groups)} for g in range(0, groups, GROUPS_PER_PIECE)]
+        out += [
+            {"path": path, "first": g, "last": min(g + GROUPS_PER_PIECE, groups)}
+            for g in range(0, groups, GROUPS_PER_PIECE)
+        ]
     return out
 
 
 def blocks(filesystem, path: str, groups: range, columns: list[str]):
     """The rows of some row groups, BLOCK_ROWS at a time."""
     with filesystem.open_input_file(path) as stream:
-        for batch in pq.ParquetFile(stream).iter_batches(BLOCK_ROWS, row_groups=list(groups), columns=columns):
+        for batch in pq.ParquetFile(stream).iter_batches(
+            BLOCK_ROWS, row_groups=list(groups), columns=columns
+        ):
             yield pa.Table.from_batches([batch]).select(columns)

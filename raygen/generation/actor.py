@@ -39,7 +39,9 @@ class WriteShards:
             self.job = asked = Job.of(model, wanted, folder)
             self.plan, self.format = asked.plan, asked.format
             if asked.found.fingerprint != fingerprint:
-                raise GenerationError(f"model '{model}' changed while rows were generated from it.", "run the command again.")
+                raise GenerationError(
+                    f"model '{model}' changed while rows were generated from it.", "run the command again."
+                )
             self.rows = Rows.of(asked.found, asked.settings, asked.wanted, laws)
         except RaygenError as error:
             self._fail(error)
@@ -65,7 +67,11 @@ class WriteShards:
         for number in range(first, last):
             named, shards = manifest.read_part(self.folder, self.plan, number), self.plan.part(number)
             sizes = manifest.sizes(self.folder, self.plan, shards, listed)
-            lines = [line for shard in shards for line in self._shard(shard, sizes, manifest.of_shard(named, shard))]
+            lines = [
+                line
+                for shard in shards
+                for line in self._shard(shard, sizes, manifest.of_shard(named, shard))
+            ]
             if lines != named:
                 if number == self.plan.num_parts - 1:
                     manifest.check_rows(self.folder, self.plan)
@@ -73,7 +79,13 @@ class WriteShards:
             totals += Totals.of(lines)
         self._tell(0, 0)
         made_rows = sum(b - a for a, b in map(self.plan.span, self.made))
-        return {"item": first, "node": self.node, "made": len(self.made), "made_rows": made_rows, **totals.to_dict()}
+        return {
+            "item": first,
+            "node": self.node,
+            "made": len(self.made),
+            "made_rows": made_rows,
+            **totals.to_dict(),
+        }
 
     def _shard(self, shard: int, sizes: dict[str, int], vouched: list[dict]) -> list[dict]:
         """Write a shard, unless it is there already; its lines of the manifest."""
@@ -84,7 +96,9 @@ class WriteShards:
         try:
             lines = self._write(shard)
         except OutputError as error:
-            if isinstance(error.__cause__, FileNotFoundError):  # another driver has finished this generation, and swept our temporary file away
+            if isinstance(
+                error.__cause__, FileNotFoundError
+            ):  # another driver has finished this generation, and swept our temporary file away
                 named = manifest.read_part(self.folder, self.plan, self.plan.part_of(shard))
                 there = manifest.sizes(self.folder, self.plan, range(shard, shard + 1), {})
                 if theirs := self._kept(shard, there, manifest.of_shard(named, shard)):
@@ -105,10 +119,18 @@ class WriteShards:
             return None
         if vouched:
             return vouched if all(line["bytes"] == sizes[line["file"]] for line in vouched) else None
-        rows = {file: self.format.marked_rows(storage.inside(self.folder, file), self.job.mark(shard)) for file in files}
+        rows = {
+            file: self.format.marked_rows(storage.inside(self.folder, file), self.job.mark(shard))
+            for file in files
+        }
         if None in rows.values() or sum(filter(None, rows.values())) != last - first:
             return None
-        return [manifest.line(shard, file, rows[file] or 0, sizes[file], storage.sha256(storage.inside(self.folder, file))) for file in files]
+        return [
+            manifest.line(
+                shard, file, rows[file] or 0, sizes[file], storage.sha256(storage.inside(self.folder, file))
+            )
+            for file in files
+        ]
 
     def _write(self, shard: int) -> list[dict]:
         """Make all files of a shard, one after the other; a shard of partitions is held in memory."""
@@ -120,7 +142,9 @@ class WriteShards:
         lines = []
         for file, tables in zip(self.plan.files(shard), parts, strict=True):
             with storage.whole(storage.inside(self.folder, file)) as stream:
-                rows, size, digest = self.format.write(stream, schema.with_metadata({b"raygen": self.job.mark(shard)}), tables)
+                rows, size, digest = self.format.write(
+                    stream, schema.with_metadata({b"raygen": self.job.mark(shard)}), tables
+                )
                 if shard == self.plan.num_shards - 1:
                     manifest.check_rows(self.folder, self.plan)  # raised here, the file stays as it is
             lines.append(manifest.line(shard, file, rows, size, digest))

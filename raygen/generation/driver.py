@@ -63,10 +63,20 @@ def generate(
         ClusterError: If the cluster is too small, or a node does not see the folder.
         GenerationError: If it stopped before the last row.
     """
-    drawn = {"rows": rows, "seed": seed, "sampler": sampler, "temperature": temperature, "where": where, "per": per, "oversample": oversample}
+    drawn = {
+        "rows": rows,
+        "seed": seed,
+        "sampler": sampler,
+        "temperature": temperature,
+        "where": where,
+        "per": per,
+        "oversample": oversample,
+    }
     cut = {"first_row": first_row, "format": format, "shard_mib": shard_mib, "partition_by": partition_by}
     model, settings = request.located(config, drawn | cut)
-    folder = storage.absolute(out) if out else storage.join(storage.parent(storage.absolute(model)), "synthetic")
+    folder = (
+        storage.absolute(out) if out else storage.join(storage.parent(storage.absolute(model)), "synthetic")
+    )
     return written(Job.of(model, settings, folder), say)
 
 
@@ -85,10 +95,14 @@ def written(asked: Job, say) -> Generation:
     """Make what is missing of a generation (see `generate`)."""
     folder, settings = asked.folder, asked.settings
     if asked.found.sampler == NAIVE:
-        say("Warning: the sampler 'naive' averages z_mean and z_log_var and drops the variance of z_mean: its rows are all near one another.")
+        say(
+            "Warning: the sampler 'naive' averages z_mean and z_log_var and drops the variance of z_mean: its rows are all near one another."
+        )
     for note in asked.notes:
         say(note)
-    manifest.check(folder, {k: v for k, v in asked.identity.items() if k != "rows_per_shard" or not settings.shard_mib})
+    manifest.check(
+        folder, {k: v for k, v in asked.identity.items() if k != "rows_per_shard" or not settings.shard_mib}
+    )
     began = time.perf_counter()
     with connection.connected() as available:
         check_cluster(asked, available, "--out")
@@ -97,14 +111,21 @@ def written(asked: Job, say) -> Generation:
         actors = num_actors(settings, plan, available)
         if grown := manifest.claim(folder, identity, asked.told):
             say(f"The folder was begun for {grown:,} rows of this generation; now for {plan.rows:,}.")
-        say(f"Generating {plan.rows:,} rows in {plan.num_shards:,} shard(s) with {actors} actor(s) of {settings.cpus_per_actor} CPU(s).")
+        say(
+            f"Generating {plan.rows:,} rows in {plan.num_shards:,} shard(s) with {actors} actor(s) of {settings.cpus_per_actor} CPU(s)."
+        )
         totals, made = _run(asked, laws, actors, say)
     if (totals.rows, totals.shards) != (plan.rows, plan.num_shards):
-        raise GenerationError(f"'{folder}' has {totals.rows:,} of {plan.rows:,} rows.", "run the same command again to make the rest.")
+        raise GenerationError(
+            f"'{folder}' has {totals.rows:,} of {plan.rows:,} rows.",
+            "run the same command again to make the rest.",
+        )
     manifest.claim(folder, identity, asked.told)  # no other generation has taken the folder meanwhile
     manifest.check_whole(folder, plan)
     manifest.finish(folder, plan, identity, asked.told, totals)
-    return Generation(folder, plan.rows, plan.num_shards, totals.bytes, plan.num_shards - made, time.perf_counter() - began)
+    return Generation(
+        folder, plan.rows, plan.num_shards, totals.bytes, plan.num_shards - made, time.perf_counter() - began
+    )
 
 
 def num_actors(settings, plan: Plan, available: resources.Resources) -> int:
@@ -128,7 +149,14 @@ def _run(asked: Job, laws: list, actors: int, say) -> tuple[Totals, int]:
     items = [{"first": first, "last": last} for first, last in asked.plan.items(actors)]
     dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
         WriteShards,
-        fn_constructor_args=(asked.found.uri, asked.settings.model_dump(), asked.folder, laws, asked.found.fingerprint, board),
+        fn_constructor_args=(
+            asked.found.uri,
+            asked.settings.model_dump(),
+            asked.folder,
+            laws,
+            asked.found.fingerprint,
+            board,
+        ),
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=actors),
         num_cpus=asked.settings.cpus_per_actor,
@@ -146,7 +174,9 @@ def _run(asked: Job, laws: list, actors: int, say) -> tuple[Totals, int]:
         raise ray.get(board.failure.remote()) or stopped from error
     finally:
         for actor in ray.get(board.close.remote()):
-            ray.kill(actor)  # else an error's traceback and Ray Data's executor keep the actors, and their CPUs, for as long as they like
+            ray.kill(
+                actor
+            )  # else an error's traceback and Ray Data's executor keep the actors, and their CPUs, for as long as they like
     for line in progress.by_node():
         say(line)
     return totals, made

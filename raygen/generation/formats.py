@@ -44,7 +44,11 @@ class Format:
             ConfigError: If its compression is of Parquet only.
         """
         usual = "zstd" if settings.format == "parquet" else "none"
-        found = cls(settings.format, usual if settings.compression == "auto" else settings.compression, whole_blocks(settings.row_group_rows))
+        found = cls(
+            settings.format,
+            usual if settings.compression == "auto" else settings.compression,
+            whole_blocks(settings.row_group_rows),
+        )
         if found.is_text and found.compression not in ENDINGS:
             message = f"generate.compression = '{found.compression}' with generate.format = '{found.name}': expected {' or '.join(ENDINGS)}."
             raise ConfigError(message, "choose one of these, or write Parquet.")
@@ -76,7 +80,9 @@ class Format:
             with pq.ParquetWriter(pa.PythonFile(sink, mode="w"), schema, **options) as parquet:
                 for table in tables:
                     rows += table.num_rows
-                    parquet.write_table(table.replace_schema_metadata(schema.metadata), row_group_size=self.group_rows)
+                    parquet.write_table(
+                        table.replace_schema_metadata(schema.metadata), row_group_size=self.group_rows
+                    )
         else:
             with contextlib.ExitStack() as stack:
                 out = stack.enter_context(pa.PythonFile(sink, mode="w"))
@@ -108,7 +114,10 @@ class Format:
             return None
         filesystem, path = storage.resolve(uri)
         try:
-            with filesystem.open_input_file(path) as file, pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+            with (
+                filesystem.open_input_file(path) as file,
+                pq.ParquetFile(file, page_checksum_verification=True) as parquet,
+            ):
                 if (parquet.metadata.metadata or {}).get(b"raygen") != mark:
                     return None
                 rows = sum(batch.num_rows for batch in parquet.iter_batches())
@@ -167,7 +176,9 @@ def _told(column: pa.Array) -> pa.Array:
     if pa.types.is_floating(kind):
         lost = pc.invert(pc.is_finite(column.cast(pa.float32()) if pa.types.is_float16(kind) else column))
     elif _is_moment(kind):
-        local = column.cast(pa.timestamp(kind.unit)) if pa.types.is_timestamp(kind) else column  # with a zone, Arrow writes another year
+        local = (
+            column.cast(pa.timestamp(kind.unit)) if pa.types.is_timestamp(kind) else column
+        )  # with a zone, Arrow writes another year
         lost = pc.starts_with(local.cast(pa.string()), "<value out of range")
     else:
         return column
@@ -178,7 +189,10 @@ def json_lines(table: pa.Table) -> bytes:
     """The rows, at least one, as JSON objects, a line each."""
     pieces: list = []
     for i, name in enumerate(table.column_names):
-        pieces += [("{" if not i else ", ") + json.dumps(name, ensure_ascii=False) + ": ", _json(arrow.plain(table[name]))]
+        pieces += [
+            ("{" if not i else ", ") + json.dumps(name, ensure_ascii=False) + ": ",
+            _json(arrow.plain(table[name])),
+        ]
     lines = pc.binary_join_element_wise(*pieces, "}\n", "")
     return pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "")[0].as_buffer().to_pybytes()
 
@@ -187,10 +201,17 @@ def _json(column: pa.Array) -> pa.Array:
     """JSON text of each value; of what is no number, the distinct values are spelled one by one."""
     kind, column = column.type, _told(column)
     text = (column.cast(pa.float32()) if pa.types.is_float16(kind) else column).cast(pa.string())
-    number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_duration(kind)
+    number = (
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_duration(kind)
+    )
     if not (number or pa.types.is_boolean(kind)):
         encoded = text.dictionary_encode()
-        spelled = pa.array([json.dumps(value, ensure_ascii=False) for value in encoded.dictionary.to_pylist()], pa.string())
+        spelled = pa.array(
+            [json.dumps(value, ensure_ascii=False) for value in encoded.dictionary.to_pylist()], pa.string()
+        )
         text = spelled.take(encoded.indices)
     return text.fill_null("null")
 

@@ -45,7 +45,12 @@ class Totals:
     def of(cls, lines: list[dict]) -> "Totals":
         """Of all lines of some shards."""
         digest = sum(int(hashlib.sha256(_text(line)).hexdigest(), 16) for line in lines) % 2**256
-        return cls(sum(line["rows"] for line in lines), len({line["shard"] for line in lines}), sum(line["bytes"] for line in lines), digest)
+        return cls(
+            sum(line["rows"] for line in lines),
+            len({line["shard"] for line in lines}),
+            sum(line["bytes"] for line in lines),
+            digest,
+        )
 
     def to_dict(self) -> dict:
         return {"rows": self.rows, "shards": self.shards, "bytes": self.bytes, "hash": f"{self.hash:064x}"}
@@ -91,7 +96,9 @@ def read_part(folder: str, plan: Plan, number: int) -> list[dict] | None:
         typed = all(type(one[key]) is kind for one in lines for key, kind in KEYS.items())
     except (ValueError, KeyError, TypeError):
         return None
-    if not typed or [(one["shard"], one["file"]) for one in lines] != [(s, file) for s in plan.part(number) for file in plan.files(s)]:
+    if not typed or [(one["shard"], one["file"]) for one in lines] != [
+        (s, file) for s in plan.part(number) for file in plan.files(s)
+    ]:
         return None
     if len({one["file"] for one in lines}) != len(lines):
         return None
@@ -114,7 +121,9 @@ def read(folder: str) -> pa.Table:
     try:
         return storage.again(lambda: pads.dataset(path, schema, "json", filesystem=filesystem).to_table())
     except (pa.ArrowException, OSError) as error:
-        raise OutputError(f"the manifest of '{folder}' cannot be read: {error}.", f"find out more: raygen verify {folder}") from None
+        raise OutputError(
+            f"the manifest of '{folder}' cannot be read: {error}.", f"find out more: raygen verify {folder}"
+        ) from None
 
 
 def read_header(folder: str) -> dict | None:
@@ -136,7 +145,10 @@ def read_run(folder: str) -> dict:
     """
     run = _run(folder)
     if not run:
-        raise OutputError(f"'{folder}' holds no generation: there is no {RUN} in it.", "name a folder that raygen generate wrote.")
+        raise OutputError(
+            f"'{folder}' holds no generation: there is no {RUN} in it.",
+            "name a folder that raygen generate wrote.",
+        )
     return run
 
 
@@ -207,20 +219,31 @@ def check(folder: str, identity: dict) -> None:
     before = _run(folder)
     if not before:
         if theirs := next(filter(None, (formats.of_file(i.path) for i in storage.listing(folder))), None):
-            raise OutputError(f"'{folder}' holds {theirs} files that raygen did not write.", "choose an empty folder with --out.")
+            raise OutputError(
+                f"'{folder}' holds {theirs} files that raygen did not write.",
+                "choose an empty folder with --out.",
+            )
         return
     if "format" not in before:
-        message = f"'{folder}' was written by an earlier raygen, whose shards this one would make with other bytes."
-        raise OutputError(message, "choose an empty folder with --out; raygen verify still reads the old one.")
+        message = (
+            f"'{folder}' was written by an earlier raygen, whose shards this one would make with other bytes."
+        )
+        raise OutputError(
+            message, "choose an empty folder with --out; raygen verify still reads the old one."
+        )
     differs = [key for key in identity if before.get(key) != identity[key]]
     if differs == ["rows"] and before["rows"] < identity["rows"]:
         _check_growth(folder, plan_of(before), identity["rows"])
     elif differs:
-        of_another, of_this = (", ".join(f"{key} {each.get(key)}" for key in differs) for each in (before, identity))
+        of_another, of_this = (
+            ", ".join(f"{key} {each.get(key)}" for key in differs) for each in (before, identity)
+        )
         hint = "choose an empty folder with --out, or the same settings to continue it."
         if differs == ["rows"]:
             hint = f"choose an empty folder with --out, or at least --rows {before['rows']} to continue it."
-        raise OutputError(f"'{folder}' holds shards of another generation ({of_another}); this one has {of_this}.", hint)
+        raise OutputError(
+            f"'{folder}' holds shards of another generation ({of_another}); this one has {of_this}.", hint
+        )
 
 
 def _check_growth(folder: str, before: Plan, rows: int) -> None:
@@ -242,7 +265,9 @@ def check_rows(folder: str, plan: Plan) -> None:
     """
     if (rows := read_run(folder)["rows"]) != plan.rows:
         message = f"'{folder}' is marked for {rows:,} rows now, no longer for {plan.rows:,}: another generation has begun there."
-        raise OutputError(message, f"let it end, then run this command again with --rows {max(rows, plan.rows)}.")
+        raise OutputError(
+            message, f"let it end, then run this command again with --rows {max(rows, plan.rows)}."
+        )
 
 
 def check_whole(folder: str, plan: Plan) -> None:
@@ -256,7 +281,10 @@ def check_whole(folder: str, plan: Plan) -> None:
     if lost:
         message = f"{lost:,} part(s) of the manifest of '{folder}' were deleted while it was written."
         raise GenerationError(message, "run the same command again to make them.")
-    lines, there_now = of_shard(read_part(folder, plan, plan.num_parts - 1), last), sizes(folder, plan, range(last, last + 1), {})
+    lines, there_now = (
+        of_shard(read_part(folder, plan, plan.num_parts - 1), last),
+        sizes(folder, plan, range(last, last + 1), {}),
+    )
     if not lines or any(there_now.get(one["file"]) != one["bytes"] for one in lines):
         message = f"the last shard of '{folder}' was changed while the others were written."
         raise GenerationError(message, "run the same command again, and no other one beside it.")
@@ -279,7 +307,9 @@ def finish(folder: str, plan: Plan, identity: dict, more: dict, totals: Totals) 
         before = header  # damaged: it is written anew
     if before["hash"] != header["hash"]:
         message = f"the shards of '{folder}' are not those that it was finished with: one was edited with its manifest, or made by other software."
-        raise GenerationError(message, f"generate into an empty folder, or delete {HEADER} to take them as they are.")
+        raise GenerationError(
+            message, f"generate into an empty folder, or delete {HEADER} to take them as they are."
+        )
     storage.write_json(storage.join(folder, HEADER), header)
 
 
@@ -300,7 +330,10 @@ def _sweep(folder: str, stale=lambda name: False) -> None:
     filesystem, _ = storage.resolve(folder)
     for info in entries(folder):
         if info.base_name.startswith(TEMPORARY) or stale(info.base_name):
-            with storage.writing(folder), contextlib.suppress(FileNotFoundError):  # another driver was there first
+            with (
+                storage.writing(folder),
+                contextlib.suppress(FileNotFoundError),
+            ):  # another driver was there first
                 filesystem.delete_file(info.path)
 
 
@@ -310,7 +343,9 @@ def sizes(folder: str, plan: Plan, shards: range, listed: dict[str, dict[str, in
     Args:
         listed: What the last call found, by folder, so that none is listed again; afterwards what this one found.
     """
-    inside = dict.fromkeys(one for shard in (*shards[::FILES_PER_FOLDER], shards[-1]) for one in plan.folders(shard))
+    inside = dict.fromkeys(
+        one for shard in (*shards[::FILES_PER_FOLDER], shards[-1]) for one in plan.folders(shard)
+    )
     for one in listed.keys() - inside.keys():
         del listed[one]
     for one in inside.keys() - listed.keys():

@@ -64,7 +64,9 @@ class Progress:
         """Rows done of all; once rows are made, the rows per second since the first of them and the time left."""
         seconds = now - (self.began or now)
         speed = (self.made - self.before) / seconds if seconds > 0 else 0.0
-        rest = f"  {speed:11,.0f} rows/s  {duration((self.rows - self.done) / speed):>8} left" if speed else ""
+        rest = (
+            f"  {speed:11,.0f} rows/s  {duration((self.rows - self.done) / speed):>8} left" if speed else ""
+        )
         return f"{self.done:>15,}/{self.rows:,} rows{rest}"
 
     def by_node(self) -> list[str]:

@@ -51,9 +51,23 @@ class Job:
     def identity(self) -> dict:
         """What the bytes of the shards are a function of."""
         s, plan = self.settings, self.plan
-        drawn = {"fingerprint": self.found.fingerprint, "sampler": self.found.sampler, "seed": s.seed, "temperature": s.temperature}
-        chosen = {"where": conditions.spelled(s.where), "per": conditions.spelled_per(s.per), "oversample": s.oversample}
-        cut = {"rows": plan.rows, "rows_per_shard": plan.rows_per_shard, "first_row": plan.first_row, "partition_by": s.partition_by}
+        drawn = {
+            "fingerprint": self.found.fingerprint,
+            "sampler": self.found.sampler,
+            "seed": s.seed,
+            "temperature": s.temperature,
+        }
+        chosen = {
+            "where": conditions.spelled(s.where),
+            "per": conditions.spelled_per(s.per),
+            "oversample": s.oversample,
+        }
+        cut = {
+            "rows": plan.rows,
+            "rows_per_shard": plan.rows_per_shard,
+            "first_row": plan.first_row,
+            "partition_by": s.partition_by,
+        }
         written = {"format": self.format.name, "compression": self.format.compression}
         grouped = {} if self.format.is_text else {"row_group_rows": self.format.group_rows}
         return {**drawn, **chosen, **cut, **written, **grouped}
@@ -61,19 +75,30 @@ class Job:
     def mark(self, shard: int) -> bytes:
         """What a file of a shard that has a place for it says of itself; a longer generation begins with the same full shards."""
         own = {"shard": shard, "span": self.plan.span(shard)}
-        return json.dumps({key: value for key, value in self.identity.items() if key != "rows"} | own).encode()
+        return json.dumps(
+            {key: value for key, value in self.identity.items() if key != "rows"} | own
+        ).encode()
 
     @property
     def told(self) -> dict:
         """What is written beside the identity, to make the same again."""
         columns = {field.name: str(field.type) for field in self.found.codec.schema.output}
-        return {"model": self.found.uri, "schema": columns, "partitions": list(self.plan.partitions), "shard_mib": self.settings.shard_mib}
+        return {
+            "model": self.found.uri,
+            "schema": columns,
+            "partitions": list(self.plan.partitions),
+            "shard_mib": self.settings.shard_mib,
+        }
 
     @property
     def notes(self) -> list[str]:
         """What a user should know of settings that are not followed to the letter."""
         asked, made = self.settings.row_group_rows, self.format.group_rows
-        return [f"generate.row_group_rows = {asked:,} is rounded up to {made:,}: whole blocks of rows."] if asked != made else []
+        return (
+            [f"generate.row_group_rows = {asked:,} is rounded up to {made:,}: whole blocks of rows."]
+            if asked != made
+            else []
+        )
 
 
 def located(config: Config | str, given: dict) -> tuple[str, Generate]:
@@ -85,7 +110,10 @@ def located(config: Config | str, given: dict) -> tuple[str, Generate]:
         model = storage.join(config.run.folder, "model")
     settings = config.override({f"generate.{k}": v for k, v in given.items() if v is not None}).generate
     if given["rows"] is not None and settings.per:
-        raise ConfigError(f"rows = {given['rows']:,} and generate.per = '{settings.per}' both say how many rows to make.", "leave one of them out.")
+        raise ConfigError(
+            f"rows = {given['rows']:,} and generate.per = '{settings.per}' both say how many rows to make.",
+            "leave one of them out.",
+        )
     return model, settings
 
 
@@ -98,8 +126,14 @@ def begun(folder: str) -> Job:
     """
     run = manifest.read_run(folder)
     config = Config.from_dict(model_folder.read_index(run["model"])["config"])
-    given = {"num_actors": 0, "shard_mib": 0.0} | {key: run[key] for key in Generate.model_fields if key in run}
-    job = Job.of(run["model"], config.override({f"generate.{key}": value for key, value in given.items()}).generate, folder)
+    given = {"num_actors": 0, "shard_mib": 0.0} | {
+        key: run[key] for key in Generate.model_fields if key in run
+    }
+    job = Job.of(
+        run["model"],
+        config.override({f"generate.{key}": value for key, value in given.items()}).generate,
+        folder,
+    )
     manifest.check(folder, job.identity)
     return job
 
@@ -111,7 +145,10 @@ def prepared(job: Job, say) -> tuple[Job, list]:
         ConfigError: If the model gives the conditions hardly any probability.
     """
     s = job.settings
-    laws, rows_per_shard = [], manifest.begun_with(job.folder, s.shard_mib) if s.shard_mib and job.folder else 0
+    laws, rows_per_shard = (
+        [],
+        manifest.begun_with(job.folder, s.shard_mib) if s.shard_mib and job.folder else 0,
+    )
     measure = bool(s.shard_mib and not rows_per_shard)
     if job.wanted or measure:
         laws, measured = like_an_actor(s, _prepared, job, measure)
@@ -131,10 +168,17 @@ def _prepared(job: Job, measure: bool) -> tuple[list, int]:
     from raygen.sampling import conditional
 
     s, found = job.settings, job.found
-    laws = conditional.explore(found.network(), found.samplers[found.sampler], s.temperature, job.wanted) if job.wanted else []
+    laws = (
+        conditional.explore(found.network(), found.samplers[found.sampler], s.temperature, job.wanted)
+        if job.wanted
+        else []
+    )
     if not measure:
         return laws, 0
-    rows, last = Rows.of(found, s, job.wanted, laws), min(job.format.group_rows, PROBE_ROWS)  # of any generation of these rows, however many
+    rows, last = (
+        Rows.of(found, s, job.wanted, laws),
+        min(job.format.group_rows, PROBE_ROWS),
+    )  # of any generation of these rows, however many
     last = min(last, job.plan.rows) if s.per else last
     return laws, job.format.rows_per_shard(s.shard_mib, rows.table(0, last))
 
@@ -164,4 +208,8 @@ def _like_an_actor(settings: Generate, function: Callable, arguments: tuple) -> 
 
 def keep_to(settings: Generate) -> None:
     """Keep TensorFlow and Arrow to what a decode actor is given (see `cluster.devices.keep_to`)."""
-    devices.keep_to(settings.cpus_per_actor, settings.gpus_per_actor, f"generate.gpus_per_actor = {settings.gpus_per_actor:g}")
+    devices.keep_to(
+        settings.cpus_per_actor,
+        settings.gpus_per_actor,
+        f"generate.gpus_per_actor = {settings.gpus_per_actor:g}",
+    )

@@ -46,7 +46,9 @@ class Plan:
         """
         if not 0 <= shard < self.num_shards:
             raise IndexError(f"shard {shard} of {self.num_shards}")
-        return self.first_row + shard * self.rows_per_shard, self.first_row + min(self.rows, (shard + 1) * self.rows_per_shard)
+        return self.first_row + shard * self.rows_per_shard, self.first_row + min(
+            self.rows, (shard + 1) * self.rows_per_shard
+        )
 
     def part_of(self, shard: int) -> int:
         """The part of the manifest that names a shard."""
@@ -71,7 +73,10 @@ class Plan:
 
     def files(self, shard: int) -> list[str]:
         """Files of a shard, relative to the output folder: one for each partition; in prefix folders when there are many."""
-        return ["/".join(filter(None, [folder, f"part-{shard:08d}{self.suffix}"])) for folder in self.folders(shard)]
+        return [
+            "/".join(filter(None, [folder, f"part-{shard:08d}{self.suffix}"]))
+            for folder in self.folders(shard)
+        ]
 
     def all_folders(self) -> Iterator[str]:
         """Every folder that shards lie in."""
@@ -90,5 +95,9 @@ class Plan:
 
     def actors_within(self, seconds: float, rows_per_second: float) -> int:
         """Fewest actors that finish in time; 0 if one shard alone takes longer."""
-        shards_each = self.num_shards if self.rows <= seconds * rows_per_second else int(seconds * rows_per_second // self.rows_per_shard)
+        shards_each = (
+            self.num_shards
+            if self.rows <= seconds * rows_per_second
+            else int(seconds * rows_per_second // self.rows_per_shard)
+        )
         return -(-self.num_shards // shards_each) if shards_each else 0

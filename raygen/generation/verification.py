@@ -73,7 +73,9 @@ def verify(folder: str, mend: bool = False, say=print) -> Verification:
             from raygen.generation import request
 
             asked = request.begun(folder)
-            generation.check_cluster(asked, available, "")  # what would be refused is refused before anything is deleted
+            generation.check_cluster(
+                asked, available, ""
+            )  # what would be refused is refused before anything is deleted
         say(f"Verifying {plan.num_shards:,} shard(s) of {plan.rows:,} rows in {folder} ...")
         totals, found, problems = _checked(folder, run, plan, available.cpus, mend)
         for _, problem in problems:
@@ -86,10 +88,14 @@ def verify(folder: str, mend: bool = False, say=print) -> Verification:
             totals, mended = Totals(done.rows, done.shards, done.bytes), done.shards - done.kept
             found = {kind: count for kind, count in found.items() if kind == "surplus"}
     told = [problem for kind, problem in problems if kind in found]
-    return Verification(folder, totals.rows, totals.shards, totals.bytes, found, told, mended, time.perf_counter() - began)
+    return Verification(
+        folder, totals.rows, totals.shards, totals.bytes, found, told, mended, time.perf_counter() - began
+    )
 
 
-def _checked(folder: str, run: dict, plan: Plan, cpus: int, mend: bool) -> tuple[Totals, dict[str, int], list[tuple[str, str]]]:
+def _checked(
+    folder: str, run: dict, plan: Plan, cpus: int, mend: bool
+) -> tuple[Totals, dict[str, int], list[tuple[str, str]]]:
     import ray
 
     def check(batch):
@@ -100,7 +106,10 @@ def _checked(folder: str, run: dict, plan: Plan, cpus: int, mend: bool) -> tuple
         except OSError as refusal:
             message = f"'{folder}' cannot be read: {storage.reason(refusal)}."
             answer, error = {}, StorageError(message, storage.hint(refusal, "check that it may be read."))
-        return {"answer": [json.dumps(answer)], "error": [pickle.dumps(error)]}  # between Ray's processes only
+        return {
+            "answer": [json.dumps(answer)],
+            "error": [pickle.dumps(error)],
+        }  # between Ray's processes only
 
     items = [{"first": first, "last": last} for first, last in plan.items(max(1, cpus))]
     dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(check, batch_size=1)
@@ -125,9 +134,15 @@ def _header_problems(folder: str, totals: Totals, parts_are_missing: bool):
         yield "manifest", error.message[0].upper() + error.message[1:]
         return
     if header is None:
-        yield "unfinished", f"There is no {manifest.HEADER}: the generation has not finished, or it was deleted."
+        yield (
+            "unfinished",
+            f"There is no {manifest.HEADER}: the generation has not finished, or it was deleted.",
+        )
     elif not parts_are_missing and totals.to_dict() != {key: header[key] for key in totals.to_dict()}:
-        yield "edited", f"The parts of the manifest are not those that {manifest.HEADER} was made from: a line was edited."
+        yield (
+            "edited",
+            f"The parts of the manifest are not those that {manifest.HEADER} was made from: a line was edited.",
+        )
 
 
 def _check(batch: dict, folder: str, run: dict, mend: bool) -> dict:
@@ -140,23 +155,40 @@ def _check(batch: dict, folder: str, run: dict, mend: bool) -> dict:
         sizes = manifest.sizes(folder, plan, shards, listed)
         named += Totals.of(lines or [])
         if lines is None:
-            problems.append(("manifest", f"Part '{plan.part_name(number)}' of the manifest is missing or damaged: {len(shards):,} shard(s)."))
+            problems.append(
+                (
+                    "manifest",
+                    f"Part '{plan.part_name(number)}' of the manifest is missing or damaged: {len(shards):,} shard(s).",
+                )
+            )
         by_file = {line["file"]: line for line in lines or []}
         for shard in shards:
             before = len(problems)
             for name in plan.files(shard):
-                if problem := _file_problem(folder, run, plan, shard, name, by_file.get(name), sizes.get(name)):
+                if problem := _file_problem(
+                    folder, run, plan, shard, name, by_file.get(name), sizes.get(name)
+                ):
                     problems.append(problem)
                     if mend and problem[0] != "missing":
                         storage.delete(storage.inside(folder, name))
             if lines and len(problems) == before:
                 whole += Totals.of(manifest.of_shard(lines, shard))
-        problems += [("surplus", f"'{name}' is not of this generation: move it away.") for name in surplus(folder, plan, shards)]
+        problems += [
+            ("surplus", f"'{name}' is not of this generation: move it away.")
+            for name in surplus(folder, plan, shards)
+        ]
     found = Counter(kind for kind, _ in problems)
-    return {"named": named.to_dict(), "whole": whole.to_dict(), "found": found, "problems": problems[:MAX_MESSAGES]}
+    return {
+        "named": named.to_dict(),
+        "whole": whole.to_dict(),
+        "found": found,
+        "problems": problems[:MAX_MESSAGES],
+    }
 
 
-def _file_problem(folder: str, run: dict, plan: Plan, shard: int, name: str, line: dict | None, size: int | None) -> tuple[str, str] | None:
+def _file_problem(
+    folder: str, run: dict, plan: Plan, shard: int, name: str, line: dict | None, size: int | None
+) -> tuple[str, str] | None:
     """What is wrong with a file of a shard: a word for it and a sentence.
 
     Raises:
@@ -183,7 +215,9 @@ def _file_problem(folder: str, run: dict, plan: Plan, shard: int, name: str, lin
     expected = line["rows"] if line else last - first
     if rows != expected and (line or len(plan.partitions) == 1):
         return "rows", f"'{name}' has {rows:,} rows; the plan says {expected:,}."
-    known = {column: kind for column, kind in run["schema"].items() if column not in run.get("partition_by", [])}
+    known = {
+        column: kind for column, kind in run["schema"].items() if column not in run.get("partition_by", [])
+    }
     if columns != (dict.fromkeys(known, "") if form.is_text else known):
         return "schema", f"'{name}' has other columns or types than the model makes."
     return None
@@ -194,8 +228,16 @@ def surplus(folder: str, plan: Plan, shards: range) -> list[str]:
     found = []
     for shard in shards:
         if shard % FILES_PER_FOLDER == 0:
-            known = {name for s in range(shard, min(shard + FILES_PER_FOLDER, plan.num_shards)) for name in plan.files(s)}
-            inside = [f"{one}/{name}".lstrip("/") for one in plan.folders(shard) for name in _names(storage.inside(folder, one))]
+            known = {
+                name
+                for s in range(shard, min(shard + FILES_PER_FOLDER, plan.num_shards))
+                for name in plan.files(s)
+            }
+            inside = [
+                f"{one}/{name}".lstrip("/")
+                for one in plan.folders(shard)
+                for name in _names(storage.inside(folder, one))
+            ]
             found += [name for name in inside if name not in known]
         if shard == 0:
             found += _strange_folders(folder, set(plan.all_folders()))

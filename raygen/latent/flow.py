@@ -66,7 +66,9 @@ class Flow:
         for step in range(self.steps):
             v = velocity(self.arrays, u, step * h, place)
             u += 0.5 * h * (v + velocity(self.arrays, u + h * v, (step + 1) * h, place))
-        return tf.gather(tf.constant(self.base.means), k) + tf.linalg.matvec(tf.gather(tf.constant(self.base.scales), k), u)
+        return tf.gather(tf.constant(self.base.means), k) + tf.linalg.matvec(
+            tf.gather(tf.constant(self.base.scales), k), u
+        )
 
     def log_prob(self, z: np.ndarray) -> np.ndarray:
         """A bound from below on log p(z), float64 of shape (rows,), for z of shape (rows, latent_dim).
@@ -104,7 +106,12 @@ class Flow:
 
     @classmethod
     def from_arrays(cls, name: str, arrays) -> "Flow":
-        return cls(Gaussians.from_arrays("mixture", arrays), {k: np.asarray(arrays[k], np.float32) for k in NAMES}, int(arrays["steps"]), name)
+        return cls(
+            Gaussians.from_arrays("mixture", arrays),
+            {k: np.asarray(arrays[k], np.float32) for k in NAMES},
+            int(arrays["steps"]),
+            name,
+        )
 
 
 def fit(base: Gaussians, rows, check, steps: int = 4000, seed: int = 0) -> Flow:
@@ -131,7 +138,10 @@ def fit(base: Gaussians, rows, check, steps: int = 4000, seed: int = 0) -> Flow:
     best = Flow(base, {name: w.numpy() for name, w in weights.items()}, HEUN_STEPS[0])
     highest = base.log_prob(z)
     for first in range(0, steps, flow_network.STEPS_PER_CHECK):
-        train(tf.constant(first, tf.int64), tf.constant(min(first + flow_network.STEPS_PER_CHECK, steps), tf.int64))
+        train(
+            tf.constant(first, tf.int64),
+            tf.constant(min(first + flow_network.STEPS_PER_CHECK, steps), tf.int64),
+        )
         now = _settled(Flow(base, {name: w.numpy() for name, w in mean.items()}, best.steps), z)
         found = now.log_prob(z)
         gain = found - highest

@@ -38,7 +38,11 @@ def velocity(arrays, u, t, place):
 
 def places(base: Gaussians):
     """What takes u to the place of z among all z, whitened: origins (components, latent_dim) and matrices (..., latent_dim, latent_dim)."""
-    means, scales, weights = base.means.astype(float), base.scales.astype(float), base.weights / base.weights.sum()
+    means, scales, weights = (
+        base.means.astype(float),
+        base.scales.astype(float),
+        base.weights / base.weights.sum(),
+    )
     away = means - weights @ means
     spread = np.einsum("k,kij,klj->il", weights, scales, scales) + away.T @ (away * weights[:, None])
     whiten = np.linalg.inv(np.linalg.cholesky(spread))
@@ -57,7 +61,9 @@ def gain(arrays, place, u, steps: int):
         repeated = tf.repeat(u, d, axis=0)
         with tf.autodiff.ForwardAccumulator(repeated, unit) as forward:
             v = velocity(arrays, repeated, t, wide)
-        divergence = tf.reduce_sum(tf.reshape(tf.reduce_sum(forward.jvp(v) * unit, axis=1), [rows, d]), axis=1)
+        divergence = tf.reduce_sum(
+            tf.reshape(tf.reduce_sum(forward.jvp(v) * unit, axis=1), [rows, d]), axis=1
+        )
         return tf.reshape(v, [rows, d, d])[:, 0], divergence
 
     for step in range(steps):
@@ -90,11 +96,17 @@ def trainer(base: Gaussians, rows, steps: int, seed: int, weights, mean):
     count, d, k = len(rows[0]), base.latent_dim, len(base.weights)
     inverse = np.linalg.inv(base.scales.astype(float))
     unmix = tf.constant(inverse.transpose(2, 0, 1).reshape(d, k * d).astype(np.float32))
-    shift = tf.constant(np.einsum("kij,kj->ki", inverse, base.means.astype(float)).reshape(-1).astype(np.float32))
+    shift = tf.constant(
+        np.einsum("kij,kj->ki", inverse, base.means.astype(float)).reshape(-1).astype(np.float32)
+    )
     log_det = np.log(np.diagonal(inverse, axis1=1, axis2=2)).sum(axis=1)
     prior = tf.constant((np.log(np.maximum(base.weights, 1e-30)) + log_det).astype(np.float32))
-    keys = [streams.key(seed, "flow", purpose) for purpose in ("rows", "posterior", "component", "noise", "time")]
-    schedule = keras.optimizers.schedules.CosineDecay(0.0, max(steps, 200), alpha=0.01, warmup_target=LEARNING_RATE, warmup_steps=100)
+    keys = [
+        streams.key(seed, "flow", purpose) for purpose in ("rows", "posterior", "component", "noise", "time")
+    ]
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, max(steps, 200), alpha=0.01, warmup_target=LEARNING_RATE, warmup_steps=100
+    )
     optimizer = keras.optimizers.Adam(schedule)
     optimizer.build(list(weights.values()))
     origin, turn = (tf.constant(p) for p in places(base))
@@ -110,13 +122,20 @@ def trainer(base: Gaussians, rows, steps: int, seed: int, weights, mean):
             share = tf.cumsum(tf.nn.softmax(prior - 0.5 * tf.reduce_sum(local**2, axis=2)), axis=1)
             below = tf.cast(share < streams.uniform(keys[2], (BATCH_ROWS, 1), at), tf.int32)
             component = tf.minimum(tf.reduce_sum(below, axis=1), k - 1)
-            target, noise = tf.gather(local, component, batch_dims=1), streams.normal(keys[3], (BATCH_ROWS, d), wide)
+            target, noise = (
+                tf.gather(local, component, batch_dims=1),
+                streams.normal(keys[3], (BATCH_ROWS, d), wide),
+            )
             t = streams.uniform(keys[4], (BATCH_ROWS,), at)
             cos, sin = tf.cos(QUARTER * t)[:, None], tf.sin(QUARTER * t)[:, None]
             with tf.GradientTape() as tape:
                 place = [tf.gather(p, component) for p in (origin, turn, weights["component"].value)]
-                v = velocity({name: w.value for name, w in weights.items()}, cos * noise + sin * target, t, place)
-                loss = tf.reduce_mean(tf.reduce_sum((v - QUARTER * (cos * target - sin * noise)) ** 2, axis=1))
+                v = velocity(
+                    {name: w.value for name, w in weights.items()}, cos * noise + sin * target, t, place
+                )
+                loss = tf.reduce_mean(
+                    tf.reduce_sum((v - QUARTER * (cos * target - sin * noise)) ** 2, axis=1)
+                )
             gradients = tape.gradient(loss, [w.value for w in weights.values()])
             optimizer.apply([tf.convert_to_tensor(g) for g in gradients])
             for name, w in weights.items():

@@ -40,7 +40,9 @@ class Gaussians:
 
         k = self.components(pick)
         scales = tf.gather(tf.constant(self.scales), k)
-        return tf.gather(tf.constant(self.means), k) + (scales * noise if self.scales.ndim == 2 else tf.linalg.matvec(scales, noise))
+        return tf.gather(tf.constant(self.means), k) + (
+            scales * noise if self.scales.ndim == 2 else tf.linalg.matvec(scales, noise)
+        )
 
     def components(self, pick):
         """Component of each row, int32 of shape (rows,), in graph, from uniforms of the same shape."""
@@ -55,7 +57,9 @@ class Gaussians:
         """log p(z), float64 of shape (rows,), for z of shape (rows, latent_dim)."""
         from scipy.special import logsumexp
 
-        return np.concatenate([logsumexp(self.log_joint(z[i : i + CHUNK]), axis=1) for i in range(0, len(z), CHUNK)])
+        return np.concatenate(
+            [logsumexp(self.log_joint(z[i : i + CHUNK]), axis=1) for i in range(0, len(z), CHUNK)]
+        )
 
     def log_joint(self, z: np.ndarray) -> np.ndarray:
         """log p(z, component), float64 of shape (rows, components)."""
@@ -66,7 +70,9 @@ class Gaussians:
             log_det = np.log(scales).sum(axis=1)
         else:
             inverse = np.linalg.inv(scales)
-            square = np.stack([np.sum(((z - m) @ w.T) ** 2, axis=1) for m, w in zip(means, inverse, strict=True)], axis=1)
+            square = np.stack(
+                [np.sum(((z - m) @ w.T) ** 2, axis=1) for m, w in zip(means, inverse, strict=True)], axis=1
+            )
             log_det = np.log(np.diagonal(scales, axis1=1, axis2=2)).sum(axis=1)
         density = -0.5 * (square + self.latent_dim * math.log(2 * math.pi)) - log_det
         return density + np.log(np.maximum(self.weights.astype(float), 1e-300))

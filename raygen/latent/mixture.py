@@ -37,7 +37,9 @@ def fit(z_mean: np.ndarray, z_log_var: np.ndarray, k: int, seed: int):
     whiten = np.linalg.inv(spread)
     mean, log_var = tf.constant(z_mean), tf.constant(z_log_var)
     centred, unmix = tf.constant(centre, tf.float32), tf.constant(whiten.T, tf.float32)
-    logits, means, diagonal, lower = (keras.Variable(v) for v in _start((z_mean - centre) @ whiten.T, z_log_var, whiten, k, seed))
+    logits, means, diagonal, lower = (
+        keras.Variable(v) for v in _start((z_mean - centre) @ whiten.T, z_log_var, whiten, k, seed)
+    )
     variables = [logits, means, diagonal, lower]
     below = tf.constant(np.tril(np.ones((d, d)), -1), tf.float32)
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, STEPS))
@@ -75,14 +77,25 @@ def _start(y_mean, z_log_var, whiten, k: int, seed: int):
 
     noise = rng.generator(seed, "mixture start").standard_normal(y_mean.shape) * np.exp(0.5 * z_log_var)
     y = y_mean + noise @ whiten.T
-    found = MiniBatchKMeans(k, random_state=rng.integer(seed, "mixture clusters"), n_init=1, max_iter=5, batch_size=4096).fit(y)
+    found = MiniBatchKMeans(
+        k, random_state=rng.integer(seed, "mixture clusters"), n_init=1, max_iter=5, batch_size=4096
+    ).fit(y)
     labels = found.labels_
     pooled = np.diag(np.var(y - found.cluster_centers_[labels], axis=0) + 1e-6)
     counts = np.bincount(labels, minlength=k)
     factors = []
     for cluster, count in enumerate(counts):
         inside = y[labels == cluster] - found.cluster_centers_[cluster]
-        factors.append(np.linalg.inv(np.linalg.cholesky((inside.T @ inside + PRIOR_ROWS * pooled) / (count + PRIOR_ROWS))))
+        factors.append(
+            np.linalg.inv(
+                np.linalg.cholesky((inside.T @ inside + PRIOR_ROWS * pooled) / (count + PRIOR_ROWS))
+            )
+        )
     w = np.array(factors)
-    start = np.log((counts + 1) / (counts + 1).sum()), found.cluster_centers_, np.log(np.diagonal(w, axis1=1, axis2=2)), np.tril(w, -1)
+    start = (
+        np.log((counts + 1) / (counts + 1).sum()),
+        found.cluster_centers_,
+        np.log(np.diagonal(w, axis1=1, axis2=2)),
+        np.tril(w, -1),
+    )
     return [s.astype(np.float32) for s in start]

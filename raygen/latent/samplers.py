@@ -35,13 +35,17 @@ class Posteriors(NamedTuple):
 
     def draw(self, generator: np.random.Generator) -> np.ndarray:
         """One z of each row, float32 of shape (rows, latent_dim)."""
-        return _single(self.z_mean + np.exp(0.5 * self.z_log_var) * generator.standard_normal(self.z_mean.shape))
+        return _single(
+            self.z_mean + np.exp(0.5 * self.z_log_var) * generator.standard_normal(self.z_mean.shape)
+        )
 
     @property
     def covariance(self) -> np.ndarray:
         """Of the aggregate posterior, by the law of total variance, float64 of shape (latent_dim, latent_dim)."""
         d = self.z_mean.shape[1]
-        return np.diag(np.exp(self.z_log_var.astype(float)).mean(axis=0)) + np.cov(self.z_mean.T.astype(float), bias=True).reshape(d, d)
+        return np.diag(np.exp(self.z_log_var.astype(float)).mean(axis=0)) + np.cov(
+            self.z_mean.T.astype(float), bias=True
+        ).reshape(d, d)
 
 
 def halves(held: Posteriors) -> tuple[Posteriors, Posteriors]:
@@ -49,7 +53,15 @@ def halves(held: Posteriors) -> tuple[Posteriors, Posteriors]:
     return held.take(slice(0, None, 2)), held.take(slice(1, None, 2) if len(held.z_mean) > 1 else slice(0, 1))
 
 
-def fit(name: str, rows: Posteriors, check: Posteriors, components: int = 128, flow_steps: int = 4000, seed: int = 0, base: Gaussians | None = None):
+def fit(
+    name: str,
+    rows: Posteriors,
+    check: Posteriors,
+    components: int = 128,
+    flow_steps: int = 4000,
+    seed: int = 0,
+    base: Gaussians | None = None,
+):
     """Fit a sampler to the posteriors of training rows.
 
     Args:
@@ -81,7 +93,13 @@ def fit(name: str, rows: Posteriors, check: Posteriors, components: int = 128, f
 
 
 def fit_all(
-    names, rows: Posteriors, check: Posteriors, components: int, flow_steps: int, seed: int = 0, say=lambda line: None
+    names,
+    rows: Posteriors,
+    check: Posteriors,
+    components: int,
+    flow_steps: int,
+    seed: int = 0,
+    say=lambda line: None,
 ) -> tuple[dict, dict[str, float]]:
     """Each named sampler (see `fit`), and the seconds that its own fit took; `say` hears which one is next."""
     samplers: dict = {}
@@ -97,7 +115,12 @@ def fit_all(
 def learned(logits: np.ndarray, means: np.ndarray, log_var: np.ndarray) -> Gaussians:
     """The prior that was trained with the network, as a sampler."""
     weights = np.exp(logits - logits.max())
-    return Gaussians("learned", _single(weights / weights.sum()), _single(means), _single(np.exp(0.5 * np.clip(log_var, -12.0, 6.0))))
+    return Gaussians(
+        "learned",
+        _single(weights / weights.sum()),
+        _single(means),
+        _single(np.exp(0.5 * np.clip(log_var, -12.0, 6.0))),
+    )
 
 
 def from_arrays(name: str, arrays):
@@ -129,7 +152,12 @@ def score(samplers: dict, held: Posteriors, seed: int = 0) -> dict[str, dict[str
     out = {}
     for name, nats in gain.items():
         behind = best - nats
-        figures = {"nats": nats.mean(), "error": nats.std() / rows, "behind": behind.mean(), "behind_error": behind.std() / rows}
+        figures = {
+            "nats": nats.mean(),
+            "error": nats.std() / rows,
+            "behind": behind.mean(),
+            "behind_error": behind.std() / rows,
+        }
         out[name] = {k: float(v) for k, v in figures.items()}
     return out
 
@@ -147,7 +175,9 @@ def choose(scores: dict[str, dict[str, float]], slowest: float = 0.0) -> str:
         ladder = fast or [max(ladder, key=lambda n: scores[n]["rows_per_second"])]
     best = min(ladder, key=lambda n: scores[n]["behind"])
     limit = scores[best]["behind"]
-    return next(n for n in ladder if scores[n]["behind"] - limit <= max(scores[n]["behind_error"], NEGLIGIBLE_NATS))
+    return next(
+        n for n in ladder if scores[n]["behind"] - limit <= max(scores[n]["behind_error"], NEGLIGIBLE_NATS)
+    )
 
 
 def _mixture(rows: Posteriors, check: Posteriors, components: int, seed: int) -> Gaussians:

@@ -49,7 +49,9 @@ def merged(parts: Iterable[Mapping[str, Range]]) -> dict[str, Range]:
     return out
 
 
-def ranges_of(files: Sequence[str], kinds: Mapping[str, str], filesystem: pafs.FileSystem | None = None) -> dict[str, Range | None]:
+def ranges_of(
+    files: Sequence[str], kinds: Mapping[str, str], filesystem: pafs.FileSystem | None = None
+) -> dict[str, Range | None]:
     """Range of each number column over all rows of Parquet files, read from their footers alone.
 
     Args:
@@ -65,7 +67,9 @@ def ranges_of(files: Sequence[str], kinds: Mapping[str, str], filesystem: pafs.F
     out: dict[str, Range | None] = {}
     for name in wanted:
         known = [part for footer in footers if (part := footer[name]) is not None]
-        out[name] = merged({name: part} for part in [NOTHING, *known])[name] if len(known) == len(footers) else None
+        out[name] = (
+            merged({name: part} for part in [NOTHING, *known])[name] if len(known) == len(footers) else None
+        )
     return out
 
 
@@ -79,7 +83,9 @@ def _footer(path: str, kinds: Mapping[str, str], filesystem: pafs.FileSystem) ->
         groups = [metadata.row_group(g).column(places[name]) for g in range(metadata.num_row_groups)]
         parts = [_told(group, schema.field(name).type, kind) for group in groups]
         known = [part for part in parts if part is not None]
-        out[name] = merged({name: part} for part in [NOTHING, *known])[name] if len(known) == len(parts) else None
+        out[name] = (
+            merged({name: part} for part in [NOTHING, *known])[name] if len(known) == len(parts) else None
+        )
     return out
 
 
@@ -92,6 +98,11 @@ def _told(chunk: pq.ColumnChunkMetaData, kind_of_arrow: pa.DataType, kind: str) 
         return NOTHING if statistics.has_null_count and statistics.null_count == chunk.num_values else None
     try:
         ends = floats(pa.array([statistics.min, statistics.max], arrow.value_type(kind_of_arrow)), kind)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError):  # as for 16-bit floats, whose statistics Arrow does not read
+    except (
+        pa.ArrowException,
+        TypeError,
+        ValueError,
+        OverflowError,
+    ):  # as for 16-bit floats, whose statistics Arrow does not read
         return None
     return None if np.isnan(ends).any() else (float(ends[0]), float(ends[1]))

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-CANCELLED = 1e-4  # a sum of squares that centering leaves less of has lost too many digits, and is summed again
+CANCELLED = (
+    1e-4  # a sum of squares that centering leaves less of has lost too many digits, and is summed again
+)
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,21 @@ class Moments:
         """Moments of float64 `values` of shape (columns, rows), NaN where missing; their squares must be finite."""
         known = ~np.isnan(values)
         ones = known.astype(np.float64)
-        first = np.array([column[where][0] if where.any() else 0.0 for column, where in zip(values, known, strict=True)])
-        centered = np.where(known, values - first[:, None], 0.0)  # first by a value, so that a constant becomes exactly 0
+        first = np.array(
+            [column[where][0] if where.any() else 0.0 for column, where in zip(values, known, strict=True)]
+        )
+        centered = np.where(
+            known, values - first[:, None], 0.0
+        )  # first by a value, so that a constant becomes exactly 0
         mean = centered.sum(1) / ones.sum(1).clip(min=1)
         centered = np.where(known, centered - mean[:, None], 0.0)
         rows, sums, squares = ones @ ones.T, centered @ ones.T, (centered * centered) @ ones.T
         share = sums / rows.clip(min=1)
         mean_here = np.where(rows > 0, (first + mean)[:, None] + share, 0.0)
         out = cls(rows, mean_here, squares - sums * share, centered @ centered.T - sums * share.T)
-        doubtful = out.squares < CANCELLED * squares  # the values beside a null are close together and far from the others
+        doubtful = (
+            out.squares < CANCELLED * squares
+        )  # the values beside a null are close together and far from the others
         for i, j in np.argwhere(np.triu(doubtful | doubtful.T)):
             out._sum_again(i, j, values[[i, j]][:, known[i] & known[j]])
         return out
@@ -51,7 +59,12 @@ class Moments:
         weight = other.rows / rows.clip(min=1)
         apart = other.mean - self.mean
         squares = self.squares + other.squares + apart**2 * self.rows * weight
-        return Moments(rows, self.mean + apart * weight, squares, self.products + other.products + apart * apart.T * self.rows * weight)
+        return Moments(
+            rows,
+            self.mean + apart * weight,
+            squares,
+            self.products + other.products + apart * apart.T * self.rows * weight,
+        )
 
     def correlations(self) -> np.ndarray:
         """Pearson's r of shape (columns, columns); NaN where one of the two is constant or fewer than 2 rows have both."""

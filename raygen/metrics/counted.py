@@ -31,7 +31,10 @@ def scores(reference: Reference, tally: Tally) -> dict:
                 and the pairs with the largest errors, [{"columns", "error"}].
     """
     own = reference.own
-    columns = [_number(name, reference, tally) if name in own.numbers else _level(name, reference, tally) for name in reference.kinds]
+    columns = [
+        _number(name, reference, tally) if name in own.numbers else _level(name, reference, tally)
+        for name in reference.kinds
+    ]
     pairs = pair_errors(reference, tally)
     names = list(reference.kinds)
     matrix: list[list[float | None]] = [[None] * len(names) for _ in names]
@@ -47,7 +50,11 @@ def scores(reference: Reference, tally: Tally) -> dict:
         "outside": _rows(tally.num_outside, tally),
         "unseen": _rows(tally.num_unseen, tally),
         "beyond": _rows(tally.num_beyond, tally),
-        "missing_error": _mean(100 * abs(c["missing"]["real"] - c["missing"]["synthetic"]) for c in columns if tally.num_rows and own.num_rows),
+        "missing_error": _mean(
+            100 * abs(c["missing"]["real"] - c["missing"]["synthetic"])
+            for c in columns
+            if tally.num_rows and own.num_rows
+        ),
         "coverage": {
             "levels": _mean(column["levels_seen"] for column in columns if "levels_seen" in column),
             "mass": _mean(column["mass_seen"] for column in columns if "mass_seen" in column),
@@ -57,7 +64,9 @@ def scores(reference: Reference, tally: Tally) -> dict:
         "pairs": {
             "names": names,
             "errors": matrix,
-            "worst": [{"columns": list(pair), "error": 100 * float(pairs[pair])} for pair in ordered[:WORST_PAIRS]],
+            "worst": [
+                {"columns": list(pair), "error": 100 * float(pairs[pair])} for pair in ordered[:WORST_PAIRS]
+            ],
         },
     }
 
@@ -83,7 +92,9 @@ def _number(name: str, reference: Reference, tally: Tally) -> dict:
     real, synthetic = reference.own.numbers[name], tally.numbers[name]
     a, b = int(real.sum()), int(synthetic.sum())
     (low, high), (lowest, highest) = reference.own.extremes[name], tally.extremes[name]
-    covered = (min(high, highest) - max(low, lowest)) / (high - low) if a and b and high > low else float("nan")
+    covered = (
+        (min(high, highest) - max(low, lowest)) / (high - low) if a and b and high > low else float("nan")
+    )
     distance = np.abs(np.cumsum(real) / a - np.cumsum(synthetic) / b).max() if a and b else float("nan")
     bins = {"real": reference.own.histograms[name], "synthetic": tally.histograms[name]}
     return {
@@ -91,11 +102,15 @@ def _number(name: str, reference: Reference, tally: Tally) -> dict:
         "kind": reference.kinds[name],
         "shape_error": _or_none(100 * distance),
         "error_bound": 100 * float(real[::2].max()) / a if a else None,
-        "missing": {"real": _share(reference.own.num_rows - a, reference.own.num_rows), "synthetic": _share(tally.num_rows - b, tally.num_rows)},
+        "missing": {
+            "real": _share(reference.own.num_rows - a, reference.own.num_rows),
+            "synthetic": _share(tally.num_rows - b, tally.num_rows),
+        },
         "outside": _share(b - int(synthetic[1:-1].sum()), b),
         "range_covered": _or_none(max(0.0, covered) if not np.isnan(covered) else covered),
         "range": {"real": [low, high] if a else None, "synthetic": [lowest, highest] if b else None},
-        "histogram": {"edges": reference.edges[name].tolist()} | {side: _shares(n, t) for (side, n), t in zip(bins.items(), (a, b), strict=True)},
+        "histogram": {"edges": reference.edges[name].tolist()}
+        | {side: _shares(n, t) for (side, n), t in zip(bins.items(), (a, b), strict=True)},
     }
 
 
@@ -111,7 +126,10 @@ def _level(name: str, reference: Reference, tally: Tally) -> dict:
         "name": name,
         "kind": reference.kinds[name],
         "shape_error": _or_none(100 * _tvd(real, synthetic)),
-        "missing": {"real": _share(int(real[0]), reference.own.num_rows), "synthetic": _share(int(synthetic[0]), tally.num_rows)},
+        "missing": {
+            "real": _share(int(real[0]), reference.own.num_rows),
+            "synthetic": _share(int(synthetic[0]), tally.num_rows),
+        },
         "levels": len(names),
         "levels_seen": _share(int(np.count_nonzero(synthetic[1:-1])), len(names)),
         "mass_seen": _share(int(real[1:-1][synthetic[1:-1] > 0].sum()), int(real[1:-1].sum())),

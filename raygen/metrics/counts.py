@@ -71,13 +71,18 @@ class Tally:
         if self.ranges != other.ranges:
             raise ValueError("the tallies were counted with different ranges.")
         out = Tally(self.ranges, self.num_rows + other.num_rows, self.num_copies + other.num_copies)
-        out.num_outside, out.num_unseen = self.num_outside + other.num_outside, self.num_unseen + other.num_unseen
+        out.num_outside, out.num_unseen = (
+            self.num_outside + other.num_outside,
+            self.num_unseen + other.num_unseen,
+        )
         out.num_beyond = self.num_beyond + other.num_beyond
         out.numbers = {name: counts + other.numbers[name] for name, counts in self.numbers.items()}
         out.extremes = merged([self.extremes, other.extremes])
         out.histograms = {name: counts + other.histograms[name] for name, counts in self.histograms.items()}
         out.levels = {name: counts + other.levels[name] for name, counts in self.levels.items()}
-        out.unseen = {name: sorted({*some, *other.unseen[name]})[:EXAMPLES] for name, some in self.unseen.items()}
+        out.unseen = {
+            name: sorted({*some, *other.unseen[name]})[:EXAMPLES] for name, some in self.unseen.items()
+        }
         out.joints = {pair: counts + other.joints[pair] for pair, counts in self.joints.items()}
         out.moments = self.moments.merge(other.moments)
         return out
@@ -151,7 +156,9 @@ class Reference:
         """Add rows to a tally in place."""
         out.num_rows += rows.num_rows
         out.num_copies += _members(row_hashes(rows), self.hashes)
-        out.extremes = merged([out.extremes, {name: range_of(values) for name, values in rows.numbers.items()}])
+        out.extremes = merged(
+            [out.extremes, {name: range_of(values) for name, values in rows.numbers.items()}]
+        )
         outside, unseen = np.zeros((2, rows.num_rows), bool)
         for name, values in rows.numbers.items():
             outside |= self._count_numbers(name, values, out)
@@ -162,13 +169,19 @@ class Reference:
         out.num_outside += int(outside.sum())
         out.num_unseen += int(unseen.sum())
         out.num_beyond += int((outside | unseen).sum())
-        binned = {b: cut(rows.numbers[b], out.ranges[b]) for b in {b for _, b in self.cells} & rows.numbers.keys()}
+        binned = {
+            b: cut(rows.numbers[b], out.ranges[b]) for b in {b for _, b in self.cells} & rows.numbers.keys()
+        }
         for (a, b), cells in self.cells.items():
             keys = rows.levels[a] * self._width(b) + (binned[b] if b in binned else rows.levels[b])
             out.joints[a, b] += _at_cells(keys, cells, self._width(a) * self._width(b))
         if rows.numbers:
-            units = [2.0 ** np.frexp(high - low)[1] if high > low else 1.0 for low, high in out.ranges.values()]  # powers of two round nothing
-            out.moments = out.moments.merge(Moments.observe(np.stack([v / u for v, u in zip(rows.numbers.values(), units, strict=True)])))
+            units = [
+                2.0 ** np.frexp(high - low)[1] if high > low else 1.0 for low, high in out.ranges.values()
+            ]  # powers of two round nothing
+            out.moments = out.moments.merge(
+                Moments.observe(np.stack([v / u for v, u in zip(rows.numbers.values(), units, strict=True)]))
+            )
 
     def _count_numbers(self, name: str, values: np.ndarray, out: Tally) -> np.ndarray:
         """Count a number column; true where a value is outside the real range."""

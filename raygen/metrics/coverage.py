@@ -13,7 +13,9 @@ from raygen.metrics import fidelity
 from raygen.metrics.intervals import NAN, Score, about, share
 
 
-def categories(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]) -> dict[str, dict[str, Score]]:
+def categories(
+    real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]
+) -> dict[str, dict[str, Score]]:
     """How many of the real levels appear in the synthetic rows, by level column (sdmetrics: CategoryCoverage).
 
     Returns:
@@ -24,7 +26,10 @@ def categories(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str
     for name, (a, b) in fidelity.columns(kinds, real, synthetic)[1].items():
         held = np.isin(a[a > 0], b)
         known = np.unique(a[a > 0])
-        out[name] = {"levels": Score(float(np.isin(known, b).mean()) if len(known) else NAN), "mass": share(held)}
+        out[name] = {
+            "levels": Score(float(np.isin(known, b).mean()) if len(known) else NAN),
+            "mass": share(held),
+        }
     return out
 
 
@@ -59,20 +64,33 @@ def outside_rows(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, s
     return share(np.any(list(by_column.values()), axis=0)) if by_column else Score(NAN)
 
 
-def missing(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]) -> dict[str, dict[str, Score]]:
+def missing(
+    real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]
+) -> dict[str, dict[str, Score]]:
     """Share of nulls (also nan and infinite) in each column.
 
     Returns:
         {column: {"real": Score, "synthetic": Score, "error": Score}}, each 0..1; "error" is the distance between the two.
     """
     numbers, levels = fidelity.columns(kinds, real, synthetic)
-    nulls = {name: tuple(map(np.isnan, pair)) for name, pair in numbers.items()} | {n: tuple(c == 0 for c in pair) for n, pair in levels.items()}
+    nulls = {name: tuple(map(np.isnan, pair)) for name, pair in numbers.items()} | {
+        n: tuple(c == 0 for c in pair) for n, pair in levels.items()
+    }
     out = {}
     for name in (name for name in kinds if name in nulls):
         a, b = (share(part) for part in nulls[name])
-        error = math.sqrt(sum(s.value * (1 - s.value) / max(len(part), 1) for s, part in zip((a, b), nulls[name], strict=True)))
+        error = math.sqrt(
+            sum(
+                s.value * (1 - s.value) / max(len(part), 1)
+                for s, part in zip((a, b), nulls[name], strict=True)
+            )
+        )
         gap = abs(a.value - b.value)
-        out[name] = {"real": a, "synthetic": b, "error": Score(NAN) if math.isnan(gap) else about(gap, error, 0, 1)}
+        out[name] = {
+            "real": a,
+            "synthetic": b,
+            "error": Score(NAN) if math.isnan(gap) else about(gap, error, 0, 1),
+        }
     return out
 
 
@@ -88,7 +106,9 @@ def problems(real: pa.Schema, synthetic: pa.Schema, kinds: dict[str, str]) -> li
         if field.name not in synthetic.names:
             out.append(f"Column '{field.name}' is missing from the synthetic table.")
         elif (kind := _plain(synthetic.field(field.name).type)) != _plain(field.type):
-            out.append(f"Column '{field.name}' is {kind} in the synthetic table and {_plain(field.type)} in the real one.")
+            out.append(
+                f"Column '{field.name}' is {kind} in the synthetic table and {_plain(field.type)} in the real one."
+            )
     for name in synthetic.names:
         if name not in real.names:
             out.append(f"Column '{name}' of the synthetic table is not in the real one.")

@@ -13,7 +13,9 @@ import pyarrow as pa
 
 from raygen import rng
 
-Pair = tuple[np.ndarray, ...]  # one column: its values in each table, (real, synthetic) where nothing else is said
+Pair = tuple[
+    np.ndarray, ...
+]  # one column: its values in each table, (real, synthetic) where nothing else is said
 
 
 def shape_error(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]) -> float:
@@ -38,7 +40,9 @@ def shape_error(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, st
     return _percent([ks(*pair) for pair in numbers.values()] + [_tvd(*pair) for pair in levels.values()])
 
 
-def trend_error(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], all_pairs: bool = False) -> float:
+def trend_error(
+    real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], all_pairs: bool = False
+) -> float:
     """Mean distance between the column pairs of two tables in percent: 0 is alike, 100 is the worst.
 
     100 * (1 - "Column Pair Trends") of sdmetrics' QualityReport: two number columns give half the difference of their
@@ -54,10 +58,14 @@ def trend_error(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, st
     """
     numbers, levels = columns(kinds, real, synthetic)
     tables = (pd.DataFrame({name: pair[side] for name, pair in numbers.items()}) for side in (0, 1))
-    r_real, r_synthetic = (t.corr(min_periods=2).to_numpy()[np.triu_indices(len(numbers), k=1)] for t in tables)
+    r_real, r_synthetic = (
+        t.corr(min_periods=2).to_numpy()[np.triu_indices(len(numbers), k=1)] for t in tables
+    )
     errors = list((np.abs(r_real - r_synthetic) / 2)[all_pairs | (np.abs(r_real) > 0.5)])
     bins = [(_bins(x), _bins(y)) for x, y in numbers.values()]
-    pairs = itertools.chain(itertools.combinations(levels.values(), 2), itertools.product(levels.values(), bins))
+    pairs = itertools.chain(
+        itertools.combinations(levels.values(), 2), itertools.product(levels.values(), bins)
+    )
     errors += [_tvd(*_joint(a, b)) for a, b in pairs if all_pairs or _cramers_v(a[0], b[0]) > 0.3]
     return _percent(errors)
 
@@ -65,7 +73,11 @@ def trend_error(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, st
 def variance_ratio(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]) -> float:
     """Variance of a number column of the synthetic table as a multiple of the real one's, the median over columns; nan without one that varies."""
     numbers, _ = columns(kinds, real, synthetic)
-    ratios = [np.nanvar(b) / np.nanvar(a) for a, b in numbers.values() if len(b) and np.nanvar(a) > 0 and not np.isnan(b).all()]
+    ratios = [
+        np.nanvar(b) / np.nanvar(a)
+        for a, b in numbers.values()
+        if len(b) and np.nanvar(a) > 0 and not np.isnan(b).all()
+    ]
     return float(np.median(ratios)) if ratios else float("nan")
 
 
@@ -92,17 +104,25 @@ def c2st(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], see
     numbers, levels = columns(kinds, _sample(real, rows, generator), _sample(synthetic, rows, generator))
     if rows < 3 or not (numbers or levels):
         return float("nan")
-    features = [np.concatenate(pair) for pair in numbers.values()] + [ranks(*pair) for pair in levels.values()]
+    features = [np.concatenate(pair) for pair in numbers.values()] + [
+        ranks(*pair) for pair in levels.values()
+    ]
     x, y = np.column_stack(features).astype(np.float64), np.repeat([1, 0], rows)
     is_level = np.arange(len(features)) >= len(numbers)
     folds, trees = (int(state) for state in generator.integers(2**31, size=2))
     distances = []
     for fit, held in StratifiedKFold(3, shuffle=True, random_state=folds).split(x, y):
         model = HistGradientBoostingClassifier(
-            max_iter=100, learning_rate=0.2, early_stopping=False, categorical_features=is_level, random_state=trees
+            max_iter=100,
+            learning_rate=0.2,
+            early_stopping=False,
+            categorical_features=is_level,
+            random_state=trees,
         )
         seen = np.where(np.isnan(x[fit]).all(axis=0), 0, x)  # the trees take no column of nulls
-        with threadpool_limits(1, "openmp"):  # its threads wait in a busy loop: 100 times slower when cores are shared
+        with threadpool_limits(
+            1, "openmp"
+        ):  # its threads wait in a busy loop: 100 times slower when cores are shared
             chance = model.fit(seen[fit], y[fit]).predict_proba(seen[held])[:, 1]
         distances.append(2 * max(0.5, roc_auc_score(y[held], chance)) - 1)
     return 1 - float(np.mean(distances))
@@ -111,10 +131,14 @@ def c2st(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], see
 def floor(real: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Every column permuted by itself: the same columns and dtypes, no dependence left."""
     orders = [rng.generator(seed, "floor", i).permutation(len(real)) for i in range(real.shape[1])]
-    return pd.DataFrame({c: real[c].iloc[order].reset_index(drop=True) for c, order in zip(real, orders, strict=True)})
+    return pd.DataFrame(
+        {c: real[c].iloc[order].reset_index(drop=True) for c, order in zip(real, orders, strict=True)}
+    )
 
 
-def quality(real: pd.DataFrame, holdout: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0) -> dict[str, dict[str, float]]:
+def quality(
+    real: pd.DataFrame, holdout: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0
+) -> dict[str, dict[str, float]]:
     """Score synthetic rows beside the floor and the ceiling (`holdout`: real rows that the model never saw).
 
     All on the same number of rows, that of the shortest table, drawn by `seed`. Errors as in `shape_error`.
@@ -161,7 +185,9 @@ def _levels(*columns: pd.Series) -> Pair:
     """Codes that all tables share, 0 for null. 1.0 is the level 1: nulls make floats of integers in one table only."""
     codes, levels = zip(*(pd.factorize(column) for column in columns), strict=True)
     texts = [v if isinstance(v, str) else str(v).removesuffix(".0") for values in levels for v in values]
-    shared = np.split(pd.factorize(np.array(texts, dtype=object))[0] + 1, np.cumsum([len(values) for values in levels])[:-1])
+    shared = np.split(
+        pd.factorize(np.array(texts, dtype=object))[0] + 1, np.cumsum([len(values) for values in levels])[:-1]
+    )
     return tuple(np.append(own, 0)[code] for own, code in zip(shared, codes, strict=True))
 
 
@@ -171,7 +197,9 @@ def ks(real: np.ndarray, synthetic: np.ndarray) -> float:
     if not len(a) or not len(b):
         return float("nan")
     points = np.concatenate([a, b])
-    return np.abs(np.searchsorted(a, points, "right") / len(a) - np.searchsorted(b, points, "right") / len(b)).max()
+    return np.abs(
+        np.searchsorted(a, points, "right") / len(a) - np.searchsorted(b, points, "right") / len(b)
+    ).max()
 
 
 def _tvd(real: np.ndarray, synthetic: np.ndarray) -> float:

@@ -29,9 +29,13 @@ class Score:
     high: float = NAN
 
 
-def about(value: float, error: float, least: float = -math.inf, most: float = math.inf, width: float = Z) -> Score:
+def about(
+    value: float, error: float, least: float = -math.inf, most: float = math.inf, width: float = Z
+) -> Score:
     """`value` with `width` standard errors on either side, cut off at the ends of the score's range."""
-    return Score(float(value), float(max(value - width * error, least)), float(min(value + width * error, most)))
+    return Score(
+        float(value), float(max(value - width * error, least)), float(min(value + width * error, most))
+    )
 
 
 def share(hits: np.ndarray, independent: float = math.inf) -> Score:
@@ -44,7 +48,10 @@ def share(hits: np.ndarray, independent: float = math.inf) -> Score:
     if not len(hits):
         return Score(NAN)
     p, n = float(np.mean(hits)), float(min(len(hits), independent))
-    middle, half = (p + Z**2 / (2 * n)) / (1 + Z**2 / n), Z * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n)
+    middle, half = (
+        (p + Z**2 / (2 * n)) / (1 + Z**2 / n),
+        Z * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n),
+    )
     return Score(p, min(p, max(middle - half, 0.0)), max(p, min(middle + half, 1.0)))
 
 
@@ -55,7 +62,11 @@ def quantile(values: np.ndarray, level: float) -> Score:
     ordered, n = np.sort(values), len(values)
     low, high = stats.binom.ppf(0.025, n, level), stats.binom.ppf(0.975, n, level)
     value = float(np.quantile(ordered, level))
-    return Score(value, min(value, float(ordered[int(max(low - 1, 0))])), max(value, float(ordered[int(min(high, n - 1))])))
+    return Score(
+        value,
+        min(value, float(ordered[int(max(low - 1, 0))])),
+        max(value, float(ordered[int(min(high, n - 1))])),
+    )
 
 
 def auc(is_positive: np.ndarray, values: np.ndarray) -> Score:
@@ -89,7 +100,12 @@ def auc_interval(value: float, positives: float, negatives: float) -> tuple[floa
 
 
 def interval(
-    score_of: Callable[..., float], tables: Sequence, seed: int = 0, rounds: int = 20, least: float = -math.inf, most: float = math.inf
+    score_of: Callable[..., float],
+    tables: Sequence,
+    seed: int = 0,
+    rounds: int = 20,
+    least: float = -math.inf,
+    most: float = math.inf,
 ) -> Score:
     """Any score with its bootstrap interval: value +- t * the standard deviation over rows drawn with replacement.
 
@@ -107,7 +123,10 @@ def interval(
     for i in range(rounds):
         generator = rng.generator(seed, "bootstrap", i)
         picks = [generator.integers(max(len(table), 1), size=len(table)) for table in tables]
-        rows = [table.iloc[pick] if isinstance(table, pd.DataFrame) else table[pick] for table, pick in zip(tables, picks, strict=True)]
+        rows = [
+            table.iloc[pick] if isinstance(table, pd.DataFrame) else table[pick]
+            for table, pick in zip(tables, picks, strict=True)
+        ]
         drawn.append(float(score_of(*rows)))
     known = np.array(drawn)[np.isfinite(drawn)]
     if math.isnan(value) or len(known) < 2:
@@ -115,21 +134,30 @@ def interval(
     return about(value, np.std(known, ddof=1), least, most, float(stats.t.ppf(0.975, len(known) - 1)))
 
 
-def shape_error(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0, rounds: int = 20) -> Score:
+def shape_error(
+    real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0, rounds: int = 20
+) -> Score:
     """`metrics.fidelity.shape_error` with its bootstrap interval."""
     tables, kinds = _coded(kinds, real, synthetic)
     return interval(lambda a, b: fidelity.shape_error(a, b, kinds), tables, seed, rounds, 0, 100)
 
 
 def trend_error(
-    real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0, rounds: int = 20, all_pairs: bool = False
+    real: pd.DataFrame,
+    synthetic: pd.DataFrame,
+    kinds: dict[str, str],
+    seed: int = 0,
+    rounds: int = 20,
+    all_pairs: bool = False,
 ) -> Score:
     """`metrics.fidelity.trend_error` with its bootstrap interval."""
     tables, kinds = _coded(kinds, real, synthetic)
     return interval(lambda a, b: fidelity.trend_error(a, b, kinds, all_pairs), tables, seed, rounds, 0, 100)
 
 
-def c2st(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0, rounds: int = 3) -> Score:
+def c2st(
+    real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0, rounds: int = 3
+) -> Score:
     """`metrics.fidelity.c2st`, the mean over `rounds` of other folds and trees, which move it by .007 on 32,000 rows of Adult.
 
     The interval joins that spread with the error of the AUC from the rows judged: every row once, in the fold that holds it out.
@@ -147,5 +175,8 @@ def c2st(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], see
 def _coded(kinds: dict[str, str], *tables: pd.DataFrame) -> tuple[list[pd.DataFrame], dict[str, str]]:
     """The same columns as numbers and codes, so that texts are read once and not in every round."""
     numbers, levels = fidelity.columns(kinds, *tables)
-    coded = [pd.DataFrame({name: pair[i] for name, pair in {**numbers, **levels}.items()}) for i in range(len(tables))]
+    coded = [
+        pd.DataFrame({name: pair[i] for name, pair in {**numbers, **levels}.items()})
+        for i in range(len(tables))
+    ]
     return coded, dict.fromkeys(numbers, "numeric") | dict.fromkeys(levels, "categorical")

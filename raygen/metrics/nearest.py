@@ -42,11 +42,17 @@ def embed(kinds: dict[str, str], real: pd.DataFrame, *others: pd.DataFrame) -> l
     for name, parts in numbers.items():
         known = parts[0][~np.isnan(parts[0])]
         if len(known) and known.min() < known.max():
-            scaled[name] = [np.nan_to_num((part - known.min()) / (known.max() - known.min()), nan=-1.0) for part in parts]
-    return [Rows(_stack(scaled, i, len(table)), _stack(levels, i, len(table))) for i, table in enumerate(tables)]
+            scaled[name] = [
+                np.nan_to_num((part - known.min()) / (known.max() - known.min()), nan=-1.0) for part in parts
+            ]
+    return [
+        Rows(_stack(scaled, i, len(table)), _stack(levels, i, len(table))) for i, table in enumerate(tables)
+    ]
 
 
-def nearest(rows: Rows, among: Rows, squared: bool = False, others_only: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def nearest(
+    rows: Rows, among: Rows, squared: bool = False, others_only: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Distance to the nearest row of `among`, exactly, and which row that is; 4,000 rows x 16,000 rows x 15 columns take about 2 seconds.
 
     Args:

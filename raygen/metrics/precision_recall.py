@@ -16,7 +16,9 @@ MOST_ROWS = 5000  # whose nearest neighbour is looked up
 LEVELS = np.linspace(0, 1, 30)
 
 
-def alpha_precision(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0) -> Score:
+def alpha_precision(
+    real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0
+) -> Score:
     """Whether as many synthetic as real rows lie within each radius around the centre of the real rows, summed over the radii.
 
     Args:
@@ -31,7 +33,9 @@ def alpha_precision(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str
     points, rows = embed(kinds, real, synthetic)
     if not _comparable(points, rows):
         return Score(NAN)
-    return interval(_precision, [_from_centre(points, points), _from_centre(points, rows)], seed, least=0, most=1)
+    return interval(
+        _precision, [_from_centre(points, points), _from_centre(points, rows)], seed, least=0, most=1
+    )
 
 
 def beta_recall(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0) -> Score:

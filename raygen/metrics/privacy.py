@@ -18,7 +18,9 @@ MOST_QUERIES = 4000  # rows whose nearest neighbour is looked up
 MOST_NEIGHBORS = 20_000  # rows to look among
 
 
-def dcr_share(synthetic: pd.DataFrame, train: pd.DataFrame, holdout: pd.DataFrame, kinds: dict[str, str], seed: int = 0) -> Score:
+def dcr_share(
+    synthetic: pd.DataFrame, train: pd.DataFrame, holdout: pd.DataFrame, kinds: dict[str, str], seed: int = 0
+) -> Score:
     """Share of synthetic rows nearer to a training row than to a holdout row, by the distance to the closest record (DCR).
 
     As in Platzer and Reutterer (2021), with equal numbers of training and holdout rows; ties count half. Manhattan distance, numbers in units
@@ -40,7 +42,9 @@ def dcr_share(synthetic: pd.DataFrame, train: pd.DataFrame, holdout: pd.DataFram
     if not count or not _counts(near, rows):
         return Score(NAN)
     queries = rows.sample(MOST_QUERIES, generator)
-    (to_train, in_train), (to_holdout, in_holdout) = (nearest(queries, table.sample(count, generator)) for table in (near, far))
+    (to_train, in_train), (to_holdout, in_holdout) = (
+        nearest(queries, table.sample(count, generator)) for table in (near, far)
+    )
     # Queries that share their nearest real row are one lot: the variance of the cluster bootstrap, less what equal numbers of both take off.
     lots = np.bincount(np.where(to_train < to_holdout, in_train, count + in_holdout))
     spread = ((lots / len(queries)) ** 2).sum() - 1 / (2 * count)
@@ -48,7 +52,12 @@ def dcr_share(synthetic: pd.DataFrame, train: pd.DataFrame, holdout: pd.DataFram
 
 
 def dcr_quantile(
-    synthetic: pd.DataFrame, train: pd.DataFrame, holdout: pd.DataFrame, kinds: dict[str, str], seed: int = 0, level: float = 0.02
+    synthetic: pd.DataFrame,
+    train: pd.DataFrame,
+    holdout: pd.DataFrame,
+    kinds: dict[str, str],
+    seed: int = 0,
+    level: float = 0.02,
 ) -> dict[str, Score]:
     """How close the closest come: a low quantile of the distance from a row to its nearest training row.
 
@@ -67,7 +76,9 @@ def dcr_quantile(
     return {"synthetic": close, "holdout": far}
 
 
-def exact_copies(synthetic: pd.DataFrame, train: pd.DataFrame, holdout: pd.DataFrame, kinds: dict[str, str]) -> dict[str, Score]:
+def exact_copies(
+    synthetic: pd.DataFrame, train: pd.DataFrame, holdout: pd.DataFrame, kinds: dict[str, str]
+) -> dict[str, Score]:
     """Share of rows that equal a training row in every column that counts: numbers to the last bit of a float64, nulls equal to nulls.
 
     Where columns are few, rows repeat by nature: hence holdout rows beside, and the `unique` figures, which count a row only when it equals a
@@ -89,7 +100,9 @@ def exact_copies(synthetic: pd.DataFrame, train: pd.DataFrame, holdout: pd.DataF
     return out
 
 
-def membership_inference(synthetic: pd.DataFrame, train: pd.DataFrame, holdout: pd.DataFrame, kinds: dict[str, str], seed: int = 0) -> Score:
+def membership_inference(
+    synthetic: pd.DataFrame, train: pd.DataFrame, holdout: pd.DataFrame, kinds: dict[str, str], seed: int = 0
+) -> Score:
     """How well the distance to the nearest synthetic row tells training rows from holdout rows: the AUC of an attack without shadow models.
 
     The attacker of Chen et al. (GAN-Leaks, 2020, full black box) takes a row for a training row when a synthetic one is near. Equal numbers of

@@ -22,22 +22,35 @@ class Coded:
 def _texts(values: pa.Array) -> pa.Array:
     """Levels as text, so that 1, 1.0 and "1" are one; null where null or NaN."""
     kind = values.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind) or pa.types.is_integer(kind):
+    if (
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_string_view(kind)
+        or pa.types.is_integer(kind)
+    ):
         return values.cast(pa.large_string())
     if pa.types.is_floating(kind):
         values = pc.add(pc.if_else(pc.is_nan(values), None, values), pa.scalar(0.0, kind))  # -0.0 is 0.0
-    return pa.array([v if v is None else str(v).removesuffix(".0") for v in values.to_pylist()], pa.large_string())
+    return pa.array(
+        [v if v is None else str(v).removesuffix(".0") for v in values.to_pylist()], pa.large_string()
+    )
 
 
 def _encoded(column: pa.ChunkedArray) -> list[pa.DictionaryArray]:
-    return [chunk if pa.types.is_dictionary(chunk.type) else chunk.dictionary_encode() for chunk in column.chunks]
+    return [
+        chunk if pa.types.is_dictionary(chunk.type) else chunk.dictionary_encode() for chunk in column.chunks
+    ]
 
 
 def level_names(column: pa.ChunkedArray) -> pa.Array:
     """The distinct levels as text, the most frequent first."""
-    texts = pa.chunked_array([_texts(part.dictionary).take(part.indices) for part in _encoded(column)], pa.large_string())
+    texts = pa.chunked_array(
+        [_texts(part.dictionary).take(part.indices) for part in _encoded(column)], pa.large_string()
+    )
     counted = pc.value_counts(texts.combine_chunks().drop_null())
-    order = pc.sort_indices(pa.table(counted.flatten(), ["name", "count"]), [("count", "descending"), ("name", "ascending")])
+    order = pc.sort_indices(
+        pa.table(counted.flatten(), ["name", "count"]), [("count", "descending"), ("name", "ascending")]
+    )
     return counted.field("values").take(order)
 
 

@@ -30,10 +30,14 @@ BETTER: dict[str, str | float] = {
 
 def sample(table: pd.DataFrame, rows: int, seed: int) -> pd.DataFrame:
     """So many rows in random order, all of them if there are fewer."""
-    return table.iloc[rng.generator(seed, "scored rows").permutation(len(table))[:rows]].reset_index(drop=True)
+    return table.iloc[rng.generator(seed, "scored rows").permutation(len(table))[:rows]].reset_index(
+        drop=True
+    )
 
 
-def likeness(real: pd.DataFrame, table: pd.DataFrame, kinds: dict[str, str], seed: int = 0) -> dict[str, Score]:
+def likeness(
+    real: pd.DataFrame, table: pd.DataFrame, kinds: dict[str, str], seed: int = 0
+) -> dict[str, Score]:
     """Scores of a table by itself against real rows: fidelity and coverage."""
     seen, spanned = coverage.categories(real, table, kinds), coverage.ranges(real, table, kinds)
     gaps = [column["error"].value for column in coverage.missing(real, table, kinds).values()]
@@ -50,7 +54,9 @@ def likeness(real: pd.DataFrame, table: pd.DataFrame, kinds: dict[str, str], see
     }
 
 
-def copying(train: pd.DataFrame, holdout: pd.DataFrame, table: pd.DataFrame, kinds: dict[str, str], seed: int = 0) -> dict[str, Score]:
+def copying(
+    train: pd.DataFrame, holdout: pd.DataFrame, table: pd.DataFrame, kinds: dict[str, str], seed: int = 0
+) -> dict[str, Score]:
     """Scores that need rows the table was not made from: whether it gives training rows away."""
     return {
         "dcr_share": privacy.dcr_share(table, train, holdout, kinds, seed),
@@ -60,7 +66,9 @@ def copying(train: pd.DataFrame, holdout: pd.DataFrame, table: pd.DataFrame, kin
     }
 
 
-def use(table: pd.DataFrame, test: pd.DataFrame, target: str, kinds: dict[str, str], seed: int = 0) -> tuple[str, Score]:
+def use(
+    table: pd.DataFrame, test: pd.DataFrame, target: str, kinds: dict[str, str], seed: int = 0
+) -> tuple[str, Score]:
     """The measure, and how well a model of the table predicts `target` of real rows."""
     found = utility.mle(table, test, target, kinds, seed)
     measure = "auc" if "auc" in found else "rmse"
@@ -79,22 +87,36 @@ class Ends:
     """
 
     def __init__(
-        self, real: pd.DataFrame, apart: tuple[pd.DataFrame, pd.DataFrame], kinds: dict[str, str], knows: bool, target: str, rows: int, seed: int = 0
+        self,
+        real: pd.DataFrame,
+        apart: tuple[pd.DataFrame, pd.DataFrame],
+        kinds: dict[str, str],
+        knows: bool,
+        target: str,
+        rows: int,
+        seed: int = 0,
     ):
         self.kinds, self.knows, self.target, self.seed = kinds, knows, target, seed
         self.real = sample(real, rows, seed)
         count = min(rows, *map(len, apart))
         self.train, self.holdout = sample(apart[0], rows, seed), sample(apart[1], count, seed + 1)
         shuffled = metrics.floor(self.real, seed)
-        self.floor, self.ceiling = likeness(self.real, shuffled, kinds, seed), likeness(self.train[:count], self.holdout, kinds, seed)
+        self.floor, self.ceiling = (
+            likeness(self.real, shuffled, kinds, seed),
+            likeness(self.train[:count], self.holdout, kinds, seed),
+        )
         self.measure = ""
         if target:
             self.measure, self.floor["mle"] = use(shuffled, self.holdout, target, kinds, seed)
             self.ceiling["mle"] = use(self.train, self.holdout, target, kinds, seed)[1]
         if knows:
             self.floor |= copying(self.train, self.holdout, shuffled, kinds, seed)
-            self.ceiling["dcr_2_percent"] = privacy.dcr_quantile(shuffled, self.train, self.holdout, kinds, seed)["holdout"]
-            self.ceiling["exact_copies"] = privacy.exact_copies(shuffled, self.train, self.holdout, kinds)["holdout"]
+            self.ceiling["dcr_2_percent"] = privacy.dcr_quantile(
+                shuffled, self.train, self.holdout, kinds, seed
+            )["holdout"]
+            self.ceiling["exact_copies"] = privacy.exact_copies(shuffled, self.train, self.holdout, kinds)[
+                "holdout"
+            ]
 
     def judge(self, synthetic: pd.DataFrame) -> dict[str, dict]:
         """Every score of synthetic rows: {value, low, high, floor, ceiling, better}, None where a number has no meaning."""
@@ -109,10 +131,22 @@ class Ends:
         for name in (n for n in BETTER if n in found):
             floor, ceiling = self.floor.get(name), self.ceiling.get(name)
             score = found[name]
-            out[name] = {"value": known(score.value), "low": known(score.low), "high": known(score.high), "better": BETTER[name]}
-            out[name] |= {"floor": known(floor.value) if floor else None, "ceiling": known(ceiling.value) if ceiling else None}
+            out[name] = {
+                "value": known(score.value),
+                "low": known(score.low),
+                "high": known(score.high),
+                "better": BETTER[name],
+            }
+            out[name] |= {
+                "floor": known(floor.value) if floor else None,
+                "ceiling": known(ceiling.value) if ceiling else None,
+            }
         if self.target and "mle" in out:
-            out["mle"] |= {"measure": self.measure, "target": self.target, "better": "higher" if self.measure == "AUC" else "lower"}
+            out["mle"] |= {
+                "measure": self.measure,
+                "target": self.target,
+                "better": "higher" if self.measure == "AUC" else "lower",
+            }
         return out
 
 

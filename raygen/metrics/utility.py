@@ -11,7 +11,9 @@ from raygen.metrics.intervals import NAN, Score, about, auc
 MOST_CLASSES = 20  # of a target; its rarer levels are one class, because the trees grow with every class
 
 
-def mle(train: pd.DataFrame, test: pd.DataFrame, target: str, kinds: dict[str, str], seed: int = 0) -> dict[str, Score]:
+def mle(
+    train: pd.DataFrame, test: pd.DataFrame, target: str, kinds: dict[str, str], seed: int = 0
+) -> dict[str, Score]:
     """Machine-learning efficiency: how well a model of `train` predicts one column of real rows it never saw.
 
     Train on synthetic, test on real (Esteban, Hyland and Raetsch, 2017, section 4). The same with real rows as `train` is what to compare
@@ -36,7 +38,9 @@ def mle(train: pd.DataFrame, test: pd.DataFrame, target: str, kinds: dict[str, s
     """
     numbers, levels = fidelity.columns(kinds, train, test)
     if target not in {**numbers, **levels}:
-        found = f"of kind {kinds[target]}, which is not learned" if target in kinds else "no column of the table"
+        found = (
+            f"of kind {kinds[target]}, which is not learned" if target in kinds else "no column of the table"
+        )
         raise ConfigError(f"target '{target}' is {found}.", did_you_mean(target, {**numbers, **levels}))
     y, truth = (numbers if target in numbers else levels).pop(target)
     features = _features(numbers, levels, len(train), len(train) + len(test))
@@ -50,13 +54,17 @@ def _features(
     numbers: dict[str, fidelity.Pair], levels: dict[str, fidelity.Pair], train: int, total: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Features of the train and the test table, and which of them are levels."""
-    features = [np.concatenate(pair) for pair in numbers.values()] + [fidelity.ranks(*pair) for pair in levels.values()]
+    features = [np.concatenate(pair) for pair in numbers.values()] + [
+        fidelity.ranks(*pair) for pair in levels.values()
+    ]
     x = np.column_stack(features or [np.zeros(total)]).astype(np.float64)
     x[:, np.isnan(x[:train]).all(axis=0)] = 0  # the trees take no column of nulls
     return x[:train], x[train:], np.arange(x.shape[1]) >= len(numbers)
 
 
-def _auc(x: np.ndarray, held: np.ndarray, is_level: np.ndarray, y: np.ndarray, truth: np.ndarray, seed: int) -> Score:
+def _auc(
+    x: np.ndarray, held: np.ndarray, is_level: np.ndarray, y: np.ndarray, truth: np.ndarray, seed: int
+) -> Score:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
 
@@ -64,10 +72,14 @@ def _auc(x: np.ndarray, held: np.ndarray, is_level: np.ndarray, y: np.ndarray, t
     classes = np.unique(truth)
     if len(classes) < 2 or not np.isin(classes, y).all():
         return Score(NAN if len(classes) < 2 else 0.5)
-    model = HistGradientBoostingClassifier(early_stopping=False, categorical_features=is_level, random_state=rng.integer(seed, "utility trees"))
+    model = HistGradientBoostingClassifier(
+        early_stopping=False, categorical_features=is_level, random_state=rng.integer(seed, "utility trees")
+    )
     with threadpool_limits(1, "openmp"):
         chances = model.fit(x, y).predict_proba(held)
-    judged = classes[1:] if len(model.classes_) == 2 else classes  # of two classes, each against the rest is the same
+    judged = (
+        classes[1:] if len(model.classes_) == 2 else classes
+    )  # of two classes, each against the rest is the same
     aucs = [auc(truth == c, chances[:, np.searchsorted(model.classes_, c)]) for c in judged]
     return Score(*(float(np.mean([getattr(a, part) for a in aucs])) for part in ("value", "low", "high")))
 
@@ -82,7 +94,9 @@ def _classes(y: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return classes[y], classes[truth]
 
 
-def _errors(x: np.ndarray, held: np.ndarray, is_level: np.ndarray, y: np.ndarray, truth: np.ndarray, seed: int) -> tuple[Score, Score]:
+def _errors(
+    x: np.ndarray, held: np.ndarray, is_level: np.ndarray, y: np.ndarray, truth: np.ndarray, seed: int
+) -> tuple[Score, Score]:
     from sklearn.ensemble import HistGradientBoostingRegressor
     from threadpoolctl import threadpool_limits
 
@@ -91,7 +105,9 @@ def _errors(x: np.ndarray, held: np.ndarray, is_level: np.ndarray, y: np.ndarray
         return Score(NAN), Score(NAN)
     truth, empty = truth[asked], np.isnan(x[known]).all(axis=0)  # sklearn cannot cut a column of nulls
     x, held = np.where(empty, 0, x), np.where(empty, 0, held)
-    model = HistGradientBoostingRegressor(early_stopping=False, categorical_features=is_level, random_state=rng.integer(seed, "utility trees"))
+    model = HistGradientBoostingRegressor(
+        early_stopping=False, categorical_features=is_level, random_state=rng.integer(seed, "utility trees")
+    )
     with threadpool_limits(1, "openmp"):
         squares = (model.fit(x[known], y[known]).predict(held[asked]) - truth) ** 2
     # Intervals by the delta method: the spread of each row's share in the score.
@@ -100,4 +116,6 @@ def _errors(x: np.ndarray, held: np.ndarray, is_level: np.ndarray, y: np.ndarray
     if not variance:
         return rmse, Score(NAN)
     unexplained = mse / variance
-    return rmse, about(1 - unexplained, (squares - unexplained * (truth - truth.mean()) ** 2).std() / root / variance, most=1)
+    return rmse, about(
+        1 - unexplained, (squares - unexplained * (truth - truth.mean()) ** 2).std() / root / variance, most=1
+    )

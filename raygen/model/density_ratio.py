@@ -22,7 +22,9 @@ ROWS_AT_ONCE = 256  # what is looked up then stays in the cache: three times as 
 ROWS_RAKED = 8192  # looked up at once
 LEAST_HELD = 100  # held-out rows that may choose trees
 RAKINGS = 20
-PRIOR_ROWS = 8.0  # added to both counts of a code when raking, so that what is hardly ever drawn weighs little
+PRIOR_ROWS = (
+    8.0  # added to both counts of a code when raking, so that what is hardly ever drawn weighs little
+)
 MOST_RAKED = 3.0  # nats
 
 
@@ -57,7 +59,9 @@ class Ratio:
         would be known at once.
         """
         pieces = (codes[start : start + ROWS_RAKED] for start in range(0, len(codes), ROWS_RAKED))
-        return np.concatenate([self.of_trees(piece) + self.raked[piece + self.starts].sum(axis=1) for piece in pieces])
+        return np.concatenate(
+            [self.of_trees(piece) + self.raked[piece + self.starts].sum(axis=1) for piece in pieces]
+        )
 
     def of_trees(self, codes: np.ndarray) -> np.ndarray:
         """Sum of the trees' leaves that rows fall into, float64 of shape (rows,)."""
@@ -67,7 +71,9 @@ class Ratio:
             flat, row = piece.ravel(), (piece.shape[1] * np.arange(len(piece), dtype=np.int32))[:, None]
             node = np.broadcast_to(self.roots, (len(piece), len(self.roots)))
             for _ in range(self.depth):
-                node = self.left.take(node) + (flat.take(row + self.feature.take(node)) > self.threshold.take(node))
+                node = self.left.take(node) + (
+                    flat.take(row + self.feature.take(node)) > self.threshold.take(node)
+                )
             total[start : start + ROWS_AT_ONCE] = self.value.take(node).sum(axis=1)
         return total
 
@@ -77,7 +83,9 @@ class Ratio:
     @classmethod
     def from_arrays(cls, arrays) -> "Ratio":
         """The ratio whose `to_arrays` gave these arrays."""
-        return cls(**{field.name: arrays[field.name] for field in fields(cls)} | {"depth": int(arrays["depth"])})
+        return cls(
+            **{field.name: arrays[field.name] for field in fields(cls)} | {"depth": int(arrays["depth"])}
+        )
 
 
 def fit(
@@ -104,13 +112,17 @@ def fit(
     starts = np.cumsum([0, *cardinalities[:-1]]).astype(np.int32)
     none = np.zeros(0, np.int32)
     bare = Ratio(none, none, none, none, none, 0, starts, np.zeros(sum(cardinalities)))
-    trees, loss = _trees(bare, real, drawn, held, fresh, seed) if len(held) >= LEAST_HELD else (bare, math.log(2))
+    trees, loss = (
+        _trees(bare, real, drawn, held, fresh, seed) if len(held) >= LEAST_HELD else (bare, math.log(2))
+    )
     pool = np.concatenate([drawn, fresh])
     raked = rake(trees.log(pool), pool + starts, cardinalities, frequencies)
     return replace(trees, raked=raked), loss
 
 
-def _trees(bare: Ratio, real: np.ndarray, drawn: np.ndarray, held: np.ndarray, fresh: np.ndarray, seed: int) -> tuple[Ratio, float]:
+def _trees(
+    bare: Ratio, real: np.ndarray, drawn: np.ndarray, held: np.ndarray, fresh: np.ndarray, seed: int
+) -> tuple[Ratio, float]:
     """The trees, as many as are best for held-out rows, and their loss there."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
@@ -118,14 +130,28 @@ def _trees(bare: Ratio, real: np.ndarray, drawn: np.ndarray, held: np.ndarray, f
     x = np.concatenate([real, drawn]).astype(float)
     y = np.repeat([1, 0], [len(real), len(drawn)])
     weight = np.where(y == 1, len(drawn) / len(real), 1.0)
-    options = {"max_iter": TREES, "learning_rate": LEARNING_RATE, "max_leaf_nodes": LEAVES, "max_depth": DEPTH, "min_samples_leaf": ROWS_PER_LEAF}
+    options = {
+        "max_iter": TREES,
+        "learning_rate": LEARNING_RATE,
+        "max_leaf_nodes": LEAVES,
+        "max_depth": DEPTH,
+        "min_samples_leaf": ROWS_PER_LEAF,
+    }
     model = HistGradientBoostingClassifier(
-        **options, l2_regularization=1.0, early_stopping=False, random_state=rng.integer(seed, "density ratio trees")
+        **options,
+        l2_regularization=1.0,
+        early_stopping=False,
+        random_state=rng.integer(seed, "density ratio trees"),
     )
     with threadpool_limits(1, "openmp"):  # as in `metrics.fidelity.c2st`
         model.fit(x, y, sample_weight=weight)
-        stages = zip(*(model.staged_decision_function(rows.astype(float)) for rows in (held, fresh)), strict=True)
-        losses = [math.log(2), *((np.logaddexp(0, -a).mean() + np.logaddexp(0, b).mean()) / 2 for a, b in stages)]
+        stages = zip(
+            *(model.staged_decision_function(rows.astype(float)) for rows in (held, fresh)), strict=True
+        )
+        losses = [
+            math.log(2),
+            *((np.logaddexp(0, -a).mean() + np.logaddexp(0, b).mean()) / 2 for a, b in stages),
+        ]
     best = int(np.argmin(losses))
     return grown(bare, model, best), float(losses[best])
 
@@ -139,7 +165,9 @@ def grown(bare: Ratio, model, count: int) -> Ratio:
     parts = [_side_by_side(tree, root) for tree, root in zip(nodes, roots, strict=True)]
     feature, threshold, left, value = (np.concatenate(part) for part in zip(*parts, strict=True))
     depth = max(int(tree["depth"].max()) for tree in nodes)
-    return replace(bare, roots=roots, feature=feature, threshold=threshold, left=left, value=value, depth=depth)
+    return replace(
+        bare, roots=roots, feature=feature, threshold=threshold, left=left, value=value, depth=depth
+    )
 
 
 def _side_by_side(nodes: np.ndarray, root: int) -> tuple[np.ndarray, ...]:
@@ -157,7 +185,9 @@ def _side_by_side(nodes: np.ndarray, root: int) -> tuple[np.ndarray, ...]:
     return feature.astype(np.int32), threshold, left.astype(np.int32), np.where(leaf, nodes["value"], 0.0)
 
 
-def rake(log_weight: np.ndarray, index: np.ndarray, cardinalities: list[int], frequencies: np.ndarray) -> np.ndarray:
+def rake(
+    log_weight: np.ndarray, index: np.ndarray, cardinalities: list[int], frequencies: np.ndarray
+) -> np.ndarray:
     """What to add to rows' log weights for each code, so that weighted rows have the codes as often as `frequencies` say.
 
     Args:
@@ -190,7 +220,9 @@ def inclusion(log_ratio: np.ndarray, rows: int) -> np.ndarray:
     order = np.argsort(-chance, kind="stable")
     ordered = chance[order]
     rest = np.cumsum(ordered[::-1])[::-1]  # of a candidate and all lighter ones
-    sure = int(np.argmax(ordered * (rows - np.arange(len(ordered))) <= rest))  # so many of the heaviest are taken for certain
+    sure = int(
+        np.argmax(ordered * (rows - np.arange(len(ordered))) <= rest)
+    )  # so many of the heaviest are taken for certain
     chance *= (rows - sure) / rest[sure]
     chance[order[:sure]] = 1.0
     return chance

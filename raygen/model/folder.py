@@ -29,7 +29,12 @@ from raygen.model.density_ratio import Ratio
 from raygen.table.schema import Schema
 
 FORMAT = 1
-FILES = ("schema.json", "codec.json", "vae.keras", "latent.npz")  # what a model needs; the rest is to be read by people
+FILES = (
+    "schema.json",
+    "codec.json",
+    "vae.keras",
+    "latent.npz",
+)  # what a model needs; the rest is to be read by people
 RATIO = "ratio.npz"
 INDEX = "raygen.json"
 REPORT, PAGE = "latent.json", "latent.html"
@@ -99,7 +104,13 @@ def save(
             "schema.json": json.dumps(codec.schema.to_dict(), indent=1).encode(),
             "codec.json": json.dumps(codec.to_dict()).encode(),
             "vae.keras": path.read_bytes(),
-            "latent.npz": _packed({f"{name}/{key}": array for name, s in samplers.items() for key, array in s.to_arrays().items()}),
+            "latent.npz": _packed(
+                {
+                    f"{name}/{key}": array
+                    for name, s in samplers.items()
+                    for key, array in s.to_arrays().items()
+                }
+            ),
             REPORT: json.dumps(report).encode(),
         } | {name: html.encode() for name, html in (pages or {}).items()}
     if ratio:
@@ -116,7 +127,9 @@ def save(
     }
     index["checksum"] = _checksum(index)
     if is_model(uri):
-        storage.delete(storage.join(uri, INDEX))  # of a model that is written once more: its files are about to change
+        storage.delete(
+            storage.join(uri, INDEX)
+        )  # of a model that is written once more: its files are about to change
     for name in content:
         storage.write(storage.join(uri, name), content[name])
     storage.write_json(storage.join(uri, INDEX), index)
@@ -143,9 +156,13 @@ def read_index(uri: str) -> dict:
         ModelError: If there is none, it is damaged, or of a newer format.
     """
     if not storage.exists(uri):
-        raise ModelError(f"there is no model '{uri}'.", "train one with raygen train CONFIG.toml, or check the path.")
+        raise ModelError(
+            f"there is no model '{uri}'.", "train one with raygen train CONFIG.toml, or check the path."
+        )
     if not is_model(uri):
-        raise ModelError(f"'{uri}' is no model folder: it has no {INDEX}.", "name the folder that raygen train printed.")
+        raise ModelError(
+            f"'{uri}' is no model folder: it has no {INDEX}.", "name the folder that raygen train printed."
+        )
     try:
         index = storage.read_json(storage.join(uri, INDEX))
         number = index["format"]
@@ -179,7 +196,10 @@ def load(uri: str) -> Artifact:
         schema = Schema.from_dict(json.loads(content["schema.json"]))
         codec = Codec.from_dict(schema, json.loads(content["codec.json"]))
         with np.load(io.BytesIO(content["latent.npz"]), allow_pickle=False) as arrays:
-            kept = {name: {k.partition("/")[2]: arrays[k] for k in arrays.files if k.startswith(f"{name}/")} for name in index["samplers"]}
+            kept = {
+                name: {k.partition("/")[2]: arrays[k] for k in arrays.files if k.startswith(f"{name}/")}
+                for name in index["samplers"]
+            }
         ratio = None
         if RATIO in content:
             with np.load(io.BytesIO(content[RATIO]), allow_pickle=False) as arrays:
@@ -191,7 +211,9 @@ def load(uri: str) -> Artifact:
         raise
     except (RaygenError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(uri, str(error)) from None
-    return Artifact(uri, config, codec, samplers, index["sampler"], index["metrics"], ratio, index["fingerprint"], content)
+    return Artifact(
+        uri, config, codec, samplers, index["sampler"], index["metrics"], ratio, index["fingerprint"], content
+    )
 
 
 def read_report(uri: str) -> dict | None:
@@ -209,7 +231,9 @@ def _packed(arrays: dict[str, np.ndarray]) -> bytes:
     return packed.getvalue()
 
 
-def _fingerprint(content: dict[str, bytes], model, samplers: dict[str, Any], sampler: str, ratio: Ratio | None) -> str:
+def _fingerprint(
+    content: dict[str, bytes], model, samplers: dict[str, Any], sampler: str, ratio: Ratio | None
+) -> str:
     digest = hashlib.sha256(content["schema.json"] + content["codec.json"])
     for weight in model.get_weights():
         digest.update(np.ascontiguousarray(weight).tobytes())
@@ -229,4 +253,6 @@ def _checksum(index: dict) -> str:
 
 
 def _damaged(uri: str, reason: str) -> ModelError:
-    return ModelError(f"model '{uri}' is damaged: {reason}.", "copy the folder again, or train the model again.")
+    return ModelError(
+        f"model '{uri}' is damaged: {reason}.", "copy the folder again, or train the model again."
+    )

@@ -47,8 +47,14 @@ class ResidualMLP(keras.layers.Layer):
     def __init__(self, units, width, seed=0, **kwargs):
         super().__init__(**kwargs)
         self.units, self.width, self.seed = [int(u) for u in units], int(width), int(seed)
-        seeds = [keras.initializers.HeNormal(seed=rng.integer(self.seed, "residual layer", i)) for i in range(len(self.units))]
-        self.layers = [keras.layers.Dense(u, activation="relu", kernel_initializer=s) for u, s in zip(self.units, seeds, strict=True)]
+        seeds = [
+            keras.initializers.HeNormal(seed=rng.integer(self.seed, "residual layer", i))
+            for i in range(len(self.units))
+        ]
+        self.layers = [
+            keras.layers.Dense(u, activation="relu", kernel_initializer=s)
+            for u, s in zip(self.units, seeds, strict=True)
+        ]
         for layer, before in zip(self.layers, [self.width, *self.units], strict=False):
             layer.build((None, before))
         self.built = True
@@ -83,16 +89,28 @@ class CodeTable(keras.layers.Layer):
 
     def __init__(self, cardinalities, ordered, width, stddev, seed=0, **kwargs):
         super().__init__(**kwargs)
-        self.settings = {"cardinalities": list(cardinalities), "ordered": list(ordered), "width": width, "stddev": stddev, "seed": seed}
+        self.settings = {
+            "cardinalities": list(cardinalities),
+            "ordered": list(ordered),
+            "width": width,
+            "stddev": stddev,
+            "seed": seed,
+        }
         start = keras.initializers.RandomNormal(stddev=stddev, seed=seed)
         self.own = self.add_weight(shape=(sum(cardinalities), width), initializer=start, name="own")
         self.groups = [_groups(cardinalities, ordered, size) for size in GROUP_SIZES]
-        self.shared = [self.add_weight(shape=(int(g[-1]) + 1, width), initializer="zeros", name=f"shared_{i}") for i, g in enumerate(self.groups)]
+        self.shared = [
+            self.add_weight(shape=(int(g[-1]) + 1, width), initializer="zeros", name=f"shared_{i}")
+            for i, g in enumerate(self.groups)
+        ]
         self.built = True
 
     def table(self):
         """float32 of shape (codes, width)."""
-        return sum((ops.take(shared, group, axis=0) for group, shared in zip(self.groups, self.shared, strict=True)), self.own.value)
+        return sum(
+            (ops.take(shared, group, axis=0) for group, shared in zip(self.groups, self.shared, strict=True)),
+            self.own.value,
+        )
 
     def get_config(self):
         return {**super().get_config(), **self.settings}
@@ -106,7 +124,9 @@ class MixturePrior(keras.layers.Layer):
         super().__init__(**kwargs)
         self.components, self.latent_dim, self.seed = int(components), int(latent_dim), int(seed)
         shape = (self.components, self.latent_dim)
-        self.mean = self.add_weight(shape=shape, initializer=keras.initializers.RandomNormal(stddev=1.0, seed=seed), name="mean")
+        self.mean = self.add_weight(
+            shape=shape, initializer=keras.initializers.RandomNormal(stddev=1.0, seed=seed), name="mean"
+        )
         self.log_var = self.add_weight(shape=shape, initializer="zeros", name="log_var")
         self.logits = self.add_weight(shape=(self.components,), initializer="zeros", name="logits")
         self.built = True
@@ -116,11 +136,18 @@ class MixturePrior(keras.layers.Layer):
         log_var = ops.clip(self.log_var, -12.0, 6.0)
         precision = ops.exp(-log_var)
         constant = ops.sum(log_var + self.mean**2 * precision, axis=1) + self.latent_dim * LOG_2PI
-        square = ops.matmul(z**2, ops.transpose(precision)) - 2 * ops.matmul(z, ops.transpose(self.mean * precision))
+        square = ops.matmul(z**2, ops.transpose(precision)) - 2 * ops.matmul(
+            z, ops.transpose(self.mean * precision)
+        )
         return ops.logsumexp(ops.log_softmax(self.logits) - 0.5 * (square + constant), axis=1)
 
     def get_config(self):
-        return {**super().get_config(), "components": self.components, "latent_dim": self.latent_dim, "seed": self.seed}
+        return {
+            **super().get_config(),
+            "components": self.components,
+            "latent_dim": self.latent_dim,
+            "seed": self.seed,
+        }
 
 
 @keras.saving.register_keras_serializable("raygen")
@@ -141,7 +168,17 @@ class VAE(keras.Model):
     """
 
     def __init__(
-        self, cardinalities, ordered, num_offsets, latent_dim, hidden_units, prior="mixture", prior_components=256, seed=0, gaussian=False, **kwargs
+        self,
+        cardinalities,
+        ordered,
+        num_offsets,
+        latent_dim,
+        hidden_units,
+        prior="mixture",
+        prior_components=256,
+        seed=0,
+        gaussian=False,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.settings = {
@@ -155,31 +192,55 @@ class VAE(keras.Model):
             "seed": int(seed),
             "gaussian": bool(gaussian),
         }
-        self.num_offsets, self.latent_dim, self.gaussian, units = num_offsets, latent_dim, gaussian, self.settings["hidden_units"]
+        self.num_offsets, self.latent_dim, self.gaussian, units = (
+            num_offsets,
+            latent_dim,
+            gaussian,
+            self.settings["hidden_units"],
+        )
         self.num_codes = sum(cardinalities)
         self.starts = np.cumsum([0, *cardinalities[:-1]]).astype(np.int32)
         self.segments = np.repeat(np.eye(len(cardinalities), dtype=np.float32), cardinalities, axis=0)
 
         def dense(width, before, purpose, scale=1.0):
-            layer = keras.layers.Dense(width, kernel_initializer=keras.initializers.VarianceScaling(scale, seed=rng.integer(seed, purpose)))
+            layer = keras.layers.Dense(
+                width,
+                kernel_initializer=keras.initializers.VarianceScaling(scale, seed=rng.integer(seed, purpose)),
+            )
             layer.build((None, before))
             return layer
 
         codes = self.settings["cardinalities"], self.settings["ordered"], units[0]
-        self.embedding = CodeTable(*codes, 1 / math.sqrt(len(cardinalities)), seed=rng.integer(seed, "embedding"), name="embedding")
-        self.code_kernel = CodeTable(*codes, math.sqrt(0.1 / units[0]), seed=rng.integer(seed, "code kernel"), name="code_kernel")
+        self.embedding = CodeTable(
+            *codes, 1 / math.sqrt(len(cardinalities)), seed=rng.integer(seed, "embedding"), name="embedding"
+        )
+        self.code_kernel = CodeTable(
+            *codes, math.sqrt(0.1 / units[0]), seed=rng.integer(seed, "code kernel"), name="code_kernel"
+        )
         self.code_bias = self.add_weight(shape=(self.num_codes,), initializer="zeros", name="code_bias")
-        self.score_low = self.add_weight(shape=(self.num_codes,), initializer="zeros", trainable=False, name="score_low")
-        self.score_high = self.add_weight(shape=(self.num_codes,), initializer="zeros", trainable=False, name="score_high")
-        self.has_offset = self.add_weight(shape=(self.num_codes,), initializer="zeros", trainable=False, name="has_offset")
-        self.noise_log_var = self.add_weight(shape=(), initializer="zeros", name="noise_log_var") if gaussian else None
+        self.score_low = self.add_weight(
+            shape=(self.num_codes,), initializer="zeros", trainable=False, name="score_low"
+        )
+        self.score_high = self.add_weight(
+            shape=(self.num_codes,), initializer="zeros", trainable=False, name="score_high"
+        )
+        self.has_offset = self.add_weight(
+            shape=(self.num_codes,), initializer="zeros", trainable=False, name="has_offset"
+        )
+        self.noise_log_var = (
+            self.add_weight(shape=(), initializer="zeros", name="noise_log_var") if gaussian else None
+        )
         self.score_in = dense(units[0], max(1, num_offsets), "score input")
         self.encoder = ResidualMLP(units[1:], units[0], seed=rng.integer(seed, "encoder"), name="encoder")
         self.mean_head = dense(latent_dim, units[-1], "mean head")
         self.log_var_head = dense(latent_dim, units[-1], "log var head", 0.1)
         self.decoder = ResidualMLP(units[::-1], latent_dim, seed=rng.integer(seed, "decoder"), name="decoder")
         self.offset_head = dense((1 if gaussian else 2) * max(1, num_offsets), units[0], "offset head", 0.1)
-        self.prior = MixturePrior(prior_components, latent_dim, seed=rng.integer(seed, "prior")) if prior == "mixture" else None
+        self.prior = (
+            MixturePrior(prior_components, latent_dim, seed=rng.integer(seed, "prior"))
+            if prior == "mixture"
+            else None
+        )
         self.built = True
 
     def set_tables(self, tables, frequencies):
@@ -247,7 +308,9 @@ class VAE(keras.Model):
         no slower than gathering rows of the embedding and scattering their gradient (measured: 0 to 20 % of a step)."""
         rows, blocks = ops.shape(index)[0], index.shape[1]
         flat = ops.reshape(index + self.num_codes * ops.arange(rows, dtype="int32")[:, None], (-1, 1))
-        return ops.reshape(ops.scatter(flat, ops.ones((rows * blocks,)), (rows * self.num_codes,)), (rows, self.num_codes))
+        return ops.reshape(
+            ops.scatter(flat, ops.ones((rows * blocks,)), (rows * self.num_codes,)), (rows, self.num_codes)
+        )
 
     def _scores(self, index, offsets):
         """Edges of the row's bars, the values between them in normal scores, and whether it is a bar, each (rows, num_offsets); with
@@ -263,7 +326,9 @@ class VAE(keras.Model):
         x = product(hot, self.embedding.table())
         if self.num_offsets:
             x = x + self.score_in(scores[2])
-        x = self.encoder(ops.maximum(x, 0.0), keep)  # ops.relu here ends TensorFlow 2.21's optimisation of the whole graph (10 % of a step)
+        x = self.encoder(
+            ops.maximum(x, 0.0), keep
+        )  # ops.relu here ends TensorFlow 2.21's optimisation of the whole graph (10 % of a step)
         return self.mean_head(x), ops.clip(self.log_var_head(x), -12.0, 6.0)
 
     def _reconstruction(self, z, hot, scores, keep):
@@ -272,7 +337,11 @@ class VAE(keras.Model):
         nats = ops.sum(log_total, axis=1) - ops.sum(hot * logits, axis=1)
         if self.num_offsets:
             low, high, score, has_offset = scores
-            law = log_gaussian(score, centre, scale) if self.gaussian else truncated_logistic(score, low, high, centre, scale)
+            law = (
+                log_gaussian(score, centre, scale)
+                if self.gaussian
+                else truncated_logistic(score, low, high, centre, scale)
+            )
             nats = nats - ops.sum(has_offset * law, axis=1)
         return nats
 
@@ -291,7 +360,9 @@ def _groups(cardinalities, ordered, size: int) -> np.ndarray:
     """Number of each code's group: `size` neighbours of an ordered block, the whole of another one."""
     sizes = [size if o else n for n, o in zip(cardinalities, ordered, strict=True)]
     firsts = np.cumsum([0, *(-(-n // s) for n, s in zip(cardinalities, sizes, strict=True))])
-    return np.concatenate([f + np.arange(n) // s for n, s, f in zip(cardinalities, sizes, firsts, strict=False)]).astype(np.int32)
+    return np.concatenate(
+        [f + np.arange(n) // s for n, s, f in zip(cardinalities, sizes, firsts, strict=False)]
+    ).astype(np.int32)
 
 
 def log_gaussian(value, centre, scale):

@@ -11,7 +11,13 @@ def fill(template: str, **view) -> str:
     """The text of a template of `raygen/report/templates`; every value is escaped, and a name that the view lacks is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    page = Environment(loader=PackageLoader("raygen.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    page = Environment(
+        loader=PackageLoader("raygen.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     page.filters["typeset"] = typeset
     return page.get_template(template).render(**view)
 

@@ -27,7 +27,9 @@ EFFECTIVE = 1.5  # effective candidates for each row, if MAX_CANDIDATES allow
 MAX_CANDIDATES = 64  # for each row
 MIN_PROBABILITY = 1e-6
 MIN_DISTINCT = 0.05  # of the z that rows are decoded from
-SPREAD = (np.arange(BLOCK_ROWS) * 797) % BLOCK_ROWS  # row -> place among the resampled: the first few rows are from all candidates
+SPREAD = (
+    np.arange(BLOCK_ROWS) * 797
+) % BLOCK_ROWS  # row -> place among the resampled: the first few rows are from all candidates
 
 
 class Conditional:
@@ -42,7 +44,9 @@ class Conditional:
         laws: Of each stratum, as `explore` found them.
     """
 
-    def __init__(self, model: VAE, sampler, seed: int, temperature: float, selection: Selection, laws: list[Law]):
+    def __init__(
+        self, model: VAE, sampler, seed: int, temperature: float, selection: Selection, laws: list[Law]
+    ):
         self.selection, self.laws = selection, laws
         self.decoder = Decoder(model, None, seed, temperature, selection.pieces)
         self.candidates = Candidates(model, sampler, temperature, selection, ("candidates", seed))
@@ -63,7 +67,10 @@ class Conditional:
         """z of the rows of a block."""
         stratum = number % self.selection.num_laws
         law = self.laws[stratum]
-        drawn = [self.candidates.block(number * MAX_CANDIDATES + i, stratum, law.weights)[:2] for i in range(law.candidates)]
+        drawn = [
+            self.candidates.block(number * MAX_CANDIDATES + i, stratum, law.weights)[:2]
+            for i in range(law.candidates)
+        ]
         z, log_weight = (np.concatenate(part) for part in zip(*drawn, strict=True))
         offset = float(streams.uniform(self.resample, (1,), number * streams.PER_COUNTER)[0])
         return z[resampled(log_weight, BLOCK_ROWS, offset)[SPREAD]]
@@ -82,16 +89,27 @@ class Candidates:
         self.keys = [streams.key(*stream, purpose) for purpose in ("component", "z")]
         upper = np.cumsum(sampler.weights.astype(float))
         self.weights = sampler.weights / upper[-1]
-        self.middle = tf.constant(upper - sampler.weights / 2.0, tf.float32)  # a uniform number that picks this component
-        self.weights[sampler.components(self.middle).numpy() != np.arange(len(upper))] = 0.0  # too light for a uniform number to pick
+        self.middle = tf.constant(
+            upper - sampler.weights / 2.0, tf.float32
+        )  # a uniform number that picks this component
+        self.weights[sampler.components(self.middle).numpy() != np.arange(len(upper))] = (
+            0.0  # too light for a uniform number to pick
+        )
         self.weights /= self.weights.sum()
-        self.parts = {i: (self._logits(i), p.codes, log_share(model, i, p)) for i, p in selection.pieces.items()}
+        self.parts = {
+            i: (self._logits(i), p.codes, log_share(model, i, p)) for i, p in selection.pieces.items()
+        }
         self.own = self._logits(selection.block) if selection.block is not None else None
         scalar = tf.TensorSpec((), tf.float32)
         components = tf.TensorSpec((len(upper),), tf.float32)
-        self.graph = tf.function(self._draw, input_signature=[tf.TensorSpec((), tf.int64), components, tf.TensorSpec((), tf.int32), scalar])
+        self.graph = tf.function(
+            self._draw,
+            input_signature=[tf.TensorSpec((), tf.int64), components, tf.TensorSpec((), tf.int32), scalar],
+        )
 
-    def block(self, number: int, stratum: int, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def block(
+        self, number: int, stratum: int, weights: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """A block of candidates drawn with these weights of the components.
 
         Returns:
@@ -104,21 +122,27 @@ class Candidates:
             code, share = one.code, math.log(min(one.high + STEP - one.low, 1.0))
         upper = np.cumsum(weights)
         law = tf.constant(upper / upper[-1], tf.float32), tf.constant(code), tf.constant(share, tf.float32)
-        z, log_probability, k = (drawn.numpy() for drawn in self.graph(tf.constant(number * BLOCK_ROWS, tf.int64), *law))
+        z, log_probability, k = (
+            drawn.numpy() for drawn in self.graph(tf.constant(number * BLOCK_ROWS, tf.int64), *law)
+        )
         return z, log_probability.astype(float) + np.log(self.weights[k] / (weights[k] / upper[-1])), k
 
     def _draw(self, first, upper, code, share):
         component, normals = self.keys
         k = tf.searchsorted(upper, streams.uniform(component, (BLOCK_ROWS,), first), side="right")
         k = tf.minimum(k, len(self.weights) - 1)
-        noise = streams.normal(normals, (BLOCK_ROWS, self.sampler.latent_dim), first * self.sampler.latent_dim)
+        noise = streams.normal(
+            normals, (BLOCK_ROWS, self.sampler.latent_dim), first * self.sampler.latent_dim
+        )
         z = self.sampler.draw(tf.gather(self.middle, k), noise)
         hidden = self.model.decoder(z)
         law = self.model.offset_law(hidden) if self.model.num_offsets else None
         total = tf.zeros((BLOCK_ROWS,))
         for logits, codes, share_of in self.parts.values():
             every = logits(hidden)
-            total += tf.reduce_logsumexp(tf.gather(every, codes, axis=1) + share_of(law), axis=1) - tf.reduce_logsumexp(every, axis=1)
+            total += tf.reduce_logsumexp(
+                tf.gather(every, codes, axis=1) + share_of(law), axis=1
+            ) - tf.reduce_logsumexp(every, axis=1)
         if self.own is not None:
             every = self.own(hidden)
             total += tf.gather(every, code, axis=1) + share - tf.reduce_logsumexp(every, axis=1)
@@ -126,7 +150,9 @@ class Candidates:
 
     def _logits(self, block: int):
         """A function from the decoder's last hidden layer to the logits of a block's codes."""
-        codes = slice(start := int(self.model.starts[block]), start + self.model.settings["cardinalities"][block])
+        codes = slice(
+            start := int(self.model.starts[block]), start + self.model.settings["cardinalities"][block]
+        )
         kernel = tf.constant(self.model.code_kernel.table().numpy().T[:, codes])
         bias = tf.constant(self.model.code_bias.numpy()[codes])
         return lambda hidden: tf.minimum(tf.matmul(hidden, kernel) + bias, MAX_LOGIT) / self.temperature
@@ -149,16 +175,26 @@ def _explored(candidates: Candidates, stratum: int) -> Law:
     log_weight, k = (np.concatenate(part) for part in zip(*drawn, strict=True))
     likely = np.exp(log_weight) * (even / np.where(own > 0, own, 1.0))[k]  # P(conditions | z)
     count = np.maximum(np.bincount(k, minlength=len(own)), 1)
-    root = np.sqrt(np.bincount(k, likely**2, len(own)) / count)  # the weights of least variance (Owen 2013, sec. 9.1)
-    root = 2.0 ** (np.round(2 * np.log2(np.maximum(root / max(root.max(), 1e-300), 2.0**-40))) / 2)  # a pilot's last bits change no row
+    root = np.sqrt(
+        np.bincount(k, likely**2, len(own)) / count
+    )  # the weights of least variance (Owen 2013, sec. 9.1)
+    root = 2.0 ** (
+        np.round(2 * np.log2(np.maximum(root / max(root.max(), 1e-300), 2.0**-40))) / 2
+    )  # a pilot's last bits change no row
     tilted = own * root / (own @ root)
     weights = (1 - UNCHANGED) * tilted + UNCHANGED * own
 
-    log_weight = np.concatenate([candidates.block(EXPLORED_BLOCKS + i, stratum, weights)[1] for i in range(MEASURED_BLOCKS)])
+    log_weight = np.concatenate(
+        [candidates.block(EXPLORED_BLOCKS + i, stratum, weights)[1] for i in range(MEASURED_BLOCKS)]
+    )
     weight = np.exp(log_weight)
     probability = float(weight.mean())
     conditions = candidates.selection.describe(stratum)
-    mend = "leave such categories out by --where COLUMN NOT IN (...)" if candidates.selection.strata else "loosen the condition"
+    mend = (
+        "leave such categories out by --where COLUMN NOT IN (...)"
+        if candidates.selection.strata
+        else "loosen the condition"
+    )
     if probability < MIN_PROBABILITY:
         message = f'the model gives "{conditions}" a probability of about {probability:.1e}; at least {MIN_PROBABILITY:.0e} is needed.'
         raise ConfigError(message, f"{mend}, or train on a table with more such rows.")

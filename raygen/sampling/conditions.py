@@ -44,10 +44,16 @@ class Condition(NamedTuple):
     values: tuple[Value, ...] = ()
 
     def __str__(self) -> str:
-        name = self.column if re.fullmatch(r"[^\W\d][\w.-]*", self.column) else '"' + self.column.replace('"', '""') + '"'
+        name = (
+            self.column
+            if re.fullmatch(r"[^\W\d][\w.-]*", self.column)
+            else '"' + self.column.replace('"', '""') + '"'
+        )
         if self.sign in ("in", "not in"):
             return f"{name} {self.sign.upper()} ({', '.join(map(str, self.values))})"
-        return " ".join([name, self.sign.upper(), *(" AND ".join(map(str, self.values)),) * bool(self.values)])
+        return " ".join(
+            [name, self.sign.upper(), *(" AND ".join(map(str, self.values)),) * bool(self.values)]
+        )
 
 
 def parse(text: str) -> list[Condition]:
@@ -87,7 +93,10 @@ def parse_per(text: str) -> tuple[str, int]:
     except ValueError:
         rows = -1.0
     if not column or not 1 <= rows < MOST_ROWS or rows != int(rows):
-        raise ConfigError(f"generate.per = {text!r}: expected a column and a number of rows.", "write it as --per income=10000.")
+        raise ConfigError(
+            f"generate.per = {text!r}: expected a column and a number of rows.",
+            "write it as --per income=10000.",
+        )
     return column, int(rows)
 
 
@@ -145,7 +154,13 @@ class _Reader:
         self.before = self.at + len(rest) - len(rest.lstrip())
         found = _TOKEN.match(self.text, self.before)
         if not found or found.lastgroup not in kinds:
-            words = {"name": "a word", "quoted": "a column", "sign": "a sign", "text": "text in single quotes", "number": "a number"}
+            words = {
+                "name": "a word",
+                "quoted": "a column",
+                "sign": "a sign",
+                "text": "text in single quotes",
+                "number": "a number",
+            }
             raise self.mistake(" or ".join(words[k] for k in kinds))
         self.at = found.end()
         return str(found.lastgroup), found.group()

@@ -30,7 +30,14 @@ class Decoder:
         pieces: By number of the block: what its values are to be drawn from.
     """
 
-    def __init__(self, model: VAE, sampler, seed: int, temperature: float = 1.0, pieces: dict[int, Pieces] | None = None):
+    def __init__(
+        self,
+        model: VAE,
+        sampler,
+        seed: int,
+        temperature: float = 1.0,
+        pieces: dict[int, Pieces] | None = None,
+    ):
         pieces = pieces or {}
         whole = model.settings["cardinalities"]
         sizes = [len(pieces[i].codes) if i in pieces else size for i, size in enumerate(whole)]
@@ -45,30 +52,47 @@ class Decoder:
         column = np.repeat(np.arange(len(sizes)), tiles)
         self.column_of_tile = tf.constant(column, tf.int32)
         same = column[:, None] == column[None, :]
-        self.running = tf.constant(np.triu(same).astype(np.float32))  # tile masses -> running sums in each column
+        self.running = tf.constant(
+            np.triu(same).astype(np.float32)
+        )  # tile masses -> running sums in each column
         self.segments = tf.constant(np.eye(len(sizes), dtype=np.float32)[column])
-        self.whole = tf.constant(np.eye(sum(tiles), dtype=np.float32)[:, self.last_tile])  # running sums -> mass of each column
-        self.upto = tf.constant(np.triu(np.ones((TILE, TILE), np.float32)))  # masses in a tile -> their running sums
+        self.whole = tf.constant(
+            np.eye(sum(tiles), dtype=np.float32)[:, self.last_tile]
+        )  # running sums -> mass of each column
+        self.upto = tf.constant(
+            np.triu(np.ones((TILE, TILE), np.float32))
+        )  # masses in a tile -> their running sums
         self.first_place = tf.range(BLOCK_ROWS)[:, None] * sum(tiles)  # of a row, among the tiles of all rows
         kernel, bias = model.code_kernel.table().numpy().T, model.code_bias.numpy()
         codes = [pieces[i].codes if i in pieces else np.arange(size) for i, size in enumerate(whole)]
         taken = np.concatenate([c + start for c, start in zip(codes, model.starts, strict=True)])
         kernel, bias = kernel[:, taken], bias[taken]
-        place = np.concatenate([np.arange(s) + TILE * t for s, t in zip(sizes, np.cumsum([0, *tiles[:-1]]), strict=True)])
+        place = np.concatenate(
+            [np.arange(s) + TILE * t for s, t in zip(sizes, np.cumsum([0, *tiles[:-1]]), strict=True)]
+        )
         self.kernel = np.zeros((kernel.shape[0], self.num_tiles * TILE), np.float32)
-        self.bias = np.full(self.num_tiles * TILE, -np.inf, np.float32)  # codes that only fill a tile are never drawn
+        self.bias = np.full(
+            self.num_tiles * TILE, -np.inf, np.float32
+        )  # codes that only fill a tile are never drawn
         self.kernel[:, place], self.bias[place] = kernel, bias
         self.pieces = _Placed(model, pieces, codes, place) if pieces else None
         self.keys = [streams.key(seed, purpose) for purpose in ("code", "position")]
         self.decode = tf.function(self._decode)
         if sampler is not None:
             z = latents(sampler, seed)
-            self.draw = tf.function(lambda first: self._decode(z(first), first), input_signature=[tf.TensorSpec((), tf.int64)])
+            self.draw = tf.function(
+                lambda first: self._decode(z(first), first), input_signature=[tf.TensorSpec((), tf.int64)]
+            )
 
     @property
     def flops_per_row(self) -> int:
         """Multiplications and additions of the decoder's own matrices for one row: the floor of generation."""
-        weights = [w for layer in (*self.model.decoder.layers, self.model.offset_head) for w in layer.get_weights() if w.ndim == 2]
+        weights = [
+            w
+            for layer in (*self.model.decoder.layers, self.model.offset_head)
+            for w in layer.get_weights()
+            if w.ndim == 2
+        ]
         return int(2 * (sum(w.size for w in weights) + self.model.code_kernel.own.numpy().size))
 
     def block(self, number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -81,7 +105,9 @@ class Decoder:
         code, inside = self.keys
         hidden = self.model.decoder(z)
         law = self.model.offset_law(hidden) if self.num_offsets else None
-        codes = self._codes(self._mass(hidden, law), streams.uniform(code, (BLOCK_ROWS, self.columns), first * self.columns))
+        codes = self._codes(
+            self._mass(hidden, law), streams.uniform(code, (BLOCK_ROWS, self.columns), first * self.columns)
+        )
         position = streams.uniform(inside, (BLOCK_ROWS, self.columns), first * self.columns)
         if self.pieces:
             return self.pieces.values(codes, position, law)
@@ -106,8 +132,12 @@ class Decoder:
         if self.pieces:
             logits += self.pieces.log_share(law)
         tiles = tf.reshape(logits, (BLOCK_ROWS, self.num_tiles, TILE))
-        highest = tf.math.segment_max(tf.transpose(tf.reduce_max(tiles, axis=2)), self.column_of_tile)  # of each column, so that its
-        tiles -= tf.transpose(tf.gather(highest, self.column_of_tile))[:, :, None]  # mass is neither too large for a float nor nothing
+        highest = tf.math.segment_max(
+            tf.transpose(tf.reduce_max(tiles, axis=2)), self.column_of_tile
+        )  # of each column, so that its
+        tiles -= tf.transpose(tf.gather(highest, self.column_of_tile))[
+            :, :, None
+        ]  # mass is neither too large for a float nor nothing
         return tf.exp(tiles)
 
     def _codes(self, mass, pick):
@@ -116,11 +146,17 @@ class Decoder:
         running = tf.matmul(sums, self.running)
         target = pick * tf.matmul(running, self.whole)
         passed = tf.cast(running <= tf.matmul(target, self.segments, transpose_b=True), tf.float32)
-        tile = tf.minimum(self.first_tile + tf.cast(tf.matmul(passed, self.segments), tf.int32), self.last_tile)
+        tile = tf.minimum(
+            self.first_tile + tf.cast(tf.matmul(passed, self.segments), tf.int32), self.last_tile
+        )
         left = target - tf.matmul(passed * sums, self.segments)
         chosen = tf.gather(tf.reshape(mass, (-1, TILE)), tf.reshape(tile + self.first_place, (-1,)))
-        index = tf.reduce_sum(tf.cast(tf.matmul(chosen, self.upto) <= tf.reshape(left, (-1, 1)), tf.int32), axis=1)
-        return tf.minimum((tile - self.first_tile) * TILE + tf.reshape(index, (BLOCK_ROWS, self.columns)), self.last_code)
+        index = tf.reduce_sum(
+            tf.cast(tf.matmul(chosen, self.upto) <= tf.reshape(left, (-1, 1)), tf.int32), axis=1
+        )
+        return tf.minimum(
+            (tile - self.first_tile) * TILE + tf.reshape(index, (BLOCK_ROWS, self.columns)), self.last_code
+        )
 
 
 class _Placed:
@@ -139,12 +175,18 @@ class _Placed:
         self.num_offsets, self.gaussian = model.num_offsets, model.gaussian
         self.starts = tf.constant(first[:-1], tf.int32)
         self.codes = tf.constant(np.concatenate(codes), tf.int32)
-        self.low, self.high = (tf.constant(np.concatenate([getattr(p, side) for p in each])) for side in ("low", "high"))
+        self.low, self.high = (
+            tf.constant(np.concatenate([getattr(p, side) for p in each])) for side in ("low", "high")
+        )
         ends = [scores(model, i, p) for i, p in enumerate(each[: self.num_offsets])]
         if ends:
-            self.score_low, self.score_high = (tf.constant(np.concatenate(side)) for side in zip(*ends, strict=True))
+            self.score_low, self.score_high = (
+                tf.constant(np.concatenate(side)) for side in zip(*ends, strict=True)
+            )
         places = np.eye(TILE * (place[-1] // TILE + 1), dtype=np.float32)[place]
-        self.shares = [(log_share(model, i, p), tf.constant(places[first[i] : first[i + 1]])) for i, p in pieces.items()]
+        self.shares = [
+            (log_share(model, i, p), tf.constant(places[first[i] : first[i + 1]])) for i, p in pieces.items()
+        ]
 
     def log_share(self, law):
         """Log of the share of its code that each place stands for, of shape (rows or 1, places)."""
@@ -155,7 +197,9 @@ class _Placed:
         index, offsets, inside = drawn + self.starts, self.num_offsets, pick
         if law and not self.gaussian:
             low, high = (tf.gather(score, index[:, :offsets]) for score in (self.score_low, self.score_high))
-            inside = tf.concat([draw_truncated_logistic(pick[:, :offsets], low, high, *law), pick[:, offsets:]], axis=1)
+            inside = tf.concat(
+                [draw_truncated_logistic(pick[:, :offsets], low, high, *law), pick[:, offsets:]], axis=1
+            )
         low, high = tf.gather(self.low, index), tf.gather(self.high, index)
         position = tf.clip_by_value(low + (high - low) * inside, low, high)
         if law and self.gaussian:
@@ -165,9 +209,14 @@ class _Placed:
 
 def scores(model: VAE, block: int, pieces: Pieces) -> tuple[np.ndarray, np.ndarray]:
     """Normal scores at the two ends of each piece of a block with offsets."""
-    low, high = (score.numpy()[pieces.codes + model.starts[block]].astype(float) for score in (model.score_low, model.score_high))
+    low, high = (
+        score.numpy()[pieces.codes + model.starts[block]].astype(float)
+        for score in (model.score_low, model.score_high)
+    )
     inside = pieces.low.astype(float)
-    return (low + (high - low) * inside).astype(np.float32), (low + (high - low) * (inside + pieces.share)).astype(np.float32)
+    return (low + (high - low) * inside).astype(np.float32), (
+        low + (high - low) * (inside + pieces.share)
+    ).astype(np.float32)
 
 
 def log_share(model: VAE, block: int, pieces: Pieces):
@@ -180,12 +229,20 @@ def log_share(model: VAE, block: int, pieces: Pieces):
     parts = Pieces(*(array[cut] for array in (pieces.codes, pieces.low, pieces.high)))
     bar_low, bar_high = scores(model, block, whole(parts.codes))
     low = scores(model, block, parts)[0]
-    width, spread = (bar_high - bar_low) * share[cut].astype(np.float32), np.eye(len(share), dtype=np.float32)[cut]
+    width, spread = (
+        (bar_high - bar_low) * share[cut].astype(np.float32),
+        np.eye(len(share), dtype=np.float32)[cut],
+    )
 
     def of_law(law):
         centre, scale = (side[:, block : block + 1] for side in law)
         part = log_logistic_mass((low - centre) / scale, width / scale)
-        return tf.matmul(tf.clip_by_value(part - log_logistic_mass((bar_low - centre) / scale, (bar_high - bar_low) / scale), -80.0, 0.0), spread)
+        return tf.matmul(
+            tf.clip_by_value(
+                part - log_logistic_mass((bar_low - centre) / scale, (bar_high - bar_low) / scale), -80.0, 0.0
+            ),
+            spread,
+        )
 
     return of_law
 
@@ -202,7 +259,9 @@ def latents(sampler, seed: int):
 
     def draw(first):
         pick = streams.uniform(component, (BLOCK_ROWS,), first)
-        return sampler.draw(pick, streams.normal(normals, (BLOCK_ROWS, sampler.latent_dim), first * sampler.latent_dim))
+        return sampler.draw(
+            pick, streams.normal(normals, (BLOCK_ROWS, sampler.latent_dim), first * sampler.latent_dim)
+        )
 
     return tf.function(draw, input_signature=[tf.TensorSpec((), tf.int64)])
 

@@ -11,13 +11,23 @@ from raygen.sampling.decoder import BLOCK_ROWS, latents
 KL_ROWS = 32_768  # rows whose posteriors make up q(z) in the exact KL
 KL_DRAWS = 2048
 CHUNK = 256
-ACTIVE_VARIANCE = 0.01  # of z_mean, beyond which a unit is active (Burda, Grosse and Salakhutdinov 2016, sec. 5.2)
+ACTIVE_VARIANCE = (
+    0.01  # of z_mean, beyond which a unit is active (Burda, Grosse and Salakhutdinov 2016, sec. 5.2)
+)
 PICTURE_DRAWS = 4096
 DIRECTIONS = 256
 CELLS = 40
 
 
-def describe(rows: Posteriors, held: Posteriors, samplers: dict, scores: dict, chosen: str, seed: int = 0, num_rows: int = 0) -> dict:
+def describe(
+    rows: Posteriors,
+    held: Posteriors,
+    samplers: dict,
+    scores: dict,
+    chosen: str,
+    seed: int = 0,
+    num_rows: int = 0,
+) -> dict:
     """All that can be said of z alone.
 
     Args:
@@ -37,15 +47,25 @@ def describe(rows: Posteriors, held: Posteriors, samplers: dict, scores: dict, c
     kl, some = kl_split(rows, generator)
     spread, noise = rows.z_mean.astype(float).var(axis=0), np.exp(rows.z_log_var.astype(float)).mean(axis=0)
     dimensions = [
-        {"kl": k, "mean_variance": m, "posterior_variance": p, "variance": m + p, "active": bool(m > ACTIVE_VARIANCE)}
+        {
+            "kl": k,
+            "mean_variance": m,
+            "posterior_variance": p,
+            "variance": m + p,
+            "active": bool(m > ACTIVE_VARIANCE),
+        }
         for k, m, p in zip(each.mean(axis=0).tolist(), spread.tolist(), noise.tolist(), strict=True)
     ]
-    z = np.concatenate([held.draw(generator) for _ in range(-(-PICTURE_DRAWS // len(held.z_mean)))])[:PICTURE_DRAWS]
+    z = np.concatenate([held.draw(generator) for _ in range(-(-PICTURE_DRAWS // len(held.z_mean)))])[
+        :PICTURE_DRAWS
+    ]
     every = max(num_rows, len(rows.z_mean))
     part = min(len(rows.z_mean), KL_ROWS)
     return {
         "chosen": chosen,
-        "unsettled": [f"q(z) stands here on {part:,} of the {every:,} training rows."] if part < every else [],
+        "unsettled": [f"q(z) stands here on {part:,} of the {every:,} training rows."]
+        if part < every
+        else [],
         "rows": every,
         "held_out_rows": len(held.z_mean),
         "latent_dim": rows.z_mean.shape[1],
@@ -55,7 +75,12 @@ def describe(rows: Posteriors, held: Posteriors, samplers: dict, scores: dict, c
         "kl": kl,
         "dimensions": dimensions,
         "samplers": {
-            n: {**scores[n], "flops_per_row": s.flops_per_row, "picture": picture(z, draws(s, seed), generator)} for n, s in samplers.items()
+            n: {
+                **scores[n],
+                "flops_per_row": s.flops_per_row,
+                "picture": picture(z, draws(s, seed), generator),
+            }
+            for n, s in samplers.items()
         },
     }
 
@@ -75,7 +100,12 @@ def kl_split(rows: Posteriors, generator: np.random.Generator) -> tuple[dict[str
     total = float(log_q.mean() + 0.5 * np.sum(variance + mean**2 + np.log(2 * np.pi)))
     scale = float(0.5 * np.sum(variance + mean**2 - 1 - np.log(variance)))
     correlation = float(0.5 * (np.log(variance).sum() - np.linalg.slogdet(covariance)[1]))
-    kl = {"total": total, "error": float(log_q.std() / KL_DRAWS**0.5), "scale": scale, "correlation": correlation}
+    kl = {
+        "total": total,
+        "error": float(log_q.std() / KL_DRAWS**0.5),
+        "scale": scale,
+        "correlation": correlation,
+    }
     return kl | {"shape": total - scale - correlation}, rows
 
 
@@ -116,15 +146,26 @@ def picture(posterior: np.ndarray, sampler: np.ndarray, generator: np.random.Gen
     plane = np.stack([first, second], axis=1)
     a, b = posterior @ plane, sampler @ plane
     ends = np.quantile(np.concatenate([a, b]), [0.002, 0.998], axis=0).T + np.array([-1e-6, 1e-6])
-    counts = [np.histogram2d(x[:, 0], x[:, 1], bins=CELLS, range=ends.tolist())[0].astype(int).tolist() for x in (a, b)]
+    counts = [
+        np.histogram2d(x[:, 0], x[:, 1], bins=CELLS, range=ends.tolist())[0].astype(int).tolist()
+        for x in (a, b)
+    ]
     directions = [first.tolist(), second.tolist()]
-    return {"directions": directions, "ks": [first_ks, second_ks], "range": ends.tolist(), "posterior": counts[0], "sampler": counts[1]}
+    return {
+        "directions": directions,
+        "ks": [first_ks, second_ks],
+        "range": ends.tolist(),
+        "posterior": counts[0],
+        "sampler": counts[1],
+    }
 
 
 def draws(sampler, seed: int) -> np.ndarray:
     """PICTURE_DRAWS of a sampler, float32 of shape (PICTURE_DRAWS, latent_dim)."""
     graph = latents(sampler, seed)
-    return np.concatenate([graph(tf.constant(first, tf.int64)).numpy() for first in range(0, PICTURE_DRAWS, BLOCK_ROWS)])
+    return np.concatenate(
+        [graph(tf.constant(first, tf.int64)).numpy() for first in range(0, PICTURE_DRAWS, BLOCK_ROWS)]
+    )
 
 
 def _kl_by_dimension(rows: Posteriors) -> np.ndarray:

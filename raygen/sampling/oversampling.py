@@ -47,7 +47,9 @@ class Oversampled:
 
 def chosen(log_ratio: np.ndarray, rows: int, offset: float) -> np.ndarray:
     """Numbers of `rows` candidates, ascending, each at most once; `offset` is uniform in [0, 1)."""
-    chance = np.minimum(inclusion(log_ratio, rows), 1 - 1e-6)  # less than a step of `resampled`, so that none is met twice
+    chance = np.minimum(
+        inclusion(log_ratio, rows), 1 - 1e-6
+    )  # less than a step of `resampled`, so that none is met twice
     return resampled(np.log(np.maximum(chance, 1e-300)), rows, offset)
 
 
@@ -57,7 +59,9 @@ def drawn(decoder: Decoder, blocks: range) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(codes), np.concatenate(position)
 
 
-def fit_ratio(model: VAE, codec: Codec, sampler, rows, held, seed: int, say=lambda line: None) -> tuple[Ratio, dict]:
+def fit_ratio(
+    model: VAE, codec: Codec, sampler, rows, held, seed: int, say=lambda line: None
+) -> tuple[Ratio, dict]:
     """The density ratio of a table to the rows that a model draws, and figures of the fit.
 
     Args:
@@ -69,12 +73,17 @@ def fit_ratio(model: VAE, codec: Codec, sampler, rows, held, seed: int, say=lamb
     """
     began = time.perf_counter()
     tables = codec.tables()
-    real, out = (part[spread(len(part), most)].astype(np.int32) for part, most in ((rows, REAL_ROWS), (held, HELD_ROWS)))
+    real, out = (
+        part[spread(len(part), most)].astype(np.int32)
+        for part, most in ((rows, REAL_ROWS), (held, HELD_ROWS))
+    )
     learned = -(-min(DRAWN_PER_REAL * len(real), DRAWN_ROWS) // BLOCK_ROWS)
     judged = max(1, round(DRAWN_PER_REAL * len(out) / BLOCK_ROWS))
     decoder = Decoder(model, sampler, 2**31 + seed)  # a seed that no user can give
     (some, _), (fresh, _) = drawn(decoder, range(learned)), drawn(decoder, range(learned, learned + judged))
     ratio, loss = fit(tables.cardinalities, codec.frequencies(), real, some, out, fresh, seed)
     figures = {"trees": len(ratio.roots), "held_out_loss": loss, "seconds": time.perf_counter() - began}
-    say(f"Density ratio for generate.oversample: {len(ratio.roots)} trees, held-out loss {loss:.4f} nats (0.6931: drawn rows pass for real ones).")
+    say(
+        f"Density ratio for generate.oversample: {len(ratio.roots)} trees, held-out loss {loss:.4f} nats (0.6931: drawn rows pass for real ones)."
+    )
     return ratio, figures

@@ -35,13 +35,23 @@ def sample(
         ConfigError: If a setting is wrong, or the model gives the conditions hardly any probability.
     """
     found = model_folder.load(model)
-    given = {"seed": seed, "where": where, "temperature": temperature, "per": per, "sampler": sampler, "oversample": oversample}
+    given = {
+        "seed": seed,
+        "where": where,
+        "temperature": temperature,
+        "per": per,
+        "sampler": sampler,
+        "oversample": oversample,
+    }
     given["first_row"] = first_row
     if n is not None:
         given["rows"] = n
     settings = found.config.override({f"generate.{name}": value for name, value in given.items()}).generate
     if (n is None) != bool(settings.per):
-        raise ConfigError("sample() needs either n or per, which says how many rows of each category.", "write sample(model, 1000).")
+        raise ConfigError(
+            "sample() needs either n or per, which says how many rows of each category.",
+            "write sample(model, 1000).",
+        )
     check_oversample(found, settings)
     found = drawing_from(found, settings.sampler)
     wanted = selection.select(found.codec, settings.where, settings.per)
@@ -95,14 +105,20 @@ def check_oversample(found: model_folder.Artifact, settings: Generate) -> None:
     given["sampler"] = "" if settings.sampler in ("chosen", found.sampler) else settings.sampler
     if others := [f"generate.{name} = {value!r}" for name, value in given.items() if value]:
         message = f"generate.oversample = {settings.oversample} does not go with {', '.join(others)}: the density ratio that it chooses by"
-        raise ConfigError(f"{message} is of rows of sampler '{found.sampler}' at temperature 1 under no conditions.", "leave one of them out.")
+        raise ConfigError(
+            f"{message} is of rows of sampler '{found.sampler}' at temperature 1 under no conditions.",
+            "leave one of them out.",
+        )
 
 
 def _ratio(found: model_folder.Artifact, oversample: int) -> Ratio:
     if found.ratio:
         return found.ratio
     message = f"generate.oversample = {oversample} chooses rows by a density ratio, and model '{found.uri}' has none."
-    raise ConfigError(message, "delete the model and train it again with latent.density_ratio = true, or leave generate.oversample at 1.")
+    raise ConfigError(
+        message,
+        "delete the model and train it again with latent.density_ratio = true, or leave generate.oversample at 1.",
+    )
 
 
 class Rows:
@@ -146,7 +162,11 @@ class Rows:
 
     @classmethod
     def of(
-        cls, found: model_folder.Artifact, settings: Generate, wanted: selection.Selection | None, laws: list[selection.Law] | None = None
+        cls,
+        found: model_folder.Artifact,
+        settings: Generate,
+        wanted: selection.Selection | None,
+        laws: list[selection.Law] | None = None,
     ) -> "Rows":
         """The rows that `[generate]` asks for."""
         return cls(found, settings.seed, settings.temperature, wanted, laws, settings.oversample)
@@ -159,6 +179,9 @@ class Rows:
         for number, start, stop in self.blocks(first, last, self.block_rows):
             rows = slice(at, at := at + stop - start)
             if number != self.last[0]:
-                self.last = number, self.decoder.block(number)  # where one table ends the next one begins, often inside a block
+                self.last = (
+                    number,
+                    self.decoder.block(number),
+                )  # where one table ends the next one begins, often inside a block
             codes[rows], position[rows] = (drawn[start:stop] for drawn in self.last[1])
         return self.codec.decode(codes, position, first)

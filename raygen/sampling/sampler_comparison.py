@@ -72,7 +72,11 @@ class Comparison:
         far = 2**40  # row numbers that no sampler's rows have
         bound = [self._table(z, far + i * BLOCK_ROWS * (self.rows + 1)) for i, z in enumerate(self.bound_z)]
         floor = [fidelity.floor(real, self.seed) for real in self.real]
-        return {"bound": self.scores(bound), "ceiling": self.scores(self.ceiling), "floor": self.scores(floor)}
+        return {
+            "bound": self.scores(bound),
+            "ceiling": self.scores(self.ceiling),
+            "floor": self.scores(floor),
+        }
 
     def scores(self, tables: list[pd.DataFrame]) -> dict[str, float]:
         """Means over the repeats of Shape and Trend error in percent, C2ST with its standard error, and the variance of number columns as a

@@ -135,19 +135,29 @@ def select(codec: Codec, where: str, per: str = "") -> Selection | None:
     block = codec.blocks[column]
     if not isinstance(block, CategoryBlock):
         kind = codec.schema.kinds[column]
-        raise ConfigError(f"generate.per = '{per}': column '{column}' is {kind}.", "name a categorical or boolean column, or use --where.")
+        raise ConfigError(
+            f"generate.per = '{per}': column '{column}' is {kind}.",
+            "name a categorical or boolean column, or use --where.",
+        )
     strata = _strata(block, by_column.get(column, []))
     if not strata:
-        raise ConfigError(f"generate.per = '{per}': no category of '{column}' satisfies generate.where = \"{text}\".", "loosen the condition.")
+        raise ConfigError(
+            f"generate.per = '{per}': no category of '{column}' satisfies generate.where = \"{text}\".",
+            "loosen the condition.",
+        )
     number = codec.parts.index(column)
     pieces.pop(number, None)
-    return Selection(" AND ".join(str(c) for c in conditions if c.column != column), pieces, column, number, strata, rows)
+    return Selection(
+        " AND ".join(str(c) for c in conditions if c.column != column), pieces, column, number, strata, rows
+    )
 
 
 def _check_column(codec: Codec, column: str, setting: str) -> None:
     kinds = codec.schema.kinds
     if column not in kinds:
-        raise ConfigError(f"{setting}: the model has no column '{column}'.", did_you_mean(column, codec.schema.learned))
+        raise ConfigError(
+            f"{setting}: the model has no column '{column}'.", did_you_mean(column, codec.schema.learned)
+        )
     if column not in codec.schema.learned:
         message = f"{setting}: column '{column}' is of kind {kinds[column]}, which is not learned."
         raise ConfigError(message, f"name one of: {listed(codec.schema.learned)}.")
@@ -179,7 +189,9 @@ def _column(codec: Codec, column: str, conditions: list[Condition]) -> dict[str,
     elif isinstance(block, NumericBlock):
         known[column] = of_values(block, _intervals(codec, rest), _caster(codec, column))
     else:
-        message = f"generate.where: column '{column}' was learned by squared error (schema.numeric = \"gaussian\")."
+        message = (
+            f"generate.where: column '{column}' was learned by squared error (schema.numeric = \"gaussian\")."
+        )
         raise ConfigError(message, 'condition other columns, or train with schema.numeric = "bars".')
     return known
 
@@ -194,11 +206,16 @@ def _members(block: CategoryBlock, conditions: list[Condition]) -> np.ndarray:
     allowed, names = np.ones(len(block.members), bool), np.array(block.members, object)
     for one in (c for c in conditions if c.sign != "is not null"):
         if one.sign not in ("=", "!=", "in", "not in"):
-            raise ConfigError(f"generate.where: '{one}' compares the categories of column '{one.column}' by size.", "use =, != or IN.")
+            raise ConfigError(
+                f"generate.where: '{one}' compares the categories of column '{one.column}' by size.",
+                "use =, != or IN.",
+            )
         for value in one.values:
             if value.written not in block.members:
                 message = f"generate.where: column '{one.column}' has no category {value}"
-                raise ConfigError(f"{message} ({len(block.members)} are known).", did_you_mean(value.written, block.members))
+                raise ConfigError(
+                    f"{message} ({len(block.members)} are known).", did_you_mean(value.written, block.members)
+                )
         hit = np.isin(names, [v.written for v in one.values])
         allowed &= hit if one.sign in ("=", "in") else ~hit
     return allowed
@@ -213,8 +230,13 @@ def _strata(block: CategoryBlock, conditions: list[Condition]) -> tuple[Stratum,
         alone[index] = True
         piece = of_members(block, alone)
         if not len(piece.codes):
-            raise ConfigError(f"generate.per: category '{block.members[index]}' is too rare to be drawn.", "leave it out by --where ... NOT IN.")
-        strata.append(Stratum(block.members[index], int(piece.codes[0]), float(piece.low[0]), float(piece.high[0])))
+            raise ConfigError(
+                f"generate.per: category '{block.members[index]}' is too rare to be drawn.",
+                "leave it out by --where ... NOT IN.",
+            )
+        strata.append(
+            Stratum(block.members[index], int(piece.codes[0]), float(piece.low[0]), float(piece.high[0]))
+        )
     return tuple(strata)
 
 
@@ -242,7 +264,13 @@ def _intervals(codec: Codec, conditions: list[Condition]) -> list[Interval]:
         if one.sign in ("=", "in"):
             own = [(p, p) for p in points]
         elif one.sign in ("!=", "not in"):
-            own = list(zip([-np.inf, *(beside(p, np.inf) for p in points)], [*(beside(p, -np.inf) for p in points), np.inf], strict=True))
+            own = list(
+                zip(
+                    [-np.inf, *(beside(p, np.inf) for p in points)],
+                    [*(beside(p, -np.inf) for p in points), np.inf],
+                    strict=True,
+                )
+            )
         elif one.sign == "between":
             if read(one, one.values[0]) > read(one, one.values[1]):
                 raise _nothing([one], "its range is empty")
@@ -255,7 +283,11 @@ def _intervals(codec: Codec, conditions: list[Condition]) -> list[Interval]:
     if not left:
         raise _nothing(conditions, "its range is empty")
     block = codec.blocks[column]
-    if isinstance(block, NumericBlock) and len(block.grid) and (left[0][0] > block.maximum or left[-1][1] < block.minimum):
+    if (
+        isinstance(block, NumericBlock)
+        and len(block.grid)
+        and (left[0][0] > block.maximum or left[-1][1] < block.minimum)
+    ):
         low, high = (_written(block_end, read) for block_end in (block.minimum, block.maximum))
         raise _nothing(conditions, f"the model gives values from {low} to {high}")
     return left
@@ -267,17 +299,25 @@ def _written(value: float, read: Callable) -> str:
 
 def _number(condition: Condition, value: Value) -> float:
     if value.kind != "number":
-        message = f"generate.where: '{condition}' compares the numbers of column '{condition.column}' with {value}."
+        message = (
+            f"generate.where: '{condition}' compares the numbers of column '{condition.column}' with {value}."
+        )
         raise ConfigError(message, "write a number without quotes.")
     return float(value.written)
 
 
 def _day(condition: Condition, value: Value) -> float:
     try:
-        return float(datetime.date.fromisoformat(value.written if value.kind == "text" else "").toordinal() - EPOCH)
+        return float(
+            datetime.date.fromisoformat(value.written if value.kind == "text" else "").toordinal() - EPOCH
+        )
     except ValueError:
-        message = f"generate.where: '{condition}' compares the days of column '{condition.column}' with {value}."
-        raise ConfigError(message, "write a day as '2024-01-31'; datetimes are compared by their day (UTC).") from None
+        message = (
+            f"generate.where: '{condition}' compares the days of column '{condition.column}' with {value}."
+        )
+        raise ConfigError(
+            message, "write a day as '2024-01-31'; datetimes are compared by their day (UTC)."
+        ) from None
 
 
 def _has_no_day(kind: pa.DataType) -> bool:
@@ -286,4 +326,7 @@ def _has_no_day(kind: pa.DataType) -> bool:
 
 
 def _nothing(conditions: list[Condition], why: str) -> ConfigError:
-    return ConfigError(f'generate.where: nothing satisfies "{" AND ".join(map(str, conditions))}": {why}.', "change the condition.")
+    return ConfigError(
+        f'generate.where: nothing satisfies "{" AND ".join(map(str, conditions))}": {why}.',
+        "change the condition.",
+    )

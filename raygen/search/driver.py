@@ -19,7 +19,12 @@ from raygen.training import encoding
 
 FOLDER = "search"
 TABLE, PAGE, BEST = "trials.parquet", "index.html", "best.toml"
-SIZES = ("train.batch_size", "train.steps", "train.epochs", "train.patience")  # what a table may be too small for
+SIZES = (
+    "train.batch_size",
+    "train.steps",
+    "train.epochs",
+    "train.patience",
+)  # what a table may be too small for
 PACKAGES = {"mlflow": "mlflow", "wandb": "wandb", "tensorboard": "tensorboardX"}
 
 
@@ -74,7 +79,9 @@ def tune(config: Config, command: str = "", say=print) -> Tuning:
             "folder": storage.join(folder, "trials"),
         }
         each = f"{config.train.num_workers} workers of {cpus} CPU(s)" if nested else f"{cpus} CPU(s)"
-        say(f"Searching {', '.join(space.domains)}: {config.search.trials} trials of {each}, {most} at a time.")
+        say(
+            f"Searching {', '.join(space.domains)}: {config.search.trials} trials of {each}, {most} at a time."
+        )
         free = resources.free_cpus()
         if free < cpus * config.train.most_workers:
             say(f"Note: {free:g} CPUs of the cluster are free now: trials start as others end.")
@@ -90,24 +97,32 @@ def check(config: Config, space: Space) -> None:
     """
     s = config.search
     if config.train.elastic:
-        raise ConfigError(f"train.num_workers = {config.train.num_workers}: trials of a search have a fixed number of workers.", "name one number.")
+        raise ConfigError(
+            f"train.num_workers = {config.train.num_workers}: trials of a search have a fixed number of workers.",
+            "name one number.",
+        )
     for point in space.corners():
         try:
             training.check_sampler(config.override(point))
         except ConfigError as error:
-            raise ConfigError(f"search.space has an impossible model ({point}): {error.message}", error.hint) from None
+            raise ConfigError(
+                f"search.space has an impossible model ({point}): {error.message}", error.hint
+            ) from None
     if s.cost != "none" and (s.algorithm != "tpe" or s.scheduler != "none"):
-        message = (
-            f"search.cost = '{s.cost}' needs search.algorithm = 'tpe' and search.scheduler = 'none'; they are '{s.algorithm}' and '{s.scheduler}'."
+        message = f"search.cost = '{s.cost}' needs search.algorithm = 'tpe' and search.scheduler = 'none'; they are '{s.algorithm}' and '{s.scheduler}'."
+        raise ConfigError(
+            message, "set these, or search.cost = 'none': the cost of each trial is shown in any case."
         )
-        raise ConfigError(message, "set these, or search.cost = 'none': the cost of each trial is shown in any case.")
     batch = space.domains.get("train.batch_size", ("choice", []))[0]
     if batch != "choice" and config.train.most_workers > 1:
         message = f"search.space.'train.batch_size' = {{{batch} = ...}}: {config.train.num_workers} workers cannot split every batch of a range."
         raise ConfigError(message, "list a few sizes, as {choice = [256, 512]}.")
     package = PACKAGES.get(s.log_to)
     if package and importlib.util.find_spec(package) is None:
-        raise ConfigError(f"search.log_to = '{s.log_to}': the package '{package}' is not installed.", f"pip install {package}")
+        raise ConfigError(
+            f"search.log_to = '{s.log_to}': the package '{package}' is not installed.",
+            f"pip install {package}",
+        )
 
 
 def room(config: Config, available: resources.Resources) -> tuple[int, int]:
@@ -123,7 +138,9 @@ def room(config: Config, available: resources.Resources) -> tuple[int, int]:
     fits = sum(int(min(c // cpus, g / gpus if gpus else c)) for c, g in available.nodes) // workers
     if not fits and not s.concurrent_trials:
         raise resources.none_yet("search.concurrent_trials", "as many as the cluster holds", 8)
-    if s.concurrent_trials > fits and not resources.grows({"CPU": cpus, "GPU": gpus}, s.concurrent_trials * workers):
+    if s.concurrent_trials > fits and not resources.grows(
+        {"CPU": cpus, "GPU": gpus}, s.concurrent_trials * workers
+    ):
         needs = f"{workers} worker(s) of {cpus} CPU(s) and {gpus:g} GPU(s)"
         message = f"search.concurrent_trials = {s.concurrent_trials}: the cluster holds {fits} trial(s) of {needs} at a time."
         raise ClusterError(message, f"set search.concurrent_trials = {fits}, or 0 for as many as fit.")
@@ -148,7 +165,10 @@ def _check_model(config: Config, folder: str) -> None:
         return
     index = model_folder.read_index(model)
     ours = storage.join(folder, "trials", training.run_name(Config.from_dict(index["config"])), "model")
-    if not model_folder.is_model(ours) or model_folder.read_index(ours)["fingerprint"] != index["fingerprint"]:
+    if (
+        not model_folder.is_model(ours)
+        or model_folder.read_index(ours)["fingerprint"] != index["fingerprint"]
+    ):
         hint = "choose another run.folder for the search, or move the folder's model/ away."
         raise OutputError(f"'{model}' was not made by this search, which would replace it.", hint)
 
@@ -164,14 +184,23 @@ def _encode(config: Config, space: Space, say) -> dict[str, dict]:
         training.check_memory(changed, found)
         for sizes in {tuple((key, p[key]) for key in SIZES if key in p) for p in space.corners()}:
             training.sized(config.override(dict(sizes)), found.num_rows)
-        encoded[trial.encoding(params)] = {"folder": found.folder, "rows": found.num_rows, "content": found.content}
+        encoded[trial.encoding(params)] = {
+            "folder": found.folder,
+            "rows": found.num_rows,
+            "content": found.content,
+        }
     return encoded
 
 
 def _points_before(config: Config, space: Space, folder: str) -> list[dict[str, Any]]:
     """The points that the same search has begun before, in their order."""
     record = storage.join(folder, ray_tune.RECORD)
-    now = {"space": space.to_dict(), "objective": config.search.objective, "algorithm": config.search.algorithm, "base": training.run_name(config)}
+    now = {
+        "space": space.to_dict(),
+        "objective": config.search.objective,
+        "algorithm": config.search.algorithm,
+        "base": training.run_name(config),
+    }
     try:
         before = storage.read_json(record) if storage.exists(record) else {}
         return before["points"] if all(before.get(key) == value for key, value in now.items()) else []
@@ -187,10 +216,17 @@ def _nothing_found(config: Config, record: dict, folder: str) -> TrainingError:
         fastest = max(finished, key=lambda t: t["rows_per_second"])
         speed = f"the fastest, trial {fastest['number']}, makes {fastest['rows_per_second']:,.0f}"
         message = f"search.min_rows_per_second = {config.search.min_rows_per_second:g}: no finished trial is as fast; {speed}."
-        return TrainingError(message, "set it lower and run the same command again: no trial is trained anew.")
+        return TrainingError(
+            message, "set it lower and run the same command again: no trial is trained anew."
+        )
     reasons = sorted({t["reason"] for t in record["trials"] if t["reason"]})
-    message = f"no trial of {len(record['trials'])} finished: {'; '.join(reasons)[:500] or 'all were stopped'}."
-    return TrainingError(message, f"mend the space, then run the same command again; the trials are listed in '{storage.join(folder, PAGE)}'.")
+    message = (
+        f"no trial of {len(record['trials'])} finished: {'; '.join(reasons)[:500] or 'all were stopped'}."
+    )
+    return TrainingError(
+        message,
+        f"mend the space, then run the same command again; the trials are listed in '{storage.join(folder, PAGE)}'.",
+    )
 
 
 def _keep(config: Config, search: Record, folder: str) -> Tuning:

@@ -21,7 +21,9 @@ RECORD = "search.json"
 def run(config: Config, space: Space, job: dict, most: int, search: Record, folder: str, say) -> None:
     """Let Ray Tune run the trials; `search` hears of each."""
     quiet = {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_AIR_NEW_OUTPUT": "0"}
-    os.environ |= quiet | {"TUNE_DISABLE_STRICT_METRIC_CHECKING": "1"}  # rows/s are known of finished trials alone
+    os.environ |= quiet | {
+        "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1"
+    }  # rows/s are known of finished trials alone
     from ray import tune
     from ray.tune.error import TuneError
 
@@ -69,7 +71,9 @@ def _domains(space: Space, config: Config) -> dict[str, Any]:
     from ray import tune
 
     makers: dict[str, Any] = {
-        "choice": lambda v: (tune.grid_search if config.search.algorithm == "grid" else tune.choice)([json.dumps(x) for x in v]),
+        "choice": lambda v: (tune.grid_search if config.search.algorithm == "grid" else tune.choice)(
+            [json.dumps(x) for x in v]
+        ),
         "uniform": lambda v: tune.uniform(*v),
         "log_uniform": lambda v: tune.loguniform(*v),
         "integer": lambda v: tune.randint(int(v[0]), int(v[1]) + 1),
@@ -96,14 +100,23 @@ def _algorithm(config: Config, space: Space, most: int, before: list[dict[str, A
 
     class Optuna(OptunaSearch):
         def on_trial_complete(self, trial_id, result=None, error=False):
-            known = result and not np.isnan(result["objective"])  # Optuna takes a trial without a result for a pruned one
+            known = result and not np.isnan(
+                result["objective"]
+            )  # Optuna takes a trial without a result for a pruned one
             super().on_trial_complete(trial_id, result if known else None, error)
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sampler = optuna.samplers.TPESampler(seed=config.run.seed, n_startup_trials=max(4, min(10, s.trials // 3)))
+    sampler = optuna.samplers.TPESampler(
+        seed=config.run.seed, n_startup_trials=max(4, min(10, s.trials // 3))
+    )
     metric, mode = _aims(config)
     return ConcurrencyLimiter(
-        Optuna(metric=metric, mode=mode, sampler=sampler, points_to_evaluate=[space.labels(p) for p in before][: s.trials] or first or None),
+        Optuna(
+            metric=metric,
+            mode=mode,
+            sampler=sampler,
+            points_to_evaluate=[space.labels(p) for p in before][: s.trials] or first or None,
+        ),
         most,
     )
 
@@ -124,7 +137,9 @@ def _drawn(config: Config, space: Space, first: list[dict[str, Any]]) -> list[di
         point = spec["config"]
         if point not in points:
             points.append(point)
-    message = f"search.trials = {config.search.trials}: search.space has only {len(points)} points or few more."
+    message = (
+        f"search.trials = {config.search.trials}: search.space has only {len(points)} points or few more."
+    )
     raise ConfigError(message, f"set search.trials = {len(points)}, or widen the space.")
 
 
@@ -133,7 +148,10 @@ def _aims(config: Config) -> tuple[Any, Any]:
     mode = "max" if HIGHER_IS_BETTER[config.search.objective] else "min"
     if config.search.cost == "none":
         return "objective", mode
-    return ["objective", config.search.cost], [mode, "max" if config.search.cost == "rows_per_second" else "min"]
+    return ["objective", config.search.cost], [
+        mode,
+        "max" if config.search.cost == "rows_per_second" else "min",
+    ]
 
 
 def _own(config: Config, space: Space) -> dict[str, Any] | None:
@@ -146,7 +164,9 @@ def _send_no_credentials() -> None:
     """Take this process's AWS credentials out of what Ray Tune sends along with a trial: Ray writes it to logs. Workers have their node's own."""
     from ray.tune.execution import class_cache
 
-    class_cache.ENV_VARS_TO_PROPAGATE = {name for name in class_cache.ENV_VARS_TO_PROPAGATE if not name.startswith("AWS_")}
+    class_cache.ENV_VARS_TO_PROPAGATE = {
+        name for name in class_cache.ENV_VARS_TO_PROPAGATE if not name.startswith("AWS_")
+    }
 
 
 def _scheduler(config: Config, own: dict[str, Any] | None):
@@ -163,7 +183,14 @@ def _scheduler(config: Config, own: dict[str, Any] | None):
 
     grace = max(1, round(config.search.grace * worker.ROUNDS))
     most = 100 * worker.ROUNDS  # a trial ends by itself
-    return Asha("round", "value_nats", "min", max_t=most, grace_period=grace, reduction_factor=config.search.reduction_factor)
+    return Asha(
+        "round",
+        "value_nats",
+        "min",
+        max_t=most,
+        grace_period=grace,
+        reduction_factor=config.search.reduction_factor,
+    )
 
 
 def _loggers(config: Config) -> list:
@@ -195,7 +222,10 @@ def _follower(search: Record, folder: str, say):
             self.error: RaygenError | None = None  # the first; Ray Tune would take it for a trial's
 
         def __reduce__(self):
-            return Callback, ()  # Ray Tune keeps a copy of its callbacks on storage, which `say` may not allow
+            return (
+                Callback,
+                (),
+            )  # Ray Tune keeps a copy of its callbacks on storage, which `say` may not allow
 
         def on_trial_start(self, iteration, trials, trial, **info):
             search.started(self._number(trials, trial), search.space.values(trial.config))
@@ -210,7 +240,9 @@ def _follower(search: Record, folder: str, say):
             self._ended(trials, trial, "")
 
         def on_trial_error(self, iteration, trials, trial, **info):
-            self._ended(trials, trial, str(trial.get_error() or "its actor was lost").strip().splitlines()[-1])
+            self._ended(
+                trials, trial, str(trial.get_error() or "its actor was lost").strip().splitlines()[-1]
+            )
 
         def _ended(self, trials, trial, reason):
             number = self._number(trials, trial)

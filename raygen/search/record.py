@@ -13,7 +13,16 @@ from raygen.training.driver import run_name
 from raygen.training.objective import HIGHER_IS_BETTER
 
 SAY_SECONDS = 10.0
-FIGURES = ("objective_error", "value_nats", "held_out_nats", "held_out_error", "c2st", "shape_error", "trend_error", "rows_per_second")
+FIGURES = (
+    "objective_error",
+    "value_nats",
+    "held_out_nats",
+    "held_out_error",
+    "c2st",
+    "shape_error",
+    "trend_error",
+    "rows_per_second",
+)
 KEPT = (*FIGURES, "sampler", "sampler_seconds", "parameters", "model", "fingerprint")  # of a finished trial
 OF_ROUND = ("value_nats", "held_out_nats", "held_out_error")  # of any other
 
@@ -31,9 +40,25 @@ class Record:
         points: That the same search has begun before.
     """
 
-    def __init__(self, config: Config, space: Space, rows: int, at_a_time: int, command: str, began: float, points: list[dict]):
+    def __init__(
+        self,
+        config: Config,
+        space: Space,
+        rows: int,
+        at_a_time: int,
+        command: str,
+        began: float,
+        points: list[dict],
+    ):
         self.points = list(points)
-        self.config, self.space, self.rows, self.at_a_time, self.command, self.began = config, space, rows, at_a_time, command, began
+        self.config, self.space, self.rows, self.at_a_time, self.command, self.began = (
+            config,
+            space,
+            rows,
+            at_a_time,
+            command,
+            began,
+        )
         self.trials: dict[int, dict] = {}
         self.higher = HIGHER_IS_BETTER[config.search.objective]
         self.first_start: float | None = None
@@ -45,7 +70,14 @@ class Record:
         if params not in self.points:
             self.points.append(params)
         if number not in self.trials:
-            self.trials[number] = {"params": params, "state": "unfinished", "reason": "", "seconds": 0.0, "training_seconds": 0.0, "steps": 0}
+            self.trials[number] = {
+                "params": params,
+                "state": "unfinished",
+                "reason": "",
+                "seconds": 0.0,
+                "training_seconds": 0.0,
+                "steps": 0,
+            }
         self.trials[number]["history"] = []
 
     def heard(self, number: int, result: dict) -> str:
@@ -61,7 +93,9 @@ class Record:
         if "model" in result:
             t["state"] = "finished"
         else:
-            before = [entry for entry in t["history"] if entry[0] < result["step"]]  # a worker that was lost tells some again
+            before = [
+                entry for entry in t["history"] if entry[0] < result["step"]
+            ]  # a worker that was lost tells some again
             t["history"] = [*before, [result["step"], result["seconds"], result["value_nats"]]]
         if time.time() - self.said < SAY_SECONDS:
             return ""
@@ -89,7 +123,11 @@ class Record:
         """How many trials are done, the best so far, what is left."""
         states = [t["state"] for t in self.trials.values()]
         words = {"finished": "finished", "stopped": "stopped", "failed": "failed", "unfinished": "running"}
-        text = "trials: " + ", ".join(f"{states.count(s)} {word}" for s, word in words.items() if s in states) + f" of {self.config.search.trials}"
+        text = (
+            "trials: "
+            + ", ".join(f"{states.count(s)} {word}" for s, word in words.items() if s in states)
+            + f" of {self.config.search.trials}"
+        )
         best = self._best([{"number": number, **t} for number, t in self.trials.items()])
         if best is not None:
             text += f"; best {self.trials[best]['objective']:.3f} {self.unit} (trial {best})"
@@ -106,33 +144,60 @@ class Record:
             `params`, `state` (finished, stopped, failed, unfinished), `reason`, figures, and `history` of [step, seconds, nats].
         """
         s = self.config.search
-        trials = [{"number": n, **dict.fromkeys(KEPT), "objective": None, **t} for n, t in sorted(self.trials.items())]
+        trials = [
+            {"number": n, **dict.fromkeys(KEPT), "objective": None, **t}
+            for n, t in sorted(self.trials.items())
+        ]
         for t in trials:
             t["error"] = t.pop("objective_error") or (t["held_out_error"] if s.objective == "nats" else None)
-        settings = {"objective": s.objective, "algorithm": s.algorithm, "scheduler": s.scheduler, "seed": self.config.run.seed}
-        asked = {"min_rows_per_second": s.min_rows_per_second, "space": self.space.to_dict(), "defaults": self.space.own(self.config)}
+        settings = {
+            "objective": s.objective,
+            "algorithm": s.algorithm,
+            "scheduler": s.scheduler,
+            "seed": self.config.run.seed,
+        }
+        asked = {
+            "min_rows_per_second": s.min_rows_per_second,
+            "space": self.space.to_dict(),
+            "defaults": self.space.own(self.config),
+        }
         found = {"best": self._best(trials), "front": self._front(trials), "seconds": self._spent(trials)}
         table = {"source": self.config.data.source, "rows": self.rows}
-        told = {"command": self.command, "base": run_name(self.config), "points": self.points, "trials": trials}
+        told = {
+            "command": self.command,
+            "base": run_name(self.config),
+            "points": self.points,
+            "trials": trials,
+        }
         return plain({"format": 1, **table, **settings, **asked, **found, **told})
 
     def frame(self) -> pd.DataFrame:
         """One row for each trial; lists as JSON."""
         rows = []
         for t in self.record()["trials"]:
-            params = {key: json.dumps(value) if isinstance(value, list) else value for key, value in t["params"].items()}
+            params = {
+                key: json.dumps(value) if isinstance(value, list) else value
+                for key, value in t["params"].items()
+            }
             rows.append({**{k: v for k, v in t.items() if k not in ("params", "history")}, **params})
         return pd.DataFrame(rows)
 
     def _best(self, trials: list[dict]) -> int | None:
         """The finished trial of the best objective among those that are fast enough; the first of equals."""
-        able = [t for t in trials if t["state"] == "finished" and t["rows_per_second"] >= self.config.search.min_rows_per_second]
+        able = [
+            t
+            for t in trials
+            if t["state"] == "finished" and t["rows_per_second"] >= self.config.search.min_rows_per_second
+        ]
         return min(able, key=self._loss)["number"] if able else None
 
     def _front(self, trials: list[dict]) -> list[int]:
         front: list[int] = []
         fastest = -math.inf
-        for t in sorted((t for t in trials if t["state"] == "finished"), key=lambda t: (self._loss(t), -t["rows_per_second"])):
+        for t in sorted(
+            (t for t in trials if t["state"] == "finished"),
+            key=lambda t: (self._loss(t), -t["rows_per_second"]),
+        ):
             if t["rows_per_second"] > fastest:
                 front.append(t["number"])
                 fastest = t["rows_per_second"]
@@ -154,7 +219,10 @@ class Record:
 
     def _seconds_left(self) -> float | None:
         """By the mean of the trials that have ended, once there are some; what was trained in an earlier search took its time then."""
-        took = {n: max(t["seconds"], t["training_seconds"] + (t.get("sampler_seconds") or 0.0)) for n, t in self.trials.items()}
+        took = {
+            n: max(t["seconds"], t["training_seconds"] + (t.get("sampler_seconds") or 0.0))
+            for n, t in self.trials.items()
+        }
         ended = [took[n] for n, t in self.trials.items() if t["state"] != "unfinished"]
         if len(ended) <= self.at_a_time:
             return None

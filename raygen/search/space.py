@@ -36,21 +36,32 @@ class Space:
         """
         domains = {key: _domain(key, given) for key, given in config.search.space.items()}
         if not domains:
-            raise ConfigError("search.space is empty.", 'write [search.space] with a line such as "model.latent_dim" = {choice = [8, 16, 32]}.')
+            raise ConfigError(
+                "search.space is empty.",
+                'write [search.space] with a line such as "model.latent_dim" = {choice = [8, 16, 32]}.',
+            )
         space = cls(domains)
         for key, (kind, values) in domains.items():
             _check_setting(key, config)
-            inside = [] if kind == "choice" or kind in WHOLE else [values[0] + GOLDEN * (values[1] - values[0])]
+            inside = (
+                [] if kind == "choice" or kind in WHOLE else [values[0] + GOLDEN * (values[1] - values[0])]
+            )
             for value in (*values, *inside):
                 try:
                     config.override({key: value})
                 except ConfigError as error:
                     raise ConfigError(f"search.space.'{key}': {error.message}", error.hint) from None
             if kind in WHOLE and any(v != int(v) for v in values):
-                raise ConfigError(f"search.space.'{key}' = {{{kind} = {values}}}: expected whole numbers.", "use uniform or log_uniform.")
+                raise ConfigError(
+                    f"search.space.'{key}' = {{{kind} = {values}}}: expected whole numbers.",
+                    "use uniform or log_uniform.",
+                )
         if len(space.encodings()) > ENCODINGS:
             hint = "search fewer of the schema's settings at once."
-            raise ConfigError(f"search.space has {len(space.encodings())} combinations of schema settings; {ENCODINGS} can be encoded.", hint)
+            raise ConfigError(
+                f"search.space has {len(space.encodings())} combinations of schema settings; {ENCODINGS} can be encoded.",
+                hint,
+            )
         if config.search.algorithm == "grid":
             space._check_grid(config)
         return space
@@ -62,7 +73,11 @@ class Space:
 
     def encodings(self) -> list[dict[str, Any]]:
         """Every combination of the searched schema settings: each needs the table encoded in its own way."""
-        choices = [[(key, v) for v in values] for key, (_, values) in self.domains.items() if key.startswith("schema.")]
+        choices = [
+            [(key, v) for v in values]
+            for key, (_, values) in self.domains.items()
+            if key.startswith("schema.")
+        ]
         return [dict(point) for point in itertools.product(*choices)]
 
     def own(self, config: Config) -> dict[str, Any]:
@@ -73,11 +88,18 @@ class Space:
     def holds(self, point: dict[str, Any]) -> bool:
         """Whether each value lies in its domain."""
         ends = ((point[key], kind, values) for key, (kind, values) in self.domains.items())
-        return all(value in values if kind == "choice" else values[0] <= value <= values[1] for value, kind, values in ends)
+        return all(
+            value in values if kind == "choice" else values[0] <= value <= values[1]
+            for value, kind, values in ends
+        )
 
     def labels(self, point: dict[str, Any]) -> dict[str, Any]:
         """A point as a searcher sees it: a choice by its JSON text, since searchers want values that can be compared and hashed."""
-        chosen = {key: values[values.index(point[key])] for key, (kind, values) in self.domains.items() if kind == "choice"}  # 1 for 1.0
+        chosen = {
+            key: values[values.index(point[key])]
+            for key, (kind, values) in self.domains.items()
+            if kind == "choice"
+        }  # 1 for 1.0
         return point | {key: json.dumps(value) for key, value in chosen.items()}
 
     def values(self, labels: dict[str, Any]) -> dict[str, Any]:
@@ -98,34 +120,54 @@ class Space:
     def _check_grid(self, config: Config) -> None:
         for key, (kind, values) in self.domains.items():
             if kind != "choice":
-                raise ConfigError(f"search.space.'{key}' = {{{kind} = {values}}}: a grid is made of choices.", "list values, as {choice = [...]}.")
+                raise ConfigError(
+                    f"search.space.'{key}' = {{{kind} = {values}}}: a grid is made of choices.",
+                    "list values, as {choice = [...]}.",
+                )
         if self.grid_size() != config.search.trials:
             message = f"search.trials = {config.search.trials}, and the grid of search.space has {self.grid_size()} points."
-            raise ConfigError(message, f"set search.trials = {self.grid_size()}, or search.algorithm = 'random'.")
+            raise ConfigError(
+                message, f"set search.trials = {self.grid_size()}, or search.algorithm = 'random'."
+            )
 
 
 def _domain(key: str, given: Any) -> tuple[str, list[Any]]:
     where = f"search.space.'{key}'"
     if not isinstance(given, dict) or len(given) != 1:
         raise ConfigError(
-            f"{where} = {json.dumps(given, default=str)}: expected one of {listed(list(DOMAINS))}.", "write it as {choice = [8, 16, 32]}."
+            f"{where} = {json.dumps(given, default=str)}: expected one of {listed(list(DOMAINS))}.",
+            "write it as {choice = [8, 16, 32]}.",
         )
     [(kind, values)] = given.items()
     if kind not in DOMAINS:
         raise ConfigError(f"{where}: unknown domain '{kind}'.", did_you_mean(kind, DOMAINS))
     if not isinstance(values, list) or not values:
-        raise ConfigError(f"{where} = {{{kind} = {json.dumps(values, default=str)}}}: expected a list of values.", "name at least one value.")
+        raise ConfigError(
+            f"{where} = {{{kind} = {json.dumps(values, default=str)}}}: expected a list of values.",
+            "name at least one value.",
+        )
     if kind == "choice":
         if len({json.dumps(v) for v in values}) < len(values):
-            raise ConfigError(f"{where} = {{choice = {values}}} names a value twice.", "name each value once.")
+            raise ConfigError(
+                f"{where} = {{choice = {values}}} names a value twice.", "name each value once."
+            )
         return kind, values
     numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
     if not numbers or len(values) != 2 or not values[0] < values[1]:
-        raise ConfigError(f"{where} = {{{kind} = {values}}}: expected [low, high] with low below high.", "swap or mend the ends.")
+        raise ConfigError(
+            f"{where} = {{{kind} = {values}}}: expected [low, high] with low below high.",
+            "swap or mend the ends.",
+        )
     if kind.startswith("log") and values[0] <= 0:
-        raise ConfigError(f"{where} = {{{kind} = {values}}}: a logarithmic range starts above 0.", f"use {kind.removeprefix('log_')}.")
+        raise ConfigError(
+            f"{where} = {{{kind} = {values}}}: a logarithmic range starts above 0.",
+            f"use {kind.removeprefix('log_')}.",
+        )
     if key.startswith("schema."):
-        raise ConfigError(f"{where} = {{{kind} = {values}}}: each value needs the table encoded anew.", "list a few values, as {choice = [64, 128]}.")
+        raise ConfigError(
+            f"{where} = {{{kind} = {values}}}: each value needs the table encoded anew.",
+            "list a few values, as {choice = [64, 128]}.",
+        )
     return kind, values
 
 
@@ -136,5 +178,7 @@ def _check_setting(key: str, config: Config) -> None:
     if key in known:
         return
     exists = name in settings.get(section, {}) or key.startswith("schema.columns.")
-    message = f"search.space.'{key}' cannot be searched." if exists else f"search.space.'{key}': unknown setting."
+    message = (
+        f"search.space.'{key}' cannot be searched." if exists else f"search.space.'{key}': unknown setting."
+    )
     raise ConfigError(message, f"search one of: {listed(known, 40)}." if exists else did_you_mean(key, known))

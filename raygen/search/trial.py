@@ -33,7 +33,14 @@ def run(point: dict, job: dict) -> None:
         tune.report(_finished(model))
     except Exception as error:
         reason = error.message if isinstance(error, RaygenError) else f"{type(error).__name__}: {error}"
-        tune.report({"objective": math.nan, "value_nats": math.nan, "round": 0, "reason": " ".join(reason.split())[:500]})
+        tune.report(
+            {
+                "objective": math.nan,
+                "value_nats": math.nan,
+                "round": 0,
+                "reason": " ".join(reason.split())[:500],
+            }
+        )
 
 
 def _trained(base: Config, params: dict[str, Any], job: dict) -> str:
@@ -46,8 +53,17 @@ def _trained(base: Config, params: dict[str, Any], job: dict) -> str:
     if metrics.get("objective_kind") == config.search.objective:
         _replay(metrics["history"], config)
         return model
-    settings = {"asked": asked.to_dict(), "config": config.to_dict(), "encoded": encoded["folder"], "cpus": job["cpus"]}
-    settings |= {"model": model, "objective": config.search.objective, "checkpoints": training.checkpoint_folder(config, encoded["content"])}
+    settings = {
+        "asked": asked.to_dict(),
+        "config": config.to_dict(),
+        "encoded": encoded["folder"],
+        "cpus": job["cpus"],
+    }
+    settings |= {
+        "model": model,
+        "objective": config.search.objective,
+        "checkpoints": training.checkpoint_folder(config, encoded["content"]),
+    }
     (_in_workers if config.train.most_workers > 1 else _here)(config, settings)
     return model
 
@@ -65,7 +81,10 @@ def _here(config: Config, settings: dict) -> None:
     state = reporting.load()
     if state:
         _replay(checkpoints.rounds_of(state), config)
-    connection.prepare_environment(connection.ENVIRONMENT | {"TF_NUM_INTRAOP_THREADS": str(settings["cpus"]), "TF_NUM_INTEROP_THREADS": "2"})
+    connection.prepare_environment(
+        connection.ENVIRONMENT
+        | {"TF_NUM_INTRAOP_THREADS": str(settings["cpus"]), "TF_NUM_INTEROP_THREADS": "2"}
+    )
     if not config.train.use_gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     import keras
@@ -109,7 +128,22 @@ def _finished(model: str) -> dict:
     """The last report of a trial: the figures of its model."""
     index = model_folder.read_index(model)
     m = index["metrics"]
-    kept = ("objective", "objective_error", "value_nats", "rows_per_second", "c2st", "shape_error", "trend_error", "held_out_nats", "parameters")
+    kept = (
+        "objective",
+        "objective_error",
+        "value_nats",
+        "rows_per_second",
+        "c2st",
+        "shape_error",
+        "trend_error",
+        "held_out_nats",
+        "parameters",
+    )
     figures = {k: m[k] for k in kept if k in m}
-    figures |= {"step": m["steps"], "seconds": m["training_seconds"], "sampler_seconds": m["sampler_seconds"], "sampler": index["sampler"]}
+    figures |= {
+        "step": m["steps"],
+        "seconds": m["training_seconds"],
+        "sampler_seconds": m["sampler_seconds"],
+        "sampler": index["sampler"],
+    }
     return {**figures, "round": len(m["history"]) + 1, "model": model, "fingerprint": index["fingerprint"]}

@@ -10,7 +10,9 @@ TICKS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 SECONDS_PER_DAY = 86_400
 INT32, INT64 = np.iinfo(np.int32), np.iinfo(np.int64)
 EXACT = 2**53 - 1  # from 2^53 on, whole numbers have no float64 of their own
-LARGEST = 1e300  # so that differences stay finite; what is larger marks a missing value, as the largest float does
+LARGEST = (
+    1e300  # so that differences stay finite; what is larger marks a missing value, as the largest float does
+)
 EXACT_POWER = 22  # 10.0**22 is the last power of ten that float64 holds exactly
 
 
@@ -62,7 +64,9 @@ def limits(kind: pa.DataType) -> tuple[float, float]:
         return max(info.min, -EXACT), min(info.max, EXACT)
     if pa.types.is_date32(kind):
         return INT32.min, INT32.max
-    largest = min(float(np.finfo(kind.to_pandas_dtype()).max), LARGEST) if pa.types.is_floating(kind) else LARGEST
+    largest = (
+        min(float(np.finfo(kind.to_pandas_dtype()).max), LARGEST) if pa.types.is_floating(kind) else LARGEST
+    )
     return -largest, largest
 
 
@@ -73,7 +77,9 @@ def strings(array: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 def from_strings(array: pa.Array, kind: pa.DataType) -> pa.Array:
     """The inverse of `strings`."""
-    return _through_dictionary(array, kind, lambda a, t: pa.nulls(len(a)) if pa.types.is_null(t) else a.cast(t))
+    return _through_dictionary(
+        array, kind, lambda a, t: pa.nulls(len(a)) if pa.types.is_null(t) else a.cast(t)
+    )
 
 
 def ticks_per_day(kind: pa.DataType) -> int:
@@ -106,12 +112,18 @@ def from_day_and_time(day: np.ndarray, time: np.ndarray, kind: pa.DataType) -> p
     return _through_dictionary(pa.array(whole, pa.int64(), mask=missing), kind, _from_ticks)
 
 
-def _through_dictionary(array: pa.Array, kind: pa.DataType, build: Callable[[pa.Array, pa.DataType], pa.Array]) -> pa.Array:
+def _through_dictionary(
+    array: pa.Array, kind: pa.DataType, build: Callable[[pa.Array, pa.DataType], pa.Array]
+) -> pa.Array:
     """`build(array, kind)`; of the distinct values alone where `kind` is a dictionary."""
     if not pa.types.is_dictionary(kind):
         return build(array, kind)
     encoded = array.dictionary_encode()
-    return pa.DictionaryArray.from_arrays(encoded.indices.cast(kind.index_type), build(encoded.dictionary, kind.value_type), ordered=kind.ordered)
+    return pa.DictionaryArray.from_arrays(
+        encoded.indices.cast(kind.index_type),
+        build(encoded.dictionary, kind.value_type),
+        ordered=kind.ordered,
+    )
 
 
 def _from_floats(values: pa.Array, kind: pa.DataType) -> pa.Array:

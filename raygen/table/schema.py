@@ -51,15 +51,24 @@ class Schema:
         for name, kind in kinds.items():
             if name not in source.names:
                 hint = did_you_mean(name, source.names)
-                raise SchemaError(f"source '{where}' has no column '{name}', which [schema.columns] names. {found}", hint)
+                raise SchemaError(
+                    f"source '{where}' has no column '{name}', which [schema.columns] names. {found}", hint
+                )
             _check_kind(name, kind, source.field(name).type)
         unnamed = [name for name in source.names if name not in kinds]
         if unnamed:
-            hint = f'add {unnamed[0]} = "drop" (or another kind) to [schema.columns], or run raygen init again.'
-            raise SchemaError(f"source '{where}' has a column '{unnamed[0]}' that [schema.columns] does not name.", hint)
+            hint = (
+                f'add {unnamed[0]} = "drop" (or another kind) to [schema.columns], or run raygen init again.'
+            )
+            raise SchemaError(
+                f"source '{where}' has a column '{unnamed[0]}' that [schema.columns] does not name.", hint
+            )
         schema = cls(source.remove_metadata(), {name: kinds[name] for name in source.names})
         if not schema.learned:
-            raise SchemaError(f"source '{where}' has no column to learn: all are of kind id or drop. {found}", "give one of them another kind.")
+            raise SchemaError(
+                f"source '{where}' has no column to learn: all are of kind id or drop. {found}",
+                "give one of them another kind.",
+            )
         return schema
 
     def check_ids(self, rows: int) -> None:
@@ -73,7 +82,10 @@ class Schema:
                 last = int(np.iinfo(field.type.to_pandas_dtype()).max)
                 if rows > last:
                     message = f"column '{field.name}' of kind id and type {field.type} cannot number {rows:,} rows; it ends at {last:,}."
-                    raise SchemaError(message, f'set schema.columns.{field.name} = "drop" and train again, or generate fewer rows.')
+                    raise SchemaError(
+                        message,
+                        f'set schema.columns.{field.name} = "drop" and train again, or generate fewer rows.',
+                    )
 
     def to_dict(self) -> dict:
         packed = base64.b64encode(self.arrow.serialize().to_pybytes()).decode()
@@ -86,7 +98,9 @@ class Schema:
             source = pa.ipc.read_schema(pa.BufferReader(base64.b64decode(state["arrow"])))
             return cls(source, {name: column["kind"] for name, column in state["columns"].items()})
         except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
-            raise ModelError(f"the model's schema cannot be read: {error}.", "train the model again.") from None
+            raise ModelError(
+                f"the model's schema cannot be read: {error}.", "train the model again."
+            ) from None
 
 
 def infer(table: pa.Table) -> tuple[dict[str, str], dict[str, str]]:
@@ -111,7 +125,9 @@ def check_rows(rows: int, where: str) -> None:
     """
     if rows < MIN_ROWS:
         count = f"{rows or 'no'} row{'s' * (rows != 1)}"
-        raise SchemaError(f"source '{where}' has {count}; at least {MIN_ROWS} are needed.", "give a larger table.")
+        raise SchemaError(
+            f"source '{where}' has {count}; at least {MIN_ROWS} are needed.", "give a larger table."
+        )
 
 
 def check_table(schema: Schema, stats: dict, where: str) -> None:
@@ -124,15 +140,24 @@ def check_table(schema: Schema, stats: dict, where: str) -> None:
     for name in schema.learned:
         part, kind = stats[name], schema.arrow.field(name).type
         exact = pa.types.is_integer(arrow.value_type(kind)) or pa.types.is_decimal(arrow.value_type(kind))
-        if schema.kinds[name] == "numeric" and exact and max(abs(part.minimum), abs(part.maximum)) > arrow.EXACT and part.num_missing < part.num_rows:
+        if (
+            schema.kinds[name] == "numeric"
+            and exact
+            and max(abs(part.minimum), abs(part.maximum)) > arrow.EXACT
+            and part.num_missing < part.num_rows
+        ):
             usable = [k for k in ("id", "categorical", "drop") if fits(kind)[k]]
             hint = f"set schema.columns.{name} to one of: {', '.join(usable)}."
-            raise SchemaError(f"column '{name}' holds numbers above 2^53, too large to learn as numbers.", hint)
+            raise SchemaError(
+                f"column '{name}' holds numbers above 2^53, too large to learn as numbers.", hint
+            )
         if schema.kinds[name] == "categorical" and pa.types.is_dictionary(kind):
             count, most = len(part.frequencies()), int(np.iinfo(kind.index_type.to_pandas_dtype()).max) + 1
             if count > most:
                 message = f"column '{name}' has {count:,} categories in all files together; its type {kind} holds {most:,}."
-                raise SchemaError(message, f'set schema.columns.{name} = "drop", or write the files with a wider index.')
+                raise SchemaError(
+                    message, f'set schema.columns.{name} = "drop", or write the files with a wider index.'
+                )
 
 
 def _is_number(kind: pa.DataType) -> bool:
@@ -144,7 +169,12 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _is_datetime(kind: pa.DataType) -> bool:
-    return pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_time(kind) or pa.types.is_duration(kind)
+    return (
+        pa.types.is_timestamp(kind)
+        or pa.types.is_date(kind)
+        or pa.types.is_time(kind)
+        or pa.types.is_duration(kind)
+    )
 
 
 def fits(source: pa.DataType) -> dict[str, bool]:
@@ -165,7 +195,9 @@ def _check_kind(name: str, kind: str, source: pa.DataType) -> None:
     fitting = fits(source)
     if not fitting[kind]:
         usable = ", ".join(k for k, ok in fitting.items() if ok)
-        raise SchemaError(f'schema.columns.{name} = "{kind}" does not fit its type {source}.', f"use one of: {usable}.")
+        raise SchemaError(
+            f'schema.columns.{name} = "{kind}" does not fit its type {source}.', f"use one of: {usable}."
+        )
 
 
 def _infer(column: pa.ChunkedArray) -> tuple[str, str]:
@@ -195,7 +227,11 @@ def _infer_number(column: pa.ChunkedArray) -> tuple[str, str]:
         if pa.types.is_decimal(column.type):
             return "drop", "decimals above 2^53, too large to learn; left out"
     distinct = present if stats.sketch is not None else len(stats.values)
-    if fits(column.type)["id"] and distinct == len(column) >= MIN_ROWS and stats.maximum - stats.minimum < 1.5 * present:
+    if (
+        fits(column.type)["id"]
+        and distinct == len(column) >= MIN_ROWS
+        and stats.maximum - stats.minimum < 1.5 * present
+    ):
         return "id", "every row has its own number; numbered anew"
     return "numeric", "is constant" if stats.minimum == stats.maximum else ""
 

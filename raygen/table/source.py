@@ -52,28 +52,40 @@ class Source:
             SchemaError: If there is no such source, or it cannot be read as a table.
         """
         if not uri:
-            raise SchemaError("data.source is not set.", "set it to a Parquet or CSV file, or a folder of them.")
+            raise SchemaError(
+                "data.source is not set.", "set it to a Parquet or CSV file, or a folder of them."
+            )
         uris.without_credentials(uri)
         try:
             filesystem, infos = _files(uri)
         except RaygenError as error:
             raise SchemaError(f"source '{uri}' cannot be read: {error.message}", error.hint) from None
         except OSError as error:
-            raise SchemaError(f"source '{uri}' cannot be read: {storage.reason(error)}.", storage.hint(error, "check data.source.")) from None
+            raise SchemaError(
+                f"source '{uri}' cannot be read: {storage.reason(error)}.",
+                storage.hint(error, "check data.source."),
+            ) from None
         if not infos:
             raise SchemaError(f"source '{uri}' does not exist, or holds no file.", "check data.source.")
         found = {i.path: f for i in infos for f, ends in ENDINGS.items() if i.path.lower().endswith(ends)}
         formats = set(found.values())
         if len(formats) != 1:
             kinds = "no Parquet or CSV file" if not formats else "both Parquet and CSV files"
-            raise SchemaError(f"source '{uri}' holds {kinds}.", "name a .parquet or .csv file (also .csv.gz), or a folder of one of them.")
+            raise SchemaError(
+                f"source '{uri}' holds {kinds}.",
+                "name a .parquet or .csv file (also .csv.gz), or a folder of one of them.",
+            )
         chosen = [i for i in infos if i.path in found]
         kind = formats.pop()
         paths = [i.path for i in chosen]
         identity = [(i.path, i.size, str(i.mtime)) for i in chosen]
         if schema is None:
             with _readable(uri):
-                schema = _parquet_schema(filesystem, paths) if kind == "parquet" else _csv_schema(filesystem, paths)
+                schema = (
+                    _parquet_schema(filesystem, paths)
+                    if kind == "parquet"
+                    else _csv_schema(filesystem, paths)
+                )
         if not schema.names:
             raise SchemaError(f"source '{uri}' has no columns.", "check data.source.")
         return cls(uri, filesystem, paths, identity, kind, schema.remove_metadata())
@@ -90,7 +102,12 @@ class Source:
         if self.format == "csv":
             return [sum(batch.num_rows for batch in self.batches())]
         with _readable(self.uri):
-            return [f.count_rows() for f in pads.dataset(self.paths, self.schema, "parquet", filesystem=self.filesystem).get_fragments()]
+            return [
+                f.count_rows()
+                for f in pads.dataset(
+                    self.paths, self.schema, "parquet", filesystem=self.filesystem
+                ).get_fragments()
+            ]
 
     def csv_options(self) -> pacsv.ConvertOptions:
         return _csv_options({f.name: f.type for f in self.schema})
@@ -116,9 +133,15 @@ class _readable:
         return self
 
     def __exit__(self, kind, error, trace):
-        if isinstance(error, (pa.ArrowException, OSError, UnicodeDecodeError)) and not isinstance(error, RaygenError):
+        if isinstance(error, (pa.ArrowException, OSError, UnicodeDecodeError)) and not isinstance(
+            error, RaygenError
+        ):
             reason = next(iter(str(error).splitlines()), type(error).__name__)[:600].rstrip(".")
-            hint = TO_UTF8 if isinstance(error, UnicodeDecodeError) else storage.hint(error, "check that the files are whole and of one table.")
+            hint = (
+                TO_UTF8
+                if isinstance(error, UnicodeDecodeError)
+                else storage.hint(error, "check that the files are whole and of one table.")
+            )
             raise SchemaError(f"source '{self.uri}' cannot be read: {reason}.", hint) from None
 
 
@@ -138,7 +161,9 @@ def _parquet_schema(filesystem, paths) -> pa.Schema:
 
 
 def _csv_options(types: dict) -> pacsv.ConvertOptions:
-    return pacsv.ConvertOptions(column_types=types, strings_can_be_null=True, null_values=NULLS, quoted_strings_can_be_null=False)
+    return pacsv.ConvertOptions(
+        column_types=types, strings_can_be_null=True, null_values=NULLS, quoted_strings_can_be_null=False
+    )
 
 
 def _csv_schema(filesystem, paths) -> pa.Schema:
@@ -149,7 +174,8 @@ def _csv_schema(filesystem, paths) -> pa.Schema:
         header = _csv_header(filesystem, path)
         if names is not None and names != header:
             raise SchemaError(
-                f"file '{path}' has the columns {listed(header)}; the files before it have {listed(names)}.", "give all files one header."
+                f"file '{path}' has the columns {listed(header)}; the files before it have {listed(names)}.",
+                "give all files one header.",
             )
         names = _check_names(path, header)
         while True:
@@ -157,7 +183,11 @@ def _csv_schema(filesystem, paths) -> pa.Schema:
                 found = _csv_types(filesystem, path, types)
                 break
             except pa.ArrowInvalid as error:
-                refused = re.search(r"column #(\d+):.* conversion error to ([^:]+): (invalid UTF8|invalid value '(.*)')", str(error), re.DOTALL)
+                refused = re.search(
+                    r"column #(\d+):.* conversion error to ([^:]+): (invalid UTF8|invalid value '(.*)')",
+                    str(error),
+                    re.DOTALL,
+                )
                 if not refused:
                     raise
                 name = names[int(refused[1])]
@@ -175,7 +205,9 @@ def _csv_schema(filesystem, paths) -> pa.Schema:
 def _csv_types(filesystem, path, types) -> pa.Schema:
     """Types of one file after reading all of it; a column of nulls so far is left open."""
     options = _csv_options({n: t for n, t in types.items() if not pa.types.is_null(t)})
-    with pacsv.open_csv(_open(filesystem, path), pacsv.ReadOptions(block_size=CSV_BLOCK_BYTES), CSV_PARSE, options) as reader:
+    with pacsv.open_csv(
+        _open(filesystem, path), pacsv.ReadOptions(block_size=CSV_BLOCK_BYTES), CSV_PARSE, options
+    ) as reader:
         for _ in reader:
             pass
         return reader.schema
@@ -185,13 +217,29 @@ def _wider(kind: str, value: str) -> pa.DataType:
     """The type to try when a column of type `kind` came to `value`."""
     if kind == "null":
         quoted = value.replace('"', '""')
-        return pacsv.read_csv(io.BytesIO(f'x\n"{quoted}"'.encode()), parse_options=CSV_PARSE, convert_options=_csv_options({})).schema.field(0).type
-    steps = {"int64": pa.float64(), "date32[day]": pa.timestamp("s"), "timestamp[s]": pa.timestamp("us"), "timestamp[us]": pa.timestamp("ns")}
+        return (
+            pacsv.read_csv(
+                io.BytesIO(f'x\n"{quoted}"'.encode()),
+                parse_options=CSV_PARSE,
+                convert_options=_csv_options({}),
+            )
+            .schema.field(0)
+            .type
+        )
+    steps = {
+        "int64": pa.float64(),
+        "date32[day]": pa.timestamp("s"),
+        "timestamp[s]": pa.timestamp("us"),
+        "timestamp[us]": pa.timestamp("ns"),
+    }
     return steps.get(kind, pa.string())
 
 
 def _csv_header(filesystem, path) -> list[str]:
-    with _open(filesystem, path) as stream, io.TextIOWrapper(stream, "utf-8-sig", "replace", newline="") as text:
+    with (
+        _open(filesystem, path) as stream,
+        io.TextIOWrapper(stream, "utf-8-sig", "replace", newline="") as text,
+    ):
         return next(filter(None, csv.reader(text)), [])
 
 

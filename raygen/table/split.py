@@ -18,7 +18,9 @@ def held_out(rows: np.ndarray, num_rows: int, share: float, seed: int) -> np.nda
 def num_held(num_rows: int, share: float, seed: int) -> int:
     """How many rows of a table are held out."""
     starts = range(0, num_rows, COUNTED)
-    return sum(int(held_out(np.arange(a, min(a + COUNTED, num_rows)), num_rows, share, seed).sum()) for a in starts)
+    return sum(
+        int(held_out(np.arange(a, min(a + COUNTED, num_rows)), num_rows, share, seed).sum()) for a in starts
+    )
 
 
 def num_lanes(batch_size: int, most_workers: int) -> int:
@@ -52,7 +54,9 @@ class Batches:
         steps_per_epoch: The same for all workers.
     """
 
-    def __init__(self, num_rows: int, batch_size: int, num_lanes: int = LANES, rank: int = 0, world_size: int = 1):
+    def __init__(
+        self, num_rows: int, batch_size: int, num_lanes: int = LANES, rank: int = 0, world_size: int = 1
+    ):
         self.num_rows, self.num_lanes = num_rows, num_lanes
         self.lanes = range(rank * self.num_lanes // world_size, (rank + 1) * self.num_lanes // world_size)
         self.per_lane = batch_size // self.num_lanes

@@ -63,7 +63,9 @@ class NumericStats:
         out.divisor = int(np.gcd(a.divisor, b.divisor)) if out.decimals == 0 else 0
         if a.sketch is None and b.sketch is None:
             out.values, where = np.unique(np.concatenate([a.values, b.values]), return_inverse=True)
-            out.counts = np.bincount(where, np.concatenate([a.counts, b.counts]), len(out.values)).astype(np.int64)
+            out.counts = np.bincount(where, np.concatenate([a.counts, b.counts]), len(out.values)).astype(
+                np.int64
+            )
             return out._compact()
         out.sketch = _kll(a, b)
         return out
@@ -126,7 +128,9 @@ class CategoryStats:
         if self.sketch is not None:
             from datasketches import frequent_items_error_type, frequent_strings_sketch
 
-            items = frequent_strings_sketch.deserialize(self.sketch).get_frequent_items(frequent_items_error_type.NO_FALSE_NEGATIVES)
+            items = frequent_strings_sketch.deserialize(self.sketch).get_frequent_items(
+                frequent_items_error_type.NO_FALSE_NEGATIVES
+            )
             counts = {name: max(1, lower) for name, _, lower, _ in items[:MAX_DISTINCT]}
         return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
 

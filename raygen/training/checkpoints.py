@@ -64,12 +64,16 @@ class Checkpoints:
                 damaged.append(name)
                 continue
             for one in damaged:
-                self.say(f"Warning: the checkpoint '{one}' is damaged; going on from '{name}', the one before it.")
+                self.say(
+                    f"Warning: the checkpoint '{one}' is damaged; going on from '{name}', the one before it."
+                )
             self.kept = [name]
             return name, state
         if damaged:
             message = f"every checkpoint in '{self.folder}' is damaged ({', '.join(damaged)})."
-            raise TrainingError(message, "put back a copy of one of them, or delete that folder to train from the beginning.")
+            raise TrainingError(
+                message, "put back a copy of one of them, or delete that folder to train from the beginning."
+            )
         return "", None
 
     def read(self, name: str) -> dict:
@@ -82,7 +86,10 @@ class Checkpoints:
         try:
             return unpack(storage.read(uri))
         except ValueError as error:
-            raise StorageError(f"'{uri}' is damaged: {error}.", "run the same command again: it goes on from the one before it.") from error
+            raise StorageError(
+                f"'{uri}' is damaged: {error}.",
+                "run the same command again: it goes on from the one before it.",
+            ) from error
 
     def keep(self, state: dict) -> None:
         """Write a checkpoint, then delete those older than the one before it: never a later one, since this worker may have been replaced while it
@@ -90,7 +97,9 @@ class Checkpoints:
         name, content = f"step-{int(state['step']):09d}.npz", pack(state)
         self.write(storage.join(self.folder, name), content)
         self.kept = sorted({*self.kept, name})[-KEPT:]
-        with contextlib.suppress(OSError):  # of storage that is gone for a moment: what stays is deleted after the next one
+        with contextlib.suppress(
+            OSError
+        ):  # of storage that is gone for a moment: what stays is deleted after the next one
             for other in self._names():
                 if other < min(self.kept):
                     storage.delete(storage.join(self.folder, other))
@@ -106,7 +115,11 @@ class Checkpoints:
                 self._check_there()
                 return storage.write(uri, content)
             except OSError as error:
-                reason = error.message if isinstance(error, RaygenError) else f"'{uri}' cannot be written: {storage.reason(error)}."
+                reason = (
+                    error.message
+                    if isinstance(error, RaygenError)
+                    else f"'{uri}' cannot be written: {storage.reason(error)}."
+                )
                 if wait is None or getattr(error.__cause__ or error, "errno", None) in FINAL:
                     hint = f"mend that; the checkpoints before are kept in '{self.folder}': run the same command to resume."
                     raise OutputError(reason, hint) from error

@@ -19,7 +19,9 @@ from raygen.training.checkpoints import Checkpoints
 
 BATCH_ROWS = 512
 SMALL_BATCH_ROWS = 64
-SMALL_TABLE_ROWS = 5000  # below it, training to the end copies rows (measured on 891 rows: 11 % of what was drawn)
+SMALL_TABLE_ROWS = (
+    5000  # below it, training to the end copies rows (measured on 891 rows: 11 % of what was drawn)
+)
 SMALL_PATIENCE = 5
 AFTERWARDS = ("search", "generate", "evaluate")  # sections that the model does not depend on
 
@@ -66,10 +68,20 @@ def train(config: Config, say=print) -> Training:
         asked, config = config, sized(config, encoded.num_rows)
         for name, note in encoded.notes.items():
             say(f"Note: column '{name}' {note}.")
-        by = f"{in_words(config)} worker(s), {cpus} CPU(s) each" if config.train.num_workers else "this process"
+        by = (
+            f"{in_words(config)} worker(s), {cpus} CPU(s) each"
+            if config.train.num_workers
+            else "this process"
+        )
         table = f"{encoded.num_rows:,} rows x {encoded.codec.num_columns} parts"
         say(f"Training on {table}: {config.train.steps:,} steps of {config.train.batch_size} rows by {by}.")
-        settings: dict = {"asked": asked.to_dict(), "config": config.to_dict(), "encoded": encoded.folder, "model": model, "cpus": cpus}
+        settings: dict = {
+            "asked": asked.to_dict(),
+            "config": config.to_dict(),
+            "encoded": encoded.folder,
+            "model": model,
+            "cpus": cpus,
+        }
         settings |= {"checkpoints": checkpoint_folder(config, encoded.content)}
         if config.train.num_workers == 0:
             with devices.in_this_process(config.train.use_gpu):
@@ -77,7 +89,9 @@ def train(config: Config, say=print) -> Training:
         else:
             need, free = cpus * config.train.fewest_workers, resources.free_cpus()
             if free < need:
-                say(f"Note: {free:g} CPUs of the cluster are free now: training starts when there are {need}.")
+                say(
+                    f"Note: {free:g} CPUs of the cluster are free now: training starts when there are {need}."
+                )
             workers.fit(config, settings, cpus, say)
     index = model_folder.read_index(model)
     return Training(model, index["fingerprint"], index["metrics"], index["sampler"])
@@ -91,7 +105,9 @@ def in_words(config: Config) -> str:
 
 def run_name(config: Config) -> str:
     """A name made of all settings that the trained model depends on: the same ones resume the same run."""
-    kept = {k: v for k, v in config.to_dict().items() if k not in AFTERWARDS} | {"run": {"seed": config.run.seed}}
+    kept = {k: v for k, v in config.to_dict().items() if k not in AFTERWARDS} | {
+        "run": {"seed": config.run.seed}
+    }
     kept["train"] = {k: v for k, v in kept["train"].items() if k not in RESOURCES}
     return "run-" + hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -120,12 +136,16 @@ def check_sampler(config: Config) -> None:
     """
     wanted, d = config.latent.sampler, config.model.latent_dim
     if wanted == "learned" and config.model.prior != "mixture":
-        raise ConfigError("latent.sampler = 'learned' needs model.prior = 'mixture'.", "set latent.sampler = 'auto'.")
+        raise ConfigError(
+            "latent.sampler = 'learned' needs model.prior = 'mixture'.", "set latent.sampler = 'auto'."
+        )
     if wanted == "flow" and d > latent_samplers.FLOW_LATENT_DIM:
         message = f"latent.sampler = 'flow' is fitted up to model.latent_dim = {latent_samplers.FLOW_LATENT_DIM}; this one is {d}."
         raise ConfigError(message, "set latent.sampler = 'mixture' or 'auto'.")
     if wanted == "flow" and not config.latent.flow_steps:
-        raise ConfigError("latent.sampler = 'flow' with latent.flow_steps = 0.", "set latent.flow_steps = 4000.")
+        raise ConfigError(
+            "latent.sampler = 'flow' with latent.flow_steps = 0.", "set latent.flow_steps = 4000."
+        )
 
 
 def check_memory(config: Config, encoded: encoding.Encoded) -> None:
@@ -135,7 +155,10 @@ def check_memory(config: Config, encoded: encoding.Encoded) -> None:
     if need > t.memory_gib:
         message = f"train.memory_gib = {t.memory_gib:g}: each of {workers} workers must hold {need:.1f} GiB of encoded rows."
         fewer = int(min(encoded.num_rows / 2, t.shuffle_rows) * t.memory_gib / need)
-        raise ClusterError(message, f"set train.memory_gib = {int(np.ceil(need))}, train.shuffle_rows = {fewer} or less, or more train.num_workers.")
+        raise ClusterError(
+            message,
+            f"set train.memory_gib = {int(np.ceil(need))}, train.shuffle_rows = {fewer} or less, or more train.num_workers.",
+        )
 
 
 def sized(config: Config, num_rows: int) -> Config:
@@ -148,20 +171,30 @@ def sized(config: Config, num_rows: int) -> Config:
     held = split.num_held(num_rows, t.holdout, config.run.seed)
     training = num_rows - held
     if held < 2 * workers or training < workers:
-        raise ConfigError(f"train.holdout = {t.holdout} leaves {training} of {num_rows} rows to train on and {held} to score.", "change it.")
+        raise ConfigError(
+            f"train.holdout = {t.holdout} leaves {training} of {num_rows} rows to train on and {held} to score.",
+            "change it.",
+        )
     most = training // split.LANES * split.LANES if training >= split.LANES else training // workers * workers
     fitting = min(most, BATCH_ROWS, max(SMALL_BATCH_ROWS, most // 4 // split.LANES * split.LANES))
-    even = fitting % split.LANES == 0 and workers <= split.LANES  # dealt to any number of workers: they make the same model
+    even = (
+        fitting % split.LANES == 0 and workers <= split.LANES
+    )  # dealt to any number of workers: they make the same model
     size = t.batch_size or (fitting if even else max(1, fitting // workers) * workers)
     lanes = split.num_lanes(size, workers)
     if size % lanes:
-        raise ConfigError(f"train.batch_size = {size} cannot be split over {workers} workers.", f"set it to a multiple of {workers}.")
+        raise ConfigError(
+            f"train.batch_size = {size} cannot be split over {workers} workers.",
+            f"set it to a multiple of {workers}.",
+        )
     if training // lanes < size // lanes:
         message = f"train.batch_size = {size}: the table has {training} training rows ({held} are held out)."
         raise ConfigError(message, f"set train.batch_size = {most} or less, or 0.")
     patience = t.patience if t.patience >= 0 else SMALL_PATIENCE * (training < SMALL_TABLE_ROWS)
     most_steps = t.epochs * (training // lanes // (size // lanes))
-    return config.override({"train.batch_size": size, "train.steps": min(t.steps, most_steps), "train.patience": patience})
+    return config.override(
+        {"train.batch_size": size, "train.steps": min(t.steps, most_steps), "train.patience": patience}
+    )
 
 
 def _finished(config: Config, model: str) -> Training | None:

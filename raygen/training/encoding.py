@@ -73,7 +73,9 @@ class Encoded:
             found = b""
         if len(found) < (last - first) * layout.itemsize:
             message = f"'{uri}' is gone, or was cut short."
-            raise StorageError(message, f"delete '{self.folder}' and run the same command again: the table is encoded anew.")
+            raise StorageError(
+                message, f"delete '{self.folder}' and run the same command again: the table is encoded anew."
+            )
         return np.frombuffer(found, layout)
 
     def feed(self, config: Config, rank: int = 0, world_size: int = 1) -> Feed:
@@ -82,14 +84,21 @@ class Encoded:
 
     def worker_bytes(self, config: Config, num_workers: int) -> int:
         """Bytes that the worker with the most lanes holds in memory: all its rows, or two windows of them, and the order of each window."""
-        row = 2 * self.codec.num_columns + np.dtype(self.codec.offset_type).itemsize * self.codec.num_offsets + ORDER_BYTES
+        row = (
+            2 * self.codec.num_columns
+            + np.dtype(self.codec.offset_type).itemsize * self.codec.num_offsets
+            + ORDER_BYTES
+        )
         lanes = max(LANES, num_workers)
         return min(self.num_rows, 2 * config.train.shuffle_rows) * row * -(-lanes // num_workers) // lanes
 
 
 def row_type(codec: Codec) -> np.dtype:
     """A row of the encoded table in its files: each code in one byte if that holds all of its block's, else in two; then the offsets."""
-    codes = [(f"code_{i}", "<u1" if block.cardinality <= 256 else "<u2") for i, block in enumerate(codec.blocks.values())]
+    codes = [
+        (f"code_{i}", "<u1" if block.cardinality <= 256 else "<u2")
+        for i, block in enumerate(codec.blocks.values())
+    ]
     kind = np.dtype(codec.offset_type).newbyteorder("<")
     return np.dtype([*codes, *((f"offset_{i}", kind) for i in range(codec.num_offsets))])
 
@@ -112,7 +121,11 @@ def folder_of(config: Config) -> str:
 
 def _folder(config: Config, source: Source, schema: Schema) -> str:
     state = [LAYOUT, schema.to_dict(), source.identity, *_ways(config)]
-    return storage.join(config.run.folder, "encoded", hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:12])
+    return storage.join(
+        config.run.folder,
+        "encoded",
+        hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:12],
+    )
 
 
 def _ways(config: Config) -> tuple[int, int, str]:
@@ -155,11 +168,16 @@ def read_dataset(source: Source):
     import ray
 
     if source.format == "csv":
-        options: dict = {"partitioning": None, "file_extensions": None, "parse_options": CSV_PARSE, "convert_options": source.csv_options()}
+        options: dict = {
+            "partitioning": None,
+            "file_extensions": None,
+            "parse_options": CSV_PARSE,
+            "convert_options": source.csv_options(),
+        }
         return ray.data.read_csv(source.paths, filesystem=source.filesystem, **options)
-    return ray.data.read_parquet(source.paths, filesystem=source.filesystem, partitioning=None, file_extensions=None).select_columns(
-        source.schema.names
-    )
+    return ray.data.read_parquet(
+        source.paths, filesystem=source.filesystem, partitioning=None, file_extensions=None
+    ).select_columns(source.schema.names)
 
 
 def statistics(source: Source, schema: Schema) -> dict:
@@ -168,7 +186,9 @@ def statistics(source: Source, schema: Schema) -> dict:
 
     def observe(block: pa.Table) -> pa.Table:
         seen = codec.observe(schema, block.cast(schema.arrow))
-        return pa.table({"stats": pa.array([pickle.dumps(seen)], pa.large_binary())})  # between Ray's own processes only
+        return pa.table(
+            {"stats": pa.array([pickle.dumps(seen)], pa.large_binary())}
+        )  # between Ray's own processes only
 
     total = codec.observe(schema, schema.arrow.empty_table())
     for row in read_dataset(source).map_batches(observe, batch_format="pyarrow", batch_size=None).iter_rows():
@@ -186,7 +206,12 @@ def _write_rows(source: Source, schema: Schema, built: Codec, folder: str, num_r
         for name, column in zip(layout.names or (), (*codes.T, *offsets.T), strict=True):
             records[name] = column
         kind = pa.binary(layout.itemsize)
-        return pa.table({"hash": content_hash(codes, offsets), "row": pa.Array.from_buffers(kind, len(codes), [None, pa.py_buffer(records)])})
+        return pa.table(
+            {
+                "hash": content_hash(codes, offsets),
+                "row": pa.Array.from_buffers(kind, len(codes), [None, pa.py_buffer(records)]),
+            }
+        )
 
     def write(block: pa.Table) -> dict:
         hashes, rows = block["hash"].to_numpy(), block["row"].combine_chunks()
@@ -197,11 +222,22 @@ def _write_rows(source: Source, schema: Schema, built: Codec, folder: str, num_r
         name = f"part-{hashlib.sha256(records).hexdigest()[:20]}.rows"
         with storage.whole(storage.join(folder, name)) as stream:
             stream.write(records)
-        return {"part": [name], "rows": [len(hashes)], "first": [f"{hashes[0]:016x}"], "content": [content(hashes)]}
+        return {
+            "part": [name],
+            "rows": [len(hashes)],
+            "first": [f"{hashes[0]:016x}"],
+            "content": [content(hashes)],
+        }
 
     encoded = read_dataset(source).map_batches(encode, batch_format="pyarrow", batch_size=None)
-    if num_rows <= SORTED_HERE and num_rows * (layout.itemsize + HASH_BYTES) <= SORTED_BYTES:  # Ray Data's sort takes seconds for the smallest table
-        whole = pa.concat_tables(encoded.iter_batches(batch_format="pyarrow", batch_size=None)).combine_chunks().sort_by("hash")
+    if (
+        num_rows <= SORTED_HERE and num_rows * (layout.itemsize + HASH_BYTES) <= SORTED_BYTES
+    ):  # Ray Data's sort takes seconds for the smallest table
+        whole = (
+            pa.concat_tables(encoded.iter_batches(batch_format="pyarrow", batch_size=None))
+            .combine_chunks()
+            .sort_by("hash")
+        )
         return [{key: value for key, (value,) in write(whole).items()}]
     done = encoded.sort("hash").map_batches(write, batch_format="pyarrow", batch_size=None).take_all()
     return sorted(done, key=lambda part: part["first"])

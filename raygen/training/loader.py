@@ -35,19 +35,36 @@ class Feed:
         batches: Which rows of its lanes make a step.
     """
 
-    def __init__(self, read: Callable[[int, int], Rows], num_rows: int, config, rank: int = 0, world_size: int = 1):
+    def __init__(
+        self, read: Callable[[int, int], Rows], num_rows: int, config, rank: int = 0, world_size: int = 1
+    ):
         t, self.seed = config.train, config.run.seed
         self._read, self._share = read, t.holdout
         self._edges = _edges(num_rows, t.shuffle_rows)
-        held = [int(held_out(np.arange(a, b), num_rows, t.holdout, self.seed).sum()) for a, b in zip(self._edges, self._edges[1:], strict=False)]
-        self._before = {True: np.cumsum([0, *held]), False: self._edges - np.cumsum([0, *held])}  # rows held out or not, before each piece
+        held = [
+            int(held_out(np.arange(a, b), num_rows, t.holdout, self.seed).sum())
+            for a, b in zip(self._edges, self._edges[1:], strict=False)
+        ]
+        self._before = {
+            True: np.cumsum([0, *held]),
+            False: self._edges - np.cumsum([0, *held]),
+        }  # rows held out or not, before each piece
         all_held, all_trained = (int(self._before[kind][-1]) for kind in (True, False))
-        self.batches = Batches(all_trained, t.batch_size, num_lanes(t.batch_size, max(t.most_workers, world_size)), rank, world_size)
+        self.batches = Batches(
+            all_trained,
+            t.batch_size,
+            num_lanes(t.batch_size, max(t.most_workers, world_size)),
+            rank,
+            world_size,
+        )
         self.first_held, last_held = rank * all_held // world_size, (rank + 1) * all_held // world_size
         self.held = self._rows(self._pieces(self.first_held, last_held, True))
         window = max(1, t.shuffle_rows // self.batches.num_lanes)
         reader = ThreadPoolExecutor(1, "reading rows")
-        self._lanes = [_Lane(self, lane, self._pieces(*self.batches.span(lane), False), window, reader) for lane in self.batches.lanes]
+        self._lanes = [
+            _Lane(self, lane, self._pieces(*self.batches.span(lane), False), window, reader)
+            for lane in self.batches.lanes
+        ]
         self._some: dict[int, Rows] = {}
         self._all_held: Rows | None = None
 
@@ -59,7 +76,12 @@ class Feed:
             k = min(count, self.batches.steps_per_epoch - number)
             each = self.batches.per_lane
             lanes = [lane.rows(epoch, number * each, (number + k) * each) for lane in self._lanes]
-            taken.append([np.concatenate([a.reshape(k, each, a.shape[1]) for a in arrays], axis=1) for arrays in zip(*lanes, strict=True)])
+            taken.append(
+                [
+                    np.concatenate([a.reshape(k, each, a.shape[1]) for a in arrays], axis=1)
+                    for arrays in zip(*lanes, strict=True)
+                ]
+            )
             step, count = step + k, count - k
         codes, offsets = (np.concatenate(arrays) for arrays in zip(*taken, strict=True))
         return codes, offsets
@@ -69,7 +91,10 @@ class Feed:
         if most not in self._some:
             wanted = spread(self.batches.num_rows, most)
             pieces = self._pieces(0, self.batches.num_rows, False)
-            parts = [(piece, wanted[(wanted >= piece.first) & (wanted < piece.last)] - piece.first) for piece in pieces]
+            parts = [
+                (piece, wanted[(wanted >= piece.first) & (wanted < piece.last)] - piece.first)
+                for piece in pieces
+            ]
             picked = [[a[rows] for a in self._rows([piece])] for piece, rows in parts if len(rows)]
             codes, offsets = (np.concatenate(arrays) for arrays in zip(*picked, strict=True))
             self._some[most] = codes, offsets
@@ -84,8 +109,14 @@ class Feed:
     def _pieces(self, first: int, last: int, held: bool) -> list["_Piece"]:
         """Pieces of the table in which held-out rows (or training rows) of numbers [first, last) lie."""
         before = self._before[held]
-        numbers = range(int(np.searchsorted(before, first, "right")) - 1, int(np.searchsorted(before, last, "left")))
-        return [_Piece(n, max(first, int(before[n])), min(last, int(before[n + 1])), held) for n in numbers if before[n] < before[n + 1]]
+        numbers = range(
+            int(np.searchsorted(before, first, "right")) - 1, int(np.searchsorted(before, last, "left"))
+        )
+        return [
+            _Piece(n, max(first, int(before[n])), min(last, int(before[n + 1])), held)
+            for n in numbers
+            if before[n] < before[n + 1]
+        ]
 
     def _rows(self, pieces: list["_Piece"]) -> Rows:
         """The rows of some pieces, one after the other."""
@@ -93,7 +124,9 @@ class Feed:
         codes, offsets = (np.empty((total, empty.shape[1]), empty.dtype) for empty in self._read(0, 0))
         for piece in pieces:
             numbers = np.arange(self._edges[piece.number], self._edges[piece.number + 1])
-            keep = np.flatnonzero(held_out(numbers, int(self._edges[-1]), self._share, self.seed) == piece.held)
+            keep = np.flatnonzero(
+                held_out(numbers, int(self._edges[-1]), self._share, self.seed) == piece.held
+            )
             start = int(self._before[piece.held][piece.number])
             keep = keep[piece.first - start : piece.last - start]
             some_codes, some_offsets = self._read(int(numbers[0]), int(numbers[-1]) + 1)
@@ -139,7 +172,10 @@ class _Lane:
     def rows(self, epoch: int, first: int, last: int) -> Rows:
         """Codes and offsets of rows [first, last) in the order of this epoch."""
         if epoch != self._epoch:
-            self._epoch, self._ends = epoch, np.cumsum([sum(piece.size for piece in pieces) for pieces in self._windows(epoch)])
+            self._epoch, self._ends = (
+                epoch,
+                np.cumsum([sum(piece.size for piece in pieces) for pieces in self._windows(epoch)]),
+            )
         ends, taken = self._ends, []
         while first < last:
             number = int(np.searchsorted(ends, first, "right"))
@@ -155,7 +191,9 @@ class _Lane:
         """Pieces of each window of an epoch, in order."""
         if self.whole:
             return [self.pieces]
-        order = rng.generator(self.feed.seed, "order of pieces", epoch, self.lane).permutation(len(self.pieces))
+        order = rng.generator(self.feed.seed, "order of pieces", epoch, self.lane).permutation(
+            len(self.pieces)
+        )
         pieces = [self.pieces[i] for i in order]
         numbers = (np.cumsum([piece.size for piece in pieces]) - 1) // self.window
         numbered = itertools.groupby(zip(numbers, pieces, strict=True), key=lambda pair: pair[0])
@@ -165,7 +203,9 @@ class _Lane:
         """The window of that number, in memory; the one after it (of so many in an epoch) begins to be read."""
         if self._now is None or (self._now.epoch, self._now.number) != (epoch, number):
             coming, self._next = self._next, None
-            self._now = coming[1].result() if coming and coming[0] == (epoch, number) else self._load(epoch, number)
+            self._now = (
+                coming[1].result() if coming and coming[0] == (epoch, number) else self._load(epoch, number)
+            )
             if not self.whole:
                 after = (epoch, number + 1) if number + 1 < count else (epoch + 1, 0)
                 self._next = after, self.reader.submit(self._load, *after)
@@ -173,7 +213,9 @@ class _Lane:
 
     def _load(self, epoch: int, number: int) -> _Window:
         rows = self._now.rows if self.whole and self._now else self.feed._rows(self._windows(epoch)[number])
-        order = rng.generator(self.feed.seed, "order in a window", epoch, self.lane, number).permutation(len(rows[0]))
+        order = rng.generator(self.feed.seed, "order in a window", epoch, self.lane, number).permutation(
+            len(rows[0])
+        )
         return _Window(epoch, number, rows, order.astype(np.int32))
 
 

@@ -58,10 +58,21 @@ class Judge:
         chosen = report["chosen"]
         found = report["samplers"][chosen]
         nats, c2st = self._nats(figures, report["samplers"], chosen), self._c2st(samplers[chosen])
-        value = {"objective": nats, "objective_error": figures["held_out_error"]} if self.kind == "nats" else {"objective": c2st}
+        value = (
+            {"objective": nats, "objective_error": figures["held_out_error"]}
+            if self.kind == "nats"
+            else {"objective": c2st}
+        )
         speed = found.get("rows_per_second") or tables.speed(samplers[chosen])
         compared = {k: found[k] for k in ("shape_error", "trend_error") if k in found}
-        return {"objective_kind": self.kind, **value, "value_nats": nats, "c2st": c2st, "rows_per_second": speed, **compared}
+        return {
+            "objective_kind": self.kind,
+            **value,
+            "value_nats": nats,
+            "c2st": c2st,
+            "rows_per_second": speed,
+            **compared,
+        }
 
     def _nats(self, figures: dict, scores: dict, name: str) -> float:
         """The negative ELBO under the named sampler: under the network's own prior, less what the sampler gains on it."""
@@ -72,10 +83,15 @@ class Judge:
         """Scores of samplers that cost little."""
         if self.loop.model.prior is not None:
             return {"learned": {"nats": 0.0}}  # nats count from the network's own prior, as do the loop's
-        held, seed = latent_samplers.Posteriors(*self.loop.posterior(*self.loop.feed.all_held())), self.loop.config.run.seed
+        held, seed = (
+            latent_samplers.Posteriors(*self.loop.posterior(*self.loop.feed.all_held())),
+            self.loop.config.run.seed,
+        )
         rows = latent_samplers.Posteriors(*self.loop.posterior(*self.loop.feed.some(ROUND_ROWS)))
         check, scored = latent_samplers.halves(held)
-        samplers, _ = latent_samplers.fit_all(("normal", "gaussian", "mixture"), rows, check, ROUND_COMPONENTS, 0, seed)
+        samplers, _ = latent_samplers.fit_all(
+            ("normal", "gaussian", "mixture"), rows, check, ROUND_COMPONENTS, 0, seed
+        )
         return latent_samplers.score(samplers, scored, seed)
 
     def _c2st(self, sampler) -> float:
@@ -83,5 +99,7 @@ class Judge:
 
         stored, kept = self.loop.feed.some(COMPARED_ROWS), self.loop.feed.all_held()
         held = latent_samplers.Posteriors(*self.loop.posterior(*kept))
-        tables = Comparison(self.loop.model, self.codec, stored, kept, held, self.loop.config.run.seed, len(stored[0]))
+        tables = Comparison(
+            self.loop.model, self.codec, stored, kept, held, self.loop.config.run.seed, len(stored[0])
+        )
         return float(fidelity.c2st(tables.real[0], tables.drawn(sampler)[0], tables.kinds, tables.seed))

@@ -20,8 +20,12 @@ class Gauges:
         self.rank, self.world, self.share = rank, world_size, share
         tags = {"tag_keys": ("run", "worker")}
         self.trained = Counter("raygen_train_rows", "rows that this worker has trained on", **tags)
-        self.rate = Gauge("raygen_train_rows_per_second", "rows that this worker trains on in a second", **tags)
-        self.wait = Gauge("raygen_train_wait_share", "share of its time in which this worker waits for rows", **tags)
+        self.rate = Gauge(
+            "raygen_train_rows_per_second", "rows that this worker trains on in a second", **tags
+        )
+        self.wait = Gauge(
+            "raygen_train_wait_share", "share of its time in which this worker waits for rows", **tags
+        )
         self.nats = Gauge("raygen_held_out_nats", "negative ELBO of held-out rows in nats per row", **tags)
         self.step = Gauge("raygen_train_step", "optimizer steps taken", **tags)
         self.workers = Gauge("raygen_train_workers", "workers of the run", **tags)
@@ -40,8 +44,15 @@ class Gauges:
 
     def round(self, figures: dict) -> None:
         """The figures of a round, as `worker` keeps them in its history."""
-        self.values = [(self.rate, figures["rows_per_second"] * self.share), (self.wait, figures["wait_share"])]
+        self.values = [
+            (self.rate, figures["rows_per_second"] * self.share),
+            (self.wait, figures["wait_share"]),
+        ]
         if self.rank == 0:
-            self.values += [(self.workers, self.world), (self.nats, figures["held_out_nats"]), (self.step, figures["step"])]
+            self.values += [
+                (self.workers, self.world),
+                (self.nats, figures["held_out_nats"]),
+                (self.step, figures["step"]),
+            ]
         for gauge, value in self.values:
             gauge.set(value)

@@ -54,7 +54,11 @@ def fit(config: Config, settings: dict, cpus: int, say, callbacks: Sequence = ()
                 board.add_unless_failed.remote(line)
 
     need = {"CPU": cpus, **({"GPU": 1} if t.use_gpu else {})}
-    environment = {**connection.ENVIRONMENT, "TF_NUM_INTRAOP_THREADS": str(cpus), "TF_NUM_INTEROP_THREADS": "2"}
+    environment = {
+        **connection.ENVIRONMENT,
+        "TF_NUM_INTRAOP_THREADS": str(cpus),
+        "TF_NUM_INTEROP_THREADS": "2",
+    }
     if not t.use_gpu:
         environment["CUDA_VISIBLE_DEVICES"] = "-1"
     filesystem, checkpoints = storage.resolve(settings["checkpoints"])
@@ -103,10 +107,19 @@ def _lost(error: Exception, config: Config, cpus: int, checkpoints: str) -> Rayg
 
     if isinstance(getattr(error, "controller_failure", None), WorkerGroupStartupTimeoutError):
         message = f"no room came for train.num_workers = {config.train.num_workers} of {cpus} CPU(s){' and a GPU' * config.train.use_gpu} each."
-        return ClusterError(message, "see what holds the cluster (ray status), then run the same command again.")
+        return ClusterError(
+            message, "see what holds the cluster (ray status), then run the same command again."
+        )
     causes = getattr(error, "worker_failures", None) or {0: error}
-    lines = [line for line in str(next(iter(causes.values()))).strip().splitlines() if not line.startswith("Hint: ")]
-    return TrainingError(f"training lost its workers: {lines[-1]}", f"its checkpoints are kept in '{checkpoints}': run the same command to resume.")
+    lines = [
+        line
+        for line in str(next(iter(causes.values()))).strip().splitlines()
+        if not line.startswith("Hint: ")
+    ]
+    return TrainingError(
+        f"training lost its workers: {lines[-1]}",
+        f"its checkpoints are kept in '{checkpoints}': run the same command to resume.",
+    )
 
 
 class _RayCheckpoints(Checkpoints):
@@ -126,7 +139,9 @@ class _RayCheckpoints(Checkpoints):
             state = self.read(name)
         for figures in rounds_of(state) if state else []:
             if self.objective and "value_nats" in figures:
-                train.report(objective.heard(figures, self.objective))  # Ray Tune hears of a trial's rounds again when its search is resumed
+                train.report(
+                    objective.heard(figures, self.objective)
+                )  # Ray Tune hears of a trial's rounds again when its search is resumed
         return state
 
     def save(self, state: dict, figures: dict) -> None:
@@ -145,14 +160,22 @@ def _check_reach(rank: int) -> None:
     """
     from ray.train.collective import barrier
 
-    addresses = [address.rpartition(":") for address in json.loads(os.environ["TF_CONFIG"])["cluster"]["worker"]]
+    addresses = [
+        address.rpartition(":") for address in json.loads(os.environ["TF_CONFIG"])["cluster"]["worker"]
+    ]
     hosts, ports = [host.strip("[]") for host, _, _ in addresses], [int(port) for _, _, port in addresses]
     end = time.monotonic() + JOIN_SECONDS
-    with socket.create_server(("", ports[rank]), family=socket.AF_INET6 if ":" in hosts[rank] else socket.AF_INET, backlog=len(ports)):
+    with socket.create_server(
+        ("", ports[rank]),
+        family=socket.AF_INET6 if ":" in hosts[rank] else socket.AF_INET,
+        backlog=len(ports),
+    ):
         for other in range(len(ports)):
             while other != rank:
                 try:
-                    socket.create_connection((hosts[other], ports[other]), max(1.0, end - time.monotonic())).close()
+                    socket.create_connection(
+                        (hosts[other], ports[other]), max(1.0, end - time.monotonic())
+                    ).close()
                     break
                 except OSError as error:
                     if time.monotonic() > end:
@@ -181,18 +204,34 @@ def _work_on_ray(settings: dict) -> None:
         say(f"{world} of {config.train.most_workers} worker(s) are there.")
     kept = _RayCheckpoints(settings["checkpoints"], say, rank, settings.get("objective"))
     e = tf.errors
-    of_peers = (e.UnavailableError, e.AbortedError, e.CancelledError, e.InternalError, e.DeadlineExceededError, e.FailedPreconditionError)
+    of_peers = (
+        e.UnavailableError,
+        e.AbortedError,
+        e.CancelledError,
+        e.InternalError,
+        e.DeadlineExceededError,
+        e.FailedPreconditionError,
+    )
     lost = (OSError, RayError, e.UnknownError, *of_peers)
     try:
         if world > 1:
             _check_reach(rank)
         strategy = tf.distribute.MultiWorkerMirroredStrategy() if world > 1 else None
         noticed = lambda: train.get_preemption_info() is not None  # noqa: E731
-        worker.work(settings, worker.Rounds(config, say, kept, rank, world, strategy, noticed, broadcast_from_rank_zero))
+        worker.work(
+            settings,
+            worker.Rounds(config, say, kept, rank, world, strategy, noticed, broadcast_from_rank_zero),
+        )
         barrier()  # the others wait for rank 0's model: a peer that leaves would end its collectives
     except Exception as error:
-        final = isinstance(error, RaygenError) and not isinstance(error, StorageError)  # what cannot be read now may be when all start again
+        final = isinstance(error, RaygenError) and not isinstance(
+            error, StorageError
+        )  # what cannot be read now may be when all start again
         if final or not isinstance(error, lost):
-            known = error if isinstance(error, RaygenError) else TrainingError(f"training failed: {type(error).__name__}: {error}")
+            known = (
+                error
+                if isinstance(error, RaygenError)
+                else TrainingError(f"training failed: {type(error).__name__}: {error}")
+            )
             ray.get(board.fail.remote(known))
         raise

@@ -24,7 +24,15 @@ def build(codec, config) -> VAE:
     tables = codec.tables()
     m = config.model
     codes = tables.cardinalities, tables.ordered, tables.num_offsets
-    return VAE(*codes, m.latent_dim, m.hidden_units, m.prior, m.prior_components, config.run.seed, gaussian=tables.gaussian)
+    return VAE(
+        *codes,
+        m.latent_dim,
+        m.hidden_units,
+        m.prior,
+        m.prior_components,
+        config.run.seed,
+        gaussian=tables.gaussian,
+    )
 
 
 class Loop:
@@ -45,7 +53,9 @@ class Loop:
         self.model, self.config, self.feed, self.world = model, config, feed, world_size
         self.strategy = strategy or tf.distribute.get_strategy()
         steps, rate = config.train.steps, config.train.learning_rate
-        schedule = keras.optimizers.schedules.CosineDecay(0.0, steps, alpha=0.01, warmup_target=rate, warmup_steps=max(1, int(LR_WARMUP * steps)))
+        schedule = keras.optimizers.schedules.CosineDecay(
+            0.0, steps, alpha=0.01, warmup_target=rate, warmup_steps=max(1, int(LR_WARMUP * steps))
+        )
         self.optimizer = keras.optimizers.Adam(schedule, beta_2=0.99)
         self.optimizer.build(model.trainable_variables)
         self.noise = streams.key(config.run.seed, "training noise")
@@ -75,7 +85,12 @@ class Loop:
             told(k * self.feed.batches.rows)
         reconstruction, kl = (total / count).tolist()
         seconds = time.perf_counter() - began
-        return {"reconstruction": reconstruction, "kl": kl, "rows_per_second": count * rows / seconds, "wait_share": waited / seconds}
+        return {
+            "reconstruction": reconstruction,
+            "kl": kl,
+            "rows_per_second": count * rows / seconds,
+            "wait_share": waited / seconds,
+        }
 
     def score(self) -> dict[str, float]:
         """Means over all held-out rows of all workers, in nats per row: reconstruction, KL, their sum (the negative ELBO) with its standard
@@ -103,7 +118,9 @@ class Loop:
         out = []
         for start in range(0, len(codes), self.rows_at_once):
             piece = slice(start, start + self.rows_at_once)
-            out.append([t.numpy() for t in self._encode(tf.constant(codes[piece]), tf.constant(offsets[piece]))])
+            out.append(
+                [t.numpy() for t in self._encode(tf.constant(codes[piece]), tf.constant(offsets[piece]))]
+            )
         z_mean, z_log_var = (np.concatenate(parts) for parts in zip(*out, strict=True))
         return z_mean, z_log_var
 
@@ -123,7 +140,9 @@ class Loop:
         return arrays | {"step": np.array(self.step)}
 
     def load_state(self, arrays: dict[str, np.ndarray]) -> None:
-        self.optimizer.load_own_variables({k.removeprefix("optimizer/"): v for k, v in arrays.items() if k.startswith("optimizer/")})
+        self.optimizer.load_own_variables(
+            {k.removeprefix("optimizer/"): v for k, v in arrays.items() if k.startswith("optimizer/")}
+        )
         self.model.set_weights([arrays[f"weights/{i}"] for i in range(len(self.best))])
         self.best = [arrays[f"best/{i}"] for i in range(len(self.best))]
         self.step = int(arrays["step"])
@@ -156,12 +175,18 @@ class Loop:
         """What some rows of a step, from number `first` of all steps on, add to its terms and to the gradient of its loss, of shape (parameters,)."""
         t, rows = self.config.train, tf.shape(codes)[0]
         noise = streams.by_row(streams.normal, self.noise, rows, self.config.model.latent_dim, first)
-        beta = self.config.model.beta * tf.minimum(1.0, tf.cast(step, tf.float32) / max(1.0, WARMUP * t.steps))
+        beta = self.config.model.beta * tf.minimum(
+            1.0, tf.cast(step, tf.float32) / max(1.0, WARMUP * t.steps)
+        )
         with precision(t.precision), tf.GradientTape() as tape:
-            reconstruction, kl = self.model.bound(tf.cast(codes, tf.int32), positions(offsets), noise, self._keep(rows, first))
+            reconstruction, kl = self.model.bound(
+                tf.cast(codes, tf.int32), positions(offsets), noise, self._keep(rows, first)
+            )
             terms = tf.stack([tf.reduce_sum(reconstruction), tf.reduce_sum(kl)]) / t.batch_size
             loss = terms[0] + beta * terms[1]
-        gradients = tape.gradient(loss, self.model.trainable_variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        gradients = tape.gradient(
+            loss, self.model.trainable_variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
         return terms, tf.concat([tf.reshape(tf.convert_to_tensor(g), [-1]) for g in gradients], 0)
 
     def _keep(self, rows, first):
@@ -174,10 +199,19 @@ class Loop:
 
     @tf.function(reduce_retracing=True)
     def _score(self, codes, offsets, first):
-        noise = streams.by_row(streams.normal, self.held_noise, tf.shape(codes)[0], self.config.model.latent_dim, first)
+        noise = streams.by_row(
+            streams.normal, self.held_noise, tf.shape(codes)[0], self.config.model.latent_dim, first
+        )
         reconstruction, kl = self.model.bound(tf.cast(codes, tf.int32), positions(offsets), noise)
         count = tf.cast(tf.shape(codes)[0], tf.float32)
-        return tf.stack([tf.reduce_sum(reconstruction), tf.reduce_sum(kl), tf.reduce_sum((reconstruction + kl) ** 2), count])
+        return tf.stack(
+            [
+                tf.reduce_sum(reconstruction),
+                tf.reduce_sum(kl),
+                tf.reduce_sum((reconstruction + kl) ** 2),
+                count,
+            ]
+        )
 
     @tf.function(reduce_retracing=True)
     def _encode(self, codes, offsets):
@@ -191,6 +225,8 @@ class Loop:
 
         def replica(value):
             sent = tf.identity(tf.cast(value, sent_as or value.dtype))  # its device is the replica's
-            return tf.cast(tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, sent), value.dtype)
+            return tf.cast(
+                tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, sent), value.dtype
+            )
 
         return self.strategy.run(replica, args=(value,))

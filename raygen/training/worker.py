@@ -72,7 +72,10 @@ class Part:
     def figures(self, batch_size: int) -> dict[str, float]:
         """What `Loop.run` would tell of all of them."""
         means = {"reconstruction": self.reconstruction / self.steps, "kl": self.kl / self.steps}
-        return means | {"rows_per_second": self.steps * batch_size / self.seconds, "wait_share": self.waited / self.seconds}
+        return means | {
+            "rows_per_second": self.steps * batch_size / self.seconds,
+            "wait_share": self.waited / self.seconds,
+        }
 
 
 def work(settings: dict, rounds: Rounds) -> None:
@@ -100,14 +103,21 @@ def work(settings: dict, rounds: Rounds) -> None:
     loop = Loop(model, config, feed, rounds.world_size, rounds.strategy)
     judge = objective.Judge(settings["objective"], loop, encoded.codec) if settings.get("objective") else None
     folder = storage.parent(settings["model"])
-    shown = Gauges(uris.name(folder), rounds.rank, rounds.world_size, feed.batches.rows / config.train.batch_size)
+    shown = Gauges(
+        uris.name(folder), rounds.rank, rounds.world_size, feed.batches.rows / config.train.batch_size
+    )
     try:
-        history = _run(loop, rounds, judge if rounds.rank == 0 else None, shown, storage.join(folder, HISTORY))
+        history = _run(
+            loop, rounds, judge if rounds.rank == 0 else None, shown, storage.join(folder, HISTORY)
+        )
     except tf.errors.ResourceExhaustedError as error:
         rows = min(config.train.micro_batch_size or feed.batches.rows, feed.batches.rows)
         (tensor,) = re.findall(r"tensor with (shape\[.*?\])", error.message)[:1] or ["what they need"]
         message = f"{rows:,} rows at a time do not fit the memory of node {socket.gethostname()}: TensorFlow could not allocate {tensor}."
-        raise ClusterError(message, f"set train.micro_batch_size = {max(1, rows // 2)} or less: the same steps, in less memory.") from error
+        raise ClusterError(
+            message,
+            f"set train.micro_batch_size = {max(1, rows // 2)} or less: the same steps, in less memory.",
+        ) from error
     if rounds.rank == 0:
         _finish(loop, rounds, encoded, history, settings, judge)
 
@@ -122,7 +132,9 @@ def _read(folder: str) -> encoding.Encoded:
         return encoding.read_encoded(folder)
     except FileNotFoundError as error:
         message = f"node {socket.gethostname()} does not see '{folder}', which this run has written."
-        raise ClusterError(message, "set run.folder to a mount that all nodes share, or to a URI such as s3://bucket/run.") from error
+        raise ClusterError(
+            message, "set run.folder to a mount that all nodes share, or to a URI such as s3://bucket/run."
+        ) from error
 
 
 def _run(loop, rounds: Rounds, judge: objective.Judge | None, shown: Gauges, written: str) -> list[dict]:
@@ -143,9 +155,17 @@ def _run(loop, rounds: Rounds, judge: objective.Judge | None, shown: Gauges, wri
         began = time.perf_counter()
         figures = part.figures(config.train.batch_size) | loop.score()
         seconds = (history[-1]["seconds"] if history else 0.0) + part.seconds + time.perf_counter() - began
-        figures |= {"round": len(history) + 1, "step": loop.step, "epoch": loop.step / loop.feed.batches.steps_per_epoch, "seconds": seconds}
+        figures |= {
+            "round": len(history) + 1,
+            "step": loop.step,
+            "epoch": loop.step / loop.feed.batches.steps_per_epoch,
+            "seconds": seconds,
+        }
         if not math.isfinite(figures["held_out_loss"]):
-            raise TrainingError(f"training diverged at step {loop.step:,}: the held-out loss is not finite.", "lower train.learning_rate.")
+            raise TrainingError(
+                f"training diverged at step {loop.step:,}: the held-out loss is not finite.",
+                "lower train.learning_rate.",
+            )
         if judge:
             figures |= judge.of_round(figures)
         history.append(figures)
@@ -156,7 +176,9 @@ def _run(loop, rounds: Rounds, judge: objective.Judge | None, shown: Gauges, wri
             loop.keep_best()
         rounds.say(_line(figures, config, seconds / loop.step * (config.train.steps - loop.step)))
         if rounds.rank == 0:  # whole: a resumed run repeats none
-            rounds.checkpoints.write(written, "".join(json.dumps(one) + "\n" for one in storage.plain(history)).encode())
+            rounds.checkpoints.write(
+                written, "".join(json.dumps(one) + "\n" for one in storage.plain(history)).encode()
+            )
         rounds.checkpoints.save(_state(loop, history, part), figures)
         rounds.kept = time.perf_counter()
     if config.train.patience:
@@ -191,7 +213,10 @@ def _steps(loop, rounds: Rounds, history: list[dict], part: Part, shown: Gauges)
 
 
 def _state(loop, history: list[dict], part: Part) -> dict:
-    return loop.state() | {"history": np.array(json.dumps(history)), "part": np.array(json.dumps(asdict(part)))}
+    return loop.state() | {
+        "history": np.array(json.dumps(history)),
+        "part": np.array(json.dumps(asdict(part))),
+    }
 
 
 def _patience_spent(history: list[dict], config: Config) -> bool:
@@ -207,7 +232,14 @@ def _line(figures: dict, config: Config, left: float) -> str:
     )
 
 
-def _finish(loop, rounds: Rounds, encoded: encoding.Encoded, history: list[dict], settings: dict, judge: objective.Judge | None) -> None:
+def _finish(
+    loop,
+    rounds: Rounds,
+    encoded: encoding.Encoded,
+    history: list[dict],
+    settings: dict,
+    judge: objective.Judge | None,
+) -> None:
     """Fit and choose the sampler, and write the model folder."""
     from raygen.sampling.oversampling import fit_ratio
 
@@ -217,7 +249,9 @@ def _finish(loop, rounds: Rounds, encoded: encoding.Encoded, history: list[dict]
     ratio, fitted = None, {}
     if config.latent.density_ratio:
         sampler, codes = samplers[report["chosen"]], loop.feed.some(config.latent.max_rows)[0]
-        ratio, figures = fit_ratio(loop.model, encoded.codec, sampler, codes, loop.feed.all_held()[0], config.run.seed, rounds.say)
+        ratio, figures = fit_ratio(
+            loop.model, encoded.codec, sampler, codes, loop.feed.all_held()[0], config.run.seed, rounds.say
+        )
         fitted = {"density_ratio": figures}
     kept = min(history, key=lambda h: h["held_out_loss"]) if config.train.patience else history[-1]
     metrics = {
@@ -233,7 +267,9 @@ def _finish(loop, rounds: Rounds, encoded: encoding.Encoded, history: list[dict]
         "parameters": int(loop.model.count_params()),
         "training_seconds": history[-1]["seconds"],
         "sampler_seconds": time.perf_counter() - began,
-        "samplers": {name: {k: v for k, v in s.items() if k != "picture"} for name, s in report["samplers"].items()},
+        "samplers": {
+            name: {k: v for k, v in s.items() if k != "picture"} for name, s in report["samplers"].items()
+        },
         "history": history,
     } | fitted
     if judge:
@@ -241,4 +277,14 @@ def _finish(loop, rounds: Rounds, encoded: encoding.Encoded, history: list[dict]
     asked = Config.from_dict(settings["asked"])
     report = storage.plain(report)
     pages = {model_folder.PAGE: page.render(report)}
-    model_folder.save(settings["model"], asked, encoded.codec, loop.model, samplers, storage.plain(metrics), report, ratio, pages)
+    model_folder.save(
+        settings["model"],
+        asked,
+        encoded.codec,
+        loop.model,
+        samplers,
+        storage.plain(metrics),
+        report,
+        ratio,
+        pages,
+    )

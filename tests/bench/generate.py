@@ -97,11 +97,20 @@ def actors(model: str, rows: int, count: int) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         per, out = max(1, rows // (16 * count)), Path(folder) / "out"
         began = time.time()
-        subprocess.run([sys.executable, "-c", GENERATE, model, str(rows), str(count), str(per), str(out)], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [sys.executable, "-c", GENERATE, model, str(rows), str(count), str(per), str(out)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
         seconds = time.time() - began
         ends = sorted(path.stat().st_mtime for path in out.rglob("part-*.parquet"))
         steady = per * (len(ends) - count) / (ends[-1] - ends[count - 1])
-    return {"actors": count, "rows_per_second": steady, "seconds_to_first_shard": ends[0] - began, "seconds": seconds}
+    return {
+        "actors": count,
+        "rows_per_second": steady,
+        "seconds_to_first_shard": ends[0] - began,
+        "seconds": seconds,
+    }
 
 
 def main():

@@ -30,17 +30,31 @@ def main() -> int:
     args.add_argument("--longest", type=float, default=8.0, help="seconds from one kill to the next, at most")
     args.add_argument("--seed", type=int, default=0)
     a = args.parse_args()
-    chance, told = random.Random(a.seed), {"rows": int(a.rows), "actor_kills": 0, "driver_kills": 0, "driver_starts": 0, "runs": 0}
+    chance, told = (
+        random.Random(a.seed),
+        {"rows": int(a.rows), "actor_kills": 0, "driver_kills": 0, "driver_starts": 0, "runs": 0},
+    )
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="kills") as folder:
         shutil.copytree(a.model, f"{folder}/model")
         config = Path(folder) / "bench.toml"
         settings = {"rows": int(a.rows), "rows_per_shard": a.shard_rows, "num_actors": a.actors}
-        config.write_text(f'run.folder = "{folder}"\n[generate]\n' + "".join(f"{key} = {value}\n" for key, value in settings.items()))
+        config.write_text(
+            f'run.folder = "{folder}"\n[generate]\n'
+            + "".join(f"{key} = {value}\n" for key, value in settings.items())
+        )
         log = Path(folder, "log").open("w+")  # noqa: SIM115
 
         def start(out: str) -> psutil.Process:
-            command = [sys.executable, "-m", "raygen.cli", "generate", str(config), "--out", f"{folder}/{out}"]
+            command = [
+                sys.executable,
+                "-m",
+                "raygen.cli",
+                "generate",
+                str(config),
+                "--out",
+                f"{folder}/{out}",
+            ]
             return psutil.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
         if start("undisturbed").wait():
@@ -52,7 +66,9 @@ def main() -> int:
             while status is None or status < 0:
                 driver = start("disturbed")
                 told["driver_starts"] += 1
-                while (status := driver.poll()) is None and told["actor_kills"] + told["driver_kills"] < a.kills:
+                while (status := driver.poll()) is None and told["actor_kills"] + told[
+                    "driver_kills"
+                ] < a.kills:
                     kill_one(driver, chance, a.longest, told)
                 status = driver.wait()
             if status:
@@ -60,7 +76,11 @@ def main() -> int:
             made = hashes(f"{folder}/disturbed")
             equal &= made == expected
             shutil.rmtree(f"{folder}/disturbed")
-    told |= {"files": len(expected), "equal": equal, "hash": hashlib.sha256(json.dumps(expected, sort_keys=True).encode()).hexdigest()[:16]}
+    told |= {
+        "files": len(expected),
+        "equal": equal,
+        "hash": hashlib.sha256(json.dumps(expected, sort_keys=True).encode()).hexdigest()[:16],
+    }
     print(json.dumps(told | {"seconds": round(time.perf_counter() - began)}))
     return 0 if equal else 1
 

@@ -35,7 +35,9 @@ def main():
             found = watched([sys.executable, "-m", "raygen.cli", "generate", str(config)])
             verify = [sys.executable, "-m", "raygen.cli", "verify", f"{folder}/synthetic"]
             began = time.perf_counter()
-            said = subprocess.run(verify, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout.splitlines()[-1]
+            said = subprocess.run(
+                verify, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            ).stdout.splitlines()[-1]
             verified = {"verify": said, "seconds_of_verify": round(time.perf_counter() - began, 1)}
             print(json.dumps({"rows": rows, "actors": a.actors, **found, **verified}), flush=True)
 
@@ -59,7 +61,11 @@ def watched(command: list[str]) -> dict:
         said = log.read().splitlines()
     speeds = [line.split("rows/s")[0].split()[-1] for line in said if "rows/s" in line]
     seconds = time.perf_counter() - began
-    return {"peak_mib": {k: round(v) for k, v in peaks.items()}, "seconds_with_start": round(seconds, 1), "rows_per_second": speeds[-1:]}
+    return {
+        "peak_mib": {k: round(v) for k, v in peaks.items()},
+        "seconds_with_start": round(seconds, 1),
+        "rows_per_second": speeds[-1:],
+    }
 
 
 if __name__ == "__main__":

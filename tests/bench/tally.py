@@ -42,7 +42,9 @@ def main():
     for times in (1, 10):
         with tempfile.TemporaryDirectory() as folder:
             write(real, int(a.rows) * times, Path(folder))
-            done = subprocess.run([sys.executable, __file__, "--count", folder], capture_output=True, text=True, check=True)
+            done = subprocess.run(
+                [sys.executable, __file__, "--count", folder], capture_output=True, text=True, check=True
+            )
             out[f"{times}x"] = json.loads(done.stdout)
     print(json.dumps(out))
 
@@ -56,13 +58,18 @@ def write(real: pa.Table, rows: int, folder: Path) -> None:
         rng = np.random.default_rng([0, shard])
         drawn = real.take(rng.integers(0, real.num_rows, min(SHARD_ROWS, rows - start)))
         blurred = drawn["fnlwgt"].to_numpy() + rng.integers(-500, 500, drawn.num_rows)
-        pq.write_table(drawn.set_column(real.column_names.index("fnlwgt"), "fnlwgt", pa.array(blurred)), folder / f"{shard:05}.parquet")
+        pq.write_table(
+            drawn.set_column(real.column_names.index("fnlwgt"), "fnlwgt", pa.array(blurred)),
+            folder / f"{shard:05}.parquet",
+        )
 
 
 def counted(folder: str) -> dict:
     pa.set_cpu_count(1)
     real = adult()
-    kinds = {field.name: "numeric" if pa.types.is_integer(field.type) else "categorical" for field in real.schema}
+    kinds = {
+        field.name: "numeric" if pa.types.is_integer(field.type) else "categorical" for field in real.schema
+    }
     began = time.perf_counter()
     reference = Reference(real, kinds)
     prepared = time.perf_counter()
@@ -70,7 +77,9 @@ def counted(folder: str) -> dict:
     ranges = ranges_of(files, kinds)
     footers = time.perf_counter()
     spent, tallies = 0.0, None
-    for batch in itertools.chain.from_iterable(pq.ParquetFile(file).iter_batches(BLOCK_ROWS) for file in files):
+    for batch in itertools.chain.from_iterable(
+        pq.ParquetFile(file).iter_batches(BLOCK_ROWS) for file in files
+    ):
         start = time.perf_counter()
         part = reference.tally(pa.Table.from_batches([batch]), ranges)
         tallies = tallies.merge(part) if tallies else part

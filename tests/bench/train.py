@@ -51,22 +51,47 @@ def tables(a):
     for rows in map(int, a.rows):
         with tempfile.TemporaryDirectory() as folder:
             raygen("generate", a.model, "--rows", str(rows), "--out", f"{folder}/table")
-            history, metrics, seen = trained(f"{folder}/table", f"{folder}/run", [f"train.steps={a.steps or 3000}", *a.set])
+            history, metrics, seen = trained(
+                f"{folder}/table", f"{folder}/run", [f"train.steps={a.steps or 3000}", *a.set]
+            )
             later = history[1:]
-            waited = sum(h["wait_share"] * h["round_seconds"] for h in later) / sum(h["round_seconds"] for h in later)
+            waited = sum(h["wait_share"] * h["round_seconds"] for h in later) / sum(
+                h["round_seconds"] for h in later
+            )
             speed = round(statistics.median(h["rows_per_second"] for h in later))
-            yield {"rows": rows, "rows_per_second": speed, "wait_share": round(waited, 4), "nats": round(metrics["held_out_nats"], 4), **seen}
+            yield {
+                "rows": rows,
+                "rows_per_second": speed,
+                "wait_share": round(waited, 4),
+                "nats": round(metrics["held_out_nats"], 4),
+                **seen,
+            }
 
 
 def workers(a):
     always = [*BRIEF, f"train.steps={a.steps or 600}", *a.set]
     for batch in a.batch:
-        runs = {"1 x 2 CPUs": (1, 1, 2, batch), "2 x 1 CPU": (1, 2, 1, batch), "2 x 1 CPU, apart": (2, 1, 1, batch // 2)}
+        runs = {
+            "1 x 2 CPUs": (1, 1, 2, batch),
+            "2 x 1 CPU": (1, 2, 1, batch),
+            "2 x 1 CPU, apart": (2, 1, 1, batch // 2),
+        }
         for name, (count, num_workers, cpus, rows) in runs.items():
-            size = [f"train.num_workers={num_workers}", f"train.cpus_per_worker={cpus}", f"train.batch_size={rows}"]
+            size = [
+                f"train.num_workers={num_workers}",
+                f"train.cpus_per_worker={cpus}",
+                f"train.batch_size={rows}",
+            ]
             with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(count) as side_by_side:
-                done = list(side_by_side.map(lambda i, size=size, to=folder: trained(a.table, f"{to}/{i}", [*size, *always]), range(count)))
-            milliseconds = statistics.median(1000 * rows / h["rows_per_second"] for history, _, _ in done for h in history[1:])
+                done = list(
+                    side_by_side.map(
+                        lambda i, size=size, to=folder: trained(a.table, f"{to}/{i}", [*size, *always]),
+                        range(count),
+                    )
+                )
+            milliseconds = statistics.median(
+                1000 * rows / h["rows_per_second"] for history, _, _ in done for h in history[1:]
+            )
             losses = [round(h["held_out_loss"], 4) for h in done[0][0][4::5]]
             yield {
                 "workers": name,
@@ -79,11 +104,21 @@ def workers(a):
 
 def pieces(a):
     for batch, micro in itertools.product(a.batch, a.micro):
-        sizes = [f"train.batch_size={batch}", f"train.micro_batch_size={micro}", f"train.steps={a.steps or 60}"]
+        sizes = [
+            f"train.batch_size={batch}",
+            f"train.micro_batch_size={micro}",
+            f"train.steps={a.steps or 60}",
+        ]
         with tempfile.TemporaryDirectory() as folder:
             history, metrics, seen = trained(a.table, f"{folder}/run", [*BRIEF, *sizes, *a.set])
         speed = round(statistics.median(h["rows_per_second"] for h in history[1:]))
-        yield {"batch": batch, "micro": micro, "rows_per_second": speed, "nats": round(metrics["held_out_nats"], 4), **seen}
+        yield {
+            "batch": batch,
+            "micro": micro,
+            "rows_per_second": speed,
+            "nats": round(metrics["held_out_nats"], 4),
+            **seen,
+        }
 
 
 def trained(table: str, folder: str, settings: list[str]) -> tuple[list[dict], dict, dict]:
@@ -113,7 +148,10 @@ def raygen(*arguments: str) -> dict:
             continue
     if process.returncode:
         raise SystemExit(f"raygen {' '.join(arguments)} ended with status {process.returncode}")
-    return {"peak_mib": {k: round(v) for k, v in peaks.items()}, "seconds": round(time.perf_counter() - began, 1)}
+    return {
+        "peak_mib": {k: round(v) for k, v in peaks.items()},
+        "seconds": round(time.perf_counter() - began, 1),
+    }
 
 
 def kind(process: psutil.Process) -> str:

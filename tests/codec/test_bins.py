@@ -22,7 +22,9 @@ NUMBERS = st.one_of(
     st.integers(-10_000, 10_000).map(lambda cents: cents / 100),
     st.sampled_from([NAN, 0.0, 1e300, -1e300, 5e-324, 2.0**60]),
 )
-COLUMNS = arrays(np.float64, st.integers(0, 400), elements=NUMBERS, fill=st.sampled_from([0.0, 7.0, NAN]) | st.nothing())
+COLUMNS = arrays(
+    np.float64, st.integers(0, 400), elements=NUMBERS, fill=st.sampled_from([0.0, 7.0, NAN]) | st.nothing()
+)
 STRINGS = st.lists(st.none() | st.text("abc", max_size=3), max_size=60)
 
 
@@ -149,7 +151,9 @@ def test_a_number_comes_back_within_its_bar(values):
     assert between.max() <= 1.5 * len(values) / min(128, max(4, len(values) // 16))
     atom = ~block.is_bar[codes]
     assert np.array_equal(back[atom], values[atom])
-    assert block.frequencies() == pytest.approx(np.bincount(codes, minlength=block.cardinality) / len(values), abs=0.003)
+    assert block.frequencies() == pytest.approx(
+        np.bincount(codes, minlength=block.cardinality) / len(values), abs=0.003
+    )
 
 
 @pytest.mark.parametrize("values", MANY.values(), ids=MANY)
@@ -163,7 +167,16 @@ def test_draws_by_frequency_follow_the_column(values):
     assert np.abs(share[0] - share[1]).max() < (0.02 if len(values) > 100 else 0.1)
 
 
-@pytest.mark.parametrize(("name", "unit"), [("whole and skewed", 1), ("hundreds", 100), ("cents", 0.01), ("600 levels", 1), ("every row its own", 1)])
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [
+        ("whole and skewed", 1),
+        ("hundreds", 100),
+        ("cents", 0.01),
+        ("600 levels", 1),
+        ("every row its own", 1),
+    ],
+)
 def test_draws_keep_the_unit_of_the_column(name, unit):
     block = numeric(MANY[name])
     draws = np.random.default_rng(4)
@@ -216,7 +229,9 @@ def test_any_strings(values, max_categories):
     codes = block.encode(values)
     assert np.all((codes >= 0) & (codes < block.cardinality))
     assert block.cardinality <= max_categories + 1
-    assert block.frequencies() == pytest.approx(np.bincount(codes, minlength=block.cardinality) / len(values) if len(values) else 1)
+    assert block.frequencies() == pytest.approx(
+        np.bincount(codes, minlength=block.cardinality) / len(values) if len(values) else 1
+    )
     for position in (0.0, 0.5, 1 - 1e-7):
         back = block.decode(codes, np.full(len(codes), position))
         assert back.is_null().equals(values.is_null())

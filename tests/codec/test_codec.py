@@ -24,9 +24,17 @@ patient = settings(deadline=None)  # the machine may be busy
 
 INTEGERS = [pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()]
 FLOATS = [pa.float16(), pa.float32(), pa.float64()]
-DECIMALS = [pa.decimal32(9, 2), pa.decimal64(12, 2), pa.decimal128(10, 2), pa.decimal128(38, 18), pa.decimal256(50, 20)]
+DECIMALS = [
+    pa.decimal32(9, 2),
+    pa.decimal64(12, 2),
+    pa.decimal128(10, 2),
+    pa.decimal128(38, 18),
+    pa.decimal256(50, 20),
+]
 TEXTS = [pa.string(), pa.large_string(), pa.string_view()]
-TIMESTAMPS = [pa.timestamp(unit, zone) for unit in ("s", "ms", "us", "ns") for zone in (None, "UTC", "Europe/Berlin")]
+TIMESTAMPS = [
+    pa.timestamp(unit, zone) for unit in ("s", "ms", "us", "ns") for zone in (None, "UTC", "Europe/Berlin")
+]
 DURATIONS = [pa.duration(unit) for unit in ("s", "ms", "us", "ns")]
 TIMES = [pa.time32("s"), pa.time32("ms"), pa.time64("us"), pa.time64("ns")]
 DICTIONARIES = [
@@ -45,7 +53,10 @@ TYPES = {
     "uint64, 2^53 - 1": ([2**53 - 1, 5], pa.uint64(), "numeric"),
     **{str(t): ([np.float16(0.1), np.float16(-2.5), NAN, INF, -INF, None], t, "numeric") for t in FLOATS},
     "double, the largest and the smallest": ([1.7e308, -1e300, 1e300, 5e-324, -0.0], pa.float64(), "numeric"),
-    **{str(t): ([Decimal("0.10"), Decimal("-12345.67"), Decimal("0.3"), None], t, "numeric") for t in DECIMALS},
+    **{
+        str(t): ([Decimal("0.10"), Decimal("-12345.67"), Decimal("0.3"), None], t, "numeric")
+        for t in DECIMALS
+    },
     "decimal without places": ([Decimal(5), None], pa.decimal128(38, 0), "numeric"),
     "bool": ([True, False, None], pa.bool_(), "boolean"),
     "bool, constant": ([True], pa.bool_(), "boolean"),
@@ -53,7 +64,11 @@ TYPES = {
     **{str(t): (["a", "", "b c", None], t, "categorical") for t in DICTIONARIES},
     "dictionary of int64": ([3, 100_000, None], pa.dictionary(pa.int8(), pa.int64()), "categorical"),
     "dictionary of double": ([0.1, 1e-7, None], pa.dictionary(pa.int8(), pa.float64()), "categorical"),
-    "dictionary of decimal": ([Decimal("0.1"), None], pa.dictionary(pa.int8(), pa.decimal128(4, 1)), "categorical"),
+    "dictionary of decimal": (
+        [Decimal("0.1"), None],
+        pa.dictionary(pa.int8(), pa.decimal128(4, 1)),
+        "categorical",
+    ),
     "dictionary of bool": ([True, None], pa.dictionary(pa.int8(), pa.bool_()), "boolean"),
     "dictionary of timestamp": ([MOMENT, None], pa.dictionary(pa.int8(), pa.timestamp("us")), "datetime"),
     "dictionary of date": ([DAY, None], pa.dictionary(pa.int8(), pa.date32()), "datetime"),
@@ -89,7 +104,9 @@ def column(values, kind: pa.DataType) -> pa.Array:
     values = [values[i % len(values)] for i in range(ROWS)]
     if pa.types.is_dictionary(kind):
         encoded = column(values, kind.value_type).dictionary_encode()
-        return pa.DictionaryArray.from_arrays(encoded.indices.cast(kind.index_type), encoded.dictionary, ordered=kind.ordered)
+        return pa.DictionaryArray.from_arrays(
+            encoded.indices.cast(kind.index_type), encoded.dictionary, ordered=kind.ordered
+        )
     return pa.array(values, kind)
 
 
@@ -110,7 +127,13 @@ def there_and_back(built: Codec, table: pa.Table) -> pa.Table:
 def drawn(built: Codec, rows=3000) -> pa.Table:
     """Rows of codes drawn independently by their frequency."""
     rng = np.random.default_rng(0)
-    codes = np.stack([rng.choice(b.cardinality, rows, p=b.frequencies() / b.frequencies().sum()) for b in built.blocks.values()], axis=1)
+    codes = np.stack(
+        [
+            rng.choice(b.cardinality, rows, p=b.frequencies() / b.frequencies().sum())
+            for b in built.blocks.values()
+        ],
+        axis=1,
+    )
     out = built.decode(codes, rng.random(codes.shape))
     out.validate(full=True)
     return out
@@ -136,7 +159,9 @@ def test_a_column_of_each_type_comes_back_as_it_was(values, kind, expected):
     assert file.num_rows == ROWS
 
 
-@pytest.mark.parametrize(("values", "kind", "expected"), [case for case in TYPES.values() if None not in case[0]])
+@pytest.mark.parametrize(
+    ("values", "kind", "expected"), [case for case in TYPES.values() if None not in case[0]]
+)
 def test_columns_that_must_not_be_null(values, kind, expected):
     schema = pa.schema([pa.field("c", kind, nullable=False), pa.field("other", pa.int64(), nullable=False)])
     table = pa.table([column(values, kind), np.arange(ROWS) % 3], schema=schema)
@@ -171,12 +196,24 @@ SPREAD = {
     "float32": (rng.normal(size=3000).astype(np.float32), pa.float32()),
     "double": (rng.normal(size=3000) * 1e290, pa.float64()),
     "prices": ([Decimal(int(x)) / 100 for x in rng.integers(0, 10**6, 3000)], pa.decimal128(10, 2)),
-    "prices of many places": ([Decimal(int(x)) / 100 for x in rng.integers(0, 10**6, 3000)], pa.decimal128(38, 18)),
-    "the whole precision": ([Decimal(int(x)) / 100 for x in rng.integers(-99999, 99999, 3000)], pa.decimal128(5, 2)),
+    "prices of many places": (
+        [Decimal(int(x)) / 100 for x in rng.integers(0, 10**6, 3000)],
+        pa.decimal128(38, 18),
+    ),
+    "the whole precision": (
+        [Decimal(int(x)) / 100 for x in rng.integers(-99999, 99999, 3000)],
+        pa.decimal128(5, 2),
+    ),
     "shares": ([Decimal(int(x)).scaleb(-18) for x in rng.integers(0, 10**18, 3000)], pa.decimal128(18, 18)),
-    **{f"moments {t}": ([MOMENT + timedelta(seconds=int(x)) for x in rng.integers(0, 10**9, 3000)], t) for t in TIMESTAMPS},
+    **{
+        f"moments {t}": ([MOMENT + timedelta(seconds=int(x)) for x in rng.integers(0, 10**9, 3000)], t)
+        for t in TIMESTAMPS
+    },
     "days": ([DAY + timedelta(days=int(x)) for x in rng.integers(0, 20_000, 3000)], pa.date32()),
-    "days in milliseconds": ([DAY + timedelta(days=int(x)) for x in rng.integers(0, 20_000, 3000)], pa.date64()),
+    "days in milliseconds": (
+        [DAY + timedelta(days=int(x)) for x in rng.integers(0, 20_000, 3000)],
+        pa.date64(),
+    ),
     "time of day": (rng.integers(0, 86_400_000, 3000, np.int32), pa.time32("ms")),
     "durations": (rng.integers(-(10**15), 10**15, 3000), pa.duration("ns")),
     "close to the last moment": (2**63 - 1 - rng.integers(0, 10**15, 3000), pa.timestamp("ns")),
@@ -191,7 +228,9 @@ def test_draws_of_each_type_are_valid_and_in_range(values, kind):
     built = fitted(table, {"c": "datetime" if pa.types.is_temporal(kind) else "numeric"})
     out = drawn(built)
     assert out.schema.equals(table.schema)
-    for name, seen in codec.parts(built.schema, table).items():  # a datetime's day and time of day, each in its own range
+    for name, seen in codec.parts(
+        built.schema, table
+    ).items():  # a datetime's day and time of day, each in its own range
         back = codec.parts(built.schema, out)[name]
         assert np.nanmin(back) >= np.nanmin(seen)
         assert np.nanmax(back) <= np.nanmax(seen)
@@ -202,14 +241,18 @@ def test_draws_keep_decimal_places_and_seconds():
     """A price in decimal(38, 18) has two places, a moment in nanoseconds whole seconds, if all that was seen has."""
     prices, moments = (pa.array(*SPREAD[name]) for name in ("prices of many places", "moments timestamp[ns]"))
     out = drawn(fitted(pa.table({"price": prices, "moment": moments, "single": prices.cast(pa.float32())})))
-    assert np.array_equal(out["single"].to_numpy(), out["single"].to_numpy().astype(float).round(2).astype(np.float32))
+    assert np.array_equal(
+        out["single"].to_numpy(), out["single"].to_numpy().astype(float).round(2).astype(np.float32)
+    )
     assert all(price == price.quantize(Decimal("0.01")) for price in out["price"].to_pylist())
     assert len(set(out["price"].to_pylist())) > 1000
     assert not np.any(out["moment"].cast(pa.int64()).to_numpy() % 10**9)
 
 
 def test_floats_that_mark_missing_values_are_missing():
-    table = pa.table({"x": np.where(np.arange(3000) % 3, np.random.default_rng(0).normal(size=3000), np.finfo(float).max)})
+    table = pa.table(
+        {"x": np.where(np.arange(3000) % 3, np.random.default_rng(0).normal(size=3000), np.finfo(float).max)}
+    )
     out = drawn(fitted(table))
     assert out["x"].null_count == pytest.approx(1000, abs=150)
     assert np.nanmax(out["x"].to_numpy()) < 5
@@ -229,9 +272,19 @@ CELLS = {
     "word": (st.none() | st.text(max_size=2), pa.string()),
     "when": (st.none() | st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)), pa.timestamp("us")),
 }
-KINDS = {"number": "numeric", "count": "numeric", "price": "numeric", "flag": "boolean", "word": "categorical", "when": "datetime"}
+KINDS = {
+    "number": "numeric",
+    "count": "numeric",
+    "price": "numeric",
+    "flag": "boolean",
+    "word": "categorical",
+    "when": "datetime",
+}
 TABLES = st.lists(st.tuples(*[cells for cells, _ in CELLS.values()]), max_size=80).map(
-    lambda rows: pa.table([pa.array([row[i] for row in rows], kind) for i, (_, kind) in enumerate(CELLS.values())], names=list(CELLS))
+    lambda rows: pa.table(
+        [pa.array([row[i] for row in rows], kind) for i, (_, kind) in enumerate(CELLS.values())],
+        names=list(CELLS),
+    )
 )
 
 
@@ -252,7 +305,9 @@ def test_any_table(table, bars, max_categories):
     for name, block in built.blocks.items():
         if isinstance(before[name], np.ndarray):
             assert np.array_equal(np.isnan(after[name]), np.isnan(before[name]))
-            exact = ~np.isin(codes[:, built.parts.index(name)], np.flatnonzero(block.is_bar)) & np.isin(before[name], block.grid)
+            exact = ~np.isin(codes[:, built.parts.index(name)], np.flatnonzero(block.is_bar)) & np.isin(
+                before[name], block.grid
+            )
             assert np.array_equal(after[name][exact], before[name][exact])
         else:
             assert after[name].is_null().equals(before[name].is_null())
@@ -269,8 +324,12 @@ def test_what_the_network_is_told(table):
     ends = np.cumsum(tables.cardinalities)
     for i, (first, last) in enumerate(zip(ends - tables.cardinalities, ends, strict=True)):
         assert tables.has_offset[first:last].any() == (i < tables.num_offsets)  # blocks with bars come first
-        assert tables.has_offset[first:last].sum() == (built.blocks[built.parts[i]].is_bar.sum() if i < tables.num_offsets else 0)
-        assert tables.ordered[i] == (KINDS[built.parts[i].removesuffix(codec.TIME)] in ("numeric", "datetime"))
+        assert tables.has_offset[first:last].sum() == (
+            built.blocks[built.parts[i]].is_bar.sum() if i < tables.num_offsets else 0
+        )
+        assert tables.ordered[i] == (
+            KINDS[built.parts[i].removesuffix(codec.TIME)] in ("numeric", "datetime")
+        )
         assert built.frequencies()[first:last].sum() == pytest.approx(1)
         assert np.all(built.frequencies()[first:last] >= 0)
 
@@ -280,13 +339,24 @@ def test_what_the_network_is_told(table):
 def test_statistics_of_pieces_answer_as_those_of_the_table(table, cut):
     schema = Schema.of(table.schema, KINDS, "here")
     pieces = codec.merge(codec.observe(schema, table.slice(0, cut)), codec.observe(schema, table.slice(cut)))
-    assert Codec.fit(schema, pieces, 8, 8).to_dict() == Codec.fit(schema, codec.observe(schema, table), 8, 8).to_dict()
+    assert (
+        Codec.fit(schema, pieces, 8, 8).to_dict()
+        == Codec.fit(schema, codec.observe(schema, table), 8, 8).to_dict()
+    )
 
 
 def small_table() -> pa.Table:
     draws = np.random.default_rng(0)
     words = pa.array(draws.choice(["a", "b", "c"], 200))
-    return pa.table({"key": np.arange(200), "name": [f"n{i}" for i in range(200)], "word": words, "x": draws.normal(size=200), "noise": [b""] * 200})
+    return pa.table(
+        {
+            "key": np.arange(200),
+            "name": [f"n{i}" for i in range(200)],
+            "word": words,
+            "x": draws.normal(size=200),
+            "noise": [b""] * 200,
+        }
+    )
 
 
 def test_a_codec_survives_json_any_number_of_times():
@@ -298,7 +368,9 @@ def test_a_codec_survives_json_any_number_of_times():
         assert there_and_back(again, table).equals(there_and_back(built, table))
 
 
-@pytest.mark.parametrize("state", [{"x": {}}, {"x": {"type": "Other"}}, {"x": {"type": "NumericBlock"}}, {"x": 5}, []])
+@pytest.mark.parametrize(
+    "state", [{"x": {}}, {"x": {"type": "Other"}}, {"x": {"type": "NumericBlock"}}, {"x": 5}, []]
+)
 def test_a_damaged_codec(state):
     with pytest.raises(ModelError, match="codec cannot be read"):
         Codec.from_dict(fitted(small_table()).schema, state)
@@ -313,7 +385,13 @@ def test_columns_may_come_in_any_order_and_more_of_them():
 
 def test_ids_are_numbered_by_row_and_dropped_columns_are_gone():
     built = fitted(small_table())
-    assert built.schema.kinds == {"key": "id", "name": "id", "word": "categorical", "x": "numeric", "noise": "drop"}
+    assert built.schema.kinds == {
+        "key": "id",
+        "name": "id",
+        "word": "categorical",
+        "x": "numeric",
+        "noise": "drop",
+    }
     codes, positions = np.zeros((3, built.num_columns), int), np.zeros((3, built.num_columns))
     pieces = [built.decode(codes, positions, first) for first in (0, 3, 10**12)]
     out = pa.concat_tables(pieces)
@@ -327,7 +405,10 @@ def test_more_rows_than_an_id_can_number():
     built = fitted(table)
     zeros = np.zeros((2, 1), int)
     assert built.decode(zeros, zeros, 2**31 - 3)["key"].to_pylist() == [2**31 - 2, 2**31 - 1]
-    with pytest.raises(SchemaError, match=r"'key' of kind id and type int32 cannot number 2,147,483,648 rows; it ends at 2,147,483,647"):
+    with pytest.raises(
+        SchemaError,
+        match=r"'key' of kind id and type int32 cannot number 2,147,483,648 rows; it ends at 2,147,483,647",
+    ):
         built.decode(zeros, zeros, 2**31 - 2)
 
 
@@ -336,18 +417,28 @@ def test_a_value_missing_where_none_was_before():
     built = fitted(table)
     for name, empty in {"x": pa.nulls(200, pa.float64()), "word": pa.nulls(200, pa.string())}.items():
         changed = table.set_column(table.column_names.index(name), name, empty)
-        with pytest.raises(SchemaError, match=f"column '{name}' has missing values; when its statistics were taken it had none"):
+        with pytest.raises(
+            SchemaError,
+            match=f"column '{name}' has missing values; when its statistics were taken it had none",
+        ):
             built.encode(changed)
 
 
 def test_chunks_with_dictionaries_of_their_own():
     """Files written by pandas have int8 dictionaries, each with its own categories; together they may be more than 127."""
-    chunks = [pa.array([f"{side}{i % 100}" for i in range(300)]).dictionary_encode().cast(pa.dictionary(pa.int8(), pa.string())) for side in "ab"]
+    chunks = [
+        pa.array([f"{side}{i % 100}" for i in range(300)])
+        .dictionary_encode()
+        .cast(pa.dictionary(pa.int8(), pa.string()))
+        for side in "ab"
+    ]
     table = pa.table({"c": pa.chunked_array(chunks)})
     built = fitted(table)
     assert built.blocks["c"].cardinality == 200
     codes, _ = built.encode(table)
-    assert built.blocks["c"].decode(codes[:, 0].astype(int), np.zeros(600)).to_pylist() == table["c"].to_pylist()
+    assert (
+        built.blocks["c"].decode(codes[:, 0].astype(int), np.zeros(600)).to_pylist() == table["c"].to_pylist()
+    )
 
 
 def test_no_rows_and_one_column():

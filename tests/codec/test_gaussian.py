@@ -36,7 +36,9 @@ NUMBERS = st.one_of(
     st.integers(-10_000, 10_000).map(lambda cents: cents / 100),
     st.sampled_from([NAN, 0.0, 1e300, -1e300, 5e-324, 2.0**52]),
 )
-COLUMNS = arrays(np.float64, st.integers(0, 200), elements=NUMBERS, fill=st.sampled_from([0.0, 7.0, NAN]) | st.nothing())
+COLUMNS = arrays(
+    np.float64, st.integers(0, 200), elements=NUMBERS, fill=st.sampled_from([0.0, 7.0, NAN]) | st.nothing()
+)
 
 
 def block_of(values) -> GaussianBlock:
@@ -52,12 +54,20 @@ def test_any_numbers(values):
     assert away.dtype == np.float32
     assert np.all((codes >= 0) & (codes < block.cardinality))
     assert np.all(np.isfinite(away))
-    assert np.all(np.abs(away) < 1.001 * np.sqrt(len(values)))  # no value lies further from the mean than that
+    assert np.all(
+        np.abs(away) < 1.001 * np.sqrt(len(values))
+    )  # no value lies further from the mean than that
     assert len(block.frequencies()) == len(block.has_offset) == block.cardinality
-    assert block.frequencies() == pytest.approx(np.bincount(codes, minlength=block.cardinality) / len(values) if len(values) else [1])
+    assert block.frequencies() == pytest.approx(
+        np.bincount(codes, minlength=block.cardinality) / len(values) if len(values) else [1]
+    )
     back, missing = block.decode(codes, away), np.isnan(values)
     assert np.array_equal(np.isnan(back), missing)
-    close = 1e-6 * (block.std * np.abs(away.astype(float)) + abs(block.mean)) + 1e-14 * block.std + max(10.0**-block.decimals, block.divisor)
+    close = (
+        1e-6 * (block.std * np.abs(away.astype(float)) + abs(block.mean))
+        + 1e-14 * block.std
+        + max(10.0**-block.decimals, block.divisor)
+    )
     assert np.all(np.abs(back - values)[~missing] <= close[~missing])
     if block.decimals == 0 and block.divisor and np.nanmax(np.abs(values)) < 1e6:
         assert np.array_equal(back, values, equal_nan=True)
@@ -89,7 +99,9 @@ def test_draws_have_the_column_s_unit_but_not_its_range():
     assert free.decode(np.zeros(1, int), np.array([0.5])).item() == free.mean + free.std / 2
 
 
-@pytest.mark.parametrize(("values", "back"), [([3.25] * 20, 3.25), ([NAN] * 12, NAN), ([], NAN), ([0.1] * 3 + [NAN], 0.1)])
+@pytest.mark.parametrize(
+    ("values", "back"), [([3.25] * 20, 3.25), ([NAN] * 12, NAN), ([], NAN), ([0.1] * 3 + [NAN], 0.1)]
+)
 def test_a_column_of_one_value_or_none_has_nothing_to_learn(values, back):
     block = block_of(values)
     assert not block.has_offset.any()
@@ -109,7 +121,9 @@ def a_table(rows=500, seed=0) -> pa.Table:
             "x": np.round(x, 3),
             "small": pa.array(rng.integers(0, 256, rows), pa.uint8()),
             "constant": np.full(rows, 7),
-            "price": pa.array([Decimal(int(c)) / 100 for c in rng.integers(0, 9999, rows)], pa.decimal128(4, 2), mask=gone),
+            "price": pa.array(
+                [Decimal(int(c)) / 100 for c in rng.integers(0, 9999, rows)], pa.decimal128(4, 2), mask=gone
+            ),
             "half": pa.array((rng.random(rows) * 60_000).astype(np.float16), mask=gone),
             "day": pa.array([m.date() for m in moments], pa.date32()),
             "moment": pa.array(moments, pa.timestamp("ms"), mask=gone),
@@ -118,7 +132,9 @@ def a_table(rows=500, seed=0) -> pa.Table:
     )
 
 
-KINDS = dict.fromkeys(("x", "small", "constant", "price", "half"), "numeric") | dict.fromkeys(("day", "moment", "clock"), "datetime")
+KINDS = dict.fromkeys(("x", "small", "constant", "price", "half"), "numeric") | dict.fromkeys(
+    ("day", "moment", "clock"), "datetime"
+)
 
 
 def fitted(table: pa.Table) -> Codec:
@@ -127,7 +143,9 @@ def fitted(table: pa.Table) -> Codec:
 
 
 def spread(built: Codec, offsets: np.ndarray) -> np.ndarray:
-    return np.concatenate([offsets, np.full((len(offsets), built.num_columns - built.num_offsets), 0.5)], axis=1)
+    return np.concatenate(
+        [offsets, np.full((len(offsets), built.num_columns - built.num_offsets), 0.5)], axis=1
+    )
 
 
 def test_a_table_comes_back_within_the_precision_of_its_float32_offsets():
@@ -137,7 +155,9 @@ def test_a_table_comes_back_within_the_precision_of_its_float32_offsets():
     codes, offsets = built.encode(table)
     assert built.gaussian
     assert offsets.dtype == built.offset_type == np.float32
-    assert offsets.shape == (500, built.num_offsets) == (500, 8)  # the moment has two; constant, day's and clock's other parts have none
+    assert (
+        offsets.shape == (500, built.num_offsets) == (500, 8)
+    )  # the moment has two; constant, day's and clock's other parts have none
     back = built.decode(codes, spread(built, offsets))
     back.validate(full=True)
     assert back.drop_columns(["half"]).equals(table.drop_columns(["half"]))
@@ -152,11 +172,18 @@ def test_what_the_network_is_told():
     ends = np.cumsum(tables.cardinalities)
     for i, block in enumerate(built.blocks.values()):
         own = slice(ends[i] - tables.cardinalities[i], ends[i])
-        assert tables.has_offset[own].tolist() == ([True, False][: block.cardinality] if i < 8 else [False] * block.cardinality)
+        assert tables.has_offset[own].tolist() == (
+            [True, False][: block.cardinality] if i < 8 else [False] * block.cardinality
+        )
         assert built.frequencies()[own].sum() == pytest.approx(1)
         assert not tables.ordered[i]
     words = {name: inspect_model._codes(block) for name, block in built.blocks.items()}
-    assert (words["x"], words["price"], words["constant"], words["word"]) == ("Gaussian", "Gaussian, missing", "one value", "2 categories")
+    assert (words["x"], words["price"], words["constant"], words["word"]) == (
+        "Gaussian",
+        "Gaussian, missing",
+        "one value",
+        "2 categories",
+    )
 
 
 @pytest.mark.parametrize("away", [-40.0, 40.0, -1e9, 1e9])
@@ -178,7 +205,11 @@ def test_draws_far_from_the_mean_still_fit_their_type(away):
 INTEGERS = [pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()]
 
 
-@pytest.mark.parametrize("kind", [*INTEGERS, pa.float16(), pa.float32(), pa.float64(), pa.dictionary(pa.int8(), pa.int16())], ids=str)
+@pytest.mark.parametrize(
+    "kind",
+    [*INTEGERS, pa.float16(), pa.float32(), pa.float64(), pa.dictionary(pa.int8(), pa.int16())],
+    ids=str,
+)
 def test_any_number_is_clipped_to_its_type(kind):
     values = np.array([30.0, 60.0, 90.0, NAN])
     block = GaussianBlock.fit(NumericStats.observe(values), *arrow.limits(kind))
@@ -187,14 +218,21 @@ def test_any_number_is_clipped_to_its_type(kind):
     out.validate(full=True)
     back = arrow.numbers(out)
     assert np.array_equal(np.isnan(back), [False] * 5 + [True])
-    assert back[2] == 60 and back[4] > 100 and np.all(np.diff(back[:5]) >= 0) and (back[0] < 0 or "uint" in str(kind))
+    assert (
+        back[2] == 60
+        and back[4] > 100
+        and np.all(np.diff(back[:5]) >= 0)
+        and (back[0] < 0 or "uint" in str(kind))
+    )
     assert not np.any(back[:5] % 30) or not pa.types.is_integer(arrow.value_type(kind))
 
 
 def test_a_value_missing_where_none_was_before():
     table = a_table()
     changed = table.set_column(1, "x", pa.nulls(500, pa.float64()))
-    with pytest.raises(SchemaError, match="column 'x' has missing values; when its statistics were taken it had none"):
+    with pytest.raises(
+        SchemaError, match="column 'x' has missing values; when its statistics were taken it had none"
+    ):
         fitted(table).encode(changed)
 
 
@@ -202,11 +240,18 @@ def test_rows_are_told_apart_by_the_bits_of_their_offsets():
     codes = np.zeros((3, 1), np.uint16)
     offsets = np.array([[0.1], [0.2], [np.nextafter(np.float32(0.2), np.float32(1))]], np.float32)
     assert len(set(row_hash.content_hash(codes, offsets).tolist())) == 3
-    assert np.array_equal(row_hash.content_hash(codes, offsets), row_hash.content_hash(codes, np.asfortranarray(offsets)))
+    assert np.array_equal(
+        row_hash.content_hash(codes, offsets), row_hash.content_hash(codes, np.asfortranarray(offsets))
+    )
 
 
 def settings_of(**more) -> Config:
-    tiny = {"model.latent_dim": 2, "model.hidden_units": [64, 32, 8], "model.prior": "normal", "schema.numeric": "gaussian"}
+    tiny = {
+        "model.latent_dim": 2,
+        "model.hidden_units": [64, 32, 8],
+        "model.prior": "normal",
+        "schema.numeric": "gaussian",
+    }
     return Config().override(tiny | more)
 
 
@@ -219,7 +264,13 @@ def a_network():
     model.offset_head.kernel.assign(model.offset_head.kernel * 10)
     model.noise_log_var.assign(-1.5)
     codes, offsets = built.encode(table)
-    return model, built, codes.astype(np.int32), offsets, np.random.default_rng(1).standard_normal((500, 2)).astype(np.float32)
+    return (
+        model,
+        built,
+        codes.astype(np.int32),
+        offsets,
+        np.random.default_rng(1).standard_normal((500, 2)).astype(np.float32),
+    )
 
 
 def test_the_network_is_that_of_the_question():
@@ -234,7 +285,9 @@ def test_the_network_is_that_of_the_question():
 def test_reconstruction_is_the_density_of_the_values_that_are_there_and_the_cross_entropy_of_the_codes():
     model, built, codes, offsets, noise = a_network()
     z_mean, z_log_var = (t.numpy() for t in model.encode(codes, offsets))
-    logits, centre, scale = (t.numpy().astype(float) for t in model.decode(z_mean + np.exp(z_log_var / 2) * noise))
+    logits, centre, scale = (
+        t.numpy().astype(float) for t in model.decode(z_mean + np.exp(z_log_var / 2) * noise)
+    )
     assert np.all(scale == pytest.approx(np.exp(-0.75)))
     expected, start = np.zeros(len(codes)), 0
     for i, block in enumerate(built.blocks.values()):
@@ -242,7 +295,9 @@ def test_reconstruction_is_the_density_of_the_values_that_are_there_and_the_cros
         expected -= own[np.arange(len(codes)), codes[:, i]] - np.log(np.exp(own).sum(axis=1))
         start += block.cardinality
         if i < built.num_offsets:
-            expected -= np.where(codes[:, i] == 0, stats.norm(centre[:, i], np.exp(-0.75)).logpdf(offsets[:, i]), 0)
+            expected -= np.where(
+                codes[:, i] == 0, stats.norm(centre[:, i], np.exp(-0.75)).logpdf(offsets[:, i]), 0
+            )
     reconstruction, _ = model.bound(codes, positions(keras.ops.convert_to_tensor(offsets)), noise)
     np.testing.assert_allclose(reconstruction.numpy(), expected, rtol=1e-4, atol=1e-4)
 
@@ -294,11 +349,15 @@ def test_draws_are_around_the_mean_with_the_learned_variance():
     assert all(np.array_equal(a, b) for a, b in zip(drawn[7], again, strict=True))
     out = built.decode(codes, position)
     out.validate(full=True)
-    assert np.nanstd(arrow.numbers(out["x"])) == pytest.approx(built.blocks["x"].std * np.exp(-0.75), rel=0.03)
+    assert np.nanstd(arrow.numbers(out["x"])) == pytest.approx(
+        built.blocks["x"].std * np.exp(-0.75), rel=0.03
+    )
 
 
 def test_the_first_and_the_last_uniform_are_drawn_alike():
-    ends = draw_gaussian(keras.ops.convert_to_tensor(np.array([0, 0.5 - 2.0**-23, 0.5, 1 - 2.0**-23], np.float32)), 0.0, 2.0).numpy()
+    ends = draw_gaussian(
+        keras.ops.convert_to_tensor(np.array([0, 0.5 - 2.0**-23, 0.5, 1 - 2.0**-23], np.float32)), 0.0, 2.0
+    ).numpy()
     assert ends[0] == pytest.approx(2 * stats.norm.ppf(2.0**-24), rel=1e-4)
     np.testing.assert_allclose(ends, -ends[::-1], rtol=1e-4)
 
@@ -316,16 +375,30 @@ def test_training_and_generation(trained, tiny, tmp_path):
 
     import raygen
 
-    config = tiny(tmp_path, {"schema.numeric": "gaussian", "model.prior": "normal", "model.hidden_units": [64, 32, 8], "generate.rows": 3000})
+    config = tiny(
+        tmp_path,
+        {
+            "schema.numeric": "gaussian",
+            "model.prior": "normal",
+            "model.hidden_units": [64, 32, 8],
+            "generate.rows": 3000,
+        },
+    )
     training = raygen.train(config, lambda line: None)
     assert training.fingerprint != trained.training.fingerprint
     encoded = encoding.encode(config)
     assert encoded.codec.gaussian
     assert {kind.str for kind, _ in encoding.row_type(encoded.codec).fields.values()} == {"|u1", "<f4"}
-    assert encoded.worker_bytes(config, 1) == 2000 * (2 * encoded.codec.num_columns + 4 * encoded.codec.num_offsets + encoding.ORDER_BYTES)
+    assert encoded.worker_bytes(config, 1) == 2000 * (
+        2 * encoded.codec.num_columns + 4 * encoded.codec.num_offsets + encoding.ORDER_BYTES
+    )
     _, together = encoded.rows(0, 2000)
     assert together.dtype == np.float32
-    np.testing.assert_allclose((together.mean(axis=0), together.std(axis=0)), [[0] * together.shape[1], [1] * together.shape[1]], atol=1e-4)
+    np.testing.assert_allclose(
+        (together.mean(axis=0), together.std(axis=0)),
+        [[0] * together.shape[1], [1] * together.shape[1]],
+        atol=1e-4,
+    )
     generation = raygen.generate(config, say=lambda line: None)
     out = pq.read_table(generation.folder)
     assert out.num_rows == 3000

@@ -18,7 +18,16 @@ from raygen.codec import codec
 from raygen.codec.bins import GRID, NumericBlock
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
-from raygen.codec.log_volume import OFFSETS, UNSEEN, bar_volume, gaussian_volume, group_volume, log_volume, resolution, share
+from raygen.codec.log_volume import (
+    OFFSETS,
+    UNSEEN,
+    bar_volume,
+    gaussian_volume,
+    group_volume,
+    log_volume,
+    resolution,
+    share,
+)
 from raygen.table.schema import Schema, infer
 from raygen.table.stats import CategoryStats, NumericStats
 
@@ -65,10 +74,16 @@ LAWS = {
     "hundreds": (100 * np.floor(10_000 * U), np.log(10_000)),
     "normal to one decimal": (stats.norm.ppf(U, 500, 100).round(1), LN2PIE / 2 + np.log(1000)),
     "lognormal integers": (np.exp(stats.norm.ppf(U, 8)).round(), 8 + LN2PIE / 2),
-    "mostly zero": (np.where(U < 0.9, 0, np.ceil(stats.expon.ppf(10 * U - 9, scale=1000))), -0.9 * np.log(0.9) + 0.1 * (1 + np.log(10_000))),
+    "mostly zero": (
+        np.where(U < 0.9, 0, np.ceil(stats.expon.ppf(10 * U - 9, scale=1000))),
+        -0.9 * np.log(0.9) + 0.1 * (1 + np.log(10_000)),
+    ),
     "exponential floats": (stats.expon.ppf(U), 1 + 9 * LN10 + EULER),
     "normal floats": (stats.norm.ppf(U), LN2PIE / 2 + 9 * LN10 + (EULER + np.log(2)) / 2),
-    "millions": (1e6 * stats.expon.ppf(U), 1 + 9 * LN10 + EULER),  # the resolution depends on neither scale nor range
+    "millions": (
+        1e6 * stats.expon.ppf(U),
+        1 + 9 * LN10 + EULER,
+    ),  # the resolution depends on neither scale nor range
     "tiny floats": (1e-12 * stats.expon.ppf(U), 1 + 6 * LN10),  # below 1e-9 it is 1e-18
     "Cauchy floats": (stats.cauchy.ppf(U), np.log(4 * np.pi) + 9 * LN10),
 }
@@ -106,9 +121,17 @@ def test_categories_cost_their_entropy_whatever_the_groups(max_categories):
 
 def test_a_datetime_has_a_day_and_a_time_of_day():
     moments = np.random.default_rng(0).integers(0, 2000 * 86_400 // 60, ROWS)  # whole minutes
-    table = pa.table({"c": pa.array([datetime(2001, 1, 1) + timedelta(minutes=int(m)) for m in moments], pa.timestamp("us"))})
+    table = pa.table(
+        {
+            "c": pa.array(
+                [datetime(2001, 1, 1) + timedelta(minutes=int(m)) for m in moments], pa.timestamp("us")
+            )
+        }
+    )
     before, after = np.transpose([before_and_after(fitted(table, bars), table) for bars in BARS[:3]])
-    assert after == pytest.approx([np.log(2000 * 1440)] * 3, abs=0.15)  # 20,000 draws of 2,000 and of 1,440 values
+    assert after == pytest.approx(
+        [np.log(2000 * 1440)] * 3, abs=0.15
+    )  # 20,000 draws of 2,000 and of 1,440 values
     assert np.diff(before) == pytest.approx([2 * np.log(2)] * 2, abs=0.01)
 
 
@@ -125,7 +148,9 @@ def test_it_is_the_frequency_of_a_value_among_draws(values, bars):
     block, u = block_of(values, bars), np.random.default_rng(2).random(200_000)
     volume = bar_volume(block)
     for code in np.flatnonzero(block.is_bar)[:-1:3]:
-        seen, where, counts = np.unique(block.decode(np.full(len(u), code), u), return_inverse=True, return_counts=True)
+        seen, where, counts = np.unique(
+            block.decode(np.full(len(u), code), u), return_inverse=True, return_counts=True
+        )
         width = resolution(seen, block.decimals, block.divisor)
         expected = share(block.grid[code], block.stepped[code], seen, width)
         assert np.sum(expected) == pytest.approx(1)
@@ -133,20 +158,40 @@ def test_it_is_the_frequency_of_a_value_among_draws(values, bars):
         codes, offsets = block.encode(seen)
         own = codes == code
         assert np.all(own | np.isin(seen, block.grid[~block.is_bar, 0]))
-        alone = own & (np.bincount(offsets, minlength=OFFSETS)[offsets] == 1)  # others share what is stored of them
-        assert np.exp(volume[code, offsets])[alone] == pytest.approx(counts[alone] / len(u), rel=0.25, abs=1e-4)
+        alone = own & (
+            np.bincount(offsets, minlength=OFFSETS)[offsets] == 1
+        )  # others share what is stored of them
+        assert np.exp(volume[code, offsets])[alone] == pytest.approx(
+            counts[alone] / len(u), rel=0.25, abs=1e-4
+        )
         drawn = own[where]
-        assert volume[code, offsets[where]][drawn].mean() == pytest.approx(np.log(counts / len(u))[where][drawn].mean(), abs=0.02)
+        assert volume[code, offsets[where]][drawn].mean() == pytest.approx(
+            np.log(counts / len(u))[where][drawn].mean(), abs=0.02
+        )
 
 
 def test_flats_of_a_grid_count_whole():
     points = np.array([0.0, 0.0, 0.0, 1.0, 5.0, 5.0])
     values = np.array([0.0, 0.5, 1.0, 5.0, 9.0])
-    assert share(points, False, values, np.full(5, 0.1)) == pytest.approx([0.4 + 0.01, 0.02, 0.01 + 0.0025, 0.2 + 0.0025, 0])
+    assert share(points, False, values, np.full(5, 0.1)) == pytest.approx(
+        [0.4 + 0.01, 0.02, 0.01 + 0.0025, 0.2 + 0.0025, 0]
+    )
     assert share(points, True, values, np.full(5, 0.1)) == pytest.approx([1 / 2, 0, 1 / 6, 1 / 3, 0])
-    flat = NumericBlock(np.repeat([[3.0, 4.0]], 16, axis=0).T.reshape(1, GRID), np.zeros(1), np.ones(1), np.zeros(1, bool), 9, 0, 3.0, 4.0, 0.0)
+    flat = NumericBlock(
+        np.repeat([[3.0, 4.0]], 16, axis=0).T.reshape(1, GRID),
+        np.zeros(1),
+        np.ones(1),
+        np.zeros(1, bool),
+        9,
+        0,
+        3.0,
+        4.0,
+        0.0,
+    )
     codes, offsets = flat.encode(np.array([3.0, 4.0]))
-    assert bar_volume(flat)[codes, offsets] == pytest.approx(np.log([15 / 31] * 2), abs=0.06)  # beside the flat, 1/500 of what is stored so has e-24
+    assert bar_volume(flat)[codes, offsets] == pytest.approx(
+        np.log([15 / 31] * 2), abs=0.06
+    )  # beside the flat, 1/500 of what is stored so has e-24
 
 
 def test_what_has_one_value_counts_nothing():
@@ -157,7 +202,9 @@ def test_what_has_one_value_counts_nothing():
             "words": pa.array(np.where(np.arange(1000) % 3, "a", "b"), mask=gone),
             "nothing": pa.array([None] * 1000, pa.float64()),
             "number": pa.array(np.sqrt(np.arange(1000)), mask=gone),
-            "at noon": pa.array([datetime(2001, 1, 1, 12) + timedelta(days=int(i)) for i in range(1000)], pa.timestamp("s")),
+            "at noon": pa.array(
+                [datetime(2001, 1, 1, 12) + timedelta(days=int(i)) for i in range(1000)], pa.timestamp("s")
+            ),
         }
     )
     schema = Schema.of(table.schema, infer(table)[0] | {"nothing": "numeric"}, "here")
@@ -167,17 +214,27 @@ def test_what_has_one_value_counts_nothing():
         for i, (name, block) in enumerate(built.blocks.items()):
             one = Codec(schema, {name: block})
             volume = log_volume(one, codes[:, i : i + 1], offsets[:, i : i + 1][:, : one.num_offsets])
-            varies = ~gone if name == "number" or (name == "few" and built.gaussian) else ~gone | gone if one.num_offsets else np.zeros(1000, bool)
+            varies = (
+                ~gone
+                if name == "number" or (name == "few" and built.gaussian)
+                else ~gone | gone
+                if one.num_offsets
+                else np.zeros(1000, bool)
+            )
             assert np.array_equal(volume != 0, varies), name
         assert log_volume(built, codes[:0], offsets[:0]).shape == (0,)
 
 
 def test_a_value_that_no_step_has():
-    values = np.repeat(np.arange(300.0), np.where(np.arange(300) == 7, 1, 100))  # 7 is rare: the draws never give it
+    values = np.repeat(
+        np.arange(300.0), np.where(np.arange(300) == 7, 1, 100)
+    )  # 7 is rare: the draws never give it
     block = block_of(values, 16)
     assert 7.0 not in block.grid
     codes, offsets = block.encode(np.array([7.0, 8.0]))
-    assert bar_volume(block)[codes, offsets].tolist() == pytest.approx([UNSEEN, np.log(np.mean(block.grid[codes[1]] == 8))])
+    assert bar_volume(block)[codes, offsets].tolist() == pytest.approx(
+        [UNSEEN, np.log(np.mean(block.grid[codes[1]] == 8))]
+    )
 
 
 NUMBERS = st.one_of(
@@ -186,12 +243,16 @@ NUMBERS = st.one_of(
     st.integers(-10_000, 10_000).map(lambda cents: cents / 100),
     st.sampled_from([NAN, 0.0, 1e300, -1e300, 1e-200, 2.0**60]),
 )
-COLUMNS = arrays(np.float64, st.integers(0, 400), elements=NUMBERS, fill=st.sampled_from([0.0, 7.0, NAN]) | st.nothing())
+COLUMNS = arrays(
+    np.float64, st.integers(0, 400), elements=NUMBERS, fill=st.sampled_from([0.0, 7.0, NAN]) | st.nothing()
+)
 
 
 @patient
 @given(COLUMNS, st.integers(4, 64))
-@example(np.array([1.0, 0, 2, 3, 2.08213280e15, 4, 5, 2.08213272e15, 2.08213272e15]), 4)  # du is less than float64 tells apart
+@example(
+    np.array([1.0, 0, 2, 3, 2.08213280e15, 4, 5, 2.08213272e15, 2.08213272e15]), 4
+)  # du is less than float64 tells apart
 def test_it_is_a_probability_for_any_numbers(values, bars):
     block = block_of(values, bars)
     volume = bar_volume(block)
@@ -202,7 +263,15 @@ def test_it_is_a_probability_for_any_numbers(values, bars):
 
 @pytest.mark.parametrize(
     ("values", "decimals", "divisor", "expected"),
-    [(3.0, 0, 0, 1), (3.0, 0, 1, 1), (300.0, 0, 100, 100), (0.25, 2, 0, 0.01), (-4.0, 9, 0, 4e-9), (0.0, 9, 0, 1e-18), (2.0**60, 0, 1, 2**10)],
+    [
+        (3.0, 0, 0, 1),
+        (3.0, 0, 1, 1),
+        (300.0, 0, 100, 100),
+        (0.25, 2, 0, 0.01),
+        (-4.0, 9, 0, 4e-9),
+        (0.0, 9, 0, 1e-18),
+        (2.0**60, 0, 1, 2**10),
+    ],
 )
 def test_resolution(values, decimals, divisor, expected):
     assert resolution(np.array([values]), decimals, divisor) == pytest.approx([expected], rel=1e-12)
@@ -213,7 +282,9 @@ def test_a_codec_knows_few_rows_too_well():
     pay for it. With 254 rows in a bar, as UCI Adult has with 128 bars, that is .06 nats."""
     rng, entropy = np.random.default_rng(0), LAWS["exponential floats"][1]
     own, new = (pa.table({"c": rng.exponential(size=ROWS)}) for _ in range(2))
-    noise = -np.log(own["c"].to_numpy()).mean() - EULER + own["c"].to_numpy().mean() - 1  # of the mean of -log P itself, over these draws
+    noise = (
+        -np.log(own["c"].to_numpy()).mean() - EULER + own["c"].to_numpy().mean() - 1
+    )  # of the mean of -log P itself, over these draws
     for bars in BARS:
         m = ROWS / bars / (GRID - 1)
         optimism = np.log(m) - digamma(m)
@@ -237,15 +308,21 @@ def test_members_of_groups():
 def test_a_gaussian_block_of_hundreds():
     table = pa.table({"c": 100 * np.arange(1000)})
     block = fitted(table, numeric="gaussian").blocks["c"]
-    assert gaussian_volume(block, np.array([-1.0, 0.5], np.float32)) == pytest.approx([np.log(100 / block.std)] * 2)
+    assert gaussian_volume(block, np.array([-1.0, 0.5], np.float32)) == pytest.approx(
+        [np.log(100 / block.std)] * 2
+    )
 
 
 def test_a_real_table():
     table = pq.read_table(resources.files("raygen") / "datasets" / "adult.parquet")
     before, after = np.transpose([before_and_after(fitted(table, bars), table) for bars in BARS[2:]])
-    print(f"UCI Adult, independent columns, bars {BARS[2:]}: nats of codes {before.round(2)}, of values {after.round(2)}")
+    print(
+        f"UCI Adult, independent columns, bars {BARS[2:]}: nats of codes {before.round(2)}, of values {after.round(2)}"
+    )
     assert before[2] - before[0] == pytest.approx(2 * np.log(2), abs=0.05)
-    assert -0.25 < after[2] - after[0] < 0  # .20 of it fnlwgt, the one column of more values than bars: the draws' own grid is finer
+    assert (
+        -0.25 < after[2] - after[0] < 0
+    )  # .20 of it fnlwgt, the one column of more values than bars: the draws' own grid is finer
     groups = [before_and_after(fitted(table, max_categories=most), table) for most in (8, 256)]
     assert groups[0][0] < groups[1][0] - 0.5
     assert groups[0][1] == pytest.approx(groups[1][1])
@@ -253,7 +330,9 @@ def test_a_real_table():
 
 def test_it_is_quick():
     rng = np.random.default_rng(0)
-    table = pa.table({f"c{i}": rng.normal(size=ROWS) if i % 2 else rng.lognormal(10, 1, ROWS).round() for i in range(20)})
+    table = pa.table(
+        {f"c{i}": rng.normal(size=ROWS) if i % 2 else rng.lognormal(10, 1, ROWS).round() for i in range(20)}
+    )
     built = fitted(table)
     codes, offsets = (np.tile(array, (5, 1)) for array in built.encode(table))
     began = time.process_time()

@@ -46,8 +46,16 @@ def written(path: Path, table: pa.Table, name="t.parquet", **options) -> str:
 
 def test_any_column_name(tmp_path):
     draws = np.random.default_rng(0)
-    columns = [draws.choice(["a", "b"], ROWS), draws.normal(size=ROWS), np.arange(ROWS), [b""] * ROWS, [True] * ROWS]
-    table = pa.Table.from_arrays([pa.array(columns[i % len(columns)]) for i in range(len(NAMES))], names=NAMES)
+    columns = [
+        draws.choice(["a", "b"], ROWS),
+        draws.normal(size=ROWS),
+        np.arange(ROWS),
+        [b""] * ROWS,
+        [True] * ROWS,
+    ]
+    table = pa.Table.from_arrays(
+        [pa.array(columns[i % len(columns)]) for i in range(len(NAMES))], names=NAMES
+    )
     config = Config.load(written(tmp_path, table))
     assert config.schema_.columns == infer(table)[0]
     assert list(config.schema_.columns) == NAMES
@@ -56,18 +64,31 @@ def test_any_column_name(tmp_path):
 
 def test_settings_are_the_defaults_with_a_comment_each(tmp_path):
     path = written(tmp_path, pa.table({"x": [1.5, 2.5] * 10}))
-    expected = {"data.source": str(tmp_path / "t.parquet"), "run.folder": "runs/c", "schema.columns": {"x": "numeric"}}
+    expected = {
+        "data.source": str(tmp_path / "t.parquet"),
+        "run.folder": "runs/c",
+        "schema.columns": {"x": "numeric"},
+    }
     assert Config.load(path) == Config().override(expected)
     lines = Path(path).read_text(encoding="utf-8").splitlines()
     assert all("#" in line for line in lines if line)
     settings = tomllib.loads("\n".join(lines))
-    assert {section: set(settings[section]) for section in settings} == {s: set(v) for s, v in Config().to_dict().items()}
+    assert {section: set(settings[section]) for section in settings} == {
+        s: set(v) for s, v in Config().to_dict().items()
+    }
     assert set(TITLES) == set(settings)
 
 
 def test_notes_are_beside_the_kinds_and_cannot_break_the_file(tmp_path):
     inner = pa.array([{"a\nb = 1": 1}] * ROWS)
-    table = pa.table({"key": np.arange(ROWS), "same": ["x"] * ROWS, "inner": inner, "x": np.random.default_rng(0).normal(size=ROWS)})
+    table = pa.table(
+        {
+            "key": np.arange(ROWS),
+            "same": ["x"] * ROWS,
+            "inner": inner,
+            "x": np.random.default_rng(0).normal(size=ROWS),
+        }
+    )
     path = written(tmp_path, table)
     text = Path(path).read_text(encoding="utf-8")
     assert 'key = "id"  # int64: every row has its own number; numbered anew\n' in text
@@ -76,7 +97,9 @@ def test_notes_are_beside_the_kinds_and_cannot_break_the_file(tmp_path):
     assert Config.load(path).schema_.columns["inner"] == "drop"
 
 
-@pytest.mark.parametrize("name", ["\u00e4 \U0001f600 'x' \"y\" \\n.parquet", "a#b%20c.parquet", "x\x7f.parquet"])
+@pytest.mark.parametrize(
+    "name", ["\u00e4 \U0001f600 'x' \"y\" \\n.parquet", "a#b%20c.parquet", "x\x7f.parquet"]
+)
 def test_any_path(tmp_path, name):
     config = Config.load(written(tmp_path, pa.table({"x": [1.5, 2.5] * 10}), name))
     assert config.data.source == str(tmp_path / name)
@@ -112,7 +135,12 @@ def test_a_file_that_is_there_already(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("out", "reason"), [("nowhere/c.toml", "No such file or directory"), ("t.parquet/c.toml", "Not a directory"), (".", "Is a directory")]
+    ("out", "reason"),
+    [
+        ("nowhere/c.toml", "No such file or directory"),
+        ("t.parquet/c.toml", "Not a directory"),
+        (".", "Is a directory"),
+    ],
 )
 def test_a_place_that_cannot_be_written(tmp_path, out, reason):
     pq.write_table(pa.table({"x": [1.5, 2.5] * 10}), tmp_path / "t.parquet")
@@ -124,9 +152,15 @@ TABLES = {
     "no rows": (pa.table({"x": pa.array([], pa.float64())}), "has no rows; at least 10 are needed"),
     "one row": (pa.table({"x": [1.5]}), "has 1 row; at least 10 are needed"),
     "nine rows": (pa.table({"x": [1.5] * 9}), "has 9 rows; at least 10 are needed"),
-    "row numbers alone": (pa.table({"key": range(20)}), "has no column to learn: all are of kind id or drop. Found: key (1)."),
+    "row numbers alone": (
+        pa.table({"key": range(20)}),
+        "has no column to learn: all are of kind id or drop. Found: key (1).",
+    ),
     "bytes alone": (pa.table({"blob": [b"x"] * 20}), "has no column to learn"),
-    "a name twice": (pa.Table.from_arrays([pa.array([1.5] * 20)] * 2, names=["a", "a"]), "more than one column 'a'"),
+    "a name twice": (
+        pa.Table.from_arrays([pa.array([1.5] * 20)] * 2, names=["a", "a"]),
+        "more than one column 'a'",
+    ),
     "no columns": (pa.table({}), "has no columns"),
 }
 
@@ -141,7 +175,9 @@ def test_tables_that_cannot_be_learned(tmp_path, table, message):
 
 
 @pytest.mark.parametrize(
-    "column", [[7] * 10, pa.nulls(10), pa.nulls(10, pa.int8()), np.arange(10) / 7], ids=["constant", "null", "no values", "distinct"]
+    "column",
+    [[7] * 10, pa.nulls(10), pa.nulls(10, pa.int8()), np.arange(10) / 7],
+    ids=["constant", "null", "no values", "distinct"],
 )
 def test_ten_rows_of_one_column_are_enough(tmp_path, column):
     assert list(Config.load(written(tmp_path, pa.table({"x": column}))).schema_.columns) == ["x"]

@@ -35,7 +35,13 @@ def encoder(mean, o, o_kernel=None):
     width, d = np.shape(mean)
     x = keras.Input((width,))
     model = keras.Model(x, [keras.layers.Dense(d, name="head-1")(x), keras.layers.Dense(d, name="head-2")(x)])
-    return dense(model, mean, np.zeros(d), np.zeros((width, d)) if o_kernel is None else o_kernel, np.broadcast_to(o, d))
+    return dense(
+        model,
+        mean,
+        np.zeros(d),
+        np.zeros((width, d)) if o_kernel is None else o_kernel,
+        np.broadcast_to(o, d),
+    )
 
 
 def decoder(kernel, bias=0.0, activation=None):
@@ -105,7 +111,10 @@ def test_posted_optimum_is_one_of_the_posted_loss(d, variance):
         return (1 - a * b) ** 2 + a**2 * std**2 + (b**2 + std - 1 - np.log(std)) / (2 * d)
 
     assert root == pytest.approx(variance, abs=5e-4)
-    assert all(loss(*np.multiply(best, step)) > loss(*best) for step in np.exp(1e-3 * np.eye(3)).tolist() + np.exp(-1e-3 * np.eye(3)).tolist())
+    assert all(
+        loss(*np.multiply(best, step)) > loss(*best)
+        for step in np.exp(1e-3 * np.eye(3)).tolist() + np.exp(-1e-3 * np.eye(3)).tolist()
+    )
 
 
 @pytest.mark.parametrize(("d", "variance"), [(2, 0.438), (32, 0.474)])
@@ -123,7 +132,11 @@ def test_misfits_of_the_posted_optimum_are_those_of_its_equations():
     _, enc, dec, (_, _, s) = posted(8)
     net, x = networks.load(enc, dec), white(8)
     found = log_sigma.of_weights(x, *net.encode(x), net.decode_graph, ["squared"])
-    expected = {"mixed": 0.0, "log_sigma": 2 / 3 * (1 + 2 * s) / (3 + 2 * s), "log_var": ((1 - 2 * s) / (1 + 2 * s) + 1 / 3) / 3}
+    expected = {
+        "mixed": 0.0,
+        "log_sigma": 2 / 3 * (1 + 2 * s) / (3 + 2 * s),
+        "log_var": ((1 - 2 * s) / (1 + 2 * s) + 1 / 3) / 3,
+    }
     assert found == pytest.approx(expected, abs=0.02)
 
 
@@ -159,13 +172,17 @@ def test_a_correct_vae_has_no_defect_and_its_law_is_normal(files, tmp_path):
     assert result["defects"] == [] and "No defect was found." in said
     assert result["convention"]["convention"] == "log_var" and result["convention"]["told"]
     assert result["latent"]["chosen"] == "normal"
-    assert result["holes"]["normal"] < 0.03 and result["outputs"]["residual_share_median"] == pytest.approx(0.1, rel=0.15)
+    assert result["holes"]["normal"] < 0.03 and result["outputs"]["residual_share_median"] == pytest.approx(
+        0.1, rel=0.15
+    )
 
 
 def test_clusters_leave_holes_that_no_gaussian_mends(files):
     rng = np.random.default_rng(0)
     x = (4 * rng.choice([-1, 1], (1500, 2)) + 0.3 * rng.normal(size=(1500, 2))).astype(np.float32)
-    result, _ = run(*files(encoder(0.25 * np.eye(2), np.log(0.02)), decoder(4 * np.eye(2)), x), convention="log_var")
+    result, _ = run(
+        *files(encoder(0.25 * np.eye(2), np.log(0.02)), decoder(4 * np.eye(2)), x), convention="log_var"
+    )
     assert "holes" in names(result) and result["holes"]["gaussian"] > 0.3
     assert result["latent"]["chosen"] == "mixture"
 
@@ -188,7 +205,9 @@ def test_a_vae_trained_by_adam_is_read_rightly():
     taken = keras.Input((8,))
     hidden = keras.layers.Dense(32, activation="relu")(taken)
     enc = keras.Model(taken, [keras.layers.Dense(3)(hidden), keras.layers.Dense(3)(hidden)])
-    dec = keras.Sequential([keras.Input((3,)), keras.layers.Dense(32, activation="relu"), keras.layers.Dense(8)])
+    dec = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(32, activation="relu"), keras.layers.Dense(8)]
+    )
     weights = enc.trainable_variables + dec.trainable_variables
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(3e-3, 60 * 40))
     optimizer.build(weights)
@@ -242,7 +261,9 @@ def test_three_outputs_are_read_and_the_kl_is_still_read_from_the_weights():
 
 def test_nothing_active_is_not_told_and_the_name_is_followed():
     x = keras.Input((3,))
-    heads = [keras.layers.Dense(2, kernel_initializer="zeros", name=name)(x) for name in ("z_mean", "Z-Log-Sigma")]
+    heads = [
+        keras.layers.Dense(2, kernel_initializer="zeros", name=name)(x) for name in ("z_mean", "Z-Log-Sigma")
+    ]
     net = networks.load(keras.Model(x, heads), decoder(np.zeros((2, 3))))
     read = measurements.read_convention(net, white(3), net.encode(white(3)))
     assert (read["draw"], read["told"], read["misfits"]) == ("log_sigma", False, {})
@@ -275,7 +296,10 @@ def test_rows_that_the_network_was_not_fed_with_are_found():
 
 def test_generate_gives_exactly_n_rows_the_same_by_seed(files, tmp_path):
     net = networks.load(*correct())
-    sampler = latent_samplers.fit("normal", *[latent_samplers.Posteriors(np.zeros((9, 4), np.float32), np.zeros((9, 4), np.float32))] * 2)
+    sampler = latent_samplers.fit(
+        "normal",
+        *[latent_samplers.Posteriors(np.zeros((9, 4), np.float32), np.zeros((9, 4), np.float32))] * 2,
+    )
     schema = networks.read_table(files(*correct(), white(4))[2], net)[0].schema
     tables = []
     for name, seed, rows in (("a", 1, 5000), ("b", 1, 5000), ("c", 2, 5000), ("d", 1, 2049), ("e", 1, 1)):
@@ -287,7 +311,10 @@ def test_generate_gives_exactly_n_rows_the_same_by_seed(files, tmp_path):
     assert tables[0].slice(0, 2049).equals(tables[3]) and tables[0].slice(0, 1).equals(tables[4])
     assert [str(t) for t in tables[0].schema.types] == ["float"] * 4  # as the rows were
     np.testing.assert_array_equal(*measurements.blocks(net, sampler, np.zeros(4), 1)(0))
-    noise = [np.subtract(*measurements.blocks(net, sampler, np.full(4, 0.3), seed)(number)) for seed, number in ((1, 0), (2, 0), (1, 1))]
+    noise = [
+        np.subtract(*measurements.blocks(net, sampler, np.full(4, 0.3), seed)(number))
+        for seed, number in ((1, 0), (2, 0), (1, 1))
+    ]
     assert all(n.std() == pytest.approx(0.3, rel=0.03) for n in noise)
     assert not any(np.allclose(noise[0], other, atol=1e-4) for other in noise[1:])
 
@@ -352,7 +379,12 @@ def test_a_class_of_its_makers_own_is_refused_and_not_looked_for(files, tmp_path
     rewritten = tmp_path / "other.keras"
     with zipfile.ZipFile(paths[0]) as old, zipfile.ZipFile(rewritten, "w") as new:
         for name in old.namelist():
-            new.writestr(name, old.read(name).replace(b"raygen_tests>Draw", b"theirs>Draw").replace(b'"test_doctor"', b'"antigravity"'))
+            new.writestr(
+                name,
+                old.read(name)
+                .replace(b"raygen_tests>Draw", b"theirs>Draw")
+                .replace(b'"test_doctor"', b'"antigravity"'),
+            )
     with pytest.raises(ModelError, match="'theirs>Draw', a class of its maker's own") as error:
         raygen.doctor(str(rewritten), *paths[1:])
     assert "encoder.outputs[:2]" in error.value.hint
@@ -365,7 +397,12 @@ def test_a_damaged_file_is_refused(broken, files):
         content = bytearray(stream.read())
     if broken == "flipped":
         content[len(content) // 2] ^= 0xFF
-    content = {"half": content[: len(content) // 2], "empty": b"", "not_zip": b"keras" * 99, "flipped": content}[broken]
+    content = {
+        "half": content[: len(content) // 2],
+        "empty": b"",
+        "not_zip": b"keras" * 99,
+        "flipped": content,
+    }[broken]
     with open(paths[0], "wb") as stream:  # noqa: PTH123
         stream.write(content)
     with pytest.raises(ModelError, match=r"encoder '.*' (is damaged|cannot be loaded)"):
@@ -428,11 +465,30 @@ def test_an_existing_file_is_not_replaced(tmp_path):
 
 def test_command_line(files, tmp_path, run_cli):
     x = white(4, rows=400)
-    paths, out = files(encoder(np.eye(4), np.log(0.1)), decoder(np.ones((4, 1)), activation="relu"), x), tmp_path / "new.parquet"
-    status, said, err = run_cli("doctor", *paths, "--generate", "7", "--out", out, "--flow-steps", "0", "--sampler", "diagonal", "--json")
+    paths, out = (
+        files(encoder(np.eye(4), np.log(0.1)), decoder(np.ones((4, 1)), activation="relu"), x),
+        tmp_path / "new.parquet",
+    )
+    status, said, err = run_cli(
+        "doctor",
+        *paths,
+        "--generate",
+        "7",
+        "--out",
+        out,
+        "--flow-steps",
+        "0",
+        "--sampler",
+        "diagonal",
+        "--json",
+    )
     assert (status, err) == (0, "")
     result = json.loads(said.splitlines()[-1])
-    assert names(result)[0] == "broadcast" and result["rows_written"] == 7 and result["latent"]["chosen"] == "diagonal"
+    assert (
+        names(result)[0] == "broadcast"
+        and result["rows_written"] == 7
+        and result["latent"]["chosen"] == "diagonal"
+    )
     assert pq.read_metadata(out).num_rows == 7
     status, _, err = run_cli("doctor", *paths[:2], tmp_path / "none.csv")
     assert status == 2 and "does not exist" in err and "Traceback" not in err

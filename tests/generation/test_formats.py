@@ -36,14 +36,21 @@ TABLE = pa.table(
         "dictionary": pa.array(TEXTS).dictionary_encode(),
         "numbers": pa.array([0.1, 7, None, 7, 7, 7]).dictionary_encode(),
         "day": [date(1960, 1, 1), None, date(2024, 2, 29), None, None, None],
-        "moment": pa.array([datetime(2024, 2, 29, 1, 2, 3, 4), None, None, None, None, None], pa.timestamp("us")),
-        "zone": pa.array([datetime(2024, 2, 29, 1, 2, 3, 4), None, None, None, None, None], pa.timestamp("us", "UTC")),
+        "moment": pa.array(
+            [datetime(2024, 2, 29, 1, 2, 3, 4), None, None, None, None, None], pa.timestamp("us")
+        ),
+        "zone": pa.array(
+            [datetime(2024, 2, 29, 1, 2, 3, 4), None, None, None, None, None], pa.timestamp("us", "UTC")
+        ),
         "time": pa.array([1000, None, 0, None, None, None], pa.time32("ms")),
         "duration": pa.array([-1000, None, 0, None, None, None], pa.duration("ms")),
         "nothing": pa.nulls(6),
     }
 )
-ALL = [Format("parquet", "zstd"), *(Format(name, packed) for name in ("csv", "jsonl") for packed in formats.ENDINGS)]
+ALL = [
+    Format("parquet", "zstd"),
+    *(Format(name, packed) for name in ("csv", "jsonl") for packed in formats.ENDINGS),
+]
 
 
 def write(form: Format, path, tables, schema=TABLE.schema) -> str:
@@ -56,8 +63,12 @@ def write(form: Format, path, tables, schema=TABLE.schema) -> str:
 
 @pytest.mark.parametrize("form", ALL, ids=lambda form: form.suffix)
 def test_a_file_tells_its_rows_and_columns_and_has_the_same_bytes_again(form, tmp_path):
-    table = TABLE.drop_columns(["half", "numbers"])  # Arrow reads half floats and dictionaries of numbers back from Parquet as others
-    digests = {write(form, tmp_path / f"{i}{form.suffix}", [table, table.slice(2)], table.schema) for i in range(2)}
+    table = TABLE.drop_columns(
+        ["half", "numbers"]
+    )  # Arrow reads half floats and dictionaries of numbers back from Parquet as others
+    digests = {
+        write(form, tmp_path / f"{i}{form.suffix}", [table, table.slice(2)], table.schema) for i in range(2)
+    }
     assert len(digests) == 1
     rows, columns = form.described(str(tmp_path / f"0{form.suffix}"))
     assert rows == 10
@@ -73,8 +84,15 @@ def test_csv_gives_back_every_value(tmp_path):
     table = TABLE.drop_columns(["half", "duration"])
     columns = {f.name: f.type.value_type if pa.types.is_dictionary(f.type) else f.type for f in table.schema}
     columns |= {"view": pa.string()}
-    parse, options = pacsv.ParseOptions(newlines_in_values=True), {"strings_can_be_null": True, "quoted_strings_can_be_null": False}
-    back = pacsv.read_csv(tmp_path / "a.csv.gz", parse_options=parse, convert_options=pacsv.ConvertOptions(column_types=columns, **options))
+    parse, options = (
+        pacsv.ParseOptions(newlines_in_values=True),
+        {"strings_can_be_null": True, "quoted_strings_can_be_null": False},
+    )
+    back = pacsv.read_csv(
+        tmp_path / "a.csv.gz",
+        parse_options=parse,
+        convert_options=pacsv.ConvertOptions(column_types=columns, **options),
+    )
     for name, kind in columns.items():
         assert back[name].to_pylist() == table[name].cast(kind).to_pylist(), name
     assert back["duration"].to_pylist() == [-1000, None, 0, None, None, None]
@@ -86,11 +104,29 @@ def test_csv_gives_back_every_value(tmp_path):
 def test_json_lines_give_back_every_value():
     lines = [json.loads(line) for line in formats.json_lines(TABLE).decode().splitlines()]
     assert list(lines[0]) == TABLE.column_names
-    for name in ("double", "int", "unsigned", "bool", 'te"xt, of', "large", "view", "dictionary", "numbers", "nothing"):
+    for name in (
+        "double",
+        "int",
+        "unsigned",
+        "bool",
+        'te"xt, of',
+        "large",
+        "view",
+        "dictionary",
+        "numbers",
+        "nothing",
+    ):
         assert [line[name] for line in lines] == TABLE[name].to_pylist(), name
-    assert [lines[0][name] for name in ("day", "moment", "time", "duration")] == ["1960-01-01", "2024-02-29 01:02:03.000004", "00:00:01.000", -1000]
+    assert [lines[0][name] for name in ("day", "moment", "time", "duration")] == [
+        "1960-01-01",
+        "2024-02-29 01:02:03.000004",
+        "00:00:01.000",
+        -1000,
+    ]
     assert Decimal(str(lines[2]["decimal"])) == Decimal("-0.01")
-    assert [line["float"] for line in lines[:2]] == [0.1, 1e30] and math.isclose(lines[0]["half"], 0.1, rel_tol=1e-3)
+    assert [line["float"] for line in lines[:2]] == [0.1, 1e30] and math.isclose(
+        lines[0]["half"], 0.1, rel_tol=1e-3
+    )
     frame = pd.read_json(io.BytesIO(formats.json_lines(TABLE.select(["dictionary", "bool"]))), lines=True)
     assert [None if pd.isna(text) else text for text in frame["dictionary"]] == TEXTS
 
@@ -99,8 +135,14 @@ EXTREMES = {
     "double": pa.array([float("nan"), float("inf"), 1.5]),
     "half": pa.array([float("nan"), float("-inf"), 1.5], pa.float16()),
     "numbers": pa.array([float("nan"), None, 1.5]).dictionary_encode(),
-    **{str(kind): pa.array([2**63 - 1, -(2**63) + 1, 86_400_000], kind) for kind in (pa.timestamp("s"), pa.timestamp("us"), pa.date64())},
-    **{zone: pa.array([2**63 - 1, -(2**63) + 1, 0], pa.timestamp("us", zone)) for zone in ("UTC", "Europe/Berlin")},
+    **{
+        str(kind): pa.array([2**63 - 1, -(2**63) + 1, 86_400_000], kind)
+        for kind in (pa.timestamp("s"), pa.timestamp("us"), pa.date64())
+    },
+    **{
+        zone: pa.array([2**63 - 1, -(2**63) + 1, 0], pa.timestamp("us", zone))
+        for zone in ("UTC", "Europe/Berlin")
+    },
     "day": pa.array([2**31 - 1, -(2**31), 0], pa.int32()).cast(pa.date32()),
     "days": pa.array([2**31 - 1, None, 0], pa.int32()).cast(pa.date32()).dictionary_encode(),
     "time": pa.array([2**31 - 1, -1, 0], pa.int32()).cast(pa.time32("s")),
@@ -109,7 +151,9 @@ EXTREMES = {
 
 
 def test_what_text_has_no_word_for_is_missing(tmp_path):
-    table = pa.table(EXTREMES, pa.schema([pa.field(name, array.type, nullable=False) for name, array in EXTREMES.items()]))
+    table = pa.table(
+        EXTREMES, pa.schema([pa.field(name, array.type, nullable=False) for name, array in EXTREMES.items()])
+    )
     lines = [json.loads(line) for line in formats.json_lines(table).splitlines()]
     write(Format("csv", "none"), tmp_path / "a.csv", [table], table.schema)
     csv = [line.split(",") for line in (tmp_path / "a.csv").read_text().splitlines()[1:]]
@@ -123,10 +167,18 @@ def test_what_text_has_no_word_for_is_missing(tmp_path):
 @pytest.mark.parametrize("form", [form for form in ALL if form.is_text], ids=lambda form: form.suffix)
 def test_text_has_the_same_bytes_however_many_rows_are_written_at_once(form, tmp_path):
     """So that generate.row_group_rows is no part of what a folder of text is."""
-    table = pa.table({"number": [hash((i, "n")) % 10**9 for i in range(100_000)], "text": [f"row {i % 977}" for i in range(100_000)]})
+    table = pa.table(
+        {
+            "number": [hash((i, "n")) % 10**9 for i in range(100_000)],
+            "text": [f"row {i % 977}" for i in range(100_000)],
+        }
+    )
     sizes = (2048, 30_720, 100_000)
     cuts = [[table.slice(first, size) for first in range(0, 100_000, size)] for size in sizes]
-    assert len({write(form, tmp_path / f"{i}{form.suffix}", cut, table.schema) for i, cut in enumerate(cuts)}) == 1
+    assert (
+        len({write(form, tmp_path / f"{i}{form.suffix}", cut, table.schema) for i, cut in enumerate(cuts)})
+        == 1
+    )
 
 
 def test_parquet_of_the_same_shard_is_known_by_its_mark_to_the_last_page(tmp_path):
@@ -156,7 +208,9 @@ def test_as_many_rows_as_make_a_shard_of_the_size_that_was_asked_for(form, tmp_p
 
 def test_what_the_settings_ask_for():
     def of(**settings) -> Format:
-        return Format.of(Config().override({f"generate.{key}": value for key, value in settings.items()}).generate)
+        return Format.of(
+            Config().override({f"generate.{key}": value for key, value in settings.items()}).generate
+        )
 
     assert of() == Format("parquet", "zstd", 131_072) and of().suffix == ".parquet"
     assert of(format="csv") == Format("csv", "none", 131_072) and of(format="csv").suffix == ".csv"
@@ -165,7 +219,10 @@ def test_what_the_settings_ask_for():
     assert [of(row_group_rows=rows).group_rows for rows in (1, 2048, 2049)] == [2048, 2048, 4096]
     assert Format.of_run({"seed": 1}) == Format("parquet", "zstd"), "as older folders are"
     for settings in ({"format": "csv"}, {"format": "jsonl"}):
-        with pytest.raises(ConfigError, match=r"compression = 'snappy' with generate.format = '(csv|jsonl)': expected none or gzip or zstd"):
+        with pytest.raises(
+            ConfigError,
+            match=r"compression = 'snappy' with generate.format = '(csv|jsonl)': expected none or gzip or zstd",
+        ):
             of(compression="snappy", **settings)
     with pytest.raises(ConfigError, match=r"generate\.format"):
         of(format="xlsx")

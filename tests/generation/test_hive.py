@@ -37,11 +37,15 @@ TABLE = pa.table(
     }
     | {name: ["x", "y"] * (ROWS // 2) for name in ("a=b", "_hidden", ".hidden", "what?", "no#1", "a\tb")}
 )
-KINDS = {"number": "numeric", "flag": "boolean"} | dict.fromkeys(set(TABLE.column_names) - {"number", "flag"}, "categorical")
+KINDS = {"number": "numeric", "flag": "boolean"} | dict.fromkeys(
+    set(TABLE.column_names) - {"number", "flag"}, "categorical"
+)
 
 
 def fitted(table: pa.Table) -> Codec:
-    schema = Schema.of(table.schema, {name: KINDS.get(name, "categorical") for name in table.column_names}, "here")
+    schema = Schema.of(
+        table.schema, {name: KINDS.get(name, "categorical") for name in table.column_names}, "here"
+    )
     return Codec.fit(schema, codec.observe(schema, table), 128, 256)
 
 
@@ -54,7 +58,9 @@ def written(cut: Partitions, table: pa.Table, folder) -> None:
         pq.write_table(part, folder / name / "part-0.parquet")
 
 
-@pytest.mark.parametrize("columns", [["odd"], ["flag"], ["two words", "odd"], ["odd", "flag", "two words"]], ids="-".join)
+@pytest.mark.parametrize(
+    "columns", [["odd"], ["flag"], ["two words", "odd"], ["odd", "flag", "two words"]], ids="-".join
+)
 def test_pyarrow_and_pandas_read_every_value_back(columns, tmp_path):
     cut = Partitions.of(CODEC, columns)
     table = TABLE.slice(3, 50)
@@ -64,23 +70,38 @@ def test_pyarrow_and_pandas_read_every_value_back(columns, tmp_path):
     for name in table.column_names:
         values = table[name].cast(pa.string()) if name == "flag" and name in columns else table[name]
         assert back[name].to_pylist() == values.to_pylist(), name
-    typed = pads.dataset(tmp_path, partitioning=pads.partitioning(pa.schema([("flag", pa.bool_())]), flavor="hive")).to_table().sort_by("number")
+    typed = (
+        pads.dataset(
+            tmp_path, partitioning=pads.partitioning(pa.schema([("flag", pa.bool_())]), flavor="hive")
+        )
+        .to_table()
+        .sort_by("number")
+    )
     assert typed["flag"].to_pylist() == table["flag"].to_pylist()
-    hive = {"partitioning": pads.partitioning(flavor="hive")} if "odd" in columns else {}  # pandas' own way does not know missing values
+    hive = (
+        {"partitioning": pads.partitioning(flavor="hive")} if "odd" in columns else {}
+    )  # pandas' own way does not know missing values
     frame = pd.read_parquet(tmp_path, **hive).sort_values("number")
     for name in columns:
-        assert [None if pd.isna(value) else str(value) for value in frame[name]] == table[name].cast(pa.string()).to_pylist(), name
+        assert [None if pd.isna(value) else str(value) for value in frame[name]] == table[name].cast(
+            pa.string()
+        ).to_pylist(), name
 
 
 def test_rows_keep_their_order_and_an_absent_level_has_no_rows():
     cut = Partitions.of(CODEC, ["flag", "odd"])
     assert cut.num_files == len(cut.folders) == 16
-    assert cut.folders[0] == "flag=false/odd=.." and cut.folders[7] == "flag=false/odd=__HIVE_DEFAULT_PARTITION__"
+    assert (
+        cut.folders[0] == "flag=false/odd=.."
+        and cut.folders[7] == "flag=false/odd=__HIVE_DEFAULT_PARTITION__"
+    )
     parts = dict(zip(cut.folders, cut.split(TABLE.slice(0, 8)), strict=True))
     assert sum(part.num_rows for part in parts.values()) == 8
     assert parts["flag=true/odd=50%25"]["number"].to_pylist() == [2]
     assert parts["flag=false/odd=50%25"].num_rows == 0
-    assert {tuple(part.column_names) for part in parts.values()} == {tuple(n for n in TABLE.column_names if n not in ("flag", "odd"))}
+    assert {tuple(part.column_names) for part in parts.values()} == {
+        tuple(n for n in TABLE.column_names if n not in ("flag", "odd"))
+    }
     (false, true) = Partitions.of(CODEC, ["flag"]).split(TABLE)
     assert true["number"].to_pylist() == [i for i in range(ROWS) if i % 5] and false.num_rows == ROWS // 5
     assert Partitions.of(CODEC, []).folders == ("",)
@@ -93,7 +114,10 @@ def test_rows_keep_their_order_and_an_absent_level_has_no_rows():
         (["number"], "column 'number' is of kind numeric"),
         (["odd", "odd"], "names column 'odd' twice"),
         (["a=b"], "the name of column 'a=b' cannot be that of a folder"),
-        (["many", "more"], "80 of many x 20 of more categories make 1,600 files of each shard; at most 1,000 are allowed"),
+        (
+            ["many", "more"],
+            "80 of many x 20 of more categories make 1,600 files of each shard; at most 1,000 are allowed",
+        ),
         (["blank"], "a category of column 'blank' is empty, which reads back as missing"),
         (["_hidden"], "the name of column '_hidden' begins with '_': it hides folders"),
         ([".hidden"], "the name of column '.hidden' begins with '.': it hides folders"),
@@ -106,7 +130,9 @@ def test_rows_keep_their_order_and_an_absent_level_has_no_rows():
     ],
 )
 def test_what_makes_no_folders_is_refused(columns, message):
-    with pytest.raises(ConfigError, match=re.escape(f"generate.partition_by{' ' if 'twice' in message else ': '}{message}")) as caught:
+    with pytest.raises(
+        ConfigError, match=re.escape(f"generate.partition_by{' ' if 'twice' in message else ': '}{message}")
+    ) as caught:
         Partitions.of(CODEC, columns)
     assert caught.value.hint
 
@@ -114,7 +140,13 @@ def test_what_makes_no_folders_is_refused(columns, message):
 def test_a_column_must_be_left_and_a_thousand_files_are_allowed():
     with pytest.raises(ConfigError, match="leaves no column for the files"):
         Partitions.of(fitted(TABLE.select(["odd", "flag"])), ["odd", "flag"])
-    wide = pa.table({"number": range(1000), "many": [f"m{i % 50}" for i in range(1000)], "more": [f"n{i // 50}" for i in range(1000)]})
+    wide = pa.table(
+        {
+            "number": range(1000),
+            "many": [f"m{i % 50}" for i in range(1000)],
+            "more": [f"n{i // 50}" for i in range(1000)],
+        }
+    )
     assert Partitions.of(fitted(wide), ["many", "more"]).num_files == MAX_FILES
 
 
@@ -131,7 +163,9 @@ def test_folders_keep_their_names_on_every_filesystem(scheme, tmp_path):
             with storage.whole(storage.inside(folder, file)) as stream:
                 pq.write_table(part, pa.PythonFile(storage.Hashing(stream), mode="w"))
         _, base = storage.resolve(folder)
-        assert sorted(info.path.removeprefix(f"{base}/") for info in storage.listing(folder)) == sorted(plan.files(0))
+        assert sorted(info.path.removeprefix(f"{base}/") for info in storage.listing(folder)) == sorted(
+            plan.files(0)
+        )
         assert manifest.sizes(folder, plan, range(1), {}).keys() == set(plan.files(0))
         assert verification.surplus(folder, plan, range(1)) == []
         filesystem, path = storage.resolve(folder)

@@ -26,7 +26,11 @@ def folder(request, tmp_path) -> str:
 
 
 def lines(plan: Plan, number: int) -> list[dict]:
-    return [manifest.line(shard, file, 10, 100 + shard, f"{shard:064x}") for shard in plan.part(number) for file in plan.files(shard)]
+    return [
+        manifest.line(shard, file, 10, 100 + shard, f"{shard:064x}")
+        for shard in plan.part(number)
+        for file in plan.files(shard)
+    ]
 
 
 def test_a_part_comes_back_and_tells_its_shards(folder):
@@ -92,13 +96,21 @@ def test_a_folder_grows_and_never_shrinks(folder):
     small, large = (IDENTITY | {"rows": p.rows} for p in (plan, longer))
     assert manifest.claim(folder, small, TOLD) == 0
     for number in range(plan.num_parts):
-        rows = [manifest.line(s, file, min(10, 25 - 10 * s), 7, "0" * 64) for s in plan.part(number) for file in plan.files(s)]
+        rows = [
+            manifest.line(s, file, min(10, 25 - 10 * s), 7, "0" * 64)
+            for s in plan.part(number)
+            for file in plan.files(s)
+        ]
         manifest.write_part(folder, plan, number, rows)
     manifest.finish(folder, plan, small, TOLD, Totals(25, 3, 7, 5))
     assert manifest.claim(folder, large, TOLD) == 25
-    assert manifest.read_run(folder)["rows"] == 60 and manifest.read_header(folder) is None, "it is not finished any more"
+    assert manifest.read_run(folder)["rows"] == 60 and manifest.read_header(folder) is None, (
+        "it is not finished any more"
+    )
     assert manifest.claim(folder, large, TOLD) == 0
-    assert manifest.read_part(folder, longer, 1) is not None and manifest.read_part(folder, longer, 2) is None, "the last shard was shorter"
+    assert (
+        manifest.read_part(folder, longer, 1) is not None and manifest.read_part(folder, longer, 2) is None
+    ), "the last shard was shorter"
     with pytest.raises(OutputError, match=r"generation \(rows 60\); this one has rows 25") as caught:
         manifest.claim(folder, small, TOLD)
     assert "at least --rows 60" in caught.value.hint
@@ -117,7 +129,12 @@ def test_parts_of_fewer_rows_are_deleted_at_the_end_and_those_of_more_are_kept(t
     short, middle, long, folder = Plan(4201, 1), Plan(4202, 1), Plan(4203, 1), str(tmp_path)
     for plan in (short, middle, long):
         for number in (0, plan.num_parts - 1):
-            manifest.write_part(folder, plan, number, [manifest.line(s, plan.files(s)[0], 1, 1, "") for s in plan.part(number)])
+            manifest.write_part(
+                folder,
+                plan,
+                number,
+                [manifest.line(s, plan.files(s)[0], 1, 1, "") for s in plan.part(number)],
+            )
     (tmp_path / "_manifest" / "_tmp-1-00000000-00000001.jsonl").write_text("half")
     (tmp_path / "_manifest" / "notes.jsonl").write_text("{}")
     manifest.finish(folder, middle, IDENTITY, TOLD, Totals(4202, 4202, 7, 5))
@@ -135,7 +152,9 @@ def test_another_driver_that_takes_the_folder_is_noticed(folder):
     with pytest.raises(OutputError, match=r"marked for 30 rows now, no longer for 25") as caught:
         manifest.check_rows(folder, short)
     assert "--rows 30" in caught.value.hint
-    storage.write_json(storage.join(folder, "_run.json"), small | TOLD)  # it claimed at the same moment, and wrote last
+    storage.write_json(
+        storage.join(folder, "_run.json"), small | TOLD
+    )  # it claimed at the same moment, and wrote last
     with pytest.raises(OutputError, match=r"marked for 25 rows now, no longer for 30") as caught:
         manifest.check_rows(folder, long)
     assert "--rows 30" in caught.value.hint
@@ -170,7 +189,9 @@ def test_what_another_driver_changed_is_noticed_before_the_header_is_written(fol
 def test_shards_that_would_have_to_move_are_not_added_to(folder):
     identity = IDENTITY | {"rows": 1000, "rows_per_shard": 1}
     manifest.claim(folder, identity, TOLD)
-    with pytest.raises(OutputError, match="holds 1,000 shards; with 1,001 rows there are over 1,000") as caught:
+    with pytest.raises(
+        OutputError, match="holds 1,000 shards; with 1,001 rows there are over 1,000"
+    ) as caught:
         manifest.check(folder, identity | {"rows": 1001})
     assert "--first-row 1000" in caught.value.hint
 
@@ -180,7 +201,8 @@ def test_parts_that_would_have_to_name_other_shards_are_not_added_to(folder):
     manifest.claim(folder, identity, TOLD)
     manifest.check(folder, identity | {"rows": 4096})
     with pytest.raises(
-        OutputError, match="holds 4,000 shards; with 4,097 rows there are over 4,096, which 4,096 parts of the manifest name"
+        OutputError,
+        match="holds 4,000 shards; with 4,097 rows there are over 4,096, which 4,096 parts of the manifest name",
     ) as caught:
         manifest.check(folder, identity | {"rows": 4097})
     assert "--first-row 4007" in caught.value.hint
@@ -200,7 +222,9 @@ def test_a_folder_of_an_earlier_raygen_is_read_and_not_continued(folder):
         manifest.check(folder, IDENTITY)
 
 
-@pytest.mark.parametrize(("name", "kind"), [("a.parquet", "Parquet"), ("b.CSV.gz", "CSV"), ("c.jsonl", "JSON Lines")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("a.parquet", "Parquet"), ("b.CSV.gz", "CSV"), ("c.jsonl", "JSON Lines")]
+)
 def test_a_folder_with_files_of_someone_else_is_refused(name, kind, tmp_path):
     (tmp_path / name).touch()
     with pytest.raises(OutputError, match=f"holds {kind} files that raygen did not write"):
@@ -211,7 +235,9 @@ def test_a_folder_with_files_of_someone_else_is_refused(name, kind, tmp_path):
 
 def test_files_of_partitions_are_vouched_for_by_their_sum(folder):
     plan = Plan(20, 10, partitions=("a=1", "a=2"))
-    rows = [manifest.line(1, file, count, 7, "0" * 64) for file, count in zip(plan.files(1), (10, 0), strict=True)]
+    rows = [
+        manifest.line(1, file, count, 7, "0" * 64) for file, count in zip(plan.files(1), (10, 0), strict=True)
+    ]
     manifest.write_part(folder, plan, 1, rows)
     assert manifest.read_part(folder, plan, 1) == rows == manifest.of_shard(rows, 1)
     assert Totals.of(rows).shards == 1
@@ -260,7 +286,10 @@ def test_one_listing_gives_the_sizes_of_the_shards_of_a_part(tmp_path):
     across = manifest.sizes(str(tmp_path), PLAN, range(999, 1002), listed := {})
     assert across == {PLAN.files(shard)[0]: shard for shard in (998, 999, 1000, 1001)}
     (tmp_path / PLAN.files(998)[0]).unlink()
-    assert manifest.sizes(str(tmp_path), PLAN, PLAN.part(0), listed) == {PLAN.files(998)[0]: 998, PLAN.files(999)[0]: 999}, "not listed again"
+    assert manifest.sizes(str(tmp_path), PLAN, PLAN.part(0), listed) == {
+        PLAN.files(998)[0]: 998,
+        PLAN.files(999)[0]: 999,
+    }, "not listed again"
     assert listed.keys() == {PLAN.prefix(0)}, "and no folder is kept that is done with"
     assert manifest.sizes(str(tmp_path), PLAN, PLAN.part(0), {}) == {PLAN.files(999)[0]: 999}
     assert manifest.sizes(str(tmp_path / "none"), PLAN, PLAN.part(0), {}) == {}

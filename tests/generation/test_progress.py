@@ -27,7 +27,10 @@ def test_a_job_log_gets_the_first_line_one_every_ten_seconds_and_the_last(clock)
     progress.follow([])
     progress.finish(0, 1000, 1000, "a")
     assert [line.split("/")[0].strip() for line in lines] == ["100", "500", "900", "1,000"]
-    assert lines[1].split("rows")[1:] == ["           33 ", "/s      15 s left"]  # 400 rows in 12 s since the first 100
+    assert lines[1].split("rows")[1:] == [
+        "           33 ",
+        "/s      15 s left",
+    ]  # 400 rows in 12 s since the first 100
     progress.finish(0, 1000, 0, "a")
     assert len(lines) == 4
 
@@ -75,12 +78,24 @@ def test_nodes_are_told_when_there_are_several(clock):
     progress.finish(0, 30, 30, "a")
     assert progress.by_node() == []
     progress.finish(1, 70, 70, "b")
-    assert [line.split() for line in progress.by_node()] == [["70", "rows", "made", "on", "node", "b"], ["30", "rows", "made", "on", "node", "a"]]
+    assert [line.split() for line in progress.by_node()] == [
+        ["70", "rows", "made", "on", "node", "b"],
+        ["30", "rows", "made", "on", "node", "a"],
+    ]
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0 s"), (119.4, "119 s"), (120, "2.0 min"), (3599, "60 min"), (7199, "120 min"), (7200, "2.0 h"), (172_800, "2.0 days"), (1e7, "116 days")],
+    [
+        (0, "0 s"),
+        (119.4, "119 s"),
+        (120, "2.0 min"),
+        (3599, "60 min"),
+        (7199, "120 min"),
+        (7200, "2.0 h"),
+        (172_800, "2.0 days"),
+        (1e7, "116 days"),
+    ],
 )
 def test_durations_as_people_say_them(seconds, text):
     assert duration(seconds) == text

@@ -25,7 +25,9 @@ def test_spans_tile_the_rows(plan):
 @given(PLANS, st.integers(1, 20))
 def test_items_tile_the_parts_and_parts_the_shards(plan, num_actors):
     items = plan.items(num_actors)
-    assert [shard for item in items for part in range(*item) for shard in plan.part(part)] == list(range(plan.num_shards))
+    assert [shard for item in items for part in range(*item) for shard in plan.part(part)] == list(
+        range(plan.num_shards)
+    )
     sizes = [last - first for first, last in items]
     assert min(sizes) >= 1
     assert max(sizes) - min(sizes) <= 1
@@ -73,7 +75,9 @@ def test_a_plan_may_begin_in_the_middle(first_row, rows, rows_per_shard):
     plan, usual = Plan(rows, rows_per_shard, first_row), Plan(rows, rows_per_shard)
     assert plan.num_shards == usual.num_shards
     spans = [usual.span(shard) for shard in range(usual.num_shards)]
-    assert [plan.span(shard) for shard in range(plan.num_shards)] == [(first_row + first, first_row + last) for first, last in spans]
+    assert [plan.span(shard) for shard in range(plan.num_shards)] == [
+        (first_row + first, first_row + last) for first, last in spans
+    ]
 
 
 def test_every_shard_has_a_file_in_each_partition():
@@ -81,7 +85,10 @@ def test_every_shard_has_a_file_in_each_partition():
     assert few.files(1) == ["a=1/b=x/part-00000001.csv.gz", "a=2/b=x/part-00000001.csv.gz"]
     assert list(few.all_folders()) == few.folders(0) == ["a=1/b=x", "a=2/b=x"]
     many = Plan(FILES_PER_FOLDER + 1, 1, partitions=("a=1", "a=2"))
-    assert many.files(FILES_PER_FOLDER) == ["a=1/000001/part-00001000.parquet", "a=2/000001/part-00001000.parquet"]
+    assert many.files(FILES_PER_FOLDER) == [
+        "a=1/000001/part-00001000.parquet",
+        "a=2/000001/part-00001000.parquet",
+    ]
     assert list(many.all_folders()) == ["a=1/000000", "a=2/000000", "a=1/000001", "a=2/000001"]
 
 

@@ -38,7 +38,9 @@ def strings(value):
 def test_no_command_installs_a_nightly_ray(launched):
     commands = strings({key: value for key, value in launched.items() if key.endswith("_commands")})
     commands += strings(launched["available_node_types"])
-    assert any("raygen-src" in text for text in commands), "raygen brings the Ray that pyproject.toml asks for"
+    assert any("raygen-src" in text for text in commands), (
+        "raygen brings the Ray that pyproject.toml asks for"
+    )
     assert [text for text in commands if "3.0.0.dev0" in text or "ray-wheels" in text] == []
 
 
@@ -52,8 +54,15 @@ def test_ray_up_tells_the_head_that_it_has_no_cpu(launched, monkeypatch):
     """The launcher passes the node type's resources in this variable to `ray start`; an empty one would leave the machine's own CPUs."""
     from ray._private.resource_and_label_spec import ResourceAndLabelSpec
 
-    monkeypatch.setenv("RAY_OVERRIDE_RESOURCES", json.dumps(launched["available_node_types"]["head"]["resources"]))
-    assert ResourceAndLabelSpec(num_gpus=0, memory=1, object_store_memory=1).resolve(is_head=True, node_ip_address="127.0.0.1").num_cpus == 0
+    monkeypatch.setenv(
+        "RAY_OVERRIDE_RESOURCES", json.dumps(launched["available_node_types"]["head"]["resources"])
+    )
+    assert (
+        ResourceAndLabelSpec(num_gpus=0, memory=1, object_store_memory=1)
+        .resolve(is_head=True, node_ip_address="127.0.0.1")
+        .num_cpus
+        == 0
+    )
 
 
 def test_workers_start_at_none_and_fit_the_limit(launched):
@@ -65,24 +74,33 @@ def test_workers_start_at_none_and_fit_the_limit(launched):
 
 
 def test_training_nodes_are_spot_and_stopped_nodes_are_not_kept(launched):
-    assert launched["available_node_types"]["gpu"]["node_config"]["InstanceMarketOptions"] == {"MarketType": "spot"}
+    assert launched["available_node_types"]["gpu"]["node_config"]["InstanceMarketOptions"] == {
+        "MarketType": "spot"
+    }
     assert launched["provider"]["cache_stopped_nodes"] is False
 
 
 def test_every_node_installs_the_same_packages(launched):
     """uv of one version, and packages as they were on one day: so they are on nodes that join later."""
     for role in ("head_setup_commands", "worker_setup_commands"):
-        fetched, _, _, installed = (command for command in launched[role] if "uv" in command or "bashrc" in command)
+        fetched, _, _, installed = (
+            command for command in launched[role] if "uv" in command or "bashrc" in command
+        )
         assert re.search(r"/uv/\d+\.\d+\.\d+/install\.sh", fetched)
         words = shlex.split(installed)
-        assert "--exclude-newer" in words and re.fullmatch(r"\d{4}-\d\d-\d\d", words[words.index("--exclude-newer") + 1])
+        assert "--exclude-newer" in words and re.fullmatch(
+            r"\d{4}-\d\d-\d\d", words[words.index("--exclude-newer") + 1]
+        )
         assert {"$HOME/raygen-src$gpu", "boto3"} < set(words)
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert extras["gpu"] and 'gpu="[gpu]"' in installed
 
 
 def test_every_node_may_use_the_bucket_and_start_others(launched):
-    profiles = {name: kind["node_config"]["IamInstanceProfile"] for name, kind in launched["available_node_types"].items()}
+    profiles = {
+        name: kind["node_config"]["IamInstanceProfile"]
+        for name, kind in launched["available_node_types"].items()
+    }
     assert all(profile == {"Name": "raygen"} for profile in profiles.values())
 
 

@@ -18,7 +18,12 @@ ROOT = Path(__file__).parents[2]
 
 
 def typed(required=(), **properties) -> dict:
-    return {"type": "object", "additionalProperties": False, "required": list(required), "properties": properties}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": list(required),
+        "properties": properties,
+    }
 
 
 TEXT, COUNT, TRUTH = {"type": "string"}, {"type": "integer", "minimum": 0}, {"type": "boolean"}
@@ -27,14 +32,26 @@ NAMED = {"type": "array", "minItems": 1, "items": {"type": "object", "required":
 RESOURCES = typed(requests=TEXTS, limits=TEXTS)
 CONTAINER = typed(
     ("name", "image", "resources"),
-    **{"name": TEXT, "image": TEXT, "env": NAMED, "resources": RESOURCES, "ports": NAMED, "volumeMounts": NAMED},
-    envFrom={"type": "array", "items": typed(("secretRef",), secretRef=typed(("name",), name=TEXT, optional=TRUTH))},
+    **{
+        "name": TEXT,
+        "image": TEXT,
+        "env": NAMED,
+        "resources": RESOURCES,
+        "ports": NAMED,
+        "volumeMounts": NAMED,
+    },
+    envFrom={
+        "type": "array",
+        "items": typed(("secretRef",), secretRef=typed(("name",), name=TEXT, optional=TRUTH)),
+    },
 )
 POD = typed(
     ("containers",),
     containers={"type": "array", "minItems": 1, "items": CONTAINER},
     nodeSelector=TEXTS,
-    restartPolicy={"const": "Never"},  # the second version of Ray's autoscaler wants pods that are not used again
+    restartPolicy={
+        "const": "Never"
+    },  # the second version of Ray's autoscaler wants pods that are not used again
     tolerations={"type": "array"},
     volumes=NAMED,
 )
@@ -47,7 +64,12 @@ WORKERS = typed(
     **{"groupName": TEXT, "replicas": COUNT, "minReplicas": COUNT, "maxReplicas": COUNT, "numOfHosts": COUNT},
     **GROUP,
 )
-SCALING = typed(idleTimeoutSeconds=COUNT, upscalingMode={"enum": ["Default", "Aggressive", "Conservative"]}, resources=RESOURCES, image=TEXT)
+SCALING = typed(
+    idleTimeoutSeconds=COUNT,
+    upscalingMode={"enum": ["Default", "Aggressive", "Conservative"]},
+    resources=RESOURCES,
+    image=TEXT,
+)
 CLUSTER = typed(
     ("headGroupSpec",),
     headGroupSpec=typed(("rayStartParams", "template"), serviceType=TEXT, enableIngress=TRUTH, **GROUP),
@@ -62,10 +84,20 @@ JOB = typed(
     spec=typed(
         ("entrypoint", "rayClusterSpec"),
         submissionMode={"enum": ["K8sJobMode", "HTTPMode", "InteractiveMode"]},
-        **{"entrypoint": TEXT, "runtimeEnvYAML": TEXT, "rayClusterSpec": CLUSTER, "metadata": TEXTS, "suspend": TRUTH},
+        **{
+            "entrypoint": TEXT,
+            "runtimeEnvYAML": TEXT,
+            "rayClusterSpec": CLUSTER,
+            "metadata": TEXTS,
+            "suspend": TRUTH,
+        },
         **{"backoffLimit": COUNT, "ttlSecondsAfterFinished": COUNT, "shutdownAfterJobFinishes": TRUTH},
         activeDeadlineSeconds={"type": "integer", "minimum": 1},
-        **{"entrypointNumCpus": {"type": "number"}, "entrypointNumGpus": {"type": "number"}, "entrypointResources": TEXT},
+        **{
+            "entrypointNumCpus": {"type": "number"},
+            "entrypointNumGpus": {"type": "number"},
+            "entrypointResources": TEXT,
+        },
     ),
 )
 
@@ -89,7 +121,9 @@ def test_it_has_the_fields_of_a_rayjob(job):
     jsonschema.Draft202012Validator(JOB).validate(job)
 
 
-@pytest.mark.parametrize("path", [("spec", "entryPoint"), ("spec", "rayClusterSpec", "headGroupSpec", "rayStartParam")])
+@pytest.mark.parametrize(
+    "path", [("spec", "entryPoint"), ("spec", "rayClusterSpec", "headGroupSpec", "rayStartParam")]
+)
 def test_an_unknown_field_would_be_found(job, path):
     wrong = yaml.safe_load(yaml.safe_dump(job))
     place = wrong
@@ -104,8 +138,12 @@ def test_the_head_takes_no_work_and_workers_start_at_none(job):
     cluster = job["spec"]["rayClusterSpec"]
     assert cluster["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
     assert cluster["enableInTreeAutoscaling"] is True
-    assert {group["groupName"]: (group["replicas"], group["minReplicas"]) for group in cluster["workerGroupSpecs"]} == {"cpu": (0, 0), "gpu": (0, 0)}
-    assert {"name": "RAY_enable_autoscaler_v2", "value": "1"} in container(cluster["headGroupSpec"])["env"], "cluster.grows asks this one"
+    assert {
+        group["groupName"]: (group["replicas"], group["minReplicas"]) for group in cluster["workerGroupSpecs"]
+    } == {"cpu": (0, 0), "gpu": (0, 0)}
+    assert {"name": "RAY_enable_autoscaler_v2", "value": "1"} in container(cluster["headGroupSpec"])["env"], (
+        "cluster.grows asks this one"
+    )
 
 
 def test_requests_are_limits_and_only_the_gpu_group_has_gpus(job):
@@ -130,7 +168,10 @@ def test_its_commands_are_those_of_jobs_and_fit_its_nodes(job):
     entered, *runs = script.split(" && ")
     assert entered == "cd /home/ray/raygen"
     groups = {group["groupName"]: group for group in job["spec"]["rayClusterSpec"]["workerGroupSpecs"]}
-    room = {name: int(container(group)["resources"]["limits"]["cpu"]) * group["maxReplicas"] for name, group in groups.items()}
+    room = {
+        name: int(container(group)["resources"]["limits"]["cpu"]) * group["maxReplicas"]
+        for name, group in groups.items()
+    }
     for run in runs:
         python, path, *arguments = run.split()
         assert python == "python" and (ROOT / path).is_file()

@@ -24,7 +24,9 @@ def posteriors(draw, seed=0, rows=ROWS, log_var=-9.0):
 
 def mixture_of_eight(rng, rows):
     angle = 2 * np.pi * rng.integers(0, 8, rows) / 8
-    return np.stack([np.cos(angle), np.sin(angle)], axis=1) * np.sqrt(2) * 0.98 + rng.normal(0, 0.2, (rows, 2))
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1) * np.sqrt(2) * 0.98 + rng.normal(
+        0, 0.2, (rows, 2)
+    )
 
 
 def ring(rng, rows):
@@ -65,7 +67,9 @@ def everyone():
     rows, check, _ = posteriors(mixture_of_eight, log_var=-4.0)
     samplers, _ = latent_samplers.fit_all([n for n in ALL if n != "learned"], rows, check, 8, 500)
     rng = np.random.default_rng(0)
-    samplers["learned"] = latent_samplers.learned(rng.normal(size=5), rng.normal(size=(5, 2)), rng.normal(size=(5, 2)))
+    samplers["learned"] = latent_samplers.learned(
+        rng.normal(size=5), rng.normal(size=(5, 2)), rng.normal(size=(5, 2))
+    )
     return samplers
 
 
@@ -82,7 +86,9 @@ class TestEverySampler:
     def test_draws_are_a_function_of_their_random_numbers_row_by_row(self, everyone, name):
         z, pick, noise = drawn(everyone[name], 64)
         assert z.shape == (64, 2) and z.dtype == np.float32 and np.isfinite(z).all()
-        np.testing.assert_allclose(everyone[name].draw(pick[10:20], noise[10:20]).numpy(), z[10:20], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            everyone[name].draw(pick[10:20], noise[10:20]).numpy(), z[10:20], rtol=1e-4, atol=1e-5
+        )
 
     def test_log_prob_is_the_density_of_the_draws(self, everyone, name):
         """It integrates to one, or below for a bound, and its mean over draws is minus their entropy: E_p[log p]."""
@@ -125,7 +131,9 @@ def test_moments_follow_the_law_of_total_variance():
     expected = np.diag(noise) + np.cov(rows.z_mean.T, bias=True)
     full = latent_samplers.fit("gaussian", rows, rows).scales[0].astype(float)
     np.testing.assert_allclose(full @ full.T, expected, rtol=1e-4)
-    np.testing.assert_allclose(latent_samplers.fit("diagonal", rows, rows).scales[0] ** 2, np.diag(expected), rtol=1e-4)
+    np.testing.assert_allclose(
+        latent_samplers.fit("diagonal", rows, rows).scales[0] ** 2, np.diag(expected), rtol=1e-4
+    )
     naive = latent_samplers.fit("naive", rows, rows)
     np.testing.assert_allclose(naive.scales[0], np.exp(0.5 * rows.z_log_var.mean(axis=0)), rtol=1e-5)
     assert (naive.scales[0] ** 2 < noise).all()
@@ -138,7 +146,10 @@ def test_log_prob_of_full_and_diagonal_components():
     z = rng.normal(size=(20, 2))
     for s, covariances in ((scales, [np.diag(v**2) for v in scales]), (factors, [f @ f.T for f in factors])):
         sampler = gaussians.Gaussians("mixture", *(a.astype(np.float32) for a in (weights, means, s)))
-        density = sum(w * stats.multivariate_normal(m, c).pdf(z) for w, m, c in zip(weights, means, covariances, strict=True))
+        density = sum(
+            w * stats.multivariate_normal(m, c).pdf(z)
+            for w, m, c in zip(weights, means, covariances, strict=True)
+        )
         np.testing.assert_allclose(sampler.log_prob(z), np.log(density), rtol=1e-4, atol=1e-4)
 
 
@@ -181,7 +192,9 @@ def test_held_out_rows_choose_the_number_of_components():
 
 def test_only_the_flow_claims_the_four_rings():
     """KL(q || N(0, I)) = 6.17 nats; a mixture must tile a four-dimensional torus."""
-    _, scores = fitted(four_rings, ("gaussian", "mixture", "flow"), components=64, flow_steps=1500, rows=12_000)
+    _, scores = fitted(
+        four_rings, ("gaussian", "mixture", "flow"), components=64, flow_steps=1500, rows=12_000
+    )
     assert scores["mixture"]["nats"] < 2.5
     assert scores["flow"]["nats"] > scores["mixture"]["nats"] + 1
     assert scores["flow"]["nats"] < 4 * RING_KL + 0.1
@@ -205,7 +218,10 @@ def test_samplers_are_the_same_each_time_and_fit_few_rows():
     rows, check, _ = posteriors(mixture_of_eight, rows=2000)
     a, b = (latent_samplers.fit_all(["mixture", "flow"], rows, check, 4, 500, seed=3)[0] for _ in range(2))
     for name in ("mixture", "flow"):
-        assert all(np.array_equal(x, y) for x, y in zip(a[name].to_arrays().values(), b[name].to_arrays().values(), strict=True))
+        assert all(
+            np.array_equal(x, y)
+            for x, y in zip(a[name].to_arrays().values(), b[name].to_arrays().values(), strict=True)
+        )
     few = rows.take(slice(0, 30))
     found, _ = latent_samplers.fit_all(["mixture", "flow"], few, few, 64, 500)
     assert len(found["mixture"].weights) == 1
@@ -225,5 +241,7 @@ def test_samplers_are_the_same_each_time_and_fit_few_rows():
 )
 def test_the_cheapest_within_one_standard_error_is_chosen(behind, slowest, chosen):
     rates = {"naive": 1000, "normal": 1000, "gaussian": 900, "mixture": 500, "flow": 100}
-    scores = {n: {"behind": b, "behind_error": e, "rows_per_second": rates[n]} for n, (b, e) in behind.items()}
+    scores = {
+        n: {"behind": b, "behind_error": e, "rows_per_second": rates[n]} for n, (b, e) in behind.items()
+    }
     assert latent_samplers.choose(scores, slowest) == chosen

@@ -96,14 +96,19 @@ def mixed(rows: int, seed: int, null_share: float = 0.1) -> tuple[pa.Table, dict
         "view": (column([f"{v:.0f}" for v in near()]).cast(pa.string_view()), "categorical"),
         "label": (column((2 * near()).astype(int).tolist()), "categorical"),
         "half": (column((np.round(2 * near()) / 2 + 0.0).tolist()), "categorical"),
-        "day": (column([datetime.date(2020, 1, 15) + datetime.timedelta(int(v)) for v in day // 5]), "categorical"),
+        "day": (
+            column([datetime.date(2020, 1, 15) + datetime.timedelta(int(v)) for v in day // 5]),
+            "categorical",
+        ),
         "bool": (column([bool(v > 0) for v in near()]), "boolean"),
         "nothing": (pa.nulls(rows), "categorical"),
         "no number": (pa.nulls(rows, pa.float64()), "numeric"),
         "constant": (pa.array([0.1] * rows), "numeric"),
         "id": (pa.array(range(rows)), "id"),
     }
-    return pa.table({name: array for name, (array, _) in columns.items()}), {name: kind for name, (_, kind) in columns.items()}
+    return pa.table({name: array for name, (array, _) in columns.items()}), {
+        name: kind for name, (_, kind) in columns.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -123,12 +128,18 @@ def test_every_type_scores_as_whole_tables_do(tables):
 
 A_AND_B = {"a": "numeric", "b": "numeric", "c": "categorical"}
 SMALL = {
-    "identical": ({"a": [1, 2, 4, 8], "b": [1, 2, 3, 5], "c": list("xxyz")}, {"a": [1, 2, 4, 8], "b": [1, 2, 3, 5], "c": list("xxyz")}),
+    "identical": (
+        {"a": [1, 2, 4, 8], "b": [1, 2, 3, 5], "c": list("xxyz")},
+        {"a": [1, 2, 4, 8], "b": [1, 2, 3, 5], "c": list("xxyz")},
+    ),
     "nulls by pairs": (
         {"a": [1, 2, 3, None, 9, 4], "b": [2, 4, None, 7, 8, 1], "c": ["x", None, "y", "y", "x", "y"]},
         {"a": [None, 2, 5, 3, 1], "b": [2, 3, None, 7, 1], "c": [None, None, "y", "z", "x"]},
     ),
-    "constant": ({"a": [0.1] * 6, "b": [1, 2, 3, 4, 5, 7], "c": list("xxyyzz")}, {"a": [0.1] * 6, "b": [0.3] * 6, "c": ["x"] * 6}),
+    "constant": (
+        {"a": [0.1] * 6, "b": [1, 2, 3, 4, 5, 7], "c": list("xxyyzz")},
+        {"a": [0.1] * 6, "b": [0.3] * 6, "c": ["x"] * 6},
+    ),
     "constant where the other is known": (
         {"a": [1.5, 2, 3, 4], "b": [1, 2, 3, 5], "c": list("xxyy")},
         {"a": [0.1, 0.1, 0.1, 5.0, 9.0], "b": [1, 2, 3, None, None], "c": list("xxyyz")},
@@ -137,16 +148,28 @@ SMALL = {
         {"a": [1, 2, 3, 4], "b": [1, 2, 3, 5], "c": list("xxyy")},
         {"a": [1e4, 1e4 + 1, 1e4 + 3], "b": [1, 3, 2], "c": list("xyz")},
     ),
-    "infinite": ({"a": [1, 2, 3, 4.0], "b": [1, 2, 3, 5], "c": list("xxyy")}, {"a": [1, float("inf"), NAN, 4], "b": [1, 3, 2, 0], "c": list("xyxx")}),
+    "infinite": (
+        {"a": [1, 2, 3, 4.0], "b": [1, 2, 3, 5], "c": list("xxyy")},
+        {"a": [1, float("inf"), NAN, 4], "b": [1, 3, 2, 0], "c": list("xyxx")},
+    ),
     "one row": ({"a": [1, 2, 3, 4], "b": [1, 2, 3, 5], "c": list("xxyy")}, {"a": [2], "b": [2], "c": ["y"]}),
-    "one real row": ({"a": [2], "b": [2], "c": ["y"]}, {"a": [1, 2, 3, 4], "b": [1, 2, 3, 5], "c": list("xxyy")}),
-    "huge": ({"a": [1e17] * 4, "b": [-1e300, 1e300, 0, 1], "c": list("xyzw")}, {"a": [1e17, 3, 1, 2], "b": [-1e300, 1e300, 5, 1], "c": list("xyzw")}),
+    "one real row": (
+        {"a": [2], "b": [2], "c": ["y"]},
+        {"a": [1, 2, 3, 4], "b": [1, 2, 3, 5], "c": list("xxyy")},
+    ),
+    "huge": (
+        {"a": [1e17] * 4, "b": [-1e300, 1e300, 0, 1], "c": list("xyzw")},
+        {"a": [1e17, 3, 1, 2], "b": [-1e300, 1e300, 5, 1], "c": list("xyzw")},
+    ),
 }
 
 
 @pytest.mark.parametrize("case", SMALL.values(), ids=SMALL)
 def test_small_tables_score_as_whole_tables_do(case):
-    real, synthetic = (pa.table({name: pa.array(v, None if name == "c" else pa.float64()) for name, v in side.items()}) for side in case)
+    real, synthetic = (
+        pa.table({name: pa.array(v, None if name == "c" else pa.float64()) for name, v in side.items()})
+        for side in case
+    )
     assert_as_metrics(real, synthetic, A_AND_B)
 
 
@@ -156,24 +179,34 @@ def test_correlation_far_from_zero_keeps_its_digits():
     for far in (0.0, 1e9, -1e12):
         parts = near + np.array([[far], [0]])
         assert Moments.observe(parts).correlations()[0, 1] == pytest.approx(want, abs=1e-12)
-        assert Moments.observe(parts[:, :1]).merge(Moments.observe(parts[:, 1:])).correlations()[0, 1] == pytest.approx(want, abs=1e-12)
+        assert Moments.observe(parts[:, :1]).merge(Moments.observe(parts[:, 1:])).correlations()[
+            0, 1
+        ] == pytest.approx(want, abs=1e-12)
         table = pa.table({"a": parts[0], "b": parts[1]})
-        assert count(Reference(pa.table({"a": [1.0, 5], "b": [2.0, 3]}), A_AND_B | {"c": "id"}), table).moments.correlations()[0, 1] == pytest.approx(
-            want
-        )
+        assert count(
+            Reference(pa.table({"a": [1.0, 5], "b": [2.0, 3]}), A_AND_B | {"c": "id"}), table
+        ).moments.correlations()[0, 1] == pytest.approx(want)
 
 
 def test_correlation_beside_nulls_keeps_its_digits():
     near = np.array([[0.25, 0.5, 1.5, 1e9], [1, 3, 2, NAN]])
-    assert Moments.observe(near).correlations()[0, 1] == pytest.approx(np.corrcoef(near[:, :3])[0, 1], abs=1e-12)
+    assert Moments.observe(near).correlations()[0, 1] == pytest.approx(
+        np.corrcoef(near[:, :3])[0, 1], abs=1e-12
+    )
     constant = np.array([[0.1, 0.1, 0.1, 7.3], [1, 3, 2, NAN]])
     assert np.isnan(Moments.observe(constant).correlations()[0, 1])
-    assert np.isnan(Moments.observe(constant[:, :2]).merge(Moments.observe(constant[:, 2:])).correlations()[0, 1])
+    assert np.isnan(
+        Moments.observe(constant[:, :2]).merge(Moments.observe(constant[:, 2:])).correlations()[0, 1]
+    )
 
 
 def test_nothing_to_compare_is_none(tables):
     real, synthetic, kinds = tables
-    for one, other, some in ((real, synthetic[:0], kinds), (real[:0], synthetic, kinds), (real, synthetic, {"id": "id"})):
+    for one, other, some in (
+        (real, synthetic[:0], kinds),
+        (real[:0], synthetic, kinds),
+        (real, synthetic, {"id": "id"}),
+    ):
         out = compare(one, other, some)
         assert out["shape_error"] is out["trend_error"] is None
         json.dumps(out, allow_nan=False)
@@ -218,7 +251,9 @@ SMALL_KINDS = {"x": "numeric", "y": "numeric", "c": "categorical", "d": "boolean
 @settings(max_examples=150, deadline=None)
 @given(real=small_tables(1), synthetic=small_tables(1))
 def test_any_tables_score_as_whole_tables_do(real, synthetic):
-    assert_as_metrics(real, synthetic, SMALL_KINDS, both=[True])  # without a threshold that rounding may cross
+    assert_as_metrics(
+        real, synthetic, SMALL_KINDS, both=[True]
+    )  # without a threshold that rounding may cross
 
 
 @settings(max_examples=100, deadline=None)
@@ -226,7 +261,11 @@ def test_any_tables_score_as_whole_tables_do(real, synthetic):
 def test_any_cut_and_order_of_blocks_gives_one_tally(real, synthetic, data):
     reference = Reference(real, SMALL_KINDS, all_pairs=True)
     ranges = observed(synthetic, SMALL_KINDS)
-    ends = [0, *sorted(data.draw(st.lists(st.integers(0, synthetic.num_rows), max_size=4))), synthetic.num_rows]
+    ends = [
+        0,
+        *sorted(data.draw(st.lists(st.integers(0, synthetic.num_rows), max_size=4))),
+        synthetic.num_rows,
+    ]
     blocks = [synthetic.slice(start, end - start) for start, end in itertools.pairwise(ends)]
     assert merged(observed(block, SMALL_KINDS) for block in blocks) == ranges
     parts = [reference.tally(block, ranges) for block in data.draw(st.permutations(blocks))]
@@ -256,26 +295,39 @@ def test_other_encodings_of_the_same_rows_count_alike(tables):
     reference = Reference(real, kinds)
     want = count(reference, synthetic)
     packed = pa.table(
-        {name: column if pa.types.is_dictionary(column.type) else column.dictionary_encode() for name, column in zip(kinds, synthetic, strict=True)}
+        {
+            name: column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+            for name, column in zip(kinds, synthetic, strict=True)
+        }
     )
     assert_same(count(reference, packed), want)
-    unequal = pa.concat_tables([packed[:100].take(list(range(100))[::-1]), packed[:0], packed[100:]])  # chunks with dictionaries of their own
+    unequal = pa.concat_tables(
+        [packed[:100].take(list(range(100))[::-1]), packed[:0], packed[100:]]
+    )  # chunks with dictionaries of their own
     assert_same(count(reference, unequal), want)
-    wide = synthetic.set_column(0, "int8", synthetic["int8"].cast(pa.int64())).set_column(1, "int64", synthetic["int64"].cast(pa.float64()))
-    wide = wide.set_column(synthetic.column_names.index("label"), "label", synthetic["label"].cast(pa.int16()))
+    wide = synthetic.set_column(0, "int8", synthetic["int8"].cast(pa.int64())).set_column(
+        1, "int64", synthetic["int64"].cast(pa.float64())
+    )
+    wide = wide.set_column(
+        synthetic.column_names.index("label"), "label", synthetic["label"].cast(pa.int16())
+    )
     assert_same(count(reference, wide.select(wide.column_names[::-1])), want)
     assert_same(count(reference, synthetic, [0, 0, 300, 700]), want)
     assert_same(count(pickle.loads(pickle.dumps(reference)), synthetic), want)
 
 
 def test_a_dictionary_may_hold_nulls_and_levels_that_no_row_has():
-    array = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2, None, 0]), pa.array(["a", None, "new", "unused"]))
+    array = pa.DictionaryArray.from_arrays(
+        pa.array([0, 1, 2, None, 0]), pa.array(["a", None, "new", "unused"])
+    )
     out = count(Reference(pa.table({"c": ["a", "b", None]}), {"c": "categorical"}), pa.table({"c": array}))
     assert out.levels["c"].tolist() == [2, 2, 0, 1]
     assert out.unseen == {"c": ["new"]}
 
 
-@pytest.mark.parametrize("kind", ["int8", "int64", "float", "double", "decimal128(20, 1)", "string", "large_string", "string_view"])
+@pytest.mark.parametrize(
+    "kind", ["int8", "int64", "float", "double", "decimal128(20, 1)", "string", "large_string", "string_view"]
+)
 def test_levels_are_one_whatever_their_type(kind):
     kind = pa.decimal128(20, 1) if kind.startswith("decimal") else pa.type_for_alias(kind)
     column = pa.array([1, 0, None, 1, 7]).cast(pa.string() if kind == pa.string_view() else kind).cast(kind)
@@ -284,7 +336,9 @@ def test_levels_are_one_whatever_their_type(kind):
 
 
 def test_minus_zero_is_zero_and_nan_is_null():
-    out = count(Reference(pa.table({"c": [0.0, 1.0]}), {"c": "categorical"}), pa.table({"c": [-0.0, 0.0, NAN, None]}))
+    out = count(
+        Reference(pa.table({"c": [0.0, 1.0]}), {"c": "categorical"}), pa.table({"c": [-0.0, 0.0, NAN, None]})
+    )
     assert out.levels["c"].tolist() == [2, 2, 0, 0]
 
 
@@ -298,15 +352,31 @@ def test_ranges_of_all_rows_are_needed_to_merge(tables):
 def test_a_tally_does_not_grow_with_the_rows(tables):
     real, synthetic, kinds = tables
     reference = Reference(real, kinds)
-    few, many = (len(pickle.dumps(count(reference, table))) for table in (synthetic, pa.concat_tables([synthetic] * 40)))
+    few, many = (
+        len(pickle.dumps(count(reference, table)))
+        for table in (synthetic, pa.concat_tables([synthetic] * 40))
+    )
     assert many == pytest.approx(few, rel=0.01)
     assert (
-        len(count(reference, pa.concat_tables([synthetic.set_column(12, "text", pa.array(map(str, range(700))))])).unseen["text"]) == tally.EXAMPLES
+        len(
+            count(
+                reference,
+                pa.concat_tables([synthetic.set_column(12, "text", pa.array(map(str, range(700))))]),
+            ).unseen["text"]
+        )
+        == tally.EXAMPLES
     )
 
 
 def test_copies_are_rows_equal_in_every_column():
-    real = pa.table({"n": [1, 2, 2, None, 0], "t": ["a", "b", "b", None, "c"], "f": [0.1, 0.2, 0.2, 0.3, 0.0], "id": [1, 2, 3, 4, 5]})
+    real = pa.table(
+        {
+            "n": [1, 2, 2, None, 0],
+            "t": ["a", "b", "b", None, "c"],
+            "f": [0.1, 0.2, 0.2, 0.3, 0.0],
+            "id": [1, 2, 3, 4, 5],
+        }
+    )
     kinds = {"n": "numeric", "t": "categorical", "f": "numeric", "id": "id"}
     rows = [
         (1, "a", 0.1, True),
@@ -321,11 +391,15 @@ def test_copies_are_rows_equal_in_every_column():
         (1, None, 0.1, False),
     ]
     n, t, f, copied = zip(*rows, strict=True)
-    synthetic = pa.table({"f": pa.array(f), "t": pa.array(t).dictionary_encode(), "n": pa.array(n, pa.int16())})
+    synthetic = pa.table(
+        {"f": pa.array(f), "t": pa.array(t).dictionary_encode(), "n": pa.array(n, pa.int16())}
+    )
     out = compare(real, synthetic, kinds)["copies"]
     assert out == {"rows": sum(copied), "share": sum(copied) / len(rows)}
     reference = Reference(real, kinds)
-    assert [count(reference, synthetic[i : i + 1]).num_copies for i in range(len(rows))] == list(map(int, copied))
+    assert [count(reference, synthetic[i : i + 1]).num_copies for i in range(len(rows))] == list(
+        map(int, copied)
+    )
 
 
 def test_copies_of_adult_are_those_that_pandas_finds():
@@ -357,7 +431,9 @@ def test_number_columns_by_hand():
     bins = column["histogram"]
     assert bins["edges"] == [i - 0.5 for i in range(22)]
     assert {i: share for i, share in enumerate(bins["real"]) if share} == {0: 0.25, 10: 0.5, 20: 0.25}
-    assert {i: share for i, share in enumerate(bins["synthetic"]) if share} == pytest.approx({5: 1 / 6, 10: 2 / 6, 15: 1 / 6})
+    assert {i: share for i, share in enumerate(bins["synthetic"]) if share} == pytest.approx(
+        {5: 1 / 6, 10: 2 / 6, 15: 1 / 6}
+    )
     inner = compare(real, pa.table({"a": [5, 10]}), {"a": "numeric"})
     assert inner["coverage"] == {"levels": None, "mass": None, "range": 0.25}
     apart = compare(real, pa.table({"a": [50]}), {"a": "numeric"})
@@ -380,26 +456,56 @@ def test_only_strong_correlations_count():
 
 def test_level_columns_by_hand():
     real = pa.table({"a": ["x", "x", "y", "z", None], "b": [True, None, None, True, True]})
-    synthetic = pa.table({"a": ["x", "new", "old", None, "new", "y", "y", "y"], "b": [True, False, True, True, True, True, True, None]})
+    synthetic = pa.table(
+        {
+            "a": ["x", "new", "old", None, "new", "y", "y", "y"],
+            "b": [True, False, True, True, True, True, True, None],
+        }
+    )
     out = compare(real, synthetic, {"a": "categorical", "b": "boolean"})
     a, b = out["columns"]
-    assert a["shape_error"] == pytest.approx(100 * (abs(2 / 5 - 1 / 8) + abs(1 / 5 - 3 / 8) + 1 / 5 + abs(1 / 5 - 1 / 8) + 3 / 8) / 2)
+    assert a["shape_error"] == pytest.approx(
+        100 * (abs(2 / 5 - 1 / 8) + abs(1 / 5 - 3 / 8) + 1 / 5 + abs(1 / 5 - 1 / 8) + 3 / 8) / 2
+    )
     assert a["missing"] == {"real": 0.2, "synthetic": 0.125}
-    assert (a["levels"], a["levels_seen"], a["unseen"], a["unseen_examples"]) == (3, 2 / 3, 0.375, ["new", "old"])
-    assert a["histogram"] == {"levels": ["x", "y", "z"], "real": [0.4, 0.2, 0.2], "synthetic": [0.125, 0.375, 0]}
+    assert (a["levels"], a["levels_seen"], a["unseen"], a["unseen_examples"]) == (
+        3,
+        2 / 3,
+        0.375,
+        ["new", "old"],
+    )
+    assert a["histogram"] == {
+        "levels": ["x", "y", "z"],
+        "real": [0.4, 0.2, 0.2],
+        "synthetic": [0.125, 0.375, 0],
+    }
     assert (b["levels_seen"], b["unseen"], b["unseen_examples"]) == (1, 0.125, ["False"])
     assert out["unseen"] == {"rows": 3, "share": 0.375}  # one row is new in both
-    assert out["coverage"] == {"levels": pytest.approx((2 / 3 + 1) / 2), "mass": pytest.approx((0.6 / 0.8 + 1) / 2), "range": None}
+    assert out["coverage"] == {
+        "levels": pytest.approx((2 / 3 + 1) / 2),
+        "mass": pytest.approx((0.6 / 0.8 + 1) / 2),
+        "range": None,
+    }
 
 
 def test_pairs_are_reported_by_name():
-    real = pa.table({"a": list("xxyy"), "n": [1, 2, 3, 4], "b": list("uuvv"), "m": [1, 2, 3, 4], "c": list("pqpq")})
-    synthetic = pa.table({"a": list("xxyy"), "n": [1, 2, 3, 4], "b": list("uvuv"), "m": [4, 3, 2, 1], "c": list("pqpq")})
-    out = compare(real, synthetic, {"a": "categorical", "n": "numeric", "b": "categorical", "m": "numeric", "c": "categorical"})["pairs"]
+    real = pa.table(
+        {"a": list("xxyy"), "n": [1, 2, 3, 4], "b": list("uuvv"), "m": [1, 2, 3, 4], "c": list("pqpq")}
+    )
+    synthetic = pa.table(
+        {"a": list("xxyy"), "n": [1, 2, 3, 4], "b": list("uvuv"), "m": [4, 3, 2, 1], "c": list("pqpq")}
+    )
+    out = compare(
+        real,
+        synthetic,
+        {"a": "categorical", "n": "numeric", "b": "categorical", "m": "numeric", "c": "categorical"},
+    )["pairs"]
     assert out["names"] == list("anbmc")
     matrix = np.array(out["errors"], dtype=object)
     assert (matrix == matrix.T).all() and matrix[0, 0] is None
-    assert matrix[1, 3] == pytest.approx(100) and matrix[0, 2] == pytest.approx(50)  # r 1 and -1; two of four cells
+    assert matrix[1, 3] == pytest.approx(100) and matrix[0, 2] == pytest.approx(
+        50
+    )  # r 1 and -1; two of four cells
     assert matrix[0, 4] is None  # independent in the real table
     assert out["worst"][0]["error"] == pytest.approx(100)
     assert ["n", "m"] in [pair["columns"] for pair in out["worst"][:3]]
@@ -410,7 +516,10 @@ def test_pairs_are_reported_by_name():
 @pytest.mark.parametrize("knots", [3, 20, 100])
 def test_more_values_than_knots_bound_the_error(monkeypatch, knots):
     rng = np.random.default_rng(knots)
-    real, synthetic = (pa.table({"a": values}) for values in (np.round(rng.normal(size=2000), 2), rng.normal(0.1, 1.2, size=3000)))
+    real, synthetic = (
+        pa.table({"a": values})
+        for values in (np.round(rng.normal(size=2000), 2), rng.normal(0.1, 1.2, size=3000))
+    )
     exact = compare(real, synthetic, {"a": "numeric"})["shape_error"]
     monkeypatch.setattr(tally, "MAX_KNOTS", knots)
     column = compare(real, synthetic, {"a": "numeric"})["columns"][0]
@@ -427,7 +536,9 @@ def test_floor_and_ceiling_come_from_the_same_code():
     real, holdout = table[:8000], table[8000:16_000]
     reference = Reference(real, kinds)
     permuted = pa.Table.from_pandas(fidelity.floor(real.to_pandas()), real.schema, preserve_index=False)
-    floor, ceiling, itself = (counted.scores(reference, count(reference, rows)) for rows in (permuted, holdout, real))
+    floor, ceiling, itself = (
+        counted.scores(reference, count(reference, rows)) for rows in (permuted, holdout, real)
+    )
     assert floor["shape_error"] == itself["shape_error"] == 0 < ceiling["shape_error"]
     assert floor["trend_error"] > 5 * ceiling["trend_error"] > itself["trend_error"] == 0
     assert itself["copies"]["share"] == 1 > ceiling["copies"]["share"]

@@ -21,7 +21,9 @@ def dependent(rows, seed, noise=0.3):
     """Two numbers and two levels that all follow one hidden number."""
     rng = np.random.default_rng([seed, 7])
     hidden = rng.normal(size=rows)
-    x, y, c, b = (hidden + noise * rng.normal(size=(4, rows))).clip(-2, 2)  # one range, so that bins are alike
+    x, y, c, b = (hidden + noise * rng.normal(size=(4, rows))).clip(
+        -2, 2
+    )  # one range, so that bins are alike
     table = {"x": x, "y": y, "c": np.where(c > 0, "up", "down"), "b": b > 0}
     return pd.DataFrame(table), {"x": "numeric", "y": "numeric", "c": "categorical", "b": "boolean"}
 
@@ -43,7 +45,10 @@ def mixed(rows, seed):
         "coded": (pd.Categorical(null(rng.integers(0, 9, rows))), "numeric"),
         "moment": (pd.Series(null(pd.Timestamp("2020-01-01") + pd.to_timedelta(day, "D"))), "datetime"),
         "zoned": (pd.Timestamp("2020-01-01", tz="Asia/Tokyo") + pd.to_timedelta(day, "D"), "datetime"),
-        "date": (pd.Series(null([epoch + datetime.timedelta(int(d)) for d in day]), dtype=object), "datetime"),
+        "date": (
+            pd.Series(null([epoch + datetime.timedelta(int(d)) for d in day]), dtype=object),
+            "datetime",
+        ),
         "time": (pd.Series([datetime.time(int(d) % 24) for d in day], dtype=object), "datetime"),
         "span": (pd.to_timedelta(day, "D"), "datetime"),
         "object": (pd.Series(null(rng.choice(["p", "q"], rows)), dtype=object), "categorical"),
@@ -98,7 +103,9 @@ def test_shape_error_of_levels_is_total_variation(real, synthetic, percent):
 def test_shape_error_is_the_mean_over_the_columns_that_count():
     real = pd.DataFrame({"n": [1, 2, 3, 4], "c": list("aabb"), "id": list("wxyz")})
     synthetic = pd.DataFrame({"n": [3, 4, 5, 6], "c": list("abbb"), "id": list("stuv")})
-    assert fidelity.shape_error(real, synthetic, {"n": "numeric", "c": "categorical", "id": "id"}) == pytest.approx(37.5)
+    assert fidelity.shape_error(
+        real, synthetic, {"n": "numeric", "c": "categorical", "id": "id"}
+    ) == pytest.approx(37.5)
     assert np.isnan(fidelity.shape_error(real, synthetic, {"id": "id"}))
 
 
@@ -106,7 +113,13 @@ def test_shape_error_of_datetimes_is_that_of_their_seconds():
     days = pd.Series(pd.to_datetime(["2020-01-01", "2020-01-02", "2020-01-03", "2020-01-04"]))
     real, kinds = pd.DataFrame({"t": days}), {"t": "datetime"}
     later = days + pd.Timedelta(days=2)
-    for same in (later, later.astype("datetime64[s]"), later.dt.tz_localize("UTC"), later.dt.date, later.astype(str)):
+    for same in (
+        later,
+        later.astype("datetime64[s]"),
+        later.dt.tz_localize("UTC"),
+        later.dt.date,
+        later.astype(str),
+    ):
         assert fidelity.shape_error(real, pd.DataFrame({"t": same}), kinds) == pytest.approx(50)
     assert fidelity._numbers(days, "datetime")[0] == 1577836800.0
 
@@ -115,7 +128,9 @@ def test_trend_error_of_numbers_is_half_the_difference_of_pearson():
     kinds = {"x": "numeric", "y": "numeric"}
     real = pd.DataFrame({"x": [1, 2, 3, 4], "y": [1, 2, 3, 4]})  # r = 1
     opposite = pd.DataFrame({"x": [1, 2, 3], "y": [3, 2, 1]})  # r = -1
-    weak = pd.DataFrame({"x": [1, 2, 3, 4], "y": [1, 3, 2, 2]})  # covariance 1/4, variances 5/4 and 1/2: r = 1/sqrt(10)
+    weak = pd.DataFrame(
+        {"x": [1, 2, 3, 4], "y": [1, 3, 2, 2]}
+    )  # covariance 1/4, variances 5/4 and 1/2: r = 1/sqrt(10)
     assert fidelity.trend_error(real, opposite, kinds) == pytest.approx(100)
     assert fidelity.trend_error(real, weak, kinds) == pytest.approx(50 * (1 - 10**-0.5))
     assert np.isnan(fidelity.trend_error(weak, real, kinds))  # no dependence in the real table
@@ -145,7 +160,9 @@ def test_trend_error_of_levels_is_total_variation_of_the_joint():
 
 def test_trend_error_cuts_numbers_in_bins_of_the_tables_own_range():
     kinds = {"n": "numeric", "c": "categorical"}
-    real = pd.DataFrame({"n": [0.0, 1.0, 9.0, 10.0], "c": list("abcd")})  # bins 1, 2, 10 and the greatest value alone
+    real = pd.DataFrame(
+        {"n": [0.0, 1.0, 9.0, 10.0], "c": list("abcd")}
+    )  # bins 1, 2, 10 and the greatest value alone
     scaled = pd.DataFrame({"n": [0.0, 100.0, 900.0, 1000.0], "c": list("abcd")})
     moved = pd.DataFrame({"n": [0.0, 0.9, 9.0, 10.0], "c": list("abcd")})  # 0.9 falls into the first bin
     null = pd.DataFrame({"n": [0.0, 1.0, 9.0, 10.0, NAN], "c": list("abcdd")})
@@ -156,11 +173,15 @@ def test_trend_error_cuts_numbers_in_bins_of_the_tables_own_range():
     assert fidelity.trend_error(constant, constant, kinds, all_pairs=True) == pytest.approx(0)
 
 
-@pytest.mark.parametrize(("counts", "percent"), [((30, 10, 10, 30), 25), ((24, 16, 16, 24), NAN)])  # V 0.5 and 0.2
+@pytest.mark.parametrize(
+    ("counts", "percent"), [((30, 10, 10, 30), 25), ((24, 16, 16, 24), NAN)]
+)  # V 0.5 and 0.2
 def test_trend_error_counts_dependent_pairs_only(counts, percent):
     cells = pd.DataFrame({"a": list("xxyy"), "b": list("uvuv")})
     real, flat = (cells.loc[np.repeat(np.arange(4), n)].reset_index(drop=True) for n in (counts, 20))
-    assert fidelity.trend_error(real, flat, dict.fromkeys("ab", "categorical")) == pytest.approx(percent, nan_ok=True)
+    assert fidelity.trend_error(real, flat, dict.fromkeys("ab", "categorical")) == pytest.approx(
+        percent, nan_ok=True
+    )
 
 
 def test_joint_keeps_distinct_pairs_apart():
@@ -201,7 +222,9 @@ def test_c2st_of_one_distribution_is_near_one_and_of_another_near_zero():
     (real, kinds), (same, _), (other, _) = dependent(2000, 1), dependent(3000, 2), dependent(2000, 3)
     assert fidelity.c2st(real, same, kinds) > 0.93
     assert fidelity.c2st(real, other.assign(x=other.x + 10), kinds) < 0.01
-    assert fidelity.c2st(real, same.sort_values("x"), kinds) > 0.93  # the longer table is drawn from, not cut off
+    assert (
+        fidelity.c2st(real, same.sort_values("x"), kinds) > 0.93
+    )  # the longer table is drawn from, not cut off
     assert fidelity.c2st(real, same, kinds) == fidelity.c2st(real, same, kinds)
     assert fidelity.c2st(real, same, kinds, seed=1) != fidelity.c2st(real, same, kinds, seed=2)
 
@@ -211,7 +234,9 @@ def test_c2st_sees_nulls(values):
     real = pd.DataFrame({"a": values})
     null = real.mask(pd.Series(np.arange(200) % 2 == 0))
     kinds = {"a": "numeric" if values[0] == 0 else "categorical"}
-    assert fidelity.c2st(real, null, kinds) == pytest.approx(0.5, abs=0.05)  # AUC 3/4: half of the rows give it away
+    assert fidelity.c2st(real, null, kinds) == pytest.approx(
+        0.5, abs=0.05
+    )  # AUC 3/4: half of the rows give it away
     assert fidelity.c2st(real, real.mask(real == values[0]), kinds) == pytest.approx(0, abs=1e-9)
     assert fidelity.c2st(null, null, kinds) == 1
 
@@ -238,7 +263,9 @@ def test_ranks_keep_the_254_most_frequent_levels():
     codes = np.concatenate([np.arange(300), np.arange(253, 300)])
     ranks = fidelity.ranks(codes[:300], codes[300:])
     assert ranks.max() == 254
-    assert len(set(ranks[253:300])) == 47 and len(set(ranks[:253])) == 208  # 47 twice, 207 once, the rest shared
+    assert (
+        len(set(ranks[253:300])) == 47 and len(set(ranks[:253])) == 208
+    )  # 47 twice, 207 once, the rest shared
 
 
 def test_mixed_dtypes_and_nulls_score_like_what_they_are():
@@ -265,7 +292,11 @@ def test_a_missing_or_unreadable_column_is_an_error():
 
 
 def test_quality_scores_synthetic_between_floor_and_ceiling_on_equal_rows():
-    (real, kinds), (holdout, _), (noisy, _) = dependent(3000, 4), dependent(1500, 5), dependent(2000, 6, noise=0.6)
+    (real, kinds), (holdout, _), (noisy, _) = (
+        dependent(3000, 4),
+        dependent(1500, 5),
+        dependent(2000, 6, noise=0.6),
+    )
     out = fidelity.quality(real, holdout, noisy, kinds)
     assert list(out) == ["synthetic", "floor", "ceiling"]
     assert all(list(row) == ["shape_error", "trend_error", "c2st"] for row in out.values())
@@ -280,7 +311,9 @@ def test_quality_draws_as_many_rows_as_the_shortest_table_has():
     rng = np.random.default_rng(0)
     tables = [pd.DataFrame({"a": rng.normal(size=rows)}) for rows in (31, 10, 23)]
     for row in fidelity.quality(*tables, {"a": "numeric"}).values():
-        assert row["shape_error"] / 10 == pytest.approx(round(row["shape_error"] / 10))  # steps of 1 / 10 rows
+        assert row["shape_error"] / 10 == pytest.approx(
+            round(row["shape_error"] / 10)
+        )  # steps of 1 / 10 rows
 
 
 def test_c2st_is_quick():

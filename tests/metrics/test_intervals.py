@@ -23,13 +23,20 @@ def test_a_score_is_plain_data():
 
 
 def test_about_stays_within_the_range_of_the_score():
-    assert intervals.about(0.5, 0.1, 0, 1) == Score(0.5, pytest.approx(0.304, abs=1e-4), pytest.approx(0.696, abs=1e-4))
+    assert intervals.about(0.5, 0.1, 0, 1) == Score(
+        0.5, pytest.approx(0.304, abs=1e-4), pytest.approx(0.696, abs=1e-4)
+    )
     assert ends(intervals.about(0.5, 1, 0, 1)) == (0, 1)
 
 
 @pytest.mark.parametrize(
     ("hits", "low", "high"),
-    [([1, 0, 0, 0, 0, 0, 0, 0, 0, 0], 0.0179, 0.4042), ([0] * 10, 0, 0.2775), ([1] * 10, 0.7225, 1), ([0.5], 0.0546, 0.9454)],  # Wilson's, by hand
+    [
+        ([1, 0, 0, 0, 0, 0, 0, 0, 0, 0], 0.0179, 0.4042),
+        ([0] * 10, 0, 0.2775),
+        ([1] * 10, 0.7225, 1),
+        ([0.5], 0.0546, 0.9454),
+    ],  # Wilson's, by hand
 )
 def test_share_has_wilsons_interval(hits, low, high):
     score = intervals.share(np.array(hits))
@@ -53,10 +60,18 @@ def test_quantile_lies_between_order_statistics():
 
 @pytest.mark.parametrize(
     ("positives", "negatives", "value"),
-    [([3, 4], [1, 2], 1), ([1, 2], [3, 4], 0), ([1, 3], [2, 4], 0.25), ([1, 1], [1], 0.5), ([1, 2], [1], 0.75)],
+    [
+        ([3, 4], [1, 2], 1),
+        ([1, 2], [3, 4], 0),
+        ([1, 3], [2, 4], 0.25),
+        ([1, 1], [1], 0.5),
+        ([1, 2], [1], 0.75),
+    ],
 )
 def test_auc_is_the_share_of_pairs_in_order(positives, negatives, value):
-    score = intervals.auc(np.repeat([True, False], [len(positives), len(negatives)]), np.array(positives + negatives))
+    score = intervals.auc(
+        np.repeat([True, False], [len(positives), len(negatives)]), np.array(positives + negatives)
+    )
     assert score.value == value
     assert 0 <= score.low <= value <= score.high <= 1
     assert score.high - score.low > 0.4  # so few rows tell little, also where the AUC is 1
@@ -76,13 +91,19 @@ def test_interval_of_a_mean_is_that_of_its_standard_error():
     values = np.random.default_rng(0).normal(size=10_000)
     score = intervals.interval(np.mean, [values], rounds=200)
     assert score.value == values.mean()
-    assert (score.high - score.low) / 2 == pytest.approx(1.97 * 0.01, rel=0.15)  # Student's t with 199 degrees of freedom
+    assert (score.high - score.low) / 2 == pytest.approx(
+        1.97 * 0.01, rel=0.15
+    )  # Student's t with 199 degrees of freedom
     assert score == intervals.interval(np.mean, [values], rounds=200)
     assert score != intervals.interval(np.mean, [values], seed=1, rounds=200)
 
 
 def test_interval_draws_the_rows_of_each_table_by_themselves():
-    frame, array, seen = pd.DataFrame({"a": np.arange(1000)}, index=np.arange(1000)[::-1]), np.arange(1000), []
+    frame, array, seen = (
+        pd.DataFrame({"a": np.arange(1000)}, index=np.arange(1000)[::-1]),
+        np.arange(1000),
+        [],
+    )
 
     def note(a, b):
         seen.append(((a["a"].to_numpy() == b).mean(), len(set(a["a"])), len(set(b))))
@@ -91,12 +112,19 @@ def test_interval_draws_the_rows_of_each_table_by_themselves():
     intervals.interval(note, [frame, array], rounds=5)
     assert seen[0] == (1, 1000, 1000)  # the score itself is of the rows as they come
     assert len(seen) == 6 == len(set(seen))
-    assert all(equal < 0.02 and 580 < one < 680 and 580 < other < 680 for equal, one, other in seen[1:])  # 1 - 1 / e of the rows
+    assert all(
+        equal < 0.02 and 580 < one < 680 and 580 < other < 680 for equal, one, other in seen[1:]
+    )  # 1 - 1 / e of the rows
 
 
 def test_interval_of_an_undefined_score_is_undefined():
     for tables in ([np.array([])], [np.array([np.nan])]):
-        assert all(math.isnan(part) for part in asdict(intervals.interval(lambda a: a.sum() / len(a) if len(a) else math.nan, tables)).values())
+        assert all(
+            math.isnan(part)
+            for part in asdict(
+                intervals.interval(lambda a: a.sum() / len(a) if len(a) else math.nan, tables)
+            ).values()
+        )
 
 
 def test_wrappers_give_the_value_of_metrics_within_an_interval():
@@ -104,7 +132,9 @@ def test_wrappers_give_the_value_of_metrics_within_an_interval():
     for name in ("shape_error", "trend_error", "c2st"):
         score = getattr(intervals, name)(real, other, kinds)
         given = [(i,) for i in range(3)] if name == "c2st" else [()]  # C2ST is the mean of three seeds
-        assert score.value == pytest.approx(np.mean([getattr(fidelity, name)(real, other, kinds, *more) for more in given]))
+        assert score.value == pytest.approx(
+            np.mean([getattr(fidelity, name)(real, other, kinds, *more) for more in given])
+        )
         assert score.low <= score.value <= score.high and score.low < score.high
         assert score == getattr(intervals, name)(real, other, kinds)
         assert math.isnan(getattr(intervals, name)(real, other, {}).value)
@@ -113,9 +143,16 @@ def test_wrappers_give_the_value_of_metrics_within_an_interval():
 
 
 def test_c2st_interval_narrows_with_rows_and_ends_at_one():
-    (real, kinds), (same, _), (noisy, _) = dependent(4000, 1), dependent(4000, 2), dependent(4000, 3, noise=0.5)
+    (real, kinds), (same, _), (noisy, _) = (
+        dependent(4000, 1),
+        dependent(4000, 2),
+        dependent(4000, 3, noise=0.5),
+    )
     assert intervals.c2st(real, same, kinds).high == 1
-    wide, narrow = intervals.c2st(real[:400], noisy[:400], kinds, rounds=1), intervals.c2st(real, noisy, kinds, rounds=1)
+    wide, narrow = (
+        intervals.c2st(real[:400], noisy[:400], kinds, rounds=1),
+        intervals.c2st(real, noisy, kinds, rounds=1),
+    )
     assert wide.high - wide.low == pytest.approx(10**0.5 * (narrow.high - narrow.low), rel=0.3)
     assert 0 < narrow.low < narrow.high < 1
     several = intervals.c2st(real, noisy, kinds)

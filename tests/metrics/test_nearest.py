@@ -21,7 +21,9 @@ def test_numbers_are_in_units_of_the_real_range_and_levels_are_shared():
 def test_nearest_is_manhattan_or_squared_euclidean():
     real, other = nearest.embed(KINDS, REAL, pd.DataFrame({"n": [6.0, 1.0], "c": ["b", "b"]}))
     distances, which = nearest.nearest(other, real)
-    np.testing.assert_allclose(distances, [0.4, 0.9])  # 4 / 10 from the row with b; 9 / 10 from it, 1.1 from the row with a
+    np.testing.assert_allclose(
+        distances, [0.4, 0.9]
+    )  # 4 / 10 from the row with b; 9 / 10 from it, 1.1 from the row with a
     np.testing.assert_array_equal(which, [1, 1])
     np.testing.assert_allclose(nearest.nearest(other, real, squared=True)[0], [0.16, 0.81])
     np.testing.assert_allclose(nearest.nearest(other[:1], real[2:], squared=True)[0], [0.04 + 2])
@@ -41,13 +43,21 @@ def test_a_row_is_not_its_own_neighbor_where_asked():
 def test_blocks_give_what_all_rows_at_once_give():
     (table, kinds), (among, _) = mixed(700, 0), mixed(300, 1)
     rows, points = nearest.embed(kinds, table, among)
-    apart = np.abs(rows.numbers[:, None] - points.numbers).sum(2) + (rows.codes[:, None] != points.codes).sum(2)
+    apart = np.abs(rows.numbers[:, None] - points.numbers).sum(2) + (rows.codes[:, None] != points.codes).sum(
+        2
+    )
     distances, which = nearest.nearest(rows, points)
     np.testing.assert_allclose(distances, apart.min(1))
     np.testing.assert_allclose(apart[np.arange(700), which], distances)
-    squares = ((rows.numbers[:, None] - points.numbers) ** 2).sum(2) + 2 * (rows.codes[:, None] != points.codes).sum(2)
+    squares = ((rows.numbers[:, None] - points.numbers) ** 2).sum(2) + 2 * (
+        rows.codes[:, None] != points.codes
+    ).sum(2)
     np.testing.assert_allclose(nearest.nearest(rows, points, squared=True)[0], squares.min(1))
-    own = np.abs(rows.numbers[:, None] - rows.numbers).sum(2) + (rows.codes[:, None] != rows.codes).sum(2) + np.diag(np.full(700, 99.0))
+    own = (
+        np.abs(rows.numbers[:, None] - rows.numbers).sum(2)
+        + (rows.codes[:, None] != rows.codes).sum(2)
+        + np.diag(np.full(700, 99.0))
+    )
     np.testing.assert_allclose(nearest.nearest(rows, rows, others_only=True)[0], own.min(1))
 
 

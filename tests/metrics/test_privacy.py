@@ -33,7 +33,9 @@ def test_dcr_share_is_one_for_copies_and_a_half_for_other_rows():
     assert privacy.dcr_share(holdout, train, holdout, kinds).value < 0.03
     score = privacy.dcr_share(synthetic, train, holdout, kinds)
     assert score.low < 0.5 < score.high and score.high - score.low < 0.1
-    assert privacy.dcr_share(fidelity.floor(train), train, holdout, kinds).value == pytest.approx(0.5, abs=0.05)
+    assert privacy.dcr_share(fidelity.floor(train), train, holdout, kinds).value == pytest.approx(
+        0.5, abs=0.05
+    )
     assert score == privacy.dcr_share(synthetic, train, holdout, kinds)
 
 
@@ -41,13 +43,18 @@ def test_dcr_share_looks_among_equal_numbers():
     (train, kinds), (holdout, _), (synthetic, _) = dependent(3000, 0), dependent(600, 1), dependent(2000, 2)
     score = privacy.dcr_share(synthetic, train, holdout, kinds)
     assert score.low < 0.5 < score.high
-    assert privacy.dcr_share(train, train, holdout, kinds).value == pytest.approx(0.6, abs=0.03)  # .5 + .5 / 5, as the docstring has it
+    assert privacy.dcr_share(train, train, holdout, kinds).value == pytest.approx(
+        0.6, abs=0.03
+    )  # .5 + .5 / 5, as the docstring has it
 
 
 def test_dcr_share_of_rows_with_one_nearest_row_tells_no_more_than_one():
     (train, kinds), (holdout, _), (synthetic, _) = (dependent(1000, seed) for seed in range(3))
     same = synthetic.iloc[np.zeros(1000, int)].reset_index(drop=True)
-    alone, many = privacy.dcr_share(synthetic[:1], train, holdout, kinds), privacy.dcr_share(same, train, holdout, kinds)
+    alone, many = (
+        privacy.dcr_share(synthetic[:1], train, holdout, kinds),
+        privacy.dcr_share(same, train, holdout, kinds),
+    )
     assert many.value == alone.value
     assert many.high - many.low == pytest.approx(alone.high - alone.low, rel=0.01)
 
@@ -73,12 +80,26 @@ def test_dcr_quantile_of_copies_is_zero_and_of_other_rows_that_of_holdout_rows()
     assert privacy.dcr_quantile(train, train, holdout, kinds)["synthetic"].value == 0
     out = privacy.dcr_quantile(synthetic, train, holdout, kinds, level=0.2)
     assert out["holdout"].low < out["synthetic"].value < out["holdout"].high
-    assert privacy.dcr_quantile(synthetic + {"x": 9, "y": 0, "c": "", "b": 0}, train, holdout, kinds)["synthetic"].value > out["holdout"].high
+    assert (
+        privacy.dcr_quantile(synthetic + {"x": 9, "y": 0, "c": "", "b": 0}, train, holdout, kinds)[
+            "synthetic"
+        ].value
+        > out["holdout"].high
+    )
 
 
 def test_exact_copies_by_hand():
     train = rows((1.5, "a"), (1.5, "a"), (2.0, "b"), (np.nan, None), (0.0, "z"))
-    synthetic = rows((1.5, "a"), (1.5, "b"), (2.0, "b"), (np.nan, None), (-0.0, "z"), (np.nextafter(2.0, 3), "b"), (np.nan, "a"), (2.0, None))
+    synthetic = rows(
+        (1.5, "a"),
+        (1.5, "b"),
+        (2.0, "b"),
+        (np.nan, None),
+        (-0.0, "z"),
+        (np.nextafter(2.0, 3), "b"),
+        (np.nan, "a"),
+        (2.0, None),
+    )
     holdout = rows((1.5, "a"), (7.0, "a"))
     out = privacy.exact_copies(synthetic, train, holdout, KINDS)
     assert {name: score.value for name, score in out.items()} == {
@@ -103,14 +124,18 @@ def test_exact_copies_of_every_dtype():
         label=train.label.astype("float64"),
         id="none",
     )
-    assert privacy.exact_copies(other, train, holdout, kinds)["synthetic"].value == 1  # the same values, and an id does not count
+    assert (
+        privacy.exact_copies(other, train, holdout, kinds)["synthetic"].value == 1
+    )  # the same values, and an id does not count
 
 
 def test_membership_inference_by_hand():
     train, holdout = rows((0.0, "a"), (10.0, "a")), rows((2.0, "a"), (5.0, "a"))
     assert privacy.membership_inference(rows((0.0, "a"), (10.0, "a")), train, holdout, KINDS).value == 1
     assert privacy.membership_inference(rows((2.0, "a"), (5.0, "a")), train, holdout, KINDS).value == 0
-    assert privacy.membership_inference(rows((1.0, "a")), train, holdout, KINDS).value == 0.375  # 1, 9 against 1, 4: a tie, a win, two losses
+    assert (
+        privacy.membership_inference(rows((1.0, "a")), train, holdout, KINDS).value == 0.375
+    )  # 1, 9 against 1, 4: a tie, a win, two losses
 
 
 def test_membership_inference_is_one_for_copies_and_a_half_for_other_rows():
@@ -144,7 +169,11 @@ def test_tiny_and_empty_tables():
     for score in (privacy.dcr_share, privacy.membership_inference):
         found = score(synthetic, train, holdout, KINDS)
         assert found.high - found.low > 0.5
-        for tables in ([synthetic[:0], train, holdout], [synthetic, train[:0], holdout], [synthetic, train, holdout[:0]]):
+        for tables in (
+            [synthetic[:0], train, holdout],
+            [synthetic, train[:0], holdout],
+            [synthetic, train, holdout[:0]],
+        ):
             assert math.isnan(score(*tables, KINDS).value)
         assert math.isnan(score(synthetic, train, holdout, {}).value)
     for score in (privacy.dcr_quantile, privacy.exact_copies):

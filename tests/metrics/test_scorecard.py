@@ -10,9 +10,22 @@ from raygen.metrics import fidelity, scorecard
 
 ROWS = 2000
 KINDS = {
-    **dict.fromkeys(["age", "fnlwgt", "education_num", "capital_gain", "capital_loss", "hours_per_week"], "numeric"),
     **dict.fromkeys(
-        ["workclass", "education", "marital_status", "occupation", "relationship", "race", "sex", "native_country", "income"], "categorical"
+        ["age", "fnlwgt", "education_num", "capital_gain", "capital_loss", "hours_per_week"], "numeric"
+    ),
+    **dict.fromkeys(
+        [
+            "workclass",
+            "education",
+            "marital_status",
+            "occupation",
+            "relationship",
+            "race",
+            "sex",
+            "native_country",
+            "income",
+        ],
+        "categorical",
     ),
 }
 
@@ -20,7 +33,9 @@ KINDS = {
 @pytest.fixture(scope="module")
 def rows():
     """Three disjoint parts of UCI Adult: what a model learned from, what it did not, and what stands for perfect synthetic rows."""
-    table = pq.read_table(resources.files("raygen") / "datasets" / "adult.parquet").slice(0, 3 * ROWS).to_pandas()
+    table = (
+        pq.read_table(resources.files("raygen") / "datasets" / "adult.parquet").slice(0, 3 * ROWS).to_pandas()
+    )
     order = np.random.default_rng(0).permutation(len(table))
     return [table.iloc[order[i::3]].reset_index(drop=True) for i in range(3)]
 

@@ -21,8 +21,15 @@ def test_shape_and_trend_are_those_of_its_quality_report():
     named = [t.to_pandas() for t in (real, other)]
     for frame in named:
         for name, kind in KINDS.items():
-            frame[name] = frame[name].astype(object).fillna("<missing>") if kind == "categorical" else frame[name].astype(float)
-    types = {name: {"sdtype": "categorical" if kind == "categorical" else "numerical"} for name, kind in KINDS.items()}
+            frame[name] = (
+                frame[name].astype(object).fillna("<missing>")
+                if kind == "categorical"
+                else frame[name].astype(float)
+            )
+    types = {
+        name: {"sdtype": "categorical" if kind == "categorical" else "numerical"}
+        for name, kind in KINDS.items()
+    }
     report = sdmetrics.QualityReport()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -19,14 +19,18 @@ def rule(rows, seed):
     x = rng.normal(size=rows)
     b = (x > 0) ^ (rng.random(rows) < 0.1)
     c = np.select([x < -1, x < 1, x < 2], ["low", "middle", "high"], default="top").astype(object)
-    return pd.DataFrame({"x": x, "y": 3 * x + rng.normal(size=rows), "c": pd.Series(c).mask(c == "top", None), "b": b})
+    return pd.DataFrame(
+        {"x": x, "y": 3 * x + rng.normal(size=rows), "c": pd.Series(c).mask(c == "top", None), "b": b}
+    )
 
 
 @pytest.mark.parametrize("target", ["c", "b"])
 def test_auc_of_a_level_is_high_from_dependent_rows_and_a_guess_from_independent_ones(target):
     train, test = rule(3000, 0), rule(2000, 1)
     kinds = {name: KINDS[name] for name in ("x", target)}
-    score, guess = (utility.mle(table, test, target, kinds)["auc"] for table in (train, fidelity.floor(train)))
+    score, guess = (
+        utility.mle(table, test, target, kinds)["auc"] for table in (train, fidelity.floor(train))
+    )
     assert 0.85 < score.low < score.value < score.high <= 1
     assert abs(guess.value - 0.5) < 0.1
     if target == "b":
@@ -49,9 +53,13 @@ def test_rows_with_a_null_target_are_left_out():
     train, test = rule(1000, 0), rule(500, 1)
     holes = np.arange(1000) % 2 == 0
     kept, masked = train[~holes].reset_index(drop=True), train.assign(y=train.y.mask(holes))
-    assert utility.mle(masked, test, "y", KINDS)["rmse"].value == pytest.approx(utility.mle(kept, test, "y", KINDS)["rmse"].value, abs=0.05)
+    assert utility.mle(masked, test, "y", KINDS)["rmse"].value == pytest.approx(
+        utility.mle(kept, test, "y", KINDS)["rmse"].value, abs=0.05
+    )
     part = test.assign(y=test.y.mask(np.arange(500) > 99))
-    assert utility.mle(train, part, "y", KINDS)["rmse"].value == pytest.approx(utility.mle(train, test[:100], "y", KINDS)["rmse"].value)
+    assert utility.mle(train, part, "y", KINDS)["rmse"].value == pytest.approx(
+        utility.mle(train, test[:100], "y", KINDS)["rmse"].value
+    )
     nothing = utility.mle(train.assign(y=np.nan), test, "y", KINDS)
     assert math.isnan(nothing["rmse"].value) and math.isnan(nothing["r2"].value)
 
@@ -111,7 +119,9 @@ def test_three_rows():
 def test_the_same_seed_gives_the_same_score_and_rows_have_no_order():
     (train, kinds), (test, _) = dependent(500, 0), dependent(500, 1)
     assert utility.mle(train, test, "b", kinds) == utility.mle(train, test, "b", kinds)
-    assert utility.mle(train, test[::-1], "b", kinds)["auc"].value == pytest.approx(utility.mle(train, test, "b", kinds)["auc"].value)
+    assert utility.mle(train, test[::-1], "b", kinds)["auc"].value == pytest.approx(
+        utility.mle(train, test, "b", kinds)["auc"].value
+    )
 
 
 def test_a_target_that_does_not_count_is_an_error():

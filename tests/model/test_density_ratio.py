@@ -44,14 +44,23 @@ def bare():
 
 @pytest.fixture(scope="module")
 def fitted():
-    return fit(SIZES, marginals(REAL), rows(REAL, 20_000, 3), rows(MODEL, 60_000, 4), rows(REAL, 4000, 5), rows(MODEL, 8000, 6))
+    return fit(
+        SIZES,
+        marginals(REAL),
+        rows(REAL, 20_000, 3),
+        rows(MODEL, 60_000, 4),
+        rows(REAL, 4000, 5),
+        rows(MODEL, 8000, 6),
+    )
 
 
 @pytest.mark.parametrize("count", [1, 7, 20])
 def test_trees_are_those_of_sklearn(count):
     x = np.random.default_rng(0).integers(0, 200, (3000, 5)).astype(float)
     y = (x[:, 0] + x[:, 1] * (x[:, 2] > 90) > 150).astype(int)
-    model = HistGradientBoostingClassifier(max_iter=20, max_depth=6, max_leaf_nodes=20, early_stopping=False, random_state=0).fit(x, y)
+    model = HistGradientBoostingClassifier(
+        max_iter=20, max_depth=6, max_leaf_nodes=20, early_stopping=False, random_state=0
+    ).fit(x, y)
     new = np.random.default_rng(1).integers(0, 200, (2000, 5)).astype(float)
     staged = list(model.staged_decision_function(new))[count - 1] - model._baseline_prediction.item()
     np.testing.assert_allclose(grown(bare(), model, count).of_trees(new), staged, rtol=1e-9, atol=1e-9)
@@ -96,7 +105,15 @@ def test_a_code_that_is_never_drawn_weighs_little():
 
 def test_few_held_out_rows_choose_no_trees():
     few, enough = (
-        fit(SIZES, marginals(REAL), rows(REAL, 5000, 3), rows(MODEL, 20_000, 4), rows(REAL, n, 5), rows(MODEL, 2048, 6)) for n in (99, 100)
+        fit(
+            SIZES,
+            marginals(REAL),
+            rows(REAL, 5000, 3),
+            rows(MODEL, 20_000, 4),
+            rows(REAL, n, 5),
+            rows(MODEL, 2048, 6),
+        )
+        for n in (99, 100)
     )
     assert (len(few[0].roots), few[1]) == (0, math.log(2)) and len(enough[0].roots) > 0
     assert np.abs(few[0].raked).max() > 0.1

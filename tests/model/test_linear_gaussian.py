@@ -112,7 +112,9 @@ def test_the_aggregate_posterior_is_the_prior_so_every_sampler_is(optimum, rows)
     covariance = np.diag(np.exp(z_log_var).mean(axis=0)) + np.cov(z_mean.T, bias=True)
     np.testing.assert_allclose(covariance, np.eye(K), atol=1e-4)
     rows = latent_samplers.Posteriors(z_mean, z_log_var)
-    samplers, _ = latent_samplers.fit_all(("normal", "diagonal", "gaussian", "mixture", "flow"), rows, rows, components=2, flow_steps=500)
+    samplers, _ = latent_samplers.fit_all(
+        ("normal", "diagonal", "gaussian", "mixture", "flow"), rows, rows, components=2, flow_steps=500
+    )
     scores = latent_samplers.score(samplers, rows)
     assert all(abs(score["nats"]) < 0.002 for score in scores.values())
     assert latent_samplers.choose(scores) == "normal"
@@ -134,22 +136,40 @@ def test_training_finds_the_bound(rows, covariance):
     built = Codec.fit(schema, codec.observe(schema, table), 128, 256, "gaussian")
     units = sum(np.log(block.std) for block in built.blocks.values())
     assert units == pytest.approx(D / 2 * np.log(1.6))
-    settings = {"model.latent_dim": K, "model.hidden_units": [20], "model.prior": "normal", "model.beta": 1.0, "schema.numeric": "gaussian"}
-    config = Config().override(settings | {"train.steps": 1500, "train.batch_size": 256, "train.learning_rate": 0.01, "train.holdout": 0.17})
+    settings = {
+        "model.latent_dim": K,
+        "model.hidden_units": [20],
+        "model.prior": "normal",
+        "model.beta": 1.0,
+        "schema.numeric": "gaussian",
+    }
+    config = Config().override(
+        settings
+        | {"train.steps": 1500, "train.batch_size": 256, "train.learning_rate": 0.01, "train.holdout": 0.17}
+    )
     codes, offsets = built.encode(table)
     model = build(built, config)
     model.set_tables(built.tables(), built.frequencies())
-    loop = Loop(model, config, Feed(lambda first, last: (codes[first:last], offsets[first:last]), 24_000, config))
+    loop = Loop(
+        model, config, Feed(lambda first, last: (codes[first:last], offsets[first:last]), 24_000, config)
+    )
     loop.run(1500)
     _, values, noise = rows
-    reconstruction, kl = (t.numpy().astype(float).mean() for t in model.bound(np.zeros((len(values), D), np.int32), values / np.sqrt(1.6), noise))
+    reconstruction, kl = (
+        t.numpy().astype(float).mean()
+        for t in model.bound(np.zeros((len(values), D), np.int32), values / np.sqrt(1.6), noise)
+    )
     elbo = -(reconstruction + kl + units)
     assert ELBO - 0.02 < elbo < ELBO + 0.002
-    assert -(loop.score()["held_out_nats"] + units) == pytest.approx(ELBO, abs=0.04)  # 4,000 rows, one draw of z each
+    assert -(loop.score()["held_out_nats"] + units) == pytest.approx(
+        ELBO, abs=0.04
+    )  # 4,000 rows, one draw of z each
     assert 1.6 * np.exp(float(model.noise_log_var)) == pytest.approx(NOISE, rel=0.03)
     z_mean, z_log_var = loop.posterior(codes, offsets)
     each = 0.5 * (z_mean**2 + np.exp(z_log_var) - 1 - z_log_var).mean(axis=0)
     np.testing.assert_allclose(np.sort(each)[::-1], KL, atol=0.04)
     rows = latent_samplers.Posteriors(z_mean, z_log_var)
-    scores = latent_samplers.score({name: latent_samplers.fit(name, rows, rows) for name in ("normal", "gaussian")}, rows)
+    scores = latent_samplers.score(
+        {name: latent_samplers.fit(name, rows, rows) for name in ("normal", "gaussian")}, rows
+    )
     assert latent_samplers.choose(scores) == "normal"

@@ -15,19 +15,35 @@ ORDERED = [True, False, False, True]
 
 
 def small_vae(prior="mixture", hidden=(8, 8), num_offsets=1):
-    vae = VAE(SIZES, ORDERED, num_offsets, latent_dim=3, hidden_units=list(hidden), prior=prior, prior_components=4, seed=1)
+    vae = VAE(
+        SIZES,
+        ORDERED,
+        num_offsets,
+        latent_dim=3,
+        hidden_units=list(hidden),
+        prior=prior,
+        prior_components=4,
+        seed=1,
+    )
     low = np.full(sum(SIZES), 0.5, np.float32)
     high = low.copy()
     low[:5], high[:5] = np.arange(5) / 5, np.arange(1, 6) / 5
     has_offset = np.arange(sum(SIZES)) < 4  # of the first block, the last code is an atom
-    vae.set_tables(Tables(SIZES, ORDERED, num_offsets, low, high, has_offset), np.concatenate([np.full(n, 1 / n) for n in SIZES]))
+    vae.set_tables(
+        Tables(SIZES, ORDERED, num_offsets, low, high, has_offset),
+        np.concatenate([np.full(n, 1 / n) for n in SIZES]),
+    )
     return vae
 
 
 def some_rows(rows=64, seed=0):
     rng = np.random.default_rng(seed)
     codes = np.stack([rng.integers(0, n, rows) for n in SIZES], axis=1).astype(np.int32)
-    return codes, rng.uniform(size=(rows, 1)).astype(np.float32), rng.standard_normal((rows, 3)).astype(np.float32)
+    return (
+        codes,
+        rng.uniform(size=(rows, 1)).astype(np.float32),
+        rng.standard_normal((rows, 3)).astype(np.float32),
+    )
 
 
 def test_reconstruction_is_the_cross_entropy_of_each_column_and_the_density_inside_its_bar():
@@ -69,20 +85,31 @@ def test_kl_to_the_learned_prior_is_unbiased():
 
 def test_log_prob_of_the_learned_prior():
     prior = MixturePrior(3, 2)
-    mean, log_var, logits = np.array([[0, 0], [3, 1], [-2, 4.0]]), np.array([[0, 1], [-1, 0.5], [2, -2.0]]), np.array([0.0, 1, -1])
+    mean, log_var, logits = (
+        np.array([[0, 0], [3, 1], [-2, 4.0]]),
+        np.array([[0, 1], [-1, 0.5], [2, -2.0]]),
+        np.array([0.0, 1, -1]),
+    )
     prior.mean.assign(mean), prior.log_var.assign(log_var), prior.logits.assign(logits)
     z = np.random.default_rng(0).standard_normal((50, 2)).astype(np.float32) * 3
     weights = np.exp(logits) / np.exp(logits).sum()
-    density = sum(w * stats.multivariate_normal(m, np.diag(np.exp(v))).pdf(z) for w, m, v in zip(weights, mean, log_var, strict=True))
+    density = sum(
+        w * stats.multivariate_normal(m, np.diag(np.exp(v))).pdf(z)
+        for w, m, v in zip(weights, mean, log_var, strict=True)
+    )
     np.testing.assert_allclose(prior.log_prob(z).numpy(), np.log(density), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(("centre", "scale"), [(0.0, 1.0), (0.4, 0.05), (-3.0, 0.3), (50.0, 0.02), (-50.0, 0.02)])
+@pytest.mark.parametrize(
+    ("centre", "scale"), [(0.0, 1.0), (0.4, 0.05), (-3.0, 0.3), (50.0, 0.02), (-50.0, 0.02)]
+)
 def test_the_density_inside_a_bar_integrates_to_one(centre, scale):
     low, high = -0.5, 1.0
     grid = np.linspace(low, high, 200_001)
     middle = ((grid[1:] + grid[:-1]) / 2).astype(np.float32)
-    log_density = truncated_logistic(*(tf.constant(np.float32(v)) for v in (middle, low, high, centre, scale))).numpy()
+    log_density = truncated_logistic(
+        *(tf.constant(np.float32(v)) for v in (middle, low, high, centre, scale))
+    ).numpy()
     assert np.isfinite(log_density).all()
     assert np.exp(log_density.astype(float)).mean() == pytest.approx(1.0, rel=0.02)
 
@@ -91,14 +118,19 @@ def test_the_density_inside_a_bar_integrates_to_one(centre, scale):
 def test_draws_inside_a_bar_follow_the_density(centre, scale):
     low, high = -0.5, 1.0
     pick = np.random.default_rng(0).uniform(size=20_000).astype(np.float32)
-    place = draw_truncated_logistic(*(tf.constant(np.float32(v)) for v in (pick, low, high, centre, scale))).numpy()
+    place = draw_truncated_logistic(
+        *(tf.constant(np.float32(v)) for v in (pick, low, high, centre, scale))
+    ).numpy()
     law = stats.logistic(centre, scale)
     uniform = (law.cdf(low + (high - low) * place) - law.cdf(low)) / (law.cdf(high) - law.cdf(low))
     assert stats.kstest(uniform, "uniform").pvalue > 1e-3
     assert (place >= 0).all() and (place < 1).all()
 
 
-@pytest.mark.parametrize(("hidden", "num_offsets", "prior"), [((8, 8), 1, "mixture"), ((64, 32, 8), 0, "normal"), ((5,), 1, "mixture")])
+@pytest.mark.parametrize(
+    ("hidden", "num_offsets", "prior"),
+    [((8, 8), 1, "mixture"), ((64, 32, 8), 0, "normal"), ((5,), 1, "mixture")],
+)
 def test_the_network_survives_its_file_in_safe_mode(tmp_path, hidden, num_offsets, prior):
     vae, (codes, offsets, _) = small_vae(prior, hidden, num_offsets), some_rows()
     vae.save(tmp_path / "vae.keras")
@@ -115,6 +147,8 @@ def test_weights_come_from_the_seed_alone():
 
 def test_neighbours_of_an_ordered_block_share_a_vector():
     table = CodeTable([5, 3, 18], [True, False, True], 2, 0.0)
-    table.shared[0].assign(np.arange(16).reshape(8, 2))  # groups of 4: two in the first block, one for the second, five in the third
+    table.shared[0].assign(
+        np.arange(16).reshape(8, 2)
+    )  # groups of 4: two in the first block, one for the second, five in the third
     rows = table.table().numpy()[:, 0]
     np.testing.assert_array_equal(rows, [0, 0, 0, 0, 2, 4, 4, 4, *np.repeat([6, 8, 10, 12, 14], 4)[:18]])

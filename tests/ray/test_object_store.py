@@ -19,7 +19,12 @@ from raygen.table.source import Source
 from tests import stores
 
 pytestmark = pytest.mark.ray
-GENERATE = {"generate.rows": 5000, "generate.rows_per_shard": 1100, "generate.num_actors": 1, "evaluate.sample_rows": 200}
+GENERATE = {
+    "generate.rows": 5000,
+    "generate.rows_per_shard": 1100,
+    "generate.num_actors": 1,
+    "evaluate.sample_rows": 200,
+}
 FAULTS = [503, "drop", 500, "cut"]
 PARTS = [f"_manifest/{i:08d}-{i:08d}.jsonl" for i in range(5)]
 
@@ -85,7 +90,9 @@ def test_training_makes_the_model_that_a_local_disk_gets(store, run, trained):
     assert raygen.train(config, silent).finished_before
     names = store.objects("bucket/run").keys()
     assert {name.partition("/")[0] for name in names} == {"encoded", "checkpoints", "history.jsonl", "model"}
-    assert {name for name in names if name.startswith("model/")} == {f"model/{p.name}" for p in Path(trained.model).iterdir()}
+    assert {name for name in names if name.startswith("model/")} == {
+        f"model/{p.name}" for p in Path(trained.model).iterdir()
+    }
     assert not [name for name in names if "_tmp" in name or "_probe" in name]
 
 
@@ -94,7 +101,10 @@ def test_a_store_that_takes_no_more_ends_in_an_error_and_holds_whole_shards_only
     assert "part-00000002.parquet" in refused.message and "SLOW_DOWN" in refused.message
     assert "run the same command again" in refused.hint
     shards = {name: digest for name, digest in hashes(left).items() if name.endswith(".parquet")}
-    assert shards.keys() == {"part-00000000.parquet", "part-00000001.parquet"} and shards.items() <= local.items()
+    assert (
+        shards.keys() == {"part-00000000.parquet", "part-00000001.parquet"}
+        and shards.items() <= local.items()
+    )
     assert left.keys() - shards.keys() == {"_run.json", *PARTS[:2]}
 
 
@@ -107,7 +117,9 @@ def test_generation_goes_on_to_the_rows_that_a_local_disk_gets(store, generated,
     assert {name: digest for name, digest in hashes(there).items() if name in local} == local
     lines = [json.loads(line) for part in PARTS for line in there[part].decode().splitlines()]
     assert {line["file"]: line["sha256"] for line in lines} == local
-    assert 1 <= done.kept <= 3, "neither the shard that was deleted nor the one that was refused; the actor may have gone on to others"
+    assert 1 <= done.kept <= 3, (
+        "neither the shard that was deleted nor the one that was refused; the actor may have gone on to others"
+    )
 
 
 def test_a_shard_that_cannot_be_read_is_not_deleted(store, generated):
@@ -134,12 +146,18 @@ def test_evaluation_plan_and_inspection(store, run, generated):
     lines = []
     answer = plan.plan(config, say=lines.append)
     assert answer["train"]["rows"] == 2000 and answer["generate"]["bytes"] > 0
-    assert inspect_model.inspect(trained_there.model, lines.append)["fingerprint"] == trained_there.fingerprint
+    assert (
+        inspect_model.inspect(trained_there.model, lines.append)["fingerprint"] == trained_there.fingerprint
+    )
 
 
-def test_a_worker_of_ray_train_goes_on_from_a_checkpoint_in_the_store(store, tiny, trained, toml, raygen_command):
+def test_a_worker_of_ray_train_goes_on_from_a_checkpoint_in_the_store(
+    store, tiny, trained, toml, raygen_command
+):
     """The endpoint comes from the environment, and the driver is killed on the way."""
-    config = toml(tiny("s3://bucket/ray", {"data.source": "s3://bucket/table/a.parquet", "train.num_workers": 1}))
+    config = toml(
+        tiny("s3://bucket/ray", {"data.source": "s3://bucket/table/a.parquet", "train.num_workers": 1})
+    )
     environment = {"AWS_ENDPOINT_URL": store.url}
     killed = raygen_command("train", config, env=environment)
     killed.wait_for("step     36/60")
@@ -151,7 +169,9 @@ def test_a_worker_of_ray_train_goes_on_from_a_checkpoint_in_the_store(store, tin
     finished = raygen_command("train", config, env=environment)
     assert finished.finish() == 0, finished.output
     assert "Resuming at step" in finished.output and "step     12/60" not in finished.output
-    assert any(name.startswith("checkpoints/run-") and name.endswith(".npz") for name in store.objects("bucket/ray"))
+    assert any(
+        name.startswith("checkpoints/run-") and name.endswith(".npz") for name in store.objects("bucket/ray")
+    )
     found = json.loads(store.objects("bucket/ray/model")["raygen.json"])
     assert found["config"]["run"]["folder"] == "s3://bucket/ray"
     assert found["metrics"]["rows"] == 1100
@@ -175,7 +195,10 @@ def test_credentials_are_in_no_object_and_in_no_file_of_ray(store, generated):
 def test_csv_objects(store, table, place):
     rows = pq.read_table(Path(table) / "a.parquet")
     for name in ("csv/a.csv.gz", "csv/b.csv.gz", "csv/_hidden.csv"):
-        with storage.whole(store.uri(f"bucket/{name}")) as stream, pa.CompressedOutputStream(stream, "gzip") as packed:
+        with (
+            storage.whole(store.uri(f"bucket/{name}")) as stream,
+            pa.CompressedOutputStream(stream, "gzip") as packed,
+        ):
             pacsv.write_csv(rows, packed)
     source = Source.open(store.uri(place))
     assert source.format == "csv"
@@ -186,17 +209,43 @@ def test_csv_objects(store, table, place):
 @pytest.mark.parametrize(
     ("settings", "message", "hint"),
     [
-        ({"run.folder": "s3://nowhere/run{here}"}, "OutputError: run.folder = 's3://nowhere/run", "create the bucket"),
-        ({"data.source": "s3://nowhere/table{here}"}, "SchemaError: source 's3://nowhere/table", "check data.source"),
-        ({"data.source": "s3://bucket/none.parquet{here}"}, "does not exist, or holds no file", "check data.source"),
-        ({"run.folder": "s3://bucket/run{nowhere}"}, "StorageError: 's3://bucket/run/model/raygen.json", "?endpoint_override="),
-        ({"data.source": "s3://bucket/table{nowhere}"}, "SchemaError: source 's3://bucket/table", "?endpoint_override="),
-        ({"run.folder": "s3://KEY:HIDDEN@bucket/run"}, "run.folder = 's3://***@bucket/run' has credentials in it", "AWS_ACCESS_KEY_ID"),
+        (
+            {"run.folder": "s3://nowhere/run{here}"},
+            "OutputError: run.folder = 's3://nowhere/run",
+            "create the bucket",
+        ),
+        (
+            {"data.source": "s3://nowhere/table{here}"},
+            "SchemaError: source 's3://nowhere/table",
+            "check data.source",
+        ),
+        (
+            {"data.source": "s3://bucket/none.parquet{here}"},
+            "does not exist, or holds no file",
+            "check data.source",
+        ),
+        (
+            {"run.folder": "s3://bucket/run{nowhere}"},
+            "StorageError: 's3://bucket/run/model/raygen.json",
+            "?endpoint_override=",
+        ),
+        (
+            {"data.source": "s3://bucket/table{nowhere}"},
+            "SchemaError: source 's3://bucket/table",
+            "?endpoint_override=",
+        ),
+        (
+            {"run.folder": "s3://KEY:HIDDEN@bucket/run"},
+            "run.folder = 's3://***@bucket/run' has credentials in it",
+            "AWS_ACCESS_KEY_ID",
+        ),
         ({"data.source": "ftp+ssl://x"}, "names no filesystem", "check the URI"),
         ({"data.source": "oss://bucket/x"}, "needs a package that is not installed", "pip install ossfs"),
     ],
 )
-def test_a_mistake_ends_with_message_and_hint(store, tiny, tmp_path, toml, run_cli, monkeypatch, settings, message, hint):
+def test_a_mistake_ends_with_message_and_hint(
+    store, tiny, tmp_path, toml, run_cli, monkeypatch, settings, message, hint
+):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
     config = toml(tiny(tmp_path / "run"))
     ends = {"here": f"?endpoint_override={store.url}", "nowhere": "?endpoint_override=http://127.0.0.1:9"}

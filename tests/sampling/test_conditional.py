@@ -44,7 +44,11 @@ def meets(pieces, codes, position):
     """bool of shape (rows,): the row is in a piece of every conditioned block."""
     out = np.ones(len(codes), bool)
     for i, p in pieces.items():
-        inside = (codes[:, i, None] == p.codes) & (position[:, i, None] >= p.low) & (position[:, i, None] <= p.high)
+        inside = (
+            (codes[:, i, None] == p.codes)
+            & (position[:, i, None] >= p.low)
+            & (position[:, i, None] <= p.high)
+        )
         out &= inside.any(axis=1)
     return out
 
@@ -55,14 +59,19 @@ def rows(source, blocks=BLOCKS):
 
 def distance(a, b):
     """Total variation between the codes of two sets of rows, the largest over columns."""
-    counts = [[np.bincount(part[:, i], minlength=size) / len(part) for i, size in enumerate(SIZES)] for part in (a, b)]
+    counts = [
+        [np.bincount(part[:, i], minlength=size) / len(part) for i, size in enumerate(SIZES)]
+        for part in (a, b)
+    ]
     return max(np.abs(x - y).sum() / 2 for x, y in zip(*counts, strict=True))
 
 
 CONDITIONS = {
     "codes": {len(SIZES) - 1: whole(np.array([0]))},
     "part of a bar": {0: piece([0, 1], 0.25, 0.6)},
-    "two parts of one bar": {0: Pieces(np.array([1, 1]), np.array([0.1, 0.8], np.float32), np.array([0.2, 0.9], np.float32))},
+    "two parts of one bar": {
+        0: Pieces(np.array([1, 1]), np.array([0.1, 0.8], np.float32), np.array([0.2, 0.9], np.float32))
+    },
     "part of a group, and codes": {len(SIZES) - 1: piece([1], 0.5), 0: whole(np.array([0, 2]))},
 }
 
@@ -117,7 +126,9 @@ def test_a_block_needs_nothing_before_it_and_seeds_differ():
         np.testing.assert_array_equal(a, b)
     assert not np.array_equal(first.block(7)[0], Conditional(vae, law, 4, 1.0, found, laws).block(7)[0])
     assert not np.array_equal(first.block(7)[0], first.block(8)[0])
-    assert not np.intersect1d(first._chosen(7)[:, 0], first._chosen(8)[:, 0]).size  # nor do they share candidates
+    assert not np.intersect1d(
+        first._chosen(7)[:, 0], first._chosen(8)[:, 0]
+    ).size  # nor do they share candidates
 
 
 def test_candidates_undo_their_weights():
@@ -148,7 +159,9 @@ def test_a_condition_without_mass_is_refused_with_its_probability(monkeypatch):
     vae, law = network(), sampler()
     vae.code_bias.assign(np.where(np.arange(sum(SIZES)) == sum(SIZES) - 1, -38.0, vae.code_bias.numpy()))
     last = whole(np.array([SIZES[-1] - 1]))
-    with pytest.raises(ConfigError, match=r'gives "it = 3" a probability of about \d\.\de-\d\d; at least 1e-06') as caught:
+    with pytest.raises(
+        ConfigError, match=r'gives "it = 3" a probability of about \d\.\de-\d\d; at least 1e-06'
+    ) as caught:
         explore(vae, law, 1.0, Selection("it = 3", {len(SIZES) - 1: last}))
     assert "loosen the condition" in caught.value.hint
     monkeypatch.setattr(conditional, "MIN_DISTINCT", 0.9999)
@@ -158,10 +171,17 @@ def test_a_condition_without_mass_is_refused_with_its_probability(monkeypatch):
 
 def test_every_sampler_gives_candidates():
     vae, found, rng = network(), Selection("it", CONDITIONS["codes"]), np.random.default_rng(2)
-    held = latent_samplers.Posteriors(rng.normal(size=(60, 3)).astype(np.float32), np.full((60, 3), -1, np.float32))
+    held = latent_samplers.Posteriors(
+        rng.normal(size=(60, 3)).astype(np.float32), np.full((60, 3), -1, np.float32)
+    )
     mixture = latent_samplers.fit("mixture", held, held, components=4)
     flow = latent_samplers.fit("flow", held, held, flow_steps=0, base=mixture)
-    for law in (latent_samplers.fit("normal", held, held), latent_samplers.fit("gaussian", held, held), mixture, flow):
+    for law in (
+        latent_samplers.fit("normal", held, held),
+        latent_samplers.fit("gaussian", held, held),
+        mixture,
+        flow,
+    ):
         laws = explore(vae, law, 1.0, found)
         codes, position = Conditional(vae, law, 0, 1.0, found, laws).block(0)
         assert meets(found.pieces, codes, position).all(), law.name

@@ -20,14 +20,20 @@ def number(written):
         ("", []),
         ("income='>50K'", [Condition("income", "=", (text(">50K"),))]),
         ("income == '>50K'", [Condition("income", "=", (text(">50K"),))]),
-        ("age>=30 AND age<4e1", [Condition("age", ">=", (number("30"),)), Condition("age", "<", (number("4e1"),))]),
+        (
+            "age>=30 AND age<4e1",
+            [Condition("age", ">=", (number("30"),)), Condition("age", "<", (number("4e1"),))],
+        ),
         ("age between -1.5 and .5", [Condition("age", "between", (number("-1.5"), number(".5")))]),
         ("a <> 1 and b != 2", [Condition("a", "!=", (number("1"),)), Condition("b", "!=", (number("2"),))]),
         ("sex in ('F', 'M')", [Condition("sex", "in", (text("F"), text("M")))]),
         ("sex NOT IN ('it''s')", [Condition("sex", "not in", (text("it's"),))]),
         ("x is null AND y IS NOT NULL", [Condition("x", "is null"), Condition("y", "is not null")]),
         ("flag = TRUE", [Condition("flag", "=", (Value("true", "truth"),))]),
-        ('education-num = 13 and "a ""b"" and" = 1', [Condition("education-num", "=", (number("13"),)), Condition('a "b" and', "=", (number("1"),))]),
+        (
+            'education-num = 13 and "a ""b"" and" = 1',
+            [Condition("education-num", "=", (number("13"),)), Condition('a "b" and', "=", (number("1"),))],
+        ),
         ("größe > 1", [Condition("größe", ">", (number("1"),))]),
     ],
 )
@@ -37,15 +43,23 @@ def test_texts_and_what_they_mean(where, conditions):
 
 
 def test_one_spelling_for_all_texts_that_mean_the_same():
-    assert spelled(" income  =  '>50K'and age   between 1 AND 2 ") == "income = '>50K' AND age BETWEEN 1 AND 2"
+    assert (
+        spelled(" income  =  '>50K'and age   between 1 AND 2 ") == "income = '>50K' AND age BETWEEN 1 AND 2"
+    )
 
 
 @pytest.mark.parametrize(
     ("where", "expected"),
     [
-        ("income=>50K", "expected text in single quotes or a number or a word before '>50K'"),  # what a shell leaves of income='>50K'
+        (
+            "income=>50K",
+            "expected text in single quotes or a number or a word before '>50K'",
+        ),  # what a shell leaves of income='>50K'
         ("income=50K", "before '50K'"),
-        ("income=Female", "expected a value: 'Female' in single quotes, a number, true or false before 'Female'"),
+        (
+            "income=Female",
+            "expected a value: 'Female' in single quotes, a number, true or false before 'Female'",
+        ),
         ("income='Female", "before ''Female'"),
         ("income", "expected a sign or a word at its end"),
         ("= 3", "expected a word or a column before '= 3'"),
@@ -73,7 +87,9 @@ def test_per_names_a_column_and_rows():
     assert spelled_per("  ") == ""
 
 
-@pytest.mark.parametrize("per", ["income", "income=", "=5", "income=0", "income=1.5", "income=-1", "income=nan", "income=1e300"])
+@pytest.mark.parametrize(
+    "per", ["income", "income=", "=5", "income=0", "income=1.5", "income=-1", "income=nan", "income=1e300"]
+)
 def test_another_per_is_refused(per):
     with pytest.raises(ConfigError, match=r"generate\.per = ") as caught:
         parse_per(per)

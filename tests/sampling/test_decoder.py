@@ -48,7 +48,11 @@ def test_codes_follow_the_softmaxes():
 def test_positions_lie_in_the_unit_interval_and_blocks_repeat():
     decoder = Decoder(small_vae(), sampler(), seed=5)
     codes, position = decoder.block(3)
-    assert position.min() >= 0 and position.max() < 1 and codes.shape == position.shape == (BLOCK_ROWS, len(SIZES))
+    assert (
+        position.min() >= 0
+        and position.max() < 1
+        and codes.shape == position.shape == (BLOCK_ROWS, len(SIZES))
+    )
     again = Decoder(small_vae(), sampler(), seed=5).block(3)
     np.testing.assert_array_equal(codes, again[0])
     np.testing.assert_array_equal(position, again[1])
@@ -66,7 +70,9 @@ def test_z_has_the_moments_of_its_sampler(full):
     z = np.concatenate([graph(i * BLOCK_ROWS).numpy() for i in range(40)])
     parts = [s @ s.T if full else np.diag(s**2) for s in scales]
     mean = weights @ means
-    covariance = sum(w * (p + np.outer(m - mean, m - mean)) for w, p, m in zip(weights, parts, means, strict=True))
+    covariance = sum(
+        w * (p + np.outer(m - mean, m - mean)) for w, p, m in zip(weights, parts, means, strict=True)
+    )
     np.testing.assert_allclose(z.mean(axis=0), mean, atol=0.08)
     np.testing.assert_allclose(np.cov(z.T), covariance, atol=0.25)
 

@@ -48,7 +48,9 @@ def test_the_rate_is_the_information_on_the_row_and_the_kl():
     samplers = {"normal": latent_samplers.fit("normal", far, far)}
     report = latent_report.describe(far, far, samplers, latent_samplers.score(samplers, far), "normal")
     assert report["mutual_information"] == pytest.approx(np.log(300), abs=0.1)  # a mean over 2,048 draws
-    assert report["rate"] == pytest.approx(np.mean(np.sum(0.5 * (far.z_mean**2 + np.exp(-8) - 1 + 8), axis=1)), rel=1e-6)
+    assert report["rate"] == pytest.approx(
+        np.mean(np.sum(0.5 * (far.z_mean**2 + np.exp(-8) - 1 + 8), axis=1)), rel=1e-6
+    )
     assert report["rate"] > report["log_rows"]
     assert "z can index single rows" in " ".join(terminal.lines(report))
 
@@ -61,7 +63,9 @@ def test_dimensions_that_carry_nothing_are_not_active():
     samplers = {"normal": latent_samplers.fit("normal", rows, rows)}
     report = latent_report.describe(rows, rows, samplers, latent_samplers.score(samplers, rows), "normal")
     assert [d["active"] for d in report["dimensions"]] == [True, False, True]
-    assert report["dimensions"][1] == pytest.approx({"kl": 0, "mean_variance": 0, "posterior_variance": 1, "variance": 1, "active": False})
+    assert report["dimensions"][1] == pytest.approx(
+        {"kl": 0, "mean_variance": 0, "posterior_variance": 1, "variance": 1, "active": False}
+    )
 
 
 def test_a_picture_is_taken_where_two_laws_differ_most():
@@ -89,7 +93,13 @@ def test_the_report_of_a_real_table_ranks_samplers_as_their_rows_do(local_ray, t
     from raygen.model import folder as model_folder
     from raygen.training import driver as training
 
-    settings = {"train.steps": 1500, "train.learning_rate": 6e-3, "train.holdout": 0.4, "model.latent_dim": 8, "model.hidden_units": [64, 64]}
+    settings = {
+        "train.steps": 1500,
+        "train.learning_rate": 6e-3,
+        "train.holdout": 0.4,
+        "model.latent_dim": 8,
+        "model.hidden_units": [64, 64],
+    }
     settings |= {"latent.report": True, "latent.flow_steps": 500, "latent.mixture_components": 16}
     config = tiny(tmp_path / "run", settings)
     done = training.train(config, say=lambda line: None)
@@ -100,7 +110,10 @@ def test_the_report_of_a_real_table_ranks_samplers_as_their_rows_do(local_ray, t
         assert figures["rows_per_second"] > 0
         assert 0 <= figures["c2st"] <= 1 and figures["shape_error"] > 0 and figures["variance_ratio"] > 0
     tables, samplers = report["tables"], report["samplers"]
-    assert tables["floor"]["shape_error"] < 1e-9 and tables["floor"]["trend_error"] > samplers[report["chosen"]]["trend_error"]
+    assert (
+        tables["floor"]["shape_error"] < 1e-9
+        and tables["floor"]["trend_error"] > samplers[report["chosen"]]["trend_error"]
+    )
     assert samplers["naive"]["c2st"] < samplers[report["chosen"]]["c2st"] < tables["ceiling"]["c2st"]
     assert samplers["naive"]["nats"] < samplers["normal"]["nats"] == 0 < samplers[report["chosen"]]["nats"]
     page = (tmp_path / "run" / "model" / "latent.html").read_text()

@@ -35,13 +35,25 @@ def table() -> pa.Table:
             "weight": pa.array(rng.integers(0, 10**6, ROWS) * 10),  # bars of whole tens
             "wage": gaps(wage),  # an atom and bars
             "single": pa.array(rng.normal(0, 1, ROWS).astype(np.float32)),
-            "price": pa.array([Decimal(int(v)) / 100 for v in rng.integers(0, 10**6, ROWS)], pa.decimal128(10, 2)),
-            "city": pa.array([f"city {c:03}" if c != 699 else None for c in city]),  # groups of several members
+            "price": pa.array(
+                [Decimal(int(v)) / 100 for v in rng.integers(0, 10**6, ROWS)], pa.decimal128(10, 2)
+            ),
+            "city": pa.array(
+                [f"city {c:03}" if c != 699 else None for c in city]
+            ),  # groups of several members
             "flag": gaps(rng.random(ROWS) < 0.3),
             "kind": pa.array(rng.choice([10, 20, 30], ROWS)),
-            "when": gaps([datetime.datetime(2024, 1, 1) + datetime.timedelta(days=int(d), seconds=int(d) * 61 % 86_400) for d in days]),
+            "when": gaps(
+                [
+                    datetime.datetime(2024, 1, 1)
+                    + datetime.timedelta(days=int(d), seconds=int(d) * 61 % 86_400)
+                    for d in days
+                ]
+            ),
             "day": pa.array([DAY + datetime.timedelta(days=int(d)) for d in days]),
-            "clock": pa.array(rng.integers(0, 86_400, ROWS), pa.int64()).cast(pa.int32()).cast(pa.time32("s")),
+            "clock": pa.array(rng.integers(0, 86_400, ROWS), pa.int64())
+            .cast(pa.int32())
+            .cast(pa.time32("s")),
             "number": pa.array(np.arange(ROWS)),
             "note": pa.array(["x"] * ROWS),
         }
@@ -49,7 +61,9 @@ def table() -> pa.Table:
 
 
 KINDS = {"city": "categorical", "flag": "boolean", "kind": "categorical", "number": "id", "note": "drop"}
-KINDS |= dict.fromkeys(("age", "weight", "wage", "single", "price"), "numeric") | dict.fromkeys(("when", "day", "clock"), "datetime")
+KINDS |= dict.fromkeys(("age", "weight", "wage", "single", "price"), "numeric") | dict.fromkeys(
+    ("when", "day", "clock"), "datetime"
+)
 
 
 @pytest.fixture(scope="module")
@@ -80,13 +94,17 @@ CASES = {
     "single >= 0.1 AND single < 0.3": lambda v: np.float32(0.1) <= np.float32(v) < np.float32(0.3),
     "price BETWEEN 10.01 AND 20": lambda v: Decimal("10.01") <= v <= 20,
     "city = 'city 001'": lambda v: v == "city 001",
-    "city IN ('city 001', 'city 333', 'city 334', 'city 335', 'city 600')": lambda v: v in {f"city {i:03}" for i in (1, 333, 334, 335, 600)},
+    "city IN ('city 001', 'city 333', 'city 334', 'city 335', 'city 600')": lambda v: (
+        v in {f"city {i:03}" for i in (1, 333, 334, 335, 600)}
+    ),
     "city != 'city 333'": known(lambda v: v != "city 333"),
     "city IS NULL": lambda v: v is None,
     "flag = true": lambda v: v is True,
     "flag != true": lambda v: v is False,
     "kind IN (10, '30')": lambda v: v in (10, 30),
-    "when >= '2024-06-01' AND when < '2025-01-01'": known(lambda v: datetime.datetime(2024, 6, 1) <= v < datetime.datetime(2025, 1, 1)),
+    "when >= '2024-06-01' AND when < '2025-01-01'": known(
+        lambda v: datetime.datetime(2024, 6, 1) <= v < datetime.datetime(2025, 1, 1)
+    ),
     "when = '2024-03-05'": known(lambda v: v.date() == datetime.date(2024, 3, 5)),
     "day BETWEEN '2024-06-01' AND '2024-06-30'": lambda v: (v.year, v.month) == (2024, 6),
 }
@@ -103,13 +121,18 @@ def test_a_position_is_in_a_piece_if_and_only_if_its_value_satisfies_the_conditi
     ends = np.concatenate([pieces.low, pieces.high])
     codes = np.concatenate([np.repeat(np.arange(size), 300), np.tile(pieces.codes, 2)])
     position = np.concatenate([rng.random(300 * size).astype(np.float32), ends])
-    every, inside = np.zeros((len(codes), codec.num_columns), int), np.zeros((len(codes), codec.num_columns), np.float32)
+    every, inside = (
+        np.zeros((len(codes), codec.num_columns), int),
+        np.zeros((len(codes), codec.num_columns), np.float32),
+    )
     every[:, number], inside[:, number] = codes, position
     values = codec.decode(every, inside)[column].to_pylist()
     same = codes[:, None] == pieces.codes
     within = (same & (position[:, None] >= pieces.low) & (position[:, None] <= pieces.high)).any(axis=1)
     truth = np.array([bool(holds(v)) for v in values])
-    beyond = (same & (np.minimum(abs(position[:, None] - pieces.low), abs(position[:, None] - pieces.high)) < STEP)).any(axis=1) & ~within
+    beyond = (
+        same & (np.minimum(abs(position[:, None] - pieces.low), abs(position[:, None] - pieces.high)) < STEP)
+    ).any(axis=1) & ~within
     np.testing.assert_array_equal(within[~beyond], truth[~beyond])
     assert truth.any() and within[-len(ends) :].all()
     shares = np.bincount(pieces.codes, pieces.share, size)
@@ -140,8 +163,13 @@ def test_a_member_too_rare_for_any_position_is_refused(codec):
 
 def test_conditions_on_a_missing_datetime_concern_both_parts(codec):
     parts = {codec.parts[i]: p for i, p in select(codec, "when IS NULL").pieces.items()}
-    assert {n: list(p.codes) for n, p in parts.items()} == {n: [codec.blocks[n].cardinality - 1] for n in ("when", "when\x00time")}
-    assert set(select(codec, "when > '2024-02-01'").pieces) == {codec.parts.index("when"), codec.parts.index("when\x00time")}
+    assert {n: list(p.codes) for n, p in parts.items()} == {
+        n: [codec.blocks[n].cardinality - 1] for n in ("when", "when\x00time")
+    }
+    assert set(select(codec, "when > '2024-02-01'").pieces) == {
+        codec.parts.index("when"),
+        codec.parts.index("when\x00time"),
+    }
 
 
 def test_no_condition_and_one_that_all_rows_satisfy(codec):
@@ -200,7 +228,9 @@ def test_blocks_of_strata_cover_each_row_once_and_hold_one_stratum(rows, size, c
     assert len(seen) == len(set(seen)) == 3 * rows
     assert [n % 3 for n, _ in seen] == sorted(n % 3 for n, _ in seen)
     for first, last in itertools.combinations(range(0, 3 * rows + 1, 2), 2):
-        assert [(n, r) for n, a, b in found.blocks(first, last, size) for r in range(a, b)] == seen[first:last]
+        assert [(n, r) for n, a, b in found.blocks(first, last, size) for r in range(a, b)] == seen[
+            first:last
+        ]
 
 
 @pytest.mark.parametrize(
@@ -222,4 +252,6 @@ def test_numbers_learned_by_squared_error_have_no_pieces(table):
     gaussian = Codec.fit(schema, observe(schema, table), bars=32, max_categories=32, numeric="gaussian")
     with pytest.raises(ConfigError, match="learned by squared error"):
         select(gaussian, "age > 30")
-    assert list(select(gaussian, "wage IS NULL AND flag = true").pieces) == [gaussian.parts.index(n) for n in ("wage", "flag")]
+    assert list(select(gaussian, "wage IS NULL AND flag = true").pieces) == [
+        gaussian.parts.index(n) for n in ("wage", "flag")
+    ]

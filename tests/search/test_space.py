@@ -22,12 +22,19 @@ def test_the_default_space_holds_the_default_settings():
     space = Space.of(config)
     assert space.holds(space.own(config))
     assert space.own(config)["model.hidden_units"] == [256, 256]
-    assert set(space.domains) == {"model.latent_dim", "model.hidden_units", "model.beta", "train.learning_rate"}
+    assert set(space.domains) == {
+        "model.latent_dim",
+        "model.hidden_units",
+        "model.beta",
+        "train.learning_rate",
+    }
 
 
 def test_keys_without_quotes_are_tables_to_toml(tmp_path):
     path = tmp_path / "a.toml"
-    path.write_text('[search.space]\nmodel.latent_dim = {choice = [4, 8]}\n"train.learning_rate" = {log_uniform = [1e-3, 1e-2]}\n')
+    path.write_text(
+        '[search.space]\nmodel.latent_dim = {choice = [4, 8]}\n"train.learning_rate" = {log_uniform = [1e-3, 1e-2]}\n'
+    )
     assert Space.of(Config.load(str(path))).to_dict() == {
         "model.latent_dim": {"choice": [4, 8]},
         "train.learning_rate": {"log_uniform": [1e-3, 1e-2]},
@@ -54,7 +61,13 @@ def test_choices_go_to_searchers_as_text_and_come_back(point, labels):
 
 
 def test_whole_numbers_stay_whole():
-    space = of({"model.latent_dim": {"integer": [2, 9]}, "model.prior_components": {"log_integer": [4, 64]}, "model.beta": {"uniform": [0.2, 1]}})
+    space = of(
+        {
+            "model.latent_dim": {"integer": [2, 9]},
+            "model.prior_components": {"log_integer": [4, 64]},
+            "model.beta": {"uniform": [0.2, 1]},
+        }
+    )
     assert space.values({"model.latent_dim": 3, "model.prior_components": 7.0, "model.beta": 1}) == {
         "model.latent_dim": 3,
         "model.prior_components": 7,
@@ -64,23 +77,42 @@ def test_whole_numbers_stay_whole():
 
 def test_corners_and_encodings():
     space = of(
-        {"model.latent_dim": {"integer": [2, 9]}, "schema.bars": {"choice": [32, 64, 128]}, "schema.numeric": {"choice": ["bars", "gaussian"]}}
+        {
+            "model.latent_dim": {"integer": [2, 9]},
+            "schema.bars": {"choice": [32, 64, 128]},
+            "schema.numeric": {"choice": ["bars", "gaussian"]},
+        }
     )
     assert len(space.corners()) == 2 * 3 * 2
-    assert space.encodings() == [{"schema.bars": b, "schema.numeric": n} for b, n in itertools.product([32, 64, 128], ["bars", "gaussian"])]
+    assert space.encodings() == [
+        {"schema.bars": b, "schema.numeric": n}
+        for b, n in itertools.product([32, 64, 128], ["bars", "gaussian"])
+    ]
     assert of({"model.latent_dim": {"choice": [2]}}).encodings() == [{}]
 
 
 MISTAKES = {
-    "unknown setting": ({"model.latnt_dim": {"choice": [8]}}, "search.space.'model.latnt_dim': unknown setting.", "did you mean 'model.latent_dim'?"),
+    "unknown setting": (
+        {"model.latnt_dim": {"choice": [8]}},
+        "search.space.'model.latnt_dim': unknown setting.",
+        "did you mean 'model.latent_dim'?",
+    ),
     "unknown section": (
         {"modle.latent_dim": {"choice": [8]}},
         "search.space.'modle.latent_dim': unknown setting.",
         "did you mean 'model.latent_dim'?",
     ),
     "no section": ({"latent_dim": {"choice": [8]}}, "search.space.'latent_dim.choice' = [8]", "{choice ="),
-    "not searchable": ({"run.seed": {"choice": [1, 2]}}, "search.space.'run.seed' cannot be searched.", "model.latent_dim"),
-    "holdout": ({"train.holdout": {"uniform": [0.1, 0.2]}}, "'train.holdout' cannot be searched", "search one of"),
+    "not searchable": (
+        {"run.seed": {"choice": [1, 2]}},
+        "search.space.'run.seed' cannot be searched.",
+        "model.latent_dim",
+    ),
+    "holdout": (
+        {"train.holdout": {"uniform": [0.1, 0.2]}},
+        "'train.holdout' cannot be searched",
+        "search one of",
+    ),
     "empty choice": (
         {"model.latent_dim": {"choice": []}},
         "search.space.'model.latent_dim' = {choice = []}: expected a list of values.",
@@ -88,20 +120,56 @@ MISTAKES = {
     ),
     "no list": ({"model.latent_dim": {"choice": 8}}, "{choice = 8}: expected a list", "at least one"),
     "twice": ({"model.latent_dim": {"choice": [8, 8]}}, "names a value twice", "once"),
-    "no domain": ({"model.latent_dim": 8}, "search.space.'model.latent_dim' = 8: expected one of choice, uniform", "{choice = [8, 16, 32]}"),
-    "two domains": ({"model.beta": {"choice": [0.1], "uniform": [0, 1]}}, "expected one of choice", "write it as"),
-    "unknown domain": ({"model.beta": {"loguniform": [0.1, 1]}}, "search.space.'model.beta': unknown domain 'loguniform'.", "'log_uniform'?"),
-    "low above high": ({"model.beta": {"uniform": [1, 0.5]}}, "search.space.'model.beta' = {uniform = [1, 0.5]}: expected [low, high]", "swap"),
+    "no domain": (
+        {"model.latent_dim": 8},
+        "search.space.'model.latent_dim' = 8: expected one of choice, uniform",
+        "{choice = [8, 16, 32]}",
+    ),
+    "two domains": (
+        {"model.beta": {"choice": [0.1], "uniform": [0, 1]}},
+        "expected one of choice",
+        "write it as",
+    ),
+    "unknown domain": (
+        {"model.beta": {"loguniform": [0.1, 1]}},
+        "search.space.'model.beta': unknown domain 'loguniform'.",
+        "'log_uniform'?",
+    ),
+    "low above high": (
+        {"model.beta": {"uniform": [1, 0.5]}},
+        "search.space.'model.beta' = {uniform = [1, 0.5]}: expected [low, high]",
+        "swap",
+    ),
     "three ends": ({"model.beta": {"uniform": [0.1, 0.5, 1]}}, "expected [low, high]", "mend"),
     "ends of text": ({"model.beta": {"uniform": ["a", "b"]}}, "expected [low, high]", "mend"),
     "log of zero": ({"train.learning_rate": {"log_uniform": [0, 0.1]}}, "starts above 0", "use uniform"),
-    "impossible value": ({"model.latent_dim": {"choice": [8, 0]}}, "search.space.'model.latent_dim': model.latent_dim = 0:", "width of z"),
-    "impossible end": ({"train.learning_rate": {"uniform": [0.1, 2]}}, "search.space.'train.learning_rate': train.learning_rate = 2", "cosine"),
-    "fractions of a whole": ({"model.latent_dim": {"uniform": [4, 8]}}, "search.space.'model.latent_dim': model.latent_dim = 5.52", "width of z"),
+    "impossible value": (
+        {"model.latent_dim": {"choice": [8, 0]}},
+        "search.space.'model.latent_dim': model.latent_dim = 0:",
+        "width of z",
+    ),
+    "impossible end": (
+        {"train.learning_rate": {"uniform": [0.1, 2]}},
+        "search.space.'train.learning_rate': train.learning_rate = 2",
+        "cosine",
+    ),
+    "fractions of a whole": (
+        {"model.latent_dim": {"uniform": [4, 8]}},
+        "search.space.'model.latent_dim': model.latent_dim = 5.52",
+        "width of z",
+    ),
     "whole from fractions": ({"model.beta": {"integer": [0.5, 2]}}, "expected whole numbers", "use uniform"),
     "range of codes": ({"schema.bars": {"integer": [16, 128]}}, "needs the table encoded anew", "choice"),
-    "too many codes": ({"schema.bars": {"choice": list(range(16, 32))}}, "16 combinations of schema settings; 8", "fewer"),
-    "kinds": ({"schema.columns.age": {"choice": ["numeric"]}}, "'schema.columns.age' cannot be searched", "search one of"),
+    "too many codes": (
+        {"schema.bars": {"choice": list(range(16, 32))}},
+        "16 combinations of schema settings; 8",
+        "fewer",
+    ),
+    "kinds": (
+        {"schema.columns.age": {"choice": ["numeric"]}},
+        "'schema.columns.age' cannot be searched",
+        "search one of",
+    ),
     "nothing": ({}, "search.space is empty", "[search.space]"),
 }
 
@@ -115,7 +183,11 @@ def test_mistakes_are_refused_by_their_key(space, message, hint):
 
 
 SETTINGS = {
-    "no trials": ({"search.trials": 0}, "search.trials = 0: expected a value greater than or equal to 1", "points of the space"),
+    "no trials": (
+        {"search.trials": 0},
+        "search.trials = 0: expected a value greater than or equal to 1",
+        "points of the space",
+    ),
     "grid of a range": (
         {"search.algorithm": "grid"},
         "search.space.'train.learning_rate' = {log_uniform = [0.001, 0.01]}: a grid is made of choices.",
@@ -131,10 +203,26 @@ SETTINGS = {
         "search.trials = 16, and the grid of search.space has 2 points.",
         "set search.trials = 2",
     ),
-    "cost without tpe": ({"search.cost": "seconds"}, "search.cost = 'seconds' needs search.algorithm = 'tpe'", "search.cost = 'none'"),
-    "cost with asha": ({"search.cost": "seconds", "search.algorithm": "tpe"}, "and search.scheduler = 'none'", "set these"),
-    "unknown objective": ({"search.objective": "loss"}, "search.objective = \"loss\": expected 'nats' or 'c2st'", "choose one of"),
-    "package": ({"search.log_to": "wandb"}, "search.log_to = 'wandb': the package 'wandb' is not installed.", "pip install wandb"),
+    "cost without tpe": (
+        {"search.cost": "seconds"},
+        "search.cost = 'seconds' needs search.algorithm = 'tpe'",
+        "search.cost = 'none'",
+    ),
+    "cost with asha": (
+        {"search.cost": "seconds", "search.algorithm": "tpe"},
+        "and search.scheduler = 'none'",
+        "set these",
+    ),
+    "unknown objective": (
+        {"search.objective": "loss"},
+        "search.objective = \"loss\": expected 'nats' or 'c2st'",
+        "choose one of",
+    ),
+    "package": (
+        {"search.log_to": "wandb"},
+        "search.log_to = 'wandb': the package 'wandb' is not installed.",
+        "pip install wandb",
+    ),
 }
 
 

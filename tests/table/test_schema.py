@@ -35,7 +35,11 @@ GUESSES = {
     "above 2^53": (COUNT + 2**53 + 1, "id", "identifiers"),
     "below -2^53": (-(2**62) - COUNT, "id", "identifiers"),
     "distinct words": ([f"user-{i}" for i in COUNT], "id", "nearly all distinct"),
-    "distinct words, some missing": ([f"user-{i}" if i % 4 else None for i in COUNT], "id", "nearly all distinct"),
+    "distinct words, some missing": (
+        [f"user-{i}" if i % 4 else None for i in COUNT],
+        "id",
+        "nearly all distinct",
+    ),
     "sentences": ([f"row {i} says so" for i in COUNT], "drop", "free text"),
     "half distinct": ([f"user-{i // 2}" for i in COUNT], "categorical", ""),
     "distinct dictionary": (pa.array([f"user-{i}" for i in COUNT]).dictionary_encode(), "categorical", ""),
@@ -97,10 +101,26 @@ MISTAKES = {
         "source 'bucket/census/' has no column 'incme', which [schema.columns] names. Found: age, income, blob (3).",
         "did you mean 'income'?",
     ),
-    "an absent column like none": (RIGHT | {"zzz": "drop"}, "has no column 'zzz'", "choose one of: age, income, blob."),
-    "a column without a kind": ({"age": "numeric", "blob": "drop"}, "has a column 'income' that [schema.columns] does not name", 'income = "drop"'),
-    "a wrong kind": (RIGHT | {"blob": "numeric"}, 'schema.columns.blob = "numeric" does not fit its type binary', "use one of: drop."),
-    "nothing to learn": (dict.fromkeys(RIGHT, "drop"), "has no column to learn: all are of kind id or drop", "another kind"),
+    "an absent column like none": (
+        RIGHT | {"zzz": "drop"},
+        "has no column 'zzz'",
+        "choose one of: age, income, blob.",
+    ),
+    "a column without a kind": (
+        {"age": "numeric", "blob": "drop"},
+        "has a column 'income' that [schema.columns] does not name",
+        'income = "drop"',
+    ),
+    "a wrong kind": (
+        RIGHT | {"blob": "numeric"},
+        'schema.columns.blob = "numeric" does not fit its type binary',
+        "use one of: drop.",
+    ),
+    "nothing to learn": (
+        dict.fromkeys(RIGHT, "drop"),
+        "has no column to learn: all are of kind id or drop",
+        "another kind",
+    ),
 }
 
 
@@ -121,8 +141,14 @@ def test_a_wide_table_does_not_fill_the_screen():
 
 
 def test_output_keeps_order_types_and_nullability_but_no_dropped_column():
-    fields = [pa.field("b", pa.int8(), nullable=False), pa.field("x", pa.binary()), pa.field("a", pa.dictionary(pa.int8(), pa.string()))]
-    schema = Schema.of(pa.schema(fields, {"pandas": "{}"}), {"a": "categorical", "x": "drop", "b": "numeric"}, "here")
+    fields = [
+        pa.field("b", pa.int8(), nullable=False),
+        pa.field("x", pa.binary()),
+        pa.field("a", pa.dictionary(pa.int8(), pa.string())),
+    ]
+    schema = Schema.of(
+        pa.schema(fields, {"pandas": "{}"}), {"a": "categorical", "x": "drop", "b": "numeric"}, "here"
+    )
     assert schema.output.equals(pa.schema([fields[0], fields[2]]), check_metadata=True)
     assert schema.learned == ["b", "a"]
 
@@ -134,11 +160,17 @@ def test_a_schema_survives_json():
         pa.field("", pa.dictionary(pa.int16(), pa.string(), ordered=True)),
         pa.field("d", pa.decimal128(38, 18)),
     ]
-    schema = Schema.of(pa.schema(fields), dict(zip([f.name for f in fields], ["numeric", "datetime", "categorical", "drop"], strict=True)), "here")
+    schema = Schema.of(
+        pa.schema(fields),
+        dict(zip([f.name for f in fields], ["numeric", "datetime", "categorical", "drop"], strict=True)),
+        "here",
+    )
     assert Schema.from_dict(json.loads(json.dumps(schema.to_dict()))) == schema
 
 
-@pytest.mark.parametrize("state", [{}, {"arrow": "?", "columns": {}}, {"arrow": base64.b64encode(b"junk").decode(), "columns": {}}])
+@pytest.mark.parametrize(
+    "state", [{}, {"arrow": "?", "columns": {}}, {"arrow": base64.b64encode(b"junk").decode(), "columns": {}}]
+)
 def test_a_damaged_schema(state):
     with pytest.raises(ModelError, match="schema cannot be read"):
         Schema.from_dict(state)
@@ -178,7 +210,9 @@ def test_numbers_too_large(column, kind, usable):
 
 
 @pytest.mark.parametrize(
-    "column", [pa.array([2**53 - 1] * 10), pa.array([1e299] * 10), pa.nulls(10, pa.int64())], ids=["2^53 - 1", "floats", "no values"]
+    "column",
+    [pa.array([2**53 - 1] * 10), pa.array([1e299] * 10), pa.nulls(10, pa.int64())],
+    ids=["2^53 - 1", "floats", "no values"],
 )
 def test_numbers_that_are_not_too_large(column):
     checked(pa.table({"c": column}), {"c": "numeric"})
@@ -186,14 +220,27 @@ def test_numbers_that_are_not_too_large(column):
 
 def test_more_categories_than_the_dictionary_type_can_index():
     """Each file fits its int8 dictionary, all files together do not."""
-    chunks = [pa.array([f"{side}{i}" for i in range(100)]).dictionary_encode().cast(pa.dictionary(pa.int8(), pa.string())) for side in "ab"]
+    chunks = [
+        pa.array([f"{side}{i}" for i in range(100)])
+        .dictionary_encode()
+        .cast(pa.dictionary(pa.int8(), pa.string()))
+        for side in "ab"
+    ]
     checked(pa.table({"c": chunks[0]}), {"c": "categorical"})
-    with pytest.raises(SchemaError, match=r"column 'c' has 200 categories in all files together; its type .*int8.* holds 128"):
+    with pytest.raises(
+        SchemaError, match=r"column 'c' has 200 categories in all files together; its type .*int8.* holds 128"
+    ):
         checked(pa.table({"c": pa.chunked_array(chunks)}), {"c": "categorical"})
 
 
 def test_rows_that_ids_can_number():
-    schema = Schema.of(pa.schema({"a": pa.uint32(), "b": pa.string(), "x": pa.int8()}), {"a": "id", "b": "id", "x": "numeric"}, "here")
+    schema = Schema.of(
+        pa.schema({"a": pa.uint32(), "b": pa.string(), "x": pa.int8()}),
+        {"a": "id", "b": "id", "x": "numeric"},
+        "here",
+    )
     schema.check_ids(2**32 - 1)
-    with pytest.raises(SchemaError, match="column 'a' of kind id and type uint32 cannot number 4,294,967,296 rows"):
+    with pytest.raises(
+        SchemaError, match="column 'a' of kind id and type uint32 cannot number 4,294,967,296 rows"
+    ):
         schema.check_ids(2**32)

@@ -39,15 +39,31 @@ CSV = {
     "byte order mark": (b"\xef\xbb\xbfa,b\n1,x\n", {"a": "int64", "b": "string"}, [1, "x"]),
     "byte order mark and quotes": (b'\xef\xbb\xbf"a",b\n1,x\n', {"a": "int64", "b": "string"}, [1, "x"]),
     "blank lines first": (b"\n\na,b\n1,x\n", {"a": "int64", "b": "string"}, [1, "x"]),
-    "line feeds and commas in quotes": (b'a,b\n1,"x\n""y"", z"\n', {"a": "int64", "b": "string"}, [1, 'x\n"y", z']),
+    "line feeds and commas in quotes": (
+        b'a,b\n1,"x\n""y"", z"\n',
+        {"a": "int64", "b": "string"},
+        [1, 'x\n"y", z'],
+    ),
     "a line feed in a name": (b'"a\nz",b\n1,x\n', {"a\nz": "int64", "b": "string"}, [1, "x"]),
     "a column without a name": (b",b\n1,x\n", {"": "int64", "b": "string"}, [1, "x"]),
-    "unicode": ("gr\u00f6\u00dfe,\U0001f600\n1,\u00e9t\u00e9\n".encode(), {"gr\u00f6\u00dfe": "int64", "\U0001f600": "string"}, [1, "\u00e9t\u00e9"]),
+    "unicode": (
+        "gr\u00f6\u00dfe,\U0001f600\n1,\u00e9t\u00e9\n".encode(),
+        {"gr\u00f6\u00dfe": "int64", "\U0001f600": "string"},
+        [1, "\u00e9t\u00e9"],
+    ),
     "nulls": (b"a,b\n1,x\nNA,\n", {"a": "int64", "b": "string"}, [None, None]),
     "an empty text is no null": (b'a,b\n1,x\n2,""\n', {"a": "int64", "b": "string"}, [2, ""]),
     "no values": (b"a,b\n,x\n,y\n", {"a": "null", "b": "string"}, [None, "y"]),
-    "dates and flags": (b"a,b\n2024-02-29,true\n", {"a": "date32[day]", "b": "bool"}, [date(2024, 2, 29), True]),
-    "moments": (b"a,b\n2024-02-29 10:00:00,1.5\n", {"a": "timestamp[s]", "b": "double"}, [datetime(2024, 2, 29, 10), 1.5]),
+    "dates and flags": (
+        b"a,b\n2024-02-29,true\n",
+        {"a": "date32[day]", "b": "bool"},
+        [date(2024, 2, 29), True],
+    ),
+    "moments": (
+        b"a,b\n2024-02-29 10:00:00,1.5\n",
+        {"a": "timestamp[s]", "b": "double"},
+        [datetime(2024, 2, 29, 10), 1.5],
+    ),
     "header only": (b"a,b\n", {"a": "null", "b": "null"}, None),
 }
 
@@ -100,7 +116,10 @@ def test_types_that_a_later_file_widens(tmp_path, early, late, expected):
     assert column[1].is_valid
 
 
-@pytest.mark.parametrize(("early", "late", "last", "expected"), [("1", "2.5", "x", "string"), ("", "3", "2.5", "double"), ("7", "", "8", "int64")])
+@pytest.mark.parametrize(
+    ("early", "late", "last", "expected"),
+    [("1", "2.5", "x", "string"), ("", "3", "2.5", "double"), ("7", "", "8", "int64")],
+)
 def test_types_that_rows_far_down_widen(tmp_path, early, late, last, expected):
     """The types come from the first 16 MB; a table that goes on differently is still read whole."""
     text = '"' + "line\n" * 400 + '"'  # its line feeds fall on the edges of what is read at a time
@@ -111,7 +130,13 @@ def test_types_that_rows_far_down_widen(tmp_path, early, late, last, expected):
 
 
 def test_a_folder_of_csv(tmp_path):
-    files = {"b.csv": b"a\n2\n", "a.csv.gz": gzip.compress(b"a\n1\n"), "sub/c.CSV": b"a\n3\n", "README.txt": b"hello", "_tmp.csv": b"junk,"}
+    files = {
+        "b.csv": b"a\n2\n",
+        "a.csv.gz": gzip.compress(b"a\n1\n"),
+        "sub/c.CSV": b"a\n3\n",
+        "README.txt": b"hello",
+        "_tmp.csv": b"junk,",
+    }
     source = Source.open(folder_of(tmp_path, files))
     assert source.format == "csv"
     assert source.head()["a"].to_pylist() == [1, 2, 3]
@@ -119,11 +144,27 @@ def test_a_folder_of_csv(tmp_path):
 
 PARQUET = {
     "one": ([{"a": [1], "b": ["x"]}], {"a": "int64", "b": "string"}, [{"a": 1, "b": "x"}]),
-    "int32 and int64": ([{"a": pa.array([1], pa.int32())}, {"a": [2**40]}], {"a": "int64"}, [{"a": 1}, {"a": 2**40}]),
+    "int32 and int64": (
+        [{"a": pa.array([1], pa.int32())}, {"a": [2**40]}],
+        {"a": "int64"},
+        [{"a": 1}, {"a": 2**40}],
+    ),
     "int and float": ([{"a": [1]}, {"a": [0.5]}], {"a": "double"}, [{"a": 1.0}, {"a": 0.5}]),
-    "a column less": ([{"a": [1], "b": [2]}, {"a": [3]}], {"a": "int64", "b": "int64"}, [{"a": 1, "b": 2}, {"a": 3, "b": None}]),
-    "a column more": ([{"a": [1]}, {"a": [3], "b": [2]}], {"a": "int64", "b": "int64"}, [{"a": 1, "b": None}, {"a": 3, "b": 2}]),
-    "another order": ([{"a": [1], "b": [2]}, {"b": [4], "a": [3]}], {"a": "int64", "b": "int64"}, [{"a": 1, "b": 2}, {"a": 3, "b": 4}]),
+    "a column less": (
+        [{"a": [1], "b": [2]}, {"a": [3]}],
+        {"a": "int64", "b": "int64"},
+        [{"a": 1, "b": 2}, {"a": 3, "b": None}],
+    ),
+    "a column more": (
+        [{"a": [1]}, {"a": [3], "b": [2]}],
+        {"a": "int64", "b": "int64"},
+        [{"a": 1, "b": None}, {"a": 3, "b": 2}],
+    ),
+    "another order": (
+        [{"a": [1], "b": [2]}, {"b": [4], "a": [3]}],
+        {"a": "int64", "b": "int64"},
+        [{"a": 1, "b": 2}, {"a": 3, "b": 4}],
+    ),
     "all null in one": ([{"a": pa.nulls(1)}, {"a": ["x"]}], {"a": "string"}, [{"a": None}, {"a": "x"}]),
     "no rows": ([{"a": pa.array([], pa.int64())}], {"a": "int64"}, []),
 }
@@ -131,7 +172,9 @@ PARQUET = {
 
 @pytest.mark.parametrize(("tables", "expected", "rows"), PARQUET.values(), ids=PARQUET)
 def test_folders_of_parquet(tmp_path, tables, expected, rows):
-    source = Source.open(folder_of(tmp_path, {f"{i}.parquet": parquet(table) for i, table in enumerate(tables)}))
+    source = Source.open(
+        folder_of(tmp_path, {f"{i}.parquet": parquet(table) for i, table in enumerate(tables)})
+    )
     assert source.format == "parquet"
     assert types(source) == expected
     assert source.head().to_pylist() == rows
@@ -141,7 +184,17 @@ def test_folders_of_parquet(tmp_path, tables, expected, rows):
 def test_hidden_files_are_left_out_and_hive_folders_read(tmp_path):
     """The values in the names of hive folders are no columns: they are not in the files."""
     good = {"year=2024/a.parquet": parquet({"a": [1]}), "year=2025/b.pq": parquet({"a": [2]})}
-    hidden = dict.fromkeys(["_SUCCESS", ".a.parquet.crc", "_tmp.parquet", "_delta_log/0.parquet", ".git/x.parquet", "year=2025/_c.parquet"], b"junk")
+    hidden = dict.fromkeys(
+        [
+            "_SUCCESS",
+            ".a.parquet.crc",
+            "_tmp.parquet",
+            "_delta_log/0.parquet",
+            ".git/x.parquet",
+            "year=2025/_c.parquet",
+        ],
+        b"junk",
+    )
     source = Source.open(folder_of(tmp_path / ".cache" / "_data", good | hidden))
     assert source.head().to_pydict() == {"a": [1, 2]}
     assert [Path(path).name for path in source.paths] == ["a.parquet", "b.pq"]
@@ -157,7 +210,9 @@ def test_identity_changes_with_the_files(tmp_path):
 
 def test_head_is_the_first_rows_and_a_known_schema_is_taken(tmp_path):
     many = pa.table({"a": range(HEAD_ROWS + 5)})
-    folder = folder_of(tmp_path, {"a.parquet": parquet(many, row_group_size=30_000), "b.parquet": parquet(many)})
+    folder = folder_of(
+        tmp_path, {"a.parquet": parquet(many, row_group_size=30_000), "b.parquet": parquet(many)}
+    )
     source = Source.open(folder)
     assert source.head().equals(many.slice(0, HEAD_ROWS))
     assert source.head(3)["a"].to_pylist() == [0, 1, 2]
@@ -181,15 +236,43 @@ MISTAKES = {
     "a row too long": ({"a.csv": b"a,b\n1,2\n3,4,5\n"}, "Expected 2 columns, got 3: 3,4,5.", WHOLE),
     "no gzip": ({"a.csv.gz": b"a,b\n1,2\n"}, "incorrect header check", WHOLE),
     "UTF-16": ({"a.csv": "a,b\n1,2\n".encode("utf-16")}, "cannot be read", WHOLE),
-    "latin-1 text": ({"a.csv": b"a,b\n1,\xe9t\xe9\n"}, "a.csv' holds text in column 'b' that is not UTF-8", LATIN),
-    "latin-1 text later": ({"a.csv": b"a,b\n1,x\n", "b.csv": b"a,b\n\xe9t\xe9,x\n"}, "b.csv' holds text in column 'a' that is not UTF-8", LATIN),
-    "latin-1 text after text": ({"a.csv": b"a\nx\n", "b.csv": b"a\n\xe9t\xe9\n"}, "b.csv' holds text in column 'a' that is not UTF-8", LATIN),
-    "latin-1 text after nulls": ({"a.csv": b"a,b\n,x\n", "b.csv": b"a,b\n\xe9t\xe9,x\n"}, "column 'a' that is not UTF-8", LATIN),
+    "latin-1 text": (
+        {"a.csv": b"a,b\n1,\xe9t\xe9\n"},
+        "a.csv' holds text in column 'b' that is not UTF-8",
+        LATIN,
+    ),
+    "latin-1 text later": (
+        {"a.csv": b"a,b\n1,x\n", "b.csv": b"a,b\n\xe9t\xe9,x\n"},
+        "b.csv' holds text in column 'a' that is not UTF-8",
+        LATIN,
+    ),
+    "latin-1 text after text": (
+        {"a.csv": b"a\nx\n", "b.csv": b"a\n\xe9t\xe9\n"},
+        "b.csv' holds text in column 'a' that is not UTF-8",
+        LATIN,
+    ),
+    "latin-1 text after nulls": (
+        {"a.csv": b"a,b\n,x\n", "b.csv": b"a,b\n\xe9t\xe9,x\n"},
+        "column 'a' that is not UTF-8",
+        LATIN,
+    ),
     "a latin-1 name": ({"a.csv": b"\xe9,b\n1,2\n"}, "can't decode byte 0xe9", LATIN),
-    "a name twice, CSV": ({"a.csv": b"a,b,a\n1,2,3\n"}, "a.csv' has more than one column 'a'", "rename one of them."),
+    "a name twice, CSV": (
+        {"a.csv": b"a,b,a\n1,2,3\n"},
+        "a.csv' has more than one column 'a'",
+        "rename one of them.",
+    ),
     "no name twice, CSV": ({"a.csv": b",b,\n1,2,3\n"}, "more than one column ''", "rename one of them."),
-    "two headers": ({"a.csv": b"a,b\n1,2\n", "b.csv": b"a,c\n1,2\n"}, "b.csv' has the columns a, c; the files before it have a, b", "one header"),
-    "another order, CSV": ({"a.csv": b"a,b\n1,2\n", "b.csv": b"b,a\n1,2\n"}, "b.csv' has the columns b, a", "one header"),
+    "two headers": (
+        {"a.csv": b"a,b\n1,2\n", "b.csv": b"a,c\n1,2\n"},
+        "b.csv' has the columns a, c; the files before it have a, b",
+        "one header",
+    ),
+    "another order, CSV": (
+        {"a.csv": b"a,b\n1,2\n", "b.csv": b"b,a\n1,2\n"},
+        "b.csv' has the columns b, a",
+        "one header",
+    ),
     "a name twice, Parquet": (
         {"a.parquet": parquet(pa.Table.from_arrays([pa.array([1])] * 2, names=["a", "a"]))},
         "a.parquet' has more than one column 'a'",
@@ -198,11 +281,31 @@ MISTAKES = {
     "no columns": ({"a.parquet": parquet(pa.table({}))}, "has no columns", "check data.source"),
     "text in place of Parquet": ({"a.parquet": b"hello\n" * 10}, "Parquet magic bytes not found", WHOLE),
     "a truncated Parquet": ({"a.parquet": TRUNCATED}, "Parquet magic bytes not found", WHOLE),
-    "an empty Parquet": ({"a.parquet": parquet({"a": [1]}), "b.parquet": b""}, "Parquet file size is 0 bytes", WHOLE),
-    "types that do not mix": ({"a.parquet": parquet({"a": [1]}), "b.parquet": parquet({"a": ["x"]})}, "incompatible types: int64 vs string", WHOLE),
-    "both formats": ({"a.parquet": parquet({"a": [1]}), "b.csv": b"a\n1\n"}, "holds both Parquet and CSV files", "name a .parquet or .csv file"),
-    "another format": ({"a.json": b"{}", "b.txt": b"x"}, "holds no Parquet or CSV file", "name a .parquet or .csv file"),
-    "nothing but hidden files": ({"_a.parquet": b"x", ".b.csv": b"x"}, "does not exist, or holds no file", "check data.source."),
+    "an empty Parquet": (
+        {"a.parquet": parquet({"a": [1]}), "b.parquet": b""},
+        "Parquet file size is 0 bytes",
+        WHOLE,
+    ),
+    "types that do not mix": (
+        {"a.parquet": parquet({"a": [1]}), "b.parquet": parquet({"a": ["x"]})},
+        "incompatible types: int64 vs string",
+        WHOLE,
+    ),
+    "both formats": (
+        {"a.parquet": parquet({"a": [1]}), "b.csv": b"a\n1\n"},
+        "holds both Parquet and CSV files",
+        "name a .parquet or .csv file",
+    ),
+    "another format": (
+        {"a.json": b"{}", "b.txt": b"x"},
+        "holds no Parquet or CSV file",
+        "name a .parquet or .csv file",
+    ),
+    "nothing but hidden files": (
+        {"_a.parquet": b"x", ".b.csv": b"x"},
+        "does not exist, or holds no file",
+        "check data.source.",
+    ),
 }
 
 
@@ -227,8 +330,16 @@ def test_a_file_that_is_damaged_inside(tmp_path):
     ("uri", "message", "hint"),
     [
         ("", "data.source is not set.", "set it to a Parquet or CSV file, or a folder of them."),
-        ("/nowhere/at/all.parquet", "source '/nowhere/at/all.parquet' does not exist, or holds no file.", "check data.source."),
-        ("nope://bucket/x", "names no filesystem that can be reached: Protocol not known: nope", "check the URI and its credentials."),
+        (
+            "/nowhere/at/all.parquet",
+            "source '/nowhere/at/all.parquet' does not exist, or holds no file.",
+            "check data.source.",
+        ),
+        (
+            "nope://bucket/x",
+            "names no filesystem that can be reached: Protocol not known: nope",
+            "check the URI and its credentials.",
+        ),
     ],
 )
 def test_sources_that_are_not_there(uri, message, hint):

@@ -15,17 +15,26 @@ patient = settings(deadline=None)  # the machine may be busy
 def test_workers_share_lanes_rows_and_steps(world_size, each, more):
     batch_size = world_size * 8 * each
     num_rows = batch_size + more
-    all_workers = [Batches(num_rows, batch_size, num_lanes(batch_size, world_size), rank, world_size) for rank in range(world_size)]
+    all_workers = [
+        Batches(num_rows, batch_size, num_lanes(batch_size, world_size), rank, world_size)
+        for rank in range(world_size)
+    ]
     lanes = [lane for one in all_workers for lane in one.lanes]
     assert lanes == list(range(num_lanes(batch_size, world_size)))
-    assert [one.first for one in all_workers] == [sum(b.rows for b in all_workers[:rank]) for rank in range(world_size)]
+    assert [one.first for one in all_workers] == [
+        sum(b.rows for b in all_workers[:rank]) for rank in range(world_size)
+    ]
     assert sum(one.rows for one in all_workers) == batch_size
     assert min(one.rows for one in all_workers) > 0
     ends = [all_workers[0].span(lane) for lane in lanes]
     assert [a for a, _ in ends] + [num_rows] == [0] + [b for _, b in ends]
-    assert len({one.steps_per_epoch for one in all_workers}) == 1  # a worker with a step more would wait for the others for ever
+    assert (
+        len({one.steps_per_epoch for one in all_workers}) == 1
+    )  # a worker with a step more would wait for the others for ever
     assert all_workers[0].steps_per_epoch * all_workers[0].per_lane <= min(b - a for a, b in ends)
-    assert num_rows - all_workers[0].steps_per_epoch * batch_size < batch_size + len(lanes)  # what is left would not fill a step evenly
+    assert num_rows - all_workers[0].steps_per_epoch * batch_size < batch_size + len(
+        lanes
+    )  # what is left would not fill a step evenly
 
 
 @pytest.mark.parametrize(
@@ -42,7 +51,9 @@ def test_held_out_is_a_function_of_number_and_seed(rows, seed):
     rows = np.array(rows)
     alone = [bool(held_out(np.array([row]), 100, 0.3, seed)[0]) for row in rows]
     assert held_out(rows, 100, 0.3, seed).tolist() == alone
-    assert np.all(held_out(rows, 100, 0.3, seed) <= held_out(rows, 100, 0.5, seed))  # a larger share holds out the same rows and more
+    assert np.all(
+        held_out(rows, 100, 0.3, seed) <= held_out(rows, 100, 0.5, seed)
+    )  # a larger share holds out the same rows and more
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.89])
@@ -59,7 +70,11 @@ def test_of_a_large_table_no_more_rows_are_held_out_than_scores_need():
     rows = 50_000_000
     held = held_out(np.arange(0, rows, 50), rows, 0.1, 0).mean() * rows
     assert held == pytest.approx(MOST_HELD, rel=0.1)
-    assert num_held(3_000_000, 0.1, 0) == held_out(np.arange(3_000_000), 3_000_000, 0.1, 0).sum() == pytest.approx(MOST_HELD, rel=0.02)
+    assert (
+        num_held(3_000_000, 0.1, 0)
+        == held_out(np.arange(3_000_000), 3_000_000, 0.1, 0).sum()
+        == pytest.approx(MOST_HELD, rel=0.02)
+    )
 
 
 @given(count=st.integers(0, 10_000), most=st.integers(1, 500))

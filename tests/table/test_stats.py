@@ -17,7 +17,9 @@ NUMBERS = st.one_of(
     st.sampled_from([NAN, 0.0, 1e15 + 0.5, 2.0**60, 1e308]),
 )
 COLUMNS = st.lists(NUMBERS, max_size=30).map(np.array)
-STRINGS = st.lists(st.none() | st.text(max_size=3), max_size=30).map(lambda values: pa.array(values, pa.large_string()))
+STRINGS = st.lists(st.none() | st.text(max_size=3), max_size=30).map(
+    lambda values: pa.array(values, pa.large_string())
+)
 
 
 def numeric_answers(stats: NumericStats) -> dict:
@@ -28,7 +30,9 @@ def largest_rank_error(stats: NumericStats, values: np.ndarray) -> float:
     """Largest distance between the shares that the statistics claim and those of the values themselves."""
     found, shares = stats.distribution()
     assert shares.sum() == pytest.approx(1)
-    return np.abs(np.cumsum(shares) - np.searchsorted(np.sort(values), found, side="right") / len(values)).max()
+    return np.abs(
+        np.cumsum(shares) - np.searchsorted(np.sort(values), found, side="right") / len(values)
+    ).max()
 
 
 @patient
@@ -41,7 +45,10 @@ def test_numeric_merge_answers_as_one_pass(a, b):
 @patient
 @given(STRINGS, STRINGS)
 def test_category_merge_answers_as_one_pass(a, b):
-    merged, whole = CategoryStats.merge(CategoryStats.observe(a), CategoryStats.observe(b)), CategoryStats.observe(pa.concat_arrays([a, b]))
+    merged, whole = (
+        CategoryStats.merge(CategoryStats.observe(a), CategoryStats.observe(b)),
+        CategoryStats.observe(pa.concat_arrays([a, b])),
+    )
     assert merged == whole
     assert merged.frequencies() == whole.frequencies()
 
@@ -89,7 +96,11 @@ def test_frequencies_come_by_count_then_name():
 def test_numeric_sketch_of_merged_parts_is_within_its_bound():
     """Three parts: one that is a sketch already, one that becomes a sketch with it, and one value on two million rows."""
     rng = np.random.default_rng(1)
-    parts = [rng.normal(size=MAX_DISTINCT + 20_000).round(6), rng.exponential(size=80_000), np.full(2_000_000, 0.5)]
+    parts = [
+        rng.normal(size=MAX_DISTINCT + 20_000).round(6),
+        rng.exponential(size=80_000),
+        np.full(2_000_000, 0.5),
+    ]
     merged = NumericStats.observe(np.array([NAN]))
     for part in parts:
         merged = NumericStats.merge(merged, NumericStats.observe(part))

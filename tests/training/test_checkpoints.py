@@ -73,7 +73,9 @@ def test_a_damaged_one_is_noticed_and_the_one_before_it_is_taken(how, three, tmp
     damage(tmp_path / "run" / "step-000000009.npz", how)
     again = Checkpoints(three.folder, lines.append)
     assert int(again.load()["step"]) == 6
-    assert lines == ["Warning: the checkpoint 'step-000000009.npz' is damaged; going on from 'step-000000006.npz', the one before it."]
+    assert lines == [
+        "Warning: the checkpoint 'step-000000009.npz' is damaged; going on from 'step-000000006.npz', the one before it."
+    ]
     with pytest.raises(StorageError, match=r"step-000000009\.npz' is damaged"):
         again.read("step-000000009.npz")
     again.keep(state(7))
@@ -83,13 +85,17 @@ def test_a_damaged_one_is_noticed_and_the_one_before_it_is_taken(how, three, tmp
     assert names(tmp_path / "run") == ["step-000000009.npz", "step-000000012.npz"]
     assert int(Checkpoints(three.folder, lines.append).load()["step"]) == 12
     three.keep(state(9))
-    assert names(tmp_path / "run") == ["step-000000009.npz", "step-000000012.npz"], "a worker that was cut off deletes nothing later"
+    assert names(tmp_path / "run") == ["step-000000009.npz", "step-000000012.npz"], (
+        "a worker that was cut off deletes nothing later"
+    )
 
 
 def test_without_a_whole_one_there_is_an_error_that_says_what_to_do(three, tmp_path):
     for file in (tmp_path / "run").iterdir():
         damage(file, "a bit")
-    with pytest.raises(TrainingError, match=r"every checkpoint in '.*' is damaged \(step-000000009.npz, step-000000006.npz\)") as caught:
+    with pytest.raises(
+        TrainingError, match=r"every checkpoint in '.*' is damaged \(step-000000009.npz, step-000000006.npz\)"
+    ) as caught:
         three.load()
     assert "delete that folder to train from the beginning" in caught.value.hint
 
@@ -110,14 +116,19 @@ def test_storage_that_stays_away_is_an_error_that_tells_where_the_rest_is(three,
     (tmp_path / "run").rename(tmp_path / "away")
     with pytest.raises(OutputError, match="cannot be written: No such file or directory") as caught:
         three.keep(state(12))
-    assert f"the checkpoints before are kept in '{three.folder}': run the same command to resume" in caught.value.hint
+    assert (
+        f"the checkpoints before are kept in '{three.folder}': run the same command to resume"
+        in caught.value.hint
+    )
     assert not (tmp_path / "run").exists(), "nothing is written where a mount was"
 
 
 def test_a_full_disk_is_an_error_at_once_and_keeps_what_was_there(three, tmp_path, lines):
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True
+    ).returncode:
         pytest.skip("a small file system cannot be mounted here")
     try:
         shutil.copytree(tmp_path / "run", disk / "run")

@@ -42,7 +42,9 @@ def numbers(rows) -> np.ndarray:
 
 
 @patient
-@given(st.integers(1, 6), st.integers(100, 3000), st.sampled_from([64, 200, 100_000]), st.integers(0, 2**31 - 1))
+@given(
+    st.integers(1, 6), st.integers(100, 3000), st.sampled_from([64, 200, 100_000]), st.integers(0, 2**31 - 1)
+)
 def test_any_number_of_workers_takes_the_same_rows_in_each_step(each, num_rows, shuffle_rows, seed):
     table, made = Table(num_rows), config(8 * each, **{"train.shuffle_rows": shuffle_rows, "run.seed": seed})
     alone = numbers(table.feed(made).take(3, 40))
@@ -58,14 +60,21 @@ def test_an_epoch_has_each_training_row_once_and_no_other(shuffle_rows, world_si
     feeds = [table.feed(made, rank, world_size) for rank in range(world_size)]
     steps = feeds[0].batches.steps_per_epoch
     held = np.flatnonzero(held_out(np.arange(5000), 5000, 0.1, 0))
-    epochs = [np.concatenate([numbers(feed.take(epoch * steps, steps)) for feed in feeds], axis=1) for epoch in (0, 1, 2)]
+    epochs = [
+        np.concatenate([numbers(feed.take(epoch * steps, steps)) for feed in feeds], axis=1)
+        for epoch in (0, 1, 2)
+    ]
     for rows in epochs:
         assert len(np.unique(rows)) == rows.size == steps * 48
         assert not np.isin(rows, held).any()
         assert 5000 - len(held) - rows.size < 48 + 8
-    assert not np.array_equal(epochs[0], epochs[1]) and not np.array_equal(np.sort(epochs[1]), np.sort(epochs[2]))
+    assert not np.array_equal(epochs[0], epochs[1]) and not np.array_equal(
+        np.sort(epochs[1]), np.sort(epochs[2])
+    )
     assert np.array_equal(np.concatenate([numbers(feed.held) for feed in feeds]), held)
-    assert [feed.first_held for feed in feeds] == np.cumsum([0, *(len(feed.held[0]) for feed in feeds)])[:-1].tolist()
+    assert [feed.first_held for feed in feeds] == np.cumsum([0, *(len(feed.held[0]) for feed in feeds)])[
+        :-1
+    ].tolist()
 
 
 @pytest.mark.parametrize("shuffle_rows", [128, 100_000])
@@ -75,7 +84,14 @@ def test_a_run_that_goes_on_at_a_step_takes_what_one_that_came_there_takes(shuff
     resumed = Table(1111).feed(made, 1, 2)
     assert np.array_equal(numbers(resumed.take(61, 29)), whole[61:])
     assert np.array_equal(numbers(resumed.take(0, 7)), whole[:7])
-    assert not np.array_equal(whole, numbers(Table(1111).feed(config(40, **{"train.shuffle_rows": shuffle_rows, "run.seed": 1}), 1, 2).take(0, 90)))
+    assert not np.array_equal(
+        whole,
+        numbers(
+            Table(1111)
+            .feed(config(40, **{"train.shuffle_rows": shuffle_rows, "run.seed": 1}), 1, 2)
+            .take(0, 90)
+        ),
+    )
 
 
 def test_a_table_that_fits_is_read_once_and_a_larger_one_as_it_is_needed():
@@ -96,7 +112,9 @@ def test_a_table_that_fits_is_read_once_and_a_larger_one_as_it_is_needed():
 
 def test_windows_mix_rows_from_all_over_the_lane():
     made = config(80, **{"train.shuffle_rows": 8000})
-    first = numbers(Table(80_000).feed(made).take(0, 80))  # most of the first window: 6,400 of 8,000 rows, 800 of each lane of 10,000
+    first = numbers(
+        Table(80_000).feed(made).take(0, 80)
+    )  # most of the first window: 6,400 of 8,000 rows, 800 of each lane of 10,000
     for lane in range(8):
         rows = first[:, 10 * lane : 10 * lane + 10] - 10_000 * lane
         assert rows.min() < 2500 and rows.max() > 7500

@@ -51,14 +51,19 @@ def test_a_sampler_that_the_model_could_not_have_is_refused_before_training(sett
         training.check_sampler(Config().override(settings))
 
 
-@pytest.mark.parametrize(("settings", "cpus"), [({"train.num_workers": 0}, 1), ({"train.num_workers": 1}, None), ({"train.num_workers": 4}, None)])
+@pytest.mark.parametrize(
+    ("settings", "cpus"),
+    [({"train.num_workers": 0}, 1), ({"train.num_workers": 1}, None), ({"train.num_workers": 4}, None)],
+)
 def test_a_share_of_no_cpus_is_refused_where_a_worker_would_have_it(settings, cpus):
     """A head without CPUs, whose autoscaler has not been asked for a node yet."""
     config, nothing = Config().override(settings), Resources(0, 0, [(0, 0)])
     if cpus:
         assert training.check_workers(config, nothing) == cpus
     else:
-        with pytest.raises(ClusterError, match=r"cpus_per_worker = 0 means an equal share of the cluster's CPUs") as caught:
+        with pytest.raises(
+            ClusterError, match=r"cpus_per_worker = 0 means an equal share of the cluster's CPUs"
+        ) as caught:
             training.check_workers(config, nothing)
         assert "train.cpus_per_worker = 8" in caught.value.hint
 
@@ -85,7 +90,18 @@ def test_cpus_that_are_there_are_shared(workers, gpu, nodes, cpus):
 
 def test_the_name_of_a_run_tells_its_model_and_not_who_trains_it_and_where():
     name = training.run_name(Config())
-    for setting, value in {"run.folder": "b", "train.num_workers": 4, "train.micro_batch_size": 64, "generate.rows": 7}.items():
+    for setting, value in {
+        "run.folder": "b",
+        "train.num_workers": 4,
+        "train.micro_batch_size": 64,
+        "generate.rows": 7,
+    }.items():
         assert training.run_name(Config().override({setting: value})) == name, setting
-    for setting, value in {"run.seed": 1, "train.steps": 7, "model.beta": 0.7, "data.source": "b", "latent.sampler": "normal"}.items():
+    for setting, value in {
+        "run.seed": 1,
+        "train.steps": 7,
+        "model.beta": 0.7,
+        "data.source": "b",
+        "latent.sampler": "normal",
+    }.items():
         assert training.run_name(Config().override({setting: value})) != name, setting

@@ -53,7 +53,11 @@ def loop(encoded, settings):
     built, codes, offsets = encoded
     model = build(built, settings)
     model.set_tables(built.tables(), built.frequencies())
-    return Loop(model, settings, Feed(lambda first, last: (codes[first:last], offsets[first:last]), len(codes), settings))
+    return Loop(
+        model,
+        settings,
+        Feed(lambda first, last: (codes[first:last], offsets[first:last]), len(codes), settings),
+    )
 
 
 def test_it_learns_that_the_columns_depend(encoded):
@@ -74,7 +78,10 @@ def test_a_resumed_run_ends_in_the_same_weights(encoded):
     second.load_state(checkpoints.unpack(checkpoints.pack(first.state())))
     second.run(35)
     assert second.step == whole.step == 60
-    assert all(np.array_equal(a, b) for a, b in zip(whole.model.get_weights(), second.model.get_weights(), strict=True))
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip(whole.model.get_weights(), second.model.get_weights(), strict=True)
+    )
 
 
 def test_a_round_that_a_notice_broke_off_has_the_figures_of_a_whole_one(encoded, tmp_path):
@@ -86,8 +93,16 @@ def test_a_round_that_a_notice_broke_off_has_the_figures_of_a_whole_one(encoded,
     assert kept.load() is None
     worker._steps(whole, worker.Rounds(settings, lines.append, kept), [], parts[0], shown)
     assert lines == [] and kept.load() is None
-    worker._steps(first, worker.Rounds(settings, lines.append, kept, noticed=lambda: True), [{"round": 1}], parts[1], shown)
-    assert lines == ["A node is about to be taken away: checkpoint at step 50."], "the next one after ten seconds"
+    worker._steps(
+        first,
+        worker.Rounds(settings, lines.append, kept, noticed=lambda: True),
+        [{"round": 1}],
+        parts[1],
+        shown,
+    )
+    assert lines == ["A node is about to be taken away: checkpoint at step 50."], (
+        "the next one after ten seconds"
+    )
 
     state = kept.load()
     assert checkpoints.rounds_of(state) == [{"round": 1}]
@@ -98,7 +113,10 @@ def test_a_round_that_a_notice_broke_off_has_the_figures_of_a_whole_one(encoded,
     assert second.step == rest.steps == 120
     for part in (parts[1], rest):
         assert (part.reconstruction, part.kl) == (parts[0].reconstruction, parts[0].kl)
-    assert all(np.array_equal(a, b) for a, b in zip(whole.model.get_weights(), second.model.get_weights(), strict=True))
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip(whole.model.get_weights(), second.model.get_weights(), strict=True)
+    )
 
 
 def test_a_long_round_has_checkpoints_within(encoded, tmp_path):
@@ -106,7 +124,13 @@ def test_a_long_round_has_checkpoints_within(encoded, tmp_path):
     settings, shown = config(**{"train.steps": 2400}), SimpleNamespace(rows=lambda count: None)
     kept = checkpoints.Checkpoints(str(tmp_path), print)
     assert kept.load() is None
-    worker._steps(loop(encoded, settings), worker.Rounds(settings, print, kept, kept=-math.inf), [], worker.Part(), shown)
+    worker._steps(
+        loop(encoded, settings),
+        worker.Rounds(settings, print, kept, kept=-math.inf),
+        [],
+        worker.Part(),
+        shown,
+    )
     assert int(kept.load()["step"]) == 50
 
 
@@ -117,13 +141,18 @@ def test_a_worker_that_does_not_see_the_run_folder_is_told_what_it_must_be(tmp_p
 
 
 def test_dropout_is_of_training_alone_and_goes_on_where_it_was(encoded):
-    whole, first, second, plain = (loop(encoded, config(**{"model.dropout": share})) for share in (0.3, 0.3, 0.3, 0.0))
+    whole, first, second, plain = (
+        loop(encoded, config(**{"model.dropout": share})) for share in (0.3, 0.3, 0.3, 0.0)
+    )
     assert whole.score() == plain.score()
     assert whole.run(60)["reconstruction"] != plain.run(60)["reconstruction"]
     first.run(25)
     second.load_state(checkpoints.unpack(checkpoints.pack(first.state())))
     second.run(35)
-    assert all(np.array_equal(a, b) for a, b in zip(whole.model.get_weights(), second.model.get_weights(), strict=True))
+    assert all(
+        np.array_equal(a, b)
+        for a, b in zip(whole.model.get_weights(), second.model.get_weights(), strict=True)
+    )
 
 
 def test_each_row_has_its_own_units_left_out_for_any_number_of_workers(encoded):
@@ -137,7 +166,9 @@ def test_each_row_has_its_own_units_left_out_for_any_number_of_workers(encoded):
 
 def test_a_step_in_pieces_follows_the_losses_of_a_whole_one(encoded):
     """64 rows in pieces of 24, 24 and 16, each row with its own noise and its own units left out."""
-    whole, pieces = (loop(encoded, config(**{"model.dropout": 0.2, "train.micro_batch_size": size})) for size in (0, 24))
+    whole, pieces = (
+        loop(encoded, config(**{"model.dropout": 0.2, "train.micro_batch_size": size})) for size in (0, 24)
+    )
     for _ in range(3):
         losses = [one.run(20) for one in (whole, pieces)]
         assert losses[1]["reconstruction"] == pytest.approx(losses[0]["reconstruction"], rel=1e-4)
@@ -186,7 +217,9 @@ step(tf.zeros((4, 2), tf.int32), tf.fill((4, 1), 0.5), tf.zeros((4, 2)))
 def test_tensorflow_optimises_the_graph_of_a_step():
     """It only warns of a rewrite of its own that fails, and then computes what was traced, a tenth slower."""
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "0", "CUDA_VISIBLE_DEVICES": "-1"}
-    done = subprocess.run([sys.executable, "-c", A_STEP], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", A_STEP], env=environment, capture_output=True, text=True, check=True
+    )
     assert "oneDNN" in done.stderr  # warnings are heard
     assert "optimization failure" not in done.stderr
 
@@ -197,7 +230,9 @@ def test_bfloat16_products_follow_the_losses_of_float32_and_scores_stay_float32(
     for _ in range(4):
         losses = [one.run(50) for one in (plain, low)]
         assert losses[0]["reconstruction"] != losses[1]["reconstruction"]
-        assert losses[0]["reconstruction"] + losses[0]["kl"] == pytest.approx(losses[1]["reconstruction"] + losses[1]["kl"], abs=0.02)
+        assert losses[0]["reconstruction"] + losses[0]["kl"] == pytest.approx(
+            losses[1]["reconstruction"] + losses[1]["kl"], abs=0.02
+        )
     assert plain.score()["held_out_nats"] == pytest.approx(low.score()["held_out_nats"], abs=0.02)
     assert all(v.dtype == "float32" for v in low.model.weights)
 
@@ -215,7 +250,13 @@ def test_the_best_weights_come_back(encoded):
 
 @pytest.mark.parametrize(
     ("losses", "spent"),
-    [([3, 2, 1], False), ([1, 2, 2, 2], True), ([1, 2, 2], False), ([3, 1, 2, 0.5, 2, 2], False), ([3, 1, 2, 2, 2, 2], True)],
+    [
+        ([3, 2, 1], False),
+        ([1, 2, 2, 2], True),
+        ([1, 2, 2], False),
+        ([3, 1, 2, 0.5, 2, 2], False),
+        ([3, 1, 2, 2, 2, 2], True),
+    ],
 )
 def test_patience(losses, spent):
     history = [{"held_out_loss": loss} for loss in losses]

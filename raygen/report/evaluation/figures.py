@@ -16,7 +16,11 @@ WIDTH = 300
 LEVELS = 8  # categories, at most, of a figure; the others are one bar
 LETTERS = 16  # of a category or a column on an axis
 CELLS = 24  # columns, at most, of a heat map
-SHADE = (0.80, 0.36, 0.10)  # of a cell, from nearly transparent to nearly this: seen on white and on near black, and text on it
+SHADE = (
+    0.80,
+    0.36,
+    0.10,
+)  # of a cell, from nearly transparent to nearly this: seen on white and on near black, and text on it
 
 
 def column(name: str, histograms: list[dict | None], kind: str = "") -> str:
@@ -60,7 +64,9 @@ def pairs(name: str, names: list, error: list, most: float | None = None) -> tup
         axes = figure.subplots()
         image = np.empty((*matrix.shape, 4))
         image[..., :3] = SHADE
-        image[..., 3] = np.where(np.isfinite(matrix), 0.06 + 0.74 * np.sqrt(np.clip(np.nan_to_num(matrix) / top, 0, 1)), 0.0)
+        image[..., 3] = np.where(
+            np.isfinite(matrix), 0.06 + 0.74 * np.sqrt(np.clip(np.nan_to_num(matrix) / top, 0, 1)), 0.0
+        )
         axes.imshow(image, interpolation="none", aspect="auto")
         size = 10 if len(shown) <= 16 else 8.5
         labels = [shorten(text) for text in shown]
@@ -76,7 +82,9 @@ def pairs(name: str, names: list, error: list, most: float | None = None) -> tup
 def errors(names: list, error: list) -> np.ndarray | None:
     """The matrix of `pairs`, nan where a pair does not count; None if it cannot be read or holds nothing."""
     try:
-        matrix = np.array([[math.nan if (v := number(cell)) is None else v for cell in row] for row in error], float)
+        matrix = np.array(
+            [[math.nan if (v := number(cell)) is None else v for cell in row] for row in error], float
+        )
     except (TypeError, ValueError):
         return None
     if matrix.shape != (len(names or []),) * 2 or not np.isfinite(matrix).any():
@@ -108,7 +116,11 @@ def _numbers(name: str, given: list, kind: str) -> str:
         axes.spines["left"].set_visible(False)
         axes.locator_params(axis="x", nbins=4)
         axes.xaxis.set_major_formatter(
-            lambda value, _: _date(value, max(ends) - min(ends)) if kind == "datetime" else _short(value, max(map(abs, ends)))
+            lambda value, _: (
+                _date(value, max(ends) - min(ends))
+                if kind == "datetime"
+                else _short(value, max(map(abs, ends)))
+            )
         )
 
     return draw_svg(name, 120, draw, WIDTH)
@@ -121,7 +133,9 @@ def _levels(name: str, given: list) -> str:
     shown, rest = (names, []) if len(names) <= LEVELS + 1 else (names[:LEVELS], names[LEVELS:])
 
     def values(shares: dict) -> list[float]:
-        return [100 * shares.get(level, 0.0) for level in shown] + [100 * sum(shares.get(level, 0.0) for level in rest)] * bool(rest)
+        return [100 * shares.get(level, 0.0) for level in shown] + [
+            100 * sum(shares.get(level, 0.0) for level in rest)
+        ] * bool(rest)
 
     def draw(figure):
         axes = figure.subplots()
@@ -131,7 +145,15 @@ def _levels(name: str, given: list) -> str:
         drawn = [i for i, h in enumerate(given) if h]
         for place, i in enumerate(drawn):
             shift = 0.0 if len(drawn) == 1 else 0.44 * (place / (len(drawn) - 1) - 0.5)
-            axes.plot(values(given[i][1]), y + shift, linestyle="none", marker=MARKERS[i % 4], markersize=5, color=COLOURS[i % 3], clip_on=False)
+            axes.plot(
+                values(given[i][1]),
+                y + shift,
+                linestyle="none",
+                marker=MARKERS[i % 4],
+                markersize=5,
+                color=COLOURS[i % 3],
+                clip_on=False,
+            )
         axes.set_yticks(y, labels, fontsize=10, parse_math=False)
         axes.invert_yaxis()
         axes.tick_params(axis="y", length=0)

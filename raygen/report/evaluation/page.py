@@ -87,13 +87,19 @@ def _view(report: dict) -> dict:
         "columns": _columns(runs),
         "overlays": _overlays(runs),
         "pairs": _pairs(sections),
-        "budgets": [(key, found, words.budget_words(run)) for key, run in sections if (found := _budget(run)) or words.budget_words(run)],
+        "budgets": [
+            (key, found, words.budget_words(run))
+            for key, run in sections
+            if (found := _budget(run)) or words.budget_words(run)
+        ],
         "latent": [part for key, run in sections if (part := _latent(key, run.get("latent")))],
         "privacy": privacy,
         "problems": [(key, texts) for key, run in sections if (texts := words.problems(run))],
         "sources": _sources(report, runs),
         "command": str(report.get("command") or ""),
-        "config": json.dumps(report["config"], indent=2, default=str, ensure_ascii=False) if report.get("config") else "",
+        "config": json.dumps(report["config"], indent=2, default=str, ensure_ascii=False)
+        if report.get("config")
+        else "",
         "open": OPEN,
     }
 
@@ -124,13 +130,28 @@ def _scores(runs: list[dict]) -> list[dict]:
         found = [figure(run, name) for run in runs]
         first = next(f for f in found if f)
         winner = words.best(runs, name)
-        cells = [{"text": f.show() if f else "", "interval": _interval(f), "best": i == winner} for i, f in enumerate(found)]
-        ends = [None if first.ideal is not None or v is None else first.show(v) for v in (first.floor, first.ceiling)]
+        cells = [
+            {"text": f.show() if f else "", "interval": _interval(f), "best": i == winner}
+            for i, f in enumerate(found)
+        ]
+        ends = [
+            None if first.ideal is not None or v is None else first.show(v)
+            for v in (first.floor, first.ceiling)
+        ]
         rows.append(
-            {"label": first.label, "meaning": first.meaning, "cells": cells, "scale": _scale(found), "floor": ends[0] or "", "ceiling": ends[1] or ""}
+            {
+                "label": first.label,
+                "meaning": first.meaning,
+                "cells": cells,
+                "scale": _scale(found),
+                "floor": ends[0] or "",
+                "ceiling": ends[1] or "",
+            }
         )
         if first.ideal is not None:
-            rows[-1]["ceiling"] = first.show(first.ceiling) if first.ceiling is not None else f"{first.ideal:g} is ideal"
+            rows[-1]["ceiling"] = (
+                first.show(first.ceiling) if first.ceiling is not None else f"{first.ideal:g} is ideal"
+            )
     return rows
 
 
@@ -142,12 +163,20 @@ def _scale(found: list[Figure | None]) -> dict | None:
         return None
 
     def place(value: float | None) -> float | None:
-        return None if value is None else round(max(0.0, min(100.0, 100 * (value - ends[0]) / (ends[1] - ends[0]))), 1)
+        return (
+            None
+            if value is None
+            else round(max(0.0, min(100.0, 100 * (value - ends[0]) / (ends[1] - ends[0]))), 1)
+        )
 
     first, dots = known[0], []
     for i, f in enumerate(found):
         if f:
-            low, high = sorted((place(f.low) or 0.0, place(f.high) or 0.0)) if f.low is not None and f.high is not None else (0.0, 0.0)
+            low, high = (
+                sorted((place(f.low) or 0.0, place(f.high) or 0.0))
+                if f.low is not None and f.high is not None
+                else (0.0, 0.0)
+            )
             dots.append(
                 {
                     "class": report_figures.CLASSES[i % 3],
@@ -157,7 +186,9 @@ def _scale(found: list[Figure | None]) -> dict | None:
                     "level": (i + 0.5) / len(found),
                 }
             )
-    ticks = [] if first.ideal is not None else [("floor", place(first.floor)), ("ceiling", place(first.ceiling))]
+    ticks = (
+        [] if first.ideal is not None else [("floor", place(first.floor)), ("ceiling", place(first.ceiling))]
+    )
     ticks += [("ceiling", place(first.ideal))] if first.ideal is not None else []
     return {
         "dots": dots,
@@ -172,13 +203,25 @@ def _columns(runs: list[dict]) -> dict:
     tables = [{str(c.get("name")): c for c in run.get("columns") or [] if c} for run in runs]
     headings: list[tuple[str, int, str, float]] = []
     for heading, key, factor in MEASURES:
-        having = [i for i, table in enumerate(tables) if any(number(c.get(key)) is not None for c in table.values())]
+        having = [
+            i for i, table in enumerate(tables) if any(number(c.get(key)) is not None for c in table.values())
+        ]
         having = having[:1] if key == "missing_real" else having
-        headings += [(f"{heading} {runs[i]['name']}" if len(runs) > 1 and key != "missing_real" else heading, i, key, factor) for i in having]
+        headings += [
+            (
+                f"{heading} {runs[i]['name']}" if len(runs) > 1 and key != "missing_real" else heading,
+                i,
+                key,
+                factor,
+            )
+            for i in having
+        ]
     rows = []
     for name in _worst_first(runs):
         cells = [_percent(tables[i].get(name, {}).get(key), factor) for _, i, key, factor in headings]
-        rows.append((name, next((str(t[name]["kind"]) for t in tables if t.get(name, {}).get("kind")), ""), cells))
+        rows.append(
+            (name, next((str(t[name]["kind"]) for t in tables if t.get(name, {}).get("kind")), ""), cells)
+        )
     return {"headings": [heading for heading, *_ in headings], "rows": rows}
 
 
@@ -189,7 +232,9 @@ def _worst_first(runs: list[dict]) -> list[str]:
         for column in run.get("columns") or []:
             if column:
                 error = number(column.get("shape_error"))
-                worst[str(column.get("name"))] = max(worst.get(str(column.get("name")), -1.0), -1.0 if error is None else error)
+                worst[str(column.get("name"))] = max(
+                    worst.get(str(column.get("name")), -1.0), -1.0 if error is None else error
+                )
     return sorted(worst, key=lambda name: -worst[name])
 
 
@@ -201,10 +246,16 @@ def _overlays(runs: list[dict]) -> list[dict]:
         kind = next((str(c["kind"]) for c in of_runs if c.get("kind")), "")
         svg = report_figures.column(f"column-{len(out)}", [c.get("histogram") for c in of_runs], kind)
         if svg:
-            errors = [(i, f"{error:.1f} %") for i, c in enumerate(of_runs) if (error := number(c.get("shape_error"))) is not None]
+            errors = [
+                (i, f"{error:.1f} %")
+                for i, c in enumerate(of_runs)
+                if (error := number(c.get("shape_error"))) is not None
+            ]
             told = ", ".join(f"{runs[i]['name']} {error}" if len(runs) > 1 else error for i, error in errors)
             marks = [(report_figures.CLASSES[i % 3], error) for i, error in errors]
-            out.append({"name": name, "svg": svg, "errors": marks, "told": f"Shape error {told}." if told else ""})
+            out.append(
+                {"name": name, "svg": svg, "errors": marks, "told": f"Shape error {told}." if told else ""}
+            )
         if len(out) == DRAWN:
             break
     return out
@@ -217,10 +268,14 @@ def _pairs(sections: list) -> list[dict]:
     tops = [float(m[m == m].max()) for m in matrices if m is not None]
     out = []
     for i, ((key, run), p) in enumerate(zip(sections, given, strict=True)):
-        svg, shown = report_figures.pairs(f"pairs-{i}", p.get("names") or [], p.get("error") or [], max(tops, default=None))
+        svg, shown = report_figures.pairs(
+            f"pairs-{i}", p.get("names") or [], p.get("error") or [], max(tops, default=None)
+        )
         worst = [(a, b, f"{error:.1f}") for a, b, error in words.worst_pairs(run)[:10]]
         if svg or worst:
-            out.append({"key": key, "svg": svg, "shown": len(shown), "of": len(p.get("names") or []), "worst": worst})
+            out.append(
+                {"key": key, "svg": svg, "shown": len(shown), "of": len(p.get("names") or []), "worst": worst}
+            )
     return out
 
 
@@ -232,7 +287,10 @@ def _budget(run: dict) -> list[dict]:
             unit = "" if part.name == "c2st" else " %"
             decimals = 3 if part.name == "c2st" else 2
             pieces = [("noise", part.noise), ("decoder", part.decoder), ("sampler", part.sampler)]
-            shares = [{"name": n, "loss": f"{v:.{decimals}f}{unit}", "percent": f"{100 * v / total:.1f}"} for n, v in pieces]
+            shares = [
+                {"name": n, "loss": f"{v:.{decimals}f}{unit}", "percent": f"{100 * v / total:.1f}"}
+                for n, v in pieces
+            ]
             out.append({"label": part.label, "total": f"{total:.{decimals}f}{unit}", "parts": shares})
     return out
 
@@ -254,10 +312,25 @@ def _latent(key: dict, latent) -> dict | None:
 
 def _sources(report: dict, runs: list[dict]) -> list[tuple[str, str]]:
     """Where everything came from: name and text."""
-    out = [(label, _table(report.get(key) or {})) for label, key in (("Real rows", "real"), ("Held-out rows", "holdout"))]
+    out = [
+        (label, _table(report.get(key) or {}))
+        for label, key in (("Real rows", "real"), ("Held-out rows", "holdout"))
+    ]
     out += [(run["name"] if len(runs) > 1 else "Generated rows", _table(run)) for run in runs]
-    out += [("Rows for scores that train a model", whole(report["sample_rows"]) if number(report.get("sample_rows")) is not None else "")]
-    out += [("Seed", str(report["seed"]) if report.get("seed") is not None and report["seed"] == report["seed"] else "")]
+    out += [
+        (
+            "Rows for scores that train a model",
+            whole(report["sample_rows"]) if number(report.get("sample_rows")) is not None else "",
+        )
+    ]
+    out += [
+        (
+            "Seed",
+            str(report["seed"])
+            if report.get("seed") is not None and report["seed"] == report["seed"]
+            else "",
+        )
+    ]
     out += [
         ("Seconds", f"{report['seconds']:,.0f}" if number(report.get("seconds")) is not None else ""),
         ("raygen", str(report.get("raygen") or "")),
@@ -272,7 +345,11 @@ def _table(given: dict) -> str:
 
 
 def _interval(f: Figure | None) -> str:
-    return "" if f is None or f.low is None or f.high is None else f"{f.show(f.low).removesuffix(' %')} to {f.show(f.high)}"
+    return (
+        ""
+        if f is None or f.low is None or f.high is None
+        else f"{f.show(f.low).removesuffix(' %')} to {f.show(f.high)}"
+    )
 
 
 def _percent(value, factor: float) -> str:

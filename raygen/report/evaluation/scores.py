@@ -26,23 +26,56 @@ class Score(NamedTuple):
 
 
 SCORES = {
-    "shape_error": Score("Shape error", "distance of single columns to the real ones; 0 is best", 1.0, 10.0, 0.0),
-    "trend_error": Score("Trend error", "distance of pairs of columns to the real ones; 0 is best", 1.0, 30.0, 0.0),
-    "c2st": Score("C2ST", "how well rows pass for real before a classifier; 1 always, 0 never", None, 0.0, 1.0),
+    "shape_error": Score(
+        "Shape error", "distance of single columns to the real ones; 0 is best", 1.0, 10.0, 0.0
+    ),
+    "trend_error": Score(
+        "Trend error", "distance of pairs of columns to the real ones; 0 is best", 1.0, 30.0, 0.0
+    ),
+    "c2st": Score(
+        "C2ST", "how well rows pass for real before a classifier; 1 always, 0 never", None, 0.0, 1.0
+    ),
     "mle": Score("MLE", "a model trained on these rows and tested on real ones"),
-    "alpha_precision": Score("alpha-precision", "share of rows where real rows lie; 1 is best", None, 0.0, 1.0),
-    "beta_recall": Score("beta-recall", "share of real rows with such rows around; 1 is best", None, 0.0, 1.0),
+    "alpha_precision": Score(
+        "alpha-precision", "share of rows where real rows lie; 1 is best", None, 0.0, 1.0
+    ),
+    "beta_recall": Score(
+        "beta-recall", "share of real rows with such rows around; 1 is best", None, 0.0, 1.0
+    ),
     "category_coverage": Score("Category coverage", "real categories that appear", 100.0, 0.0, 1.0),
     "range_coverage": Score("Range coverage", "part of the real range that is used", 100.0, 0.0, 1.0),
-    "outside": Score("Outside", "rows with a value outside the real range or a category no real row has", 100.0, 0.1, 0.0),
+    "outside": Score(
+        "Outside", "rows with a value outside the real range or a category no real row has", 100.0, 0.1, 0.0
+    ),
     "missing_error": Score("Missing error", "difference in how often values are missing", 1.0, 10.0, 0.0),
-    "dcr_share": Score("DCR share", "rows nearer to a training row than to a held-out one; .5 is ideal", None, 0.0, 1.0, 0.5),
-    "dcr_2_percent": Score("DCR of the nearest 2 %", "the same for the rows nearest to real ones, where copies would be"),
+    "dcr_share": Score(
+        "DCR share", "rows nearer to a training row than to a held-out one; .5 is ideal", None, 0.0, 1.0, 0.5
+    ),
+    "dcr_2_percent": Score(
+        "DCR of the nearest 2 %", "the same for the rows nearest to real ones, where copies would be"
+    ),
     "exact_copies": Score("Exact copies", "rows equal to a training row in every column", 100.0, 0.05, 0.0),
-    "membership_auc": Score("Membership AUC", "how well one guesses who was in the training table; .5 is guessing", None, 0.0, 1.0, 0.5),
+    "membership_auc": Score(
+        "Membership AUC",
+        "how well one guesses who was in the training table; .5 is guessing",
+        None,
+        0.0,
+        1.0,
+        0.5,
+    ),
 }
 COPYING = ("dcr_share", "dcr_2_percent", "exact_copies", "membership_auc")
-SHORT = ("shape_error", "trend_error", "c2st", "mle", "alpha_precision", "beta_recall", "category_coverage", "range_coverage", "missing_error")
+SHORT = (
+    "shape_error",
+    "trend_error",
+    "c2st",
+    "mle",
+    "alpha_precision",
+    "beta_recall",
+    "category_coverage",
+    "range_coverage",
+    "missing_error",
+)
 
 
 class Figure(NamedTuple):
@@ -65,7 +98,13 @@ class Figure(NamedTuple):
     def show(self, value: float | None = None) -> str:
         value = self.value if value is None else value
         if self.percent is None or (self.name == "exact_copies" and value > 1):  # a count
-            return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 or self.percent else f"{value:.3f}" if abs(value) < 1000 else f"{value:.3g}"
+            return (
+                f"{value:,.0f}"
+                if 1000 <= abs(value) < 1e7 or self.percent
+                else f"{value:.3f}"
+                if abs(value) < 1000
+                else f"{value:.3g}"
+            )
         return f"{self.percent * value:.2f} %" if abs(value) < 1e5 else f"{self.percent * value:.2g} %"
 
     def loss(self) -> float:
@@ -77,7 +116,11 @@ class Figure(NamedTuple):
         if self.ideal is not None:
             return None
         ceiling = self.ceiling if self.ceiling is not None else self.near
-        floor = self.floor if self.floor is not None and ceiling is not None and self.sign * (ceiling - self.floor) > 0 else self.far
+        floor = (
+            self.floor
+            if self.floor is not None and ceiling is not None and self.sign * (ceiling - self.floor) > 0
+            else self.far
+        )
         if floor is None or ceiling is None or self.sign * (ceiling - floor) <= 0:
             return None
         return floor, ceiling
@@ -94,7 +137,10 @@ class Figure(NamedTuple):
     def reaches_ceiling(self) -> bool:
         """Whether the interval holds the value of other real rows, or something better."""
         reach = self.high if self.sign > 0 else self.low
-        return self.ceiling is not None and self.sign * ((self.value if reach is None else reach) - self.ceiling) >= 0
+        return (
+            self.ceiling is not None
+            and self.sign * ((self.value if reach is None else reach) - self.ceiling) >= 0
+        )
 
 
 def score_of(name: str) -> Score:
@@ -118,7 +164,21 @@ def figure(run: dict, name: str) -> Figure | None:
         label += f" {measure}" * bool(measure) + f" of {target}" * bool(target)
     low, high, floor, ceiling = (number(given.get(key)) for key in ("low", "high", "floor", "ceiling"))
     sign = -1.0 if lower else 1.0
-    return Figure(name, label, score.meaning, score.percent, value, low, high, floor, ceiling, ideal, score.far, score.near, sign)
+    return Figure(
+        name,
+        label,
+        score.meaning,
+        score.percent,
+        value,
+        low,
+        high,
+        floor,
+        ceiling,
+        ideal,
+        score.far,
+        score.near,
+        sign,
+    )
 
 
 def figures(run: dict) -> list[Figure]:

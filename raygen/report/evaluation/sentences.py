@@ -9,11 +9,19 @@ from raygen.report.evaluation.scores import COPYING, SHORT, Figure, figure, figu
 from raygen.report.text import listed, number, whole
 
 LEVELS = (  # least share of the way from shuffled columns to other real rows, what to call it, and what it means
-    (0.97, "As good as other real rows", "a classifier tells the generated rows from real ones no better than it tells other real rows"),
+    (
+        0.97,
+        "As good as other real rows",
+        "a classifier tells the generated rows from real ones no better than it tells other real rows",
+    ),
     (0.85, "Very good", "a classifier hardly tells the generated rows from real ones"),
     (0.6, "Good, not perfect", "a classifier tells some of the generated rows from real ones"),
     (0.1, "Weak", "a classifier tells most of the generated rows from real ones"),
-    (-9e9, "Poor", "a classifier tells the generated rows from real ones as easily as rows whose columns were shuffled"),
+    (
+        -9e9,
+        "Poor",
+        "a classifier tells the generated rows from real ones as easily as rows whose columns were shuffled",
+    ),
 )
 FAR = 0.85  # of the way to other real rows: a score below falls short
 BAD_COLUMN, BAD_PAIR = 3.0, 5.0  # percent; a column or a pair above is named
@@ -33,7 +41,11 @@ class Budget(NamedTuple):
 
     @property
     def fault(self) -> str:
-        parts = {"the noise of the sample": self.noise, "the decoder": self.decoder, "the sampler": self.sampler}
+        parts = {
+            "the noise of the sample": self.noise,
+            "the decoder": self.decoder,
+            "the sampler": self.sampler,
+        }
         return max(parts, key=lambda part: parts[part])
 
 
@@ -61,7 +73,11 @@ def verdict(report: dict) -> list[str]:
         return ["Nothing was evaluated."]
     out = comparison(found) if len(found) > 1 else []
     for run in found:
-        sentences = [text for text in (problem_sentence(run), quality(run), *shortcomings(run), copying(run)[1]) if text]
+        sentences = [
+            text
+            for text in (problem_sentence(run), quality(run), *shortcomings(run), copying(run)[1])
+            if text
+        ]
         out += sentences if len(found) == 1 else [f"{run['name']}: {' '.join(sentences)}"]
     return out + gate_sentence(report)
 
@@ -71,7 +87,12 @@ def state(report: dict) -> str:
     found = runs(report)
     worst = [copying(run)[0] for run in found]
     low = [share for run in found if (share := _main(run)[1]) is not None]
-    if any(map(unusable, found)) or 2 in worst or any(rule.get("passed") is False for rule in report.get("gate") or []) or min(low, default=1) < 0.6:
+    if (
+        any(map(unusable, found))
+        or 2 in worst
+        or any(rule.get("passed") is False for rule in report.get("gate") or [])
+        or min(low, default=1) < 0.6
+    ):
         return "bad"
     return "fair" if any(map(problems, found)) or 1 in worst or min(low, default=1) < FAR else "good"
 
@@ -79,7 +100,13 @@ def state(report: dict) -> str:
 def problem_sentence(run: dict) -> str:
     found = problems(run)
     if not found:
-        return "Unusable: the table has no rows." if run.get("rows") == 0 else "Unusable as it is." if unusable(run) else ""
+        return (
+            "Unusable: the table has no rows."
+            if run.get("rows") == 0
+            else "Unusable as it is."
+            if unusable(run)
+            else ""
+        )
     count = "1 problem" if len(found) == 1 else f"{len(found)} problems"
     first = found[0].rstrip(".")
     if unusable(run):
@@ -91,7 +118,11 @@ def quality(run: dict) -> str:
     """How good the rows are, from the score that looks at whole rows if there is one."""
     score, share = _main(run)
     if score is None or share is None:
-        return "" if unusable(run) else "No score of whole rows was computed, so nothing is said about how good they are."
+        return (
+            ""
+            if unusable(run)
+            else "No score of whole rows was computed, so nothing is said about how good they are."
+        )
     level, meaning = next(entry[1:] for entry in LEVELS if share >= entry[0])
     if score.name == "c2st":
         return f"{level}: {meaning} ({_beside(score)})."
@@ -101,16 +132,26 @@ def quality(run: dict) -> str:
 def shortcomings(run: dict) -> list[str]:
     """Scores far from other real rows, then the worst columns and pairs by name."""
     main, out = _main(run)[0], []
-    short = [f for f in figures(run) if f.name in SHORT and f is not main and (main is None or f.name != main.name)]
-    far = [f for f in short if (share := f.progress()) is not None and share < FAR and not f.reaches_ceiling()]
+    short = [
+        f for f in figures(run) if f.name in SHORT and f is not main and (main is None or f.name != main.name)
+    ]
+    far = [
+        f for f in short if (share := f.progress()) is not None and share < FAR and not f.reaches_ceiling()
+    ]
     if far:
         out.append("It falls short in " + listed([_beside(f, "{} ({})") for f in far]) + ".")
     if columns := [c for c in worst_columns(run) if c[1] >= BAD_COLUMN][:NAMED]:
-        out.append("Worst columns: " + listed([f"{name} (Shape error {error:.1f} %)" for name, error in columns]) + ".")
+        out.append(
+            "Worst columns: "
+            + listed([f"{name} (Shape error {error:.1f} %)" for name, error in columns])
+            + "."
+        )
     if pairs := [p for p in worst_pairs(run) if p[2] >= BAD_PAIR][:NAMED]:
         out.append("Worst pairs: " + listed([f"{a} with {b} ({error:.1f} %)" for a, b, error in pairs]) + ".")
     if (outside := figure(run, "outside")) and outside.value > max(0.001, 2 * (outside.ceiling or 0.0)):
-        out.append(f"{outside.show()} of the rows hold a value outside the real range or a category that no real row has.")
+        out.append(
+            f"{outside.show()} of the rows hold a value outside the real range or a category that no real row has."
+        )
     return out
 
 
@@ -120,9 +161,15 @@ def copying(run: dict) -> tuple[int | None, str]:
     if not found:
         return None, "" if unusable(run) else "Whether rows are copied was not measured."
     signs = [(_suspicion(f), f) for f in found]
-    level, told = max(level for level, _ in signs), [f"{f.label} {f.show()}{_ideal(f)}" for level, f in signs if level]
+    level, told = (
+        max(level for level, _ in signs),
+        [f"{f.label} {f.show()}{_ideal(f)}" for level, f in signs if level],
+    )
     if level == 0:
-        return 0, f"No sign that rows are copied ({listed([f'{f.label} {f.show()}{_ideal(f)}' for f in found[:2]])})."
+        return (
+            0,
+            f"No sign that rows are copied ({listed([f'{f.label} {f.show()}{_ideal(f)}' for f in found[:2]])}).",
+        )
     if level == 1:
         return 1, f"Some sign that rows are copied: {listed(told)}."
     return 2, f"Rows are copied from the training rows: {listed(told)}. Do not publish them."
@@ -142,11 +189,18 @@ def comparison(found: list[dict]) -> list[str]:
             level.append(label)
         if loser is not None and len(found) > 2:
             losses.setdefault(found[loser]["name"], []).append(label)
-    out = [f"{name} is best on {listed(labels)}" for name, labels in sorted(wins.items(), key=lambda win: -len(win[1]))]
+    out = [
+        f"{name} is best on {listed(labels)}"
+        for name, labels in sorted(wins.items(), key=lambda win: -len(win[1]))
+    ]
     if level:
         where = listed(level) if len(level) <= NAMED or not out else f"the other {len(level)} scores"
         out.append(f"no clear lead on {where}" if out else f"No clear lead on {where}")
-    unfit = [(run["name"], "cannot be used" if unusable(run) else "copies rows") for run in found if unusable(run) or copying(run)[0] == 2]
+    unfit = [
+        (run["name"], "cannot be used" if unusable(run) else "copies rows")
+        for run in found
+        if unusable(run) or copying(run)[0] == 2
+    ]
     told = ["; ".join(out) + "."] if out else []
     told += [f"But {listed([f'{name} {why}' for name, why in unfit])}."] if unfit else []
     last = [f"{name} is last on {listed(labels)}" for name, labels in losses.items()]
@@ -176,7 +230,10 @@ def gate_sentence(report: dict) -> list[str]:
                 len(rules), f"All {len(rules)} rules of the gate are met."
             )
         ]
-    names = [f"`{rule.get('rule')}`" + ("" if number(rule.get("value")) is None else f" ({rule['value']:.4g})") for rule in failed]
+    names = [
+        f"`{rule.get('rule')}`" + ("" if number(rule.get("value")) is None else f" ({rule['value']:.4g})")
+        for rule in failed
+    ]
     return [f"The gate fails on {listed(names)}."]
 
 
@@ -184,7 +241,9 @@ def budget(run: dict) -> list[Budget]:
     """What each score loses to noise, to the decoder and to the sampler."""
     out, given = [], run.get("budget") or {}
     for name in ("shape_error", "trend_error", "c2st"):
-        held, again, made = (_plain((given.get(key) or {}).get(name)) for key in ("held_out", "resynthesised", "generated"))
+        held, again, made = (
+            _plain((given.get(key) or {}).get(name)) for key in ("held_out", "resynthesised", "generated")
+        )
         if held is None or again is None or made is None:
             continue
         sign, ideal = (-1.0, 1.0) if name == "c2st" else (1.0, 0.0)
@@ -203,9 +262,15 @@ def budget_words(run: dict) -> list[str]:
         ("the noise of the sample", "more rows would be needed to see a difference"),
     ):
         if labels := [b.label for b in found if b.fault == fault and b.noise + b.decoder + b.sampler > 0]:
-            out.append(f"Most of what {listed(labels)} lack{'s' if len(labels) == 1 else ''} is due to {fault}: {advice}.")
+            out.append(
+                f"Most of what {listed(labels)} lack{'s' if len(labels) == 1 else ''} is due to {fault}: {advice}."
+            )
     if lost := _triples((run.get("budget") or {}).get("pairs_lost")):
-        out.append("Pairs that the decoder keeps least: " + listed([f"{a} with {b} ({error:.1f} %)" for a, b, error in lost[:NAMED]]) + ".")
+        out.append(
+            "Pairs that the decoder keeps least: "
+            + listed([f"{a} with {b} ({error:.1f} %)" for a, b, error in lost[:NAMED]])
+            + "."
+        )
     return out
 
 
@@ -219,16 +284,26 @@ def privacy(run: dict) -> list[str]:
             f"Rows of the same law that copy nothing give 50 %, so they lie near training rows {nearer}."
         )
     if f := figure(run, "exact_copies"):
-        real = "" if f.ceiling is None else f"; of other real rows {f.show(f.ceiling)} do, because short rows repeat themselves"
+        real = (
+            ""
+            if f.ceiling is None
+            else f"; of other real rows {f.show(f.ceiling)} do, because short rows repeat themselves"
+        )
         out.append(f"{f.show()} of the rows equal a training row in every column{real}.")
     if f := figure(run, "membership_auc"):
         luck = "no better than by guessing" if not _suspicion(f) else "better than by guessing"
-        out.append(f"An attacker who asks which rows were in the training table is right {luck}: AUC {f.value:.3f}, where 0.5 is guessing.")
+        out.append(
+            f"An attacker who asks which rows were in the training table is right {luck}: AUC {f.value:.3f}, where 0.5 is guessing."
+        )
     return out
 
 
 def worst_columns(run: dict) -> list[tuple[str, float]]:
-    errors = [(str(c.get("name")), error) for c in run.get("columns") or [] if c and (error := number(c.get("shape_error"))) is not None]
+    errors = [
+        (str(c.get("name")), error)
+        for c in run.get("columns") or []
+        if c and (error := number(c.get("shape_error"))) is not None
+    ]
     return sorted(errors, key=lambda entry: -entry[1])
 
 
@@ -244,12 +319,18 @@ def facts(report: dict) -> str:
         out.append(f"{whole(real['rows'])} real rows{columns}")
     if number(holdout.get("rows")) is not None:
         out.append(f"{whole(holdout['rows'])} held-out rows")
-    out += [f"{whole(run['rows'])} rows of {run['name']}" for run in runs(report) if number(run.get("rows")) is not None]
+    out += [
+        f"{whole(run['rows'])} rows of {run['name']}"
+        for run in runs(report)
+        if number(run.get("rows")) is not None
+    ]
     return ", ".join(out)
 
 
 def _ranked(found: list[dict], name: str) -> list[tuple[int, Figure]]:
-    return sorted([(i, f) for i, run in enumerate(found) if (f := figure(run, name))], key=lambda entry: entry[1].loss())
+    return sorted(
+        [(i, f) for i, run in enumerate(found) if (f := figure(run, name))], key=lambda entry: entry[1].loss()
+    )
 
 
 def _apart(one: Figure, other: Figure) -> bool:
@@ -272,7 +353,10 @@ def _main(run: dict) -> tuple[Figure | None, float | None]:
 def _beside(f: Figure, form: str = "{}; {}") -> str:
     """`C2ST 0.832; shuffled columns 0.020, other real rows 0.997`."""
     ends = f.ends()  # shuffled columns are no measure of a score that they win
-    marks = [("shuffled columns", f.floor if ends and ends[0] == f.floor else None), ("other real rows", f.ceiling)]
+    marks = [
+        ("shuffled columns", f.floor if ends and ends[0] == f.floor else None),
+        ("other real rows", f.ceiling),
+    ]
     told = ", ".join(f"{name} {f.show(value)}" for name, value in marks if value is not None)
     return form.format(f"{f.label} {f.show()}", told) if told else f"{f.label} {f.show()}"
 
@@ -293,7 +377,9 @@ def _ideal(f: Figure) -> str:
 
 
 def _interval(f: Figure) -> str:
-    return "" if f.low is None or f.high is None else f" (95 % interval {100 * f.low:.1f} to {100 * f.high:.1f})"
+    return (
+        "" if f.low is None or f.high is None else f" (95 % interval {100 * f.low:.1f} to {100 * f.high:.1f})"
+    )
 
 
 def _plain(value) -> float | None:
@@ -301,4 +387,8 @@ def _plain(value) -> float | None:
 
 
 def _triples(given) -> list[tuple[str, str, float]]:
-    return [(str(t[0]), str(t[1]), error) for t in given or [] if t and len(t) == 3 and (error := number(t[2])) is not None]
+    return [
+        (str(t[0]), str(t[1]), error)
+        for t in given or []
+        if t and len(t) == 3 and (error := number(t[2])) is not None
+    ]

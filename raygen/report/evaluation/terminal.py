@@ -26,9 +26,14 @@ def lines(report: dict) -> list[str]:
     for run in runs:
         name = f" of {run['name']}" if len(runs) > 1 else ""
         if columns := sentences.worst_columns(run)[:WORST]:
-            out += _wrap(f"Worst columns{name} (Shape error %): " + ", ".join(f"{column} {error:.1f}" for column, error in columns))
+            out += _wrap(
+                f"Worst columns{name} (Shape error %): "
+                + ", ".join(f"{column} {error:.1f}" for column, error in columns)
+            )
         if pairs := sentences.worst_pairs(run)[:WORST]:
-            out += _wrap(f"Worst pairs{name} (%): " + ", ".join(f"{a} with {b} {error:.1f}" for a, b, error in pairs))
+            out += _wrap(
+                f"Worst pairs{name} (%): " + ", ".join(f"{a} with {b} {error:.1f}" for a, b, error in pairs)
+            )
         for sentence in sentences.budget_words(run):
             out += _wrap(f"{run['name']}: {sentence}" if name else sentence)
         for problem in sentences.problems(run):
@@ -37,7 +42,9 @@ def lines(report: dict) -> list[str]:
         if rule:
             value = f" ({rule['value']:.4g})" if sentences.number(rule.get("value")) is not None else ""
             who = f" for {rule['run']}" if rule.get("run") else ""
-            out += _wrap(f"Gate {'passed' if rule.get('passed') else 'FAILED'}: {rule.get('rule') or ''}{who}{value}")
+            out += _wrap(
+                f"Gate {'passed' if rule.get('passed') else 'FAILED'}: {rule.get('rule') or ''}{who}{value}"
+            )
     out += [""] * bool(out)
     for sentence in sentences.verdict(report):
         out += _wrap(sentence)
@@ -50,18 +57,32 @@ def _scores(runs: list[dict], several: bool) -> list[str]:
         return []
     headings = [run["name"][: COLUMN - 2] if several else "value" for run in runs]
     interval = f"{'95 % interval':>22}" if not several else ""
-    out = [f"{'':26}" + "".join(f"{heading:>{COLUMN}}" for heading in headings) + interval + f"{'shuffled':>{COLUMN}}{'real rows':>{COLUMN}}"]
+    out = [
+        f"{'':26}"
+        + "".join(f"{heading:>{COLUMN}}" for heading in headings)
+        + interval
+        + f"{'shuffled':>{COLUMN}}{'real rows':>{COLUMN}}"
+    ]
     for name in names:
         found = [figure(run, name) for run in runs]
         first = next(f for f in found if f)
         span = f"{_interval(first):>22}" if not several else ""
-        ends = "".join(f"{'-' if v is None else first.show(v):>{COLUMN}}" for v in (first.floor, first.ceiling))
-        out.append(f"{first.label[:25]:26}" + "".join(f"{f.show() if f else '-':>{COLUMN}}" for f in found) + span + ends)
+        ends = "".join(
+            f"{'-' if v is None else first.show(v):>{COLUMN}}" for v in (first.floor, first.ceiling)
+        )
+        out.append(
+            f"{first.label[:25]:26}"
+            + "".join(f"{f.show() if f else '-':>{COLUMN}}" for f in found)
+            + span
+            + ends
+        )
     return [*out, ""]
 
 
 def _interval(f: Figure) -> str:
-    return "-" if f.low is None or f.high is None else f"{f.show(f.low).removesuffix(' %')} to {f.show(f.high)}"
+    return (
+        "-" if f.low is None or f.high is None else f"{f.show(f.low).removesuffix(' %')} to {f.show(f.high)}"
+    )
 
 
 def _wrap(text: str) -> list[str]:

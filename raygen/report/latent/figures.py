@@ -19,7 +19,10 @@ def dimensions(rows: list[dict]) -> str:
     rows = sorted(rows, key=lambda d: -d["kl"])
     active = np.array([bool(d.get("active")) for d in rows])
     kl = np.array([d["kl"] for d in rows])
-    variances = {key: np.array([np.nan if (v := number(d.get(key))) is None else v for d in rows]) for key in ("mean_variance", "posterior_variance")}
+    variances = {
+        key: np.array([np.nan if (v := number(d.get(key))) is None else v for d in rows])
+        for key in ("mean_variance", "posterior_variance")
+    }
 
     def draw(figure):
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 5])
@@ -38,9 +41,24 @@ def dimensions(rows: list[dict]) -> str:
         ):
             values = np.maximum(variances[key], SMALLEST)
             if len(rows) <= BARS:
-                below.plot(x, values, linestyle="none", marker=marker, markersize=min(6, 260 / len(rows)), color=colour, label=label)
+                below.plot(
+                    x,
+                    values,
+                    linestyle="none",
+                    marker=marker,
+                    markersize=min(6, 260 / len(rows)),
+                    color=colour,
+                    label=label,
+                )
             else:
-                below.stairs(values, np.arange(len(rows) + 1) + 0.5, baseline=None, color=colour, linewidth=1.2, label=label)
+                below.stairs(
+                    values,
+                    np.arange(len(rows) + 1) + 0.5,
+                    baseline=None,
+                    color=colour,
+                    linewidth=1.2,
+                    label=label,
+                )
         below.set_yscale("log")
         low, high = below.get_ylim()
         below.set_ylim(min(0.7 * low, 0.05), max(high, 2.0))
@@ -66,7 +84,10 @@ def picture(name: str, given: dict) -> str:
         given: `range` [[lo, hi], [lo, hi]], and `posterior` and `sampler`: counts as of `np.histogram2d`, the first direction first.
     """
     try:
-        counts = [np.nan_to_num(np.array(given[key], float), posinf=0.0, neginf=0.0) for key in ("posterior", "sampler")]
+        counts = [
+            np.nan_to_num(np.array(given[key], float), posinf=0.0, neginf=0.0)
+            for key in ("posterior", "sampler")
+        ]
         extent = [float(end) for ends in given["range"] for end in ends]
     except (KeyError, TypeError, ValueError):
         return ""
@@ -79,8 +100,13 @@ def picture(name: str, given: dict) -> str:
 
     def draw(figure):
         truth = density[0]
-        x, y = (np.linspace(lo, hi, n * 2 + 1)[1::2] for lo, hi, n in zip(extent[::2], extent[1::2], truth.shape, strict=True))
-        for axes, values, label in zip(figure.subplots(1, 2, sharey=True), density, ("q(z), held-out rows", name), strict=True):
+        x, y = (
+            np.linspace(lo, hi, n * 2 + 1)[1::2]
+            for lo, hi, n in zip(extent[::2], extent[1::2], truth.shape, strict=True)
+        )
+        for axes, values, label in zip(
+            figure.subplots(1, 2, sharey=True), density, ("q(z), held-out rows", name), strict=True
+        ):
             image = np.empty((*values.T.shape, 4))
             image[..., :3], image[..., 3] = DENSITY, np.sqrt(np.clip(values.T / most, 0.0, 1.0))
             axes.imshow(image, origin="lower", extent=extent, aspect="auto", interpolation="none")

@@ -7,7 +7,16 @@ from raygen.report.text import number, pair, show, whole
 
 COLUMNS = (  # heading, how a row of figures shows it
     ("nats over N(0, I)", lambda s: pair(s.get("nats"), s.get("error"), "+")),
-    ("behind best", lambda s: pair(s.get("behind"), s.get("behind_error")) if s.get("behind") else "best" if s.get("behind") == 0 else ""),
+    (
+        "behind best",
+        lambda s: (
+            pair(s.get("behind"), s.get("behind_error"))
+            if s.get("behind")
+            else "best"
+            if s.get("behind") == 0
+            else ""
+        ),
+    ),
     ("Shape error %", lambda s: _fixed(s, "shape_error", 2)),
     ("Trend error %", lambda s: _fixed(s, "trend_error", 2)),
     ("C2ST", lambda s: _fixed(s, "c2st", 3)),
@@ -37,7 +46,10 @@ def render(report: dict, title: str = "Where to draw z from") -> str:
 def scored(report: dict) -> dict:
     """The table of samplers and what it says of them; columns that no row fills are left out."""
     tables = report.get("tables") or {}
-    rows = [(name, sentences.LAWS.get(name, ""), report["samplers"][name] or {}) for name in sentences.names(report)]
+    rows = [
+        (name, sentences.LAWS.get(name, ""), report["samplers"][name] or {})
+        for name in sentences.names(report)
+    ]
     below = [(name, text, tables[name]) for name, text in sentences.TABLES.items() if tables.get(name)]
     shown = [(heading, cell) for heading, cell in COLUMNS if any(cell(s) for _, _, s in rows + below)]
     if any(heading == "rows/s" for heading, _ in shown):
@@ -66,16 +78,26 @@ def _view(report: dict) -> dict:
         "split": _shares(sentences.split(report), sum),
         "rate": sentences.rate(report),
         "warning": sentences.warning(report),
-        "rates": _shares([(label, v, "") for label, key in RATES if (v := number(report.get(key))) is not None], max),
+        "rates": _shares(
+            [(label, v, "") for label, key in RATES if (v := number(report.get(key))) is not None], max
+        ),
         "activity": sentences.activity(report),
         "dimensions": latent_figures.dimensions(report.get("dimensions") or []),
-        "pictures": [found for name in sentences.names(report) if (found := _picture(name, (report["samplers"][name] or {}).get("picture") or {}))],
+        "pictures": [
+            found
+            for name in sentences.names(report)
+            if (found := _picture(name, (report["samplers"][name] or {}).get("picture") or {}))
+        ],
     }
 
 
 def _facts(report: dict) -> str:
     """What was measured on what: `16 dimensions of z, ...`."""
-    pieces = (("rows", "training rows"), ("held_out_rows", "held-out rows"), ("latent_dim", "dimensions of z"))
+    pieces = (
+        ("rows", "training rows"),
+        ("held_out_rows", "held-out rows"),
+        ("latent_dim", "dimensions of z"),
+    )
     facts = [f"{whole(report[key])} {text}" for key, text in pieces if number(report.get(key)) is not None]
     return ", ".join(facts)
 
@@ -94,7 +116,12 @@ def _shares(parts: list[tuple[str, float, str]], whole) -> list[dict]:
     widths = [max(0.0, value) for _, value, _ in parts]
     full = whole(widths) if widths else 0.0
     return [
-        {"name": name, "nats": show(value), "text": text, "percent": f"{100 * width / full if full > 0 else 0.0:.1f}"}
+        {
+            "name": name,
+            "nats": show(value),
+            "text": text,
+            "percent": f"{100 * width / full if full > 0 else 0.0:.1f}",
+        }
         for (name, value, text), width in zip(parts, widths, strict=True)
     ]
 
@@ -108,13 +135,28 @@ def _picture(name: str, picture: dict) -> dict | None:
     caption = "KS distance " + " and ".join(f"{d:.3f}" for d in distances) if distances else ""
     if distances:
         worst = max(distances)
-        caption += ": nearly alike." if worst < NEARLY_ALIKE else ": clearly apart." if worst > FAR_APART else ": alike, but not the same."
+        caption += (
+            ": nearly alike."
+            if worst < NEARLY_ALIKE
+            else ": clearly apart."
+            if worst > FAR_APART
+            else ": alike, but not the same."
+        )
     axes = "; ".join(f"direction {i} is mostly {text}" for i, text in enumerate(directions, 1) if text)
-    return {"name": name, "svg": svg, "caption": caption, "axes": axes[:1].upper() + axes[1:] + ("." if axes else "")}
+    return {
+        "name": name,
+        "svg": svg,
+        "caption": caption,
+        "axes": axes[:1].upper() + axes[1:] + ("." if axes else ""),
+    }
 
 
 def _direction(weights: list) -> str:
     """The components that make most of a direction: `z3, -z7`."""
     known = [(abs(w), i, w) for i, w in enumerate(number(w) or 0.0 for w in weights or [])]
-    main = [entry for entry in sorted(known, key=lambda entry: -entry[0])[:MAIN_PARTS] if entry[0] > 0.5 * max(known)[0]]
+    main = [
+        entry
+        for entry in sorted(known, key=lambda entry: -entry[0])[:MAIN_PARTS]
+        if entry[0] > 0.5 * max(known)[0]
+    ]
     return ", ".join(f"{'-' if w < 0 else ''}z{i}" for _, i, w in main)

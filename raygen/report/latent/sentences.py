@@ -30,7 +30,14 @@ TOLD_APART = 0.1  # C2ST below which it no longer says how far rows are from rea
 def names(report: dict) -> list[str]:
     """The samplers of a report, cheapest first; those unknown here by their work per row, last."""
     samplers = report.get("samplers") or {}
-    return sorted(samplers, key=lambda n: (COST.index(n), 0.0) if n in COST else (len(COST), number((samplers[n] or {}).get("flops_per_row")) or 0.0))
+    return sorted(
+        samplers,
+        key=lambda n: (
+            (COST.index(n), 0.0)
+            if n in COST
+            else (len(COST), number((samplers[n] or {}).get("flops_per_row")) or 0.0)
+        ),
+    )
 
 
 def figure(report: dict, name: str, key: str) -> float | None:
@@ -43,7 +50,9 @@ def candidates(report: dict) -> list[str]:
 
 
 def title(name: str) -> str:
-    return {"normal": "N(0, I)", "naive": "the averaged parameters", "learned": "the learned prior"}.get(name, f"the {name}")
+    return {"normal": "N(0, I)", "naive": "the averaged parameters", "learned": "the learned prior"}.get(
+        name, f"the {name}"
+    )
 
 
 def headline(report: dict) -> str:
@@ -57,7 +66,11 @@ def headline(report: dict) -> str:
         text = "Draw z from N(0, I): "
         if len(rivals) == 1:
             return text + "no other sampler was compared with it."
-        return text + ("no other sampler gains more than its error." if len(level) == len(rivals) else "it was set so, though others fit z better.")
+        return text + (
+            "no other sampler gains more than its error."
+            if len(level) == len(rivals)
+            else "it was set so, though others fit z better."
+        )
     text = f"Draw z from {title(chosen)}"
     if nats is None:
         return text + "."
@@ -72,7 +85,9 @@ def explain(report: dict) -> list[str]:
     chosen, out = report.get("chosen"), []
     nats = figure(report, chosen, "nats") if chosen else None
     if nats is not None and 0.05 < nats < 30:
-        out.append(f"In other words, z of a typical held-out row is e^{nats:.2f} = {_times(math.exp(nats))} as likely under it as under N(0, I).")
+        out.append(
+            f"In other words, z of a typical held-out row is e^{nats:.2f} = {_times(math.exp(nats))} as likely under it as under N(0, I)."
+        )
     total = number((report.get("kl") or {}).get("total"))
     if nats is not None and chosen != "normal" and total and total > 0.05 and nats > 0:
         out.append(
@@ -96,17 +111,25 @@ def rungs(report: dict) -> list[str]:
         if gain <= max(error or 0.0, NEGLIGIBLE_NATS):
             out.append(f"{_start(rival)} is cheaper and would do as well.")
         else:
-            out.append(f"Over {title(rival)}, the best of the cheaper ones, it gains {pair(gain, error)} nats: it earns its cost.")
+            out.append(
+                f"Over {title(rival)}, the best of the cheaper ones, it gains {pair(gain, error)} nats: it earns its cost."
+            )
     for rival in dearer:
         gain, error = nats[rival] - nats[chosen], _paired_error(report, chosen, rival)
         who = f"{_start(rival)} is dearer{_work(report, rival, chosen)}"
         if gain <= 0:
             out.append(f"{who} and fits no better ({show(gain, '+')} nats): it does not earn its cost.")
         elif not _is_behind(report, chosen, rival):
-            limit = "less than a hundredth of a nat" if gain <= NEGLIGIBLE_NATS else "no more than one standard error"
+            limit = (
+                "less than a hundredth of a nat"
+                if gain <= NEGLIGIBLE_NATS
+                else "no more than one standard error"
+            )
             out.append(f"{who} and gains {pair(gain, error)} nats, {limit}: it does not earn its cost.")
         else:
-            out.append(f"{who} and gains {pair(gain, error)} nats, more than its error: it would earn its cost.")
+            out.append(
+                f"{who} and gains {pair(gain, error)} nats, more than its error: it would earn its cost."
+            )
     return out
 
 
@@ -123,7 +146,9 @@ def options(report: dict) -> list[str]:
         effect = [_effect(report, "naive")] if figure(report, "naive", "nats") is not None else []
         if kept is not None:
             effect.append(f"at most {100 * kept:.2g} % of the variance of z is left in the active dimensions")
-        out.append(f"(b) Mean of z_mean, and exp of half the mean of z_log_var as standard deviation (`naive`): {'; '.join(effect)}.")
+        out.append(
+            f"(b) Mean of z_mean, and exp of half the mean of z_log_var as standard deviation (`naive`): {'; '.join(effect)}."
+        )
     return out
 
 
@@ -139,7 +164,9 @@ def agreement(report: dict) -> str:
         for high in ranked[i + 1 :]:
             score, score_error = _difference(report, low, high, "c2st", "c2st_error")
             gain, gain_error = _difference(report, low, high, "nats", "error")
-            if abs(score) <= max(score_error, NEGLIGIBLE_C2ST) or abs(gain) <= max(gain_error, NEGLIGIBLE_NATS):
+            if abs(score) <= max(score_error, NEGLIGIBLE_C2ST) or abs(gain) <= max(
+                gain_error, NEGLIGIBLE_NATS
+            ):
                 continue
             if (score > 0) == (gain > 0):
                 same += 1
@@ -151,7 +178,9 @@ def agreement(report: dict) -> str:
         pairs = f"all {same} pairs" if same > 1 else "the one pair"
         return f"The rows agree with the nats: the classifier (C2ST) puts {pairs} that both can tell apart in the same order."
     ahead, behind = max(against, key=lambda p: abs(_difference(report, p[0], p[1], "c2st", "c2st_error")[0]))
-    scores = " against ".join(pair(figure(report, n, "c2st"), figure(report, n, "c2st_error")) for n in (ahead, behind))
+    scores = " against ".join(
+        pair(figure(report, n, "c2st"), figure(report, n, "c2st_error")) for n in (ahead, behind)
+    )
     return (
         f"The rows disagree with the nats in {len(against)} of {same + len(against)} pairs that both can tell apart: {title(ahead)} fits z better "
         f"than {title(behind)}, yet its rows pass less well for real (C2ST {scores}). The nats weigh every part of z alike, the decoder does not: "
@@ -188,9 +217,14 @@ def rate(report: dict) -> list[str]:
     nats, limit, told = (number(report.get(k)) for k in ("rate", "log_rows", "mutual_information"))
     if nats is None:
         return []
-    out = [f"Rate: z carries {nats:.1f} nats of a row." + ("" if limit is None else f" To name one of {_rows(report)} takes ln(rows) = {limit:.1f}.")]
+    out = [
+        f"Rate: z carries {nats:.1f} nats of a row."
+        + ("" if limit is None else f" To name one of {_rows(report)} takes ln(rows) = {limit:.1f}.")
+    ]
     if told is not None:
-        out.append(f"{told:.1f} nats of the rate say which row it is; the rest is the distance from q(z) to N(0, I).")
+        out.append(
+            f"{told:.1f} nats of the rate say which row it is; the rest is the distance from q(z) to N(0, I)."
+        )
     if limit is not None and nats <= limit:
         out.append("The rate is not above ln(rows): z cannot name every single row.")
     return out
@@ -217,7 +251,14 @@ def activity(report: dict) -> list[str]:
     active = [d for d in dimensions if d.get("active")]
     idle = len(dimensions) - len(active)
     text = f"{len(active)} of {len(dimensions)} dimension{'s' if len(dimensions) > 1 else ''} of z {'is' if len(active) == 1 else 'are'} active"
-    out = [text + ("; in the rest z_mean hardly moves from row to row, so that z is only noise there." if idle and active else ".")]
+    out = [
+        text
+        + (
+            "; in the rest z_mean hardly moves from row to row, so that z is only noise there."
+            if idle and active
+            else "."
+        )
+    ]
     if variances := [v for d in active if (v := number(d.get("variance"))) is not None]:
         mean = sum(variances) / len(variances)
         where = "in the active ones" if len(variances) > 1 else "in the active one"
@@ -237,11 +278,17 @@ def _start(name: str) -> str:
 
 
 def _rows(report: dict) -> str:
-    return "the training rows" if number(report.get("rows")) is None else f"{whole(report['rows'])} training rows"
+    return (
+        "the training rows"
+        if number(report.get("rows")) is None
+        else f"{whole(report['rows'])} training rows"
+    )
 
 
 def _times(ratio: float) -> str:
-    return f"{ratio:.1f} times" if ratio < 10 else f"{ratio:,.0f} times" if ratio < 1e6 else f"{ratio:.0e} times"
+    return (
+        f"{ratio:.1f} times" if ratio < 10 else f"{ratio:,.0f} times" if ratio < 1e6 else f"{ratio:.0e} times"
+    )
 
 
 def _paired_error(report: dict, one: str, other: str) -> float | None:
@@ -255,7 +302,9 @@ def _paired_error(report: dict, one: str, other: str) -> float | None:
 def _is_behind(report: dict, name: str, rival: str) -> bool:
     """Whether a sampler is behind a rival by more than one standard error and by more than a hundredth of a nat."""
     gain = (figure(report, rival, "nats") or 0.0) - (figure(report, name, "nats") or 0.0)
-    return gain > max(_paired_error(report, name, rival) or figure(report, name, "behind_error") or 0.0, NEGLIGIBLE_NATS)
+    return gain > max(
+        _paired_error(report, name, rival) or figure(report, name, "behind_error") or 0.0, NEGLIGIBLE_NATS
+    )
 
 
 def _difference(report: dict, low: str, high: str, key: str, error: str) -> tuple[float, float]:

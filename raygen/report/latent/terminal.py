@@ -6,7 +6,12 @@ from raygen.report.latent import sentences
 from raygen.report.text import number, pair, show
 
 WIDTH = 110
-SCORES = (("Shape", "shape_error", 2), ("Trend", "trend_error", 2), ("C2ST", "c2st", 3), ("spread", "variance_ratio", 3))
+SCORES = (
+    ("Shape", "shape_error", 2),
+    ("Trend", "trend_error", 2),
+    ("C2ST", "c2st", 3),
+    ("spread", "variance_ratio", 3),
+)
 COST = (("fit s", "fit_seconds", 1, 8), ("rows/s", "rows_per_second", 0, 13))
 
 
@@ -16,7 +21,10 @@ def lines(report: dict) -> list[str]:
     Args:
         report: As for `report.latent.page.render`.
     """
-    out = [f"  {'sampler':10}{'nats over N(0, I)':>21}{'behind best':>18}" + "".join(f"{heading:>8}" for heading, *_ in SCORES)]
+    out = [
+        f"  {'sampler':10}{'nats over N(0, I)':>21}{'behind best':>18}"
+        + "".join(f"{heading:>8}" for heading, *_ in SCORES)
+    ]
     out[0] += "".join(f"{heading:>{width}}" for heading, _, _, width in COST)
     for name in sentences.names(report):
         s = report["samplers"][name] or {}
@@ -25,12 +33,26 @@ def lines(report: dict) -> list[str]:
         out.append(f"{'*' if name == report.get('chosen') else ' '} {name[:10]:10}{nats}{_scores(s)}{cost}")
     tables = report.get("tables") or {}
     out += [f"  {name:49}{_scores(tables[name])}" for name in sentences.TABLES if tables.get(name)]
-    out += ["  * drawn from; Shape and Trend error in %; C2ST 1: rows pass for real; spread 1: the variance of real rows", ""]
+    out += [
+        "  * drawn from; Shape and Trend error in %; C2ST 1: rows pass for real; spread 1: the variance of real rows",
+        "",
+    ]
     if parts := sentences.split(report):
-        out.append(f"KL(q(z) || N(0, I)) {pair(report['kl'].get('total'), report['kl'].get('error'))} nats per row:")
+        out.append(
+            f"KL(q(z) || N(0, I)) {pair(report['kl'].get('total'), report['kl'].get('error'))} nats per row:"
+        )
         out += [f"  {name:12}{show(nats):>9}  {text}" for name, nats, text in parts] + [""]
-    paragraphs = [" ".join(sentences.rate(report)), sentences.warning(report), " ".join(sentences.activity(report))]
-    paragraphs += [sentences.headline(report), *sentences.unsettled(report), *sentences.explain(report), *sentences.options(report)]
+    paragraphs = [
+        " ".join(sentences.rate(report)),
+        sentences.warning(report),
+        " ".join(sentences.activity(report)),
+    ]
+    paragraphs += [
+        sentences.headline(report),
+        *sentences.unsettled(report),
+        *sentences.explain(report),
+        *sentences.options(report),
+    ]
     for text in [*paragraphs, sentences.agreement(report), sentences.missing(report)]:
         out += textwrap.wrap(text, WIDTH, subsequent_indent="  ")
     return [line.encode("ascii", "replace").decode().rstrip() for line in out]

@@ -53,8 +53,20 @@ def dots(axes, search: Search, placed: Sequence[tuple[Trial, float, float]], sca
         points = [(x, y) for t, x, y in placed if look(search, t) == name]
         if points:
             marker, size, colour, filled = LOOKS[name]
-            style = {"markerfacecolor": colour if filled else "none", "markeredgecolor": colour, "markeredgewidth": 1.3 if not filled else 1.0}
-            axes.plot(*zip(*points, strict=True), linestyle="none", marker=marker, markersize=size * scale, clip_on=False, zorder=3, **style)
+            style = {
+                "markerfacecolor": colour if filled else "none",
+                "markeredgecolor": colour,
+                "markeredgewidth": 1.3 if not filled else 1.0,
+            }
+            axes.plot(
+                *zip(*points, strict=True),
+                linestyle="none",
+                marker=marker,
+                markersize=size * scale,
+                clip_on=False,
+                zorder=3,
+                **style,
+            )
 
 
 def course(search: Search) -> tuple[str, int]:
@@ -70,12 +82,23 @@ def course(search: Search) -> tuple[str, int]:
         done = [t for t in found if t.finished]
         if search.records:
             numbers, values_so_far = zip(*search.records, strict=True)
-            axes.step(numbers, [scale.place(value) for value in values_so_far], where="post", color=BLUE, linewidth=1.5, zorder=1)
+            axes.step(
+                numbers,
+                [scale.place(value) for value in values_so_far],
+                where="post",
+                color=BLUE,
+                linewidth=1.5,
+                zorder=1,
+            )
         for t in done:
             if t.error is not None and scale.place(t.score) == t.objective:
                 axes.errorbar(t.number, t.objective, t.error, color=MUTED, linewidth=1, zorder=2)
         worst = scale.ends[1]
-        dots(axes, search, [(t, t.number, scale.place(values[t.number]) if t.number in values else worst) for t in found])
+        dots(
+            axes,
+            search,
+            [(t, t.number, scale.place(values[t.number]) if t.number in values else worst) for t in found],
+        )
         scale.put(axes.set_ylim)
         axes.set_xlim(found[0].number - 0.6, found[-1].number + 0.6)
         axes.xaxis.get_major_locator().set_params(integer=True)
@@ -104,10 +127,27 @@ def curves(search: Search) -> str:
             main = name in ("best", "defaults")
             x, y = zip(*t.history, strict=True)
             dash = (0, (4, 2)) if name == "defaults" else "solid"
-            axes.plot(x, y, color=colour if main else MUTED, linewidth=2 if main else 1, alpha=1 if main else 0.55, linestyle=dash, zorder=2 + main)
+            axes.plot(
+                x,
+                y,
+                color=colour if main else MUTED,
+                linewidth=2 if main else 1,
+                alpha=1 if main else 0.55,
+                linestyle=dash,
+                zorder=2 + main,
+            )
             if t.state != "finished" or main:
                 filled = colour if LOOKS[name][3] else "none"
-                axes.plot(x[-1:], y[-1:], marker=marker, markersize=size, color=colour, markerfacecolor=filled, markeredgewidth=1.3, zorder=4 + main)
+                axes.plot(
+                    x[-1:],
+                    y[-1:],
+                    marker=marker,
+                    markersize=size,
+                    color=colour,
+                    markerfacecolor=filled,
+                    markeredgewidth=1.3,
+                    zorder=4 + main,
+                )
         axes.set_ylim(low - pad, top + pad)
         axes.set_xlim(left=0)
         axes.margins(x=0.03)
@@ -130,11 +170,20 @@ def importance(found: Importance, names: dict[str, str]) -> str:
         for i, key in enumerate(keys):
             clear = key in found.clear
             style = (
-                {"color": BLUE, "linewidth": 0} if clear else {"facecolor": "none", "edgecolor": MUTED, "linewidth": 1.2, "linestyle": (0, (3, 2))}
+                {"color": BLUE, "linewidth": 0}
+                if clear
+                else {"facecolor": "none", "edgecolor": MUTED, "linewidth": 1.2, "linestyle": (0, (3, 2))}
             )
             axes.barh(i, found.shares[key], height=0.62, **style)
             at = (found.shares[key], i)
-            axes.annotate(f"{100 * found.shares[key]:.0f} %", at, xytext=(5, 0), textcoords="offset points", va="center", fontsize=10)
+            axes.annotate(
+                f"{100 * found.shares[key]:.0f} %",
+                at,
+                xytext=(5, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=10,
+            )
         axes.set_yticks(range(len(keys)), [shorten(names[key]) for key in keys], parse_math=False)
         axes.tick_params(axis="y", length=0)
         axes.invert_yaxis()
@@ -156,21 +205,37 @@ def speed(search: Search) -> str:
         axes = figure.subplots()
         front = [(t.rows_per_second, scale.place(t.score)) for t in search.front]
         if len(front) > 1:
-            axes.plot(*zip(*sorted(front), strict=True), color=BLUE, linewidth=1.5, linestyle=(0, (4, 2)), zorder=1)
+            axes.plot(
+                *zip(*sorted(front), strict=True), color=BLUE, linewidth=1.5, linestyle=(0, (4, 2)), zorder=1
+            )
         if search.limit:
             axes.axvline(search.limit, color=MUTED, linewidth=1)
             axes.annotate(
-                "limit", (search.limit, 1), xycoords=("data", "axes fraction"), xytext=(3, -3), textcoords="offset points", va="top", fontsize=10
+                "limit",
+                (search.limit, 1),
+                xycoords=("data", "axes fraction"),
+                xytext=(3, -3),
+                textcoords="offset points",
+                va="top",
+                fontsize=10,
             )
         dots(axes, search, [(t, x, scale.place(y)) for t, x, y in placed])
         numbers = {t.number for t in search.front}
         for t, x, y in placed:
             if t.number in numbers:
-                axes.annotate(str(t.number), (x, scale.place(y)), xytext=(7, -11 * scale.sign), textcoords="offset points", fontsize=10)
+                axes.annotate(
+                    str(t.number),
+                    (x, scale.place(y)),
+                    xytext=(7, -11 * scale.sign),
+                    textcoords="offset points",
+                    fontsize=10,
+                )
         scale.put(axes.set_ylim)
         axes.margins(x=0.08)
         axes.locator_params(axis="x", nbins=5)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k" if value >= 10_000 else f"{value:,.0f}")
+        axes.xaxis.set_major_formatter(
+            lambda value, _: f"{value / 1000:g}k" if value >= 10_000 else f"{value:,.0f}"
+        )
         axes.set_xlabel("rows/s")
         axes.set_ylabel(search.unit)
 
@@ -186,9 +251,23 @@ def slices(search: Search, space: list[Axis]) -> list[tuple[str, str]]:
     scale = Scale(list(values.values()))
     out = []
     for i, axis in enumerate(space):
-        placed = [(t, x + _aside(axis, t), scale.place(values[t.number])) for t in found if (x := axis.place(t.params.get(axis.key))) is not None]
+        placed = [
+            (t, x + _aside(axis, t), scale.place(values[t.number]))
+            for t in found
+            if (x := axis.place(t.params.get(axis.key))) is not None
+        ]
         if placed:
-            out.append((axis.key, draw_svg(f"slice-{i}", 170, lambda figure, a=axis, p=placed: _slice(figure, search, scale, a, p), 300)))
+            out.append(
+                (
+                    axis.key,
+                    draw_svg(
+                        f"slice-{i}",
+                        170,
+                        lambda figure, a=axis, p=placed: _slice(figure, search, scale, a, p),
+                        300,
+                    ),
+                )
+            )
     return out
 
 
@@ -203,7 +282,11 @@ def _slice(figure, search: Search, scale: Scale, axis: Axis, placed: list) -> No
         axes.set_xlim(axis.low, axis.high)
         crowded = len(axis.levels) > 4 or max(map(len, axis.texts)) * len(axis.levels) > 36
         axes.set_xticks(
-            range(len(axis.levels)), map(shorten, axis.texts), rotation=30 if crowded else 0, ha="right" if crowded else "center", parse_math=False
+            range(len(axis.levels)),
+            map(shorten, axis.texts),
+            rotation=30 if crowded else 0,
+            ha="right" if crowded else "center",
+            parse_math=False,
         )
     elif axis.log:
         axes.set_xticks(_log_ticks(axis))
@@ -225,13 +308,20 @@ def parallel(search: Search, space: list[Axis]) -> str:
 
     def draw(figure):
         axes = figure.subplots()
-        for t in sorted(found, key=lambda t: (t is search.best, look(search, t) == "defaults", -scale.sign * values[t.number])):
+        for t in sorted(
+            found,
+            key=lambda t: (t is search.best, look(search, t) == "defaults", -scale.sign * values[t.number]),
+        ):
             heights = [_height(a, t) for a in space]
             end = (scale.place(values[t.number]) - worse) / (better - worse)
-            axes.plot([*heights, end], **_stroke(search, t, scale.sign * values[t.number] <= scale.sign * good))
+            axes.plot(
+                [*heights, end], **_stroke(search, t, scale.sign * values[t.number] <= scale.sign * good)
+            )
         for i, a in enumerate(space):
             axes.axvline(i, color=MUTED, linewidth=1, zorder=0)
-            ticks = list(enumerate(a.texts)) or [(place, a.text(place)) for place in (a.low, (a.low + a.high) / 2, a.high)]
+            ticks = list(enumerate(a.texts)) or [
+                (place, a.text(place)) for place in (a.low, (a.low + a.high) / 2, a.high)
+            ]
             for place, text in ticks:
                 _label(axes, i, a.share(place), shorten(text))
         axes.axvline(len(space), color=INK, linewidth=1.4, zorder=0)
@@ -251,7 +341,16 @@ def parallel(search: Search, space: list[Axis]) -> str:
 
 
 def _label(axes, x: float, y: float, text: str) -> None:
-    axes.annotate(text, (x, y), xytext=(4, 0), textcoords="offset points", va="center", fontsize=10, color=INK, parse_math=False)
+    axes.annotate(
+        text,
+        (x, y),
+        xytext=(4, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=10,
+        color=INK,
+        parse_math=False,
+    )
 
 
 def _stroke(search: Search, t: Trial, good: bool) -> dict:
@@ -262,7 +361,12 @@ def _stroke(search: Search, t: Trial, good: bool) -> dict:
     dashes = (0, (2, 2)) if t.state != "finished" else (0, (6, 2)) if name == "defaults" else "solid"
     if name == "defaults":
         return {"color": GREEN, "linewidth": 1.8, "linestyle": dashes}
-    return {"color": INK if good else MUTED, "linewidth": 1.1, "linestyle": dashes, "alpha": 0.7 if good else 0.45}
+    return {
+        "color": INK if good else MUTED,
+        "linewidth": 1.1,
+        "linestyle": dashes,
+        "alpha": 0.7 if good else 0.45,
+    }
 
 
 def _height(axis: Axis, t: Trial) -> float:
@@ -278,7 +382,12 @@ def _aside(axis: Axis, t: Trial) -> float:
 def _log_ticks(axis: Axis) -> list[float]:
     """Places of 1, 2 and 5 times powers of ten within the axis; its ends if there are fewer than two."""
     decades = range(int(np.floor(axis.low)), int(np.ceil(axis.high)) + 1)
-    found = [p for d in decades for m in (1, 2, 5) if axis.low - 1e-9 <= (p := d + float(np.log10(m))) <= axis.high + 1e-9]
+    found = [
+        p
+        for d in decades
+        for m in (1, 2, 5)
+        if axis.low - 1e-9 <= (p := d + float(np.log10(m))) <= axis.high + 1e-9
+    ]
     if len(found) > 5:
         found = [p for p in found if abs(p - round(p)) < 1e-9]
     return found if len(found) > 1 else [axis.low, axis.high]

@@ -31,7 +31,11 @@ def of(search: Search) -> Importance:
     """The importance of the settings that differ; the same for the same search."""
     values = search.projected
     space = [axis for axis in axes(search) if axis.key in search.differing]
-    counted = [t for t in search.trials if t.number in values and all(a.place(t.params.get(a.key)) is not None for a in space)]
+    counted = [
+        t
+        for t in search.trials
+        if t.number in values and all(a.place(t.params.get(a.key)) is not None for a in space)
+    ]
     finished = sum(t.finished for t in counted)
     target = np.array([values[t.number] for t in counted])
     space = [a for a in space if len({a.place(t.params[a.key]) for t in counted}) > 1]
@@ -48,8 +52,15 @@ def of(search: Search) -> Importance:
         return Importance({}, frozenset(), len(counted), finished, why_not)
     points = np.array([[a.place(t.params[a.key]) for a in space] for t in counted], float)
     shares = _shares(space, points, target)
-    clear = frozenset(a.key for a, x in zip(space, points.T, strict=True) if _doubt(a, x, target) * len(space) < DOUBT)
-    return Importance({key: shares[key] for key in sorted(shares, key=lambda key: -shares[key])}, clear, len(counted), finished)
+    clear = frozenset(
+        a.key for a, x in zip(space, points.T, strict=True) if _doubt(a, x, target) * len(space) < DOUBT
+    )
+    return Importance(
+        {key: shares[key] for key in sorted(shares, key=lambda key: -shares[key])},
+        clear,
+        len(counted),
+        finished,
+    )
 
 
 def _shares(space: list[Axis], points: np.ndarray, target: np.ndarray) -> dict[str, float]:
@@ -57,7 +68,8 @@ def _shares(space: list[Axis], points: np.ndarray, target: np.ndarray) -> dict[s
     from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
     distributions: dict[str, BaseDistribution] = {
-        a.key: CategoricalDistribution(a.levels) if a.levels else FloatDistribution(a.low, a.high) for a in space
+        a.key: CategoricalDistribution(a.levels) if a.levels else FloatDistribution(a.low, a.high)
+        for a in space
     }
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # it tells of every study that it makes
@@ -66,10 +78,17 @@ def _shares(space: list[Axis], points: np.ndarray, target: np.ndarray) -> dict[s
     finally:
         optuna.logging.set_verbosity(before)
     for point, value in zip(points, target, strict=True):
-        params = {a.key: a.levels[int(x)] if a.levels else float(x) for a, x in zip(space, point, strict=True)}
-        study.add_trial(optuna.trial.create_trial(value=float(value), params=params, distributions=distributions))
+        params = {
+            a.key: a.levels[int(x)] if a.levels else float(x) for a, x in zip(space, point, strict=True)
+        }
+        study.add_trial(
+            optuna.trial.create_trial(value=float(value), params=params, distributions=distributions)
+        )
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-    return {key: float(share) for key, share in optuna.importance.get_param_importances(study, evaluator=evaluator).items()}
+    return {
+        key: float(share)
+        for key, share in optuna.importance.get_param_importances(study, evaluator=evaluator).items()
+    }
 
 
 def _doubt(axis: Axis, x: np.ndarray, target: np.ndarray) -> float:

@@ -46,7 +46,9 @@ def render(search: dict, title: str = "What the search found") -> str:
 def _view(search: Search) -> dict:
     found = importance.of(search)
     space = [axis for axis in axes(search) if axis.key in search.differing]
-    space = sorted(space, key=lambda axis: list(found.shares).index(axis.key) if axis.key in found.shares else len(space))
+    space = sorted(
+        space, key=lambda axis: list(found.shares).index(axis.key) if axis.key in found.shares else len(space)
+    )
     course, beyond = figures.course(search)
     seen = {figures.look(search, t) for t in search.trials}
     best, unplaced = search.best, [t for t in search.trials if t.number not in search.placed]
@@ -63,13 +65,18 @@ def _view(search: Search) -> dict:
         "course": course,
         "beyond": beyond,
         "by_classifier": search.by_classifier,
-        "unplaced": sentences.listed([f"{n} {name}" for name in ("failed", "stopped") if (n := sum(t.state == name for t in unplaced))]),
+        "unplaced": sentences.listed(
+            [f"{n} {name}" for name in ("failed", "stopped") if (n := sum(t.state == name for t in unplaced))]
+        ),
         "limited": search.limit > 0,
         "projected": len(search.projected) > sum(t.finished for t in search.trials),
         "curves": figures.curves(search),
         "importance": figures.importance(found, search.settings),
         "importance_words": importance_words(found, search.settings),
-        "slices": [{"name": search.settings[key], "key": key, "svg": svg} for key, svg in figures.slices(search, space)],
+        "slices": [
+            {"name": search.settings[key], "key": key, "svg": svg}
+            for key, svg in figures.slices(search, space)
+        ],
         "parallel": figures.parallel(search, space),
         "speed": figures.speed(search),
         "front": sentences.front_words(search),
@@ -88,14 +95,24 @@ def importance_words(found: Importance, names: dict[str, str]) -> list[str]:
     sure = [f"`{names[key]}`" for key in found.shares if key in found.clear]
     rest = len(found.shares) - len(sure)
     if not sure:
-        return [f"No setting's effect is more than chance may give in {found.trials} trials; the bars are guesses."]
+        return [
+            f"No setting's effect is more than chance may give in {found.trials} trials; the bars are guesses."
+        ]
     others = f" What the other{'s' * (rest > 1)} did may be chance." if rest else ""
     return [f"More than chance: {sentences.listed(sure)}.{others}"]
 
 
 def _changed(search: Search) -> list[str]:
     best, own = search.best, search.defaults
-    return [key for key, value in best.params.items() if value is not None and (key not in own or own[key] != value)] if best else []
+    return (
+        [
+            key
+            for key, value in best.params.items()
+            if value is not None and (key not in own or own[key] != value)
+        ]
+        if best
+        else []
+    )
 
 
 def _settings(search: Search) -> dict:
@@ -114,7 +131,11 @@ def _settings(search: Search) -> dict:
     ]
     both = [t for t in (best, own) if t]
     measured = [(search.unit, _objective(best), _objective(own))]
-    measured += [(heading, _fixed(best, name, d), _fixed(own, name, d)) for heading, name, d in MEASURES if not _is_objective(both, name)]
+    measured += [
+        (heading, _fixed(best, name, d), _fixed(own, name, d))
+        for heading, name, d in MEASURES
+        if not _is_objective(both, name)
+    ]
     measured += [("sampler", best.sampler if best else "", own.sampler if own else "")]
     return {"rows": rows, "measured": [entry for entry in measured if any(entry[1:])], "own": own}
 
@@ -123,10 +144,20 @@ def _table(search: Search) -> dict:
     """Headings and a row for each trial, the best first: objective, speed, settings, the other figures."""
     found = search.ranked
     columns = [(search.unit, [show(t.objective) for t in found]), ("error", [show(t.error) for t in found])]
-    measures = [(heading, [_fixed(t, name, decimals) for t in found]) for heading, name, decimals in MEASURES if not _is_objective(found, name)]
+    measures = [
+        (heading, [_fixed(t, name, decimals) for t in found])
+        for heading, name, decimals in MEASURES
+        if not _is_objective(found, name)
+    ]
     first = [column for column in measures if column[0] in FIRST]
-    columns += [*first, *((name, [value_text(t.params.get(key)) for t in found]) for key, name in search.settings.items())]
-    columns += [*(column for column in measures if column not in first), ("sampler", [t.sampler for t in found])]
+    columns += [
+        *first,
+        *((name, [value_text(t.params.get(key)) for t in found]) for key, name in search.settings.items()),
+    ]
+    columns += [
+        *(column for column in measures if column not in first),
+        ("sampler", [t.sampler for t in found]),
+    ]
     columns = [column for column in columns if any(column[1])]
     rows = []
     for i, t in enumerate(found):

@@ -8,7 +8,12 @@ import math
 from raygen.report.search.trials import NATS, Search, Trial
 from raygen.report.text import duration, number, pair, show, whole
 
-STATE_WORDS = {"finished": "finished", "stopped": "were stopped early", "unfinished": "did not end", "failed": "failed"}
+STATE_WORDS = {
+    "finished": "finished",
+    "stopped": "were stopped early",
+    "unfinished": "did not end",
+    "failed": "failed",
+}
 ALGORITHMS = {"random": "random search", "tpe": "TPE", "grid": "grid search"}
 CLEAR = 2.0  # standard errors from which a gain is called clear
 
@@ -32,15 +37,25 @@ def headline(search: Search) -> str:
         return "No trial was made."
     if winner is None:
         if any(t.finished for t in found):
-            why = f"no finished trial makes {whole(search.limit)} rows/s" if search.limit else "the search names no best trial"
+            why = (
+                f"no finished trial makes {whole(search.limit)} rows/s"
+                if search.limit
+                else "the search names no best trial"
+            )
         elif all(t.state == "failed" for t in found):
             why = "the only trial failed" if len(found) == 1 else f"all {len(found)} trials failed"
         else:
             why = "no trial finished"
         return f"Nothing was chosen: {why}."
     alone = len(found) == 1
-    start = f"Trial {winner.number} is the only one" if alone else f"Trial {winner.number} is the best of {len(found)}"
-    told = f": {_told(search, winner, winner.error)}" + (" on held-out rows" if not search.by_classifier else "")
+    start = (
+        f"Trial {winner.number} is the only one"
+        if alone
+        else f"Trial {winner.number} is the best of {len(found)}"
+    )
+    told = f": {_told(search, winner, winner.error)}" + (
+        " on held-out rows" if not search.by_classifier else ""
+    )
     return start + (told if winner.objective is not None else "") + "."
 
 
@@ -50,9 +65,14 @@ def gain(search: Search) -> list[str]:
     if winner is None or winner.objective is None:
         return []
     if own is None:
-        return ["No trial had the config's own settings, so it is not known what the search gained over them."]
+        return [
+            "No trial had the config's own settings, so it is not known what the search gained over them."
+        ]
     if own.number == winner.number:
-        return ["It has the config's own settings" + (": the search found nothing better." if len(search.trials) > 1 else ".")]
+        return [
+            "It has the config's own settings"
+            + (": the search found nothing better." if len(search.trials) > 1 else ".")
+        ]
     who = f"the config's own settings (trial {own.number}"
     if own.state == "failed":
         return [f"The trial with {who}) failed, so there is nothing to compare with."]
@@ -62,7 +82,9 @@ def gain(search: Search) -> list[str]:
             return [f"The trial with {who}) {ended}, so there is nothing to compare with."]
         step, value = own.history[-1]
         ahead = value - winner.at(step)
-        return [f"The trial with {who}) {ended} at step {whole(step)}; there trial {winner.number} was {_better(NATS, ahead)}."]
+        return [
+            f"The trial with {who}) {ended} at step {whole(step)}; there trial {winner.number} was {_better(NATS, ahead)}."
+        ]
     gained, noise = _gained(search)
     if gained is None:
         return []
@@ -70,9 +92,13 @@ def gain(search: Search) -> list[str]:
     if noise is None:
         return [f"{out}; how much of it is noise is not known."]
     if abs(gained) <= noise:
-        return [f"{out}, within the noise of the held-out rows (+- {show(noise)}): the search found nothing that is surely better."]
+        return [
+            f"{out}, within the noise of the held-out rows (+- {show(noise)}): the search found nothing that is surely better."
+        ]
     if abs(gained) < CLEAR * noise:
-        return [f"{out}, {abs(gained) / noise:.1f} standard errors of the held-out rows: likely, not certain."]
+        return [
+            f"{out}, {abs(gained) / noise:.1f} standard errors of the held-out rows: likely, not certain."
+        ]
     return [f"{out}, {abs(gained) / noise:.1f} standard errors of the held-out rows: more than their noise."]
 
 
@@ -81,8 +107,13 @@ def too_slow(search: Search) -> str:
     winner, limit = search.best, search.limit
     if winner is None or winner.objective is None or not limit:
         return ""
-    better = [t for t in search.trials if t.finished and search.sign * t.score < search.sign * winner.objective]
-    slow = sorted((t for t in better if t.rows_per_second is not None and t.rows_per_second < limit), key=lambda t: search.sign * t.score)
+    better = [
+        t for t in search.trials if t.finished and search.sign * t.score < search.sign * winner.objective
+    ]
+    slow = sorted(
+        (t for t in better if t.rows_per_second is not None and t.rows_per_second < limit),
+        key=lambda t: search.sign * t.score,
+    )
     if not slow:
         return ""
     first = slow[0]
@@ -112,13 +143,17 @@ def front_words(search: Search) -> str:
 def spent(search: Search) -> list[str]:
     """Where the time went."""
     seconds = {name: number(value) for name, value in (search.given.get("seconds") or {}).items()}
-    wall, of_trials, training, outside, start = (seconds.get(name) for name in ("wall", "trials", "training", "outside", "start"))
+    wall, of_trials, training, outside, start = (
+        seconds.get(name) for name in ("wall", "trials", "training", "outside", "start")
+    )
     out = []
     if wall is not None:
         at_once = f", {of_trials / wall:.1f} trials at a time" if of_trials is not None and wall > 0 else ""
         out.append(f"The search took {duration(wall)}{at_once}.")
     if training is not None and outside is not None:
-        out.append(f"Its trials trained and fitted samplers for {duration(training)}; {100 * outside:.0f} % of the places for trials did neither.")
+        out.append(
+            f"Its trials trained and fitted samplers for {duration(training)}; {100 * outside:.0f} % of the places for trials did neither."
+        )
     if start is not None:
         out.append(f"The first trial began after {duration(start)}.")
     return out
@@ -146,7 +181,14 @@ def _gained(search: Search) -> tuple[float | None, float | None]:
     The errors are added as if independent. Since the same rows score both trials, the true error is smaller rather than larger.
     """
     winner, own = search.best, search.own
-    if winner is None or own is None or own.number == winner.number or winner.objective is None or own.objective is None or not own.finished:
+    if (
+        winner is None
+        or own is None
+        or own.number == winner.number
+        or winner.objective is None
+        or own.objective is None
+        or not own.finished
+    ):
         return None, None
     noise = None if winner.error is None or own.error is None else math.hypot(winner.error, own.error)
     return search.sign * (own.objective - winner.objective), noise

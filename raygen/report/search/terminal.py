@@ -48,13 +48,22 @@ def _table(search: Search) -> list[str]:
     if not rows:
         return []
     first = [["trial", *(str(t.number) for t in rows)], ["state", *(t.state for t in rows)]]
-    figures = [["C2ST" if search.by_classifier else "nats/row", *(pair(t.objective, t.error) or "-" for t in rows)]]
+    figures = [
+        ["C2ST" if search.by_classifier else "nats/row", *(pair(t.objective, t.error) or "-" for t in rows)]
+    ]
     for heading, key, decimals in FIGURES:
         if heading != figures[0][0] and any(t.figures[key] is not None for t in rows):
-            figures.append([heading, *("-" if (v := t.figures[key]) is None else f"{v:,.{decimals}f}" for t in rows)])
+            figures.append(
+                [heading, *("-" if (v := t.figures[key]) is None else f"{v:,.{decimals}f}" for t in rows)]
+            )
     keys, names = search.differing, search.settings
-    settings = [[cut(names[key], 2 * CELL), *(cut(value_text(t.params.get(key)), CELL) or "-" for t in rows)] for key in keys]
-    first, figures, settings = ([[*_broken(heading), *cells] for heading, *cells in part] for part in (first, figures, settings))
+    settings = [
+        [cut(names[key], 2 * CELL), *(cut(value_text(t.params.get(key)), CELL) or "-" for t in rows)]
+        for key in keys
+    ]
+    first, figures, settings = (
+        [[*_broken(heading), *cells] for heading, *cells in part] for part in (first, figures, settings)
+    )
     marks = ["", "", *(_mark(search, t) for t in rows)]
     out = _block([*first, *figures], settings, marks)
     while settings:
@@ -73,7 +82,9 @@ def _block(columns: list[list[str]], more: list[list[str]], marks: list[str]) ->
         room -= width(more[0]) + 2
         shown.append(more.pop(0))
     left = {id(c) for c in shown if c[1] == "state"}
-    aligned = [[f"{text:<{width(c)}}" if id(c) in left else f"{text:>{width(c)}}" for text in c] for c in shown]
+    aligned = [
+        [f"{text:<{width(c)}}" if id(c) in left else f"{text:>{width(c)}}" for text in c] for c in shown
+    ]
     found = ["  ".join([*cells, mark]).rstrip() for *cells, mark in zip(*aligned, marks, strict=True)]
     return found if found[0] else found[1:]
 

@@ -13,7 +13,17 @@ import numpy as np
 from raygen.report.text import number, value_text
 
 STATES = ("finished", "stopped", "unfinished", "failed")  # in the order of tables
-FIGURES = ("value_nats", "held_out_nats", "c2st", "shape_error", "trend_error", "rows_per_second", "seconds", "training_seconds", "steps")
+FIGURES = (
+    "value_nats",
+    "held_out_nats",
+    "c2st",
+    "shape_error",
+    "trend_error",
+    "rows_per_second",
+    "seconds",
+    "training_seconds",
+    "steps",
+)
 NATS = "nats per row"
 
 
@@ -47,7 +57,13 @@ class Trial(NamedTuple):
     @property
     def nats(self) -> float | None:
         """Of the values, when it was last told."""
-        return self.figures["value_nats"] if self.figures["value_nats"] is not None else self.history[-1][1] if self.history else None
+        return (
+            self.figures["value_nats"]
+            if self.figures["value_nats"] is not None
+            else self.history[-1][1]
+            if self.history
+            else None
+        )
 
     def at(self, step: float) -> float:
         """The nats when it had trained so far; the first or last before and after its history."""
@@ -64,7 +80,9 @@ class Search:
 
     def __init__(self, given: dict):
         self.given = given
-        self.trials = sorted((_trial(i, entry) for i, entry in enumerate(given.get("trials") or [])), key=lambda t: t.number)
+        self.trials = sorted(
+            (_trial(i, entry) for i, entry in enumerate(given.get("trials") or [])), key=lambda t: t.number
+        )
         self.by_classifier = given.get("objective") == "c2st"
         self.sign = -1.0 if self.by_classifier else 1.0  # times the objective: lower is better
         self.unit = "C2ST" if self.by_classifier else NATS
@@ -72,7 +90,9 @@ class Search:
         self.space: dict[str, dict] = given.get("space") or {}
         self.defaults: dict = given.get("defaults") or {}
         self.best = next((t for t in self.trials if t.number == given.get("best")), None)
-        self.own = next((t for t in self.trials if t.params and self._is_own(t)), None)  # had the config's own settings
+        self.own = next(
+            (t for t in self.trials if t.params and self._is_own(t)), None
+        )  # had the config's own settings
 
     def _is_own(self, t: Trial) -> bool:
         return all(key in self.defaults and self.defaults[key] == value for key, value in t.params.items())
@@ -82,38 +102,59 @@ class Search:
         """The best first, then what finished by its objective, then what was stopped, the last first, by nats, then the rest."""
 
         def place(t: Trial) -> tuple:
-            told = t.nats if t.state != "finished" else None if t.objective is None else self.sign * t.objective
+            told = (
+                t.nats if t.state != "finished" else None if t.objective is None else self.sign * t.objective
+            )
             value = math.inf if told is None else told
             steps = t.figures["steps"] or 0.0
-            return t is not self.best, STATES.index(t.state), -steps if t.state == "stopped" else 0.0, value, t.number
+            return (
+                t is not self.best,
+                STATES.index(t.state),
+                -steps if t.state == "stopped" else 0.0,
+                value,
+                t.number,
+            )
 
         return sorted(self.trials, key=place)
 
     @cached_property
     def placed(self) -> dict[int, float]:
         """Objectives that can be compared, by trial; a C2ST is known of finished ones alone."""
-        return ({} if self.by_classifier else self.projected) | {t.number: t.score for t in self.trials if t.finished}
+        return ({} if self.by_classifier else self.projected) | {
+            t.number: t.score for t in self.trials if t.finished
+        }
 
     @cached_property
     def front(self) -> list[Trial]:
         """The trials that no other beats in both objective and speed, the best objective first."""
         numbers = set(self.given.get("front") or [])
-        found = [t for t in self.trials if t.number in numbers and t.finished and t.rows_per_second is not None]
+        found = [
+            t for t in self.trials if t.number in numbers and t.finished and t.rows_per_second is not None
+        ]
         return sorted(found, key=lambda t: self.sign * t.score)
 
     @cached_property
     def records(self) -> list[tuple[int, float]]:
         """Numbers of the finished trials that are fast enough, and the best objective up to each; the last goes on to the last trial."""
-        fast = [t for t in self.trials if t.finished and (not self.limit or (t.rows_per_second or 0.0) >= self.limit)]
+        fast = [
+            t
+            for t in self.trials
+            if t.finished and (not self.limit or (t.rows_per_second or 0.0) >= self.limit)
+        ]
         if not fast:
             return []
         so_far = self.sign * np.minimum.accumulate([self.sign * t.score for t in fast])
-        return [*((t.number, float(value)) for t, value in zip(fast, so_far, strict=True)), (self.trials[-1].number, float(so_far[-1]))]
+        return [
+            *((t.number, float(value)) for t, value in zip(fast, so_far, strict=True)),
+            (self.trials[-1].number, float(so_far[-1])),
+        ]
 
     @cached_property
     def settings(self) -> dict[str, str]:
         """Dotted keys of what was searched, and a name of each: its last part, or the whole where two share it."""
-        keys = list(dict.fromkeys([*self.space, *self.defaults, *(key for t in self.trials for key in t.params)]))
+        keys = list(
+            dict.fromkeys([*self.space, *self.defaults, *(key for t in self.trials for key in t.params)])
+        )
         last = [key.rpartition(".")[2] for key in keys]
         return {key: name if last.count(name) == 1 else key for key, name in zip(keys, last, strict=True)}
 
@@ -135,7 +176,15 @@ class Search:
         ends = [t for t in self.trials if t.state != "failed" and t.history]
         if not ends:
             return out
-        reference = min(ends, key=lambda t: (t is not self.best, not t.finished, 0.0 if t.finished else -t.history[-1][0], t.nats))
+        reference = min(
+            ends,
+            key=lambda t: (
+                t is not self.best,
+                not t.finished,
+                0.0 if t.finished else -t.history[-1][0],
+                t.nats,
+            ),
+        )
         end = reference.history[-1][1] if reference.nats is None else reference.nats
         for t in ends:
             if not t.finished:
@@ -145,7 +194,9 @@ class Search:
 
 
 def _trial(i: int, given: dict) -> Trial:
-    history = [(number(entry[0]), number(entry[2])) for entry in given.get("history") or [] if len(entry) == 3]
+    history = [
+        (number(entry[0]), number(entry[2])) for entry in given.get("history") or [] if len(entry) == 3
+    ]
     return Trial(
         number=i if given.get("number") is None else int(given["number"]),
         params=given.get("params") or {},
@@ -211,8 +262,14 @@ def _axis(key: str, rule: dict, values: list) -> Axis:
 
 def _levels(key: str, values: list) -> Axis:
     unique = {json.dumps(v): v for v in values}
-    order = sorted(unique, key=lambda text: float(unique[text])) if all(number(v) is not None for v in unique.values()) else list(unique)
-    return Axis(key, tuple(order), tuple(value_text(unique[text]) for text in order), False, -0.5, len(order) - 0.5)
+    order = (
+        sorted(unique, key=lambda text: float(unique[text]))
+        if all(number(v) is not None for v in unique.values())
+        else list(unique)
+    )
+    return Axis(
+        key, tuple(order), tuple(value_text(unique[text]) for text in order), False, -0.5, len(order) - 0.5
+    )
 
 
 def rule_text(rule: dict | None) -> str:

@@ -47,11 +47,26 @@ class Network:
         ip("-n", self.hub, "link", "set", "bridge", "up")
         for number in range(3):
             node = self.namespace(number)
-            ip("link", "add", f"port{number}", "netns", self.hub, "type", "veth", "peer", "name", "eth0", "netns", node)
+            ip(
+                "link",
+                "add",
+                f"port{number}",
+                "netns",
+                self.hub,
+                "type",
+                "veth",
+                "peer",
+                "name",
+                "eth0",
+                "netns",
+                node,
+            )
             ip("-n", self.hub, "link", "set", f"port{number}", "master", "bridge", "up")
             ip("-n", node, "address", "add", f"{self.address(number)}/24", "dev", "eth0")
             ip("-n", node, "link", "set", "eth0", "up")
-            ip("-n", node, "route", "add", "default", "dev", "eth0")  # by which Ray finds the node's own address
+            ip(
+                "-n", node, "route", "add", "default", "dev", "eth0"
+            )  # by which Ray finds the node's own address
 
     @property
     def hub(self) -> str:
@@ -65,7 +80,10 @@ class Network:
 
     def titles(self, number: int) -> list[str]:
         """Of the processes on a node."""
-        return [Path(f"/proc/{pid}/cmdline").read_bytes().decode() for pid in ip("netns", "pids", self.namespace(number)).split()]
+        return [
+            Path(f"/proc/{pid}/cmdline").read_bytes().decode()
+            for pid in ip("netns", "pids", self.namespace(number)).split()
+        ]
 
     def cut(self, number: int) -> None:
         """Nothing comes from this node any more, nor to it; its processes live on."""
@@ -74,7 +92,17 @@ class Network:
     def hide(self, number: int, other: int) -> None:
         """What one node sends to another gets lost, as behind a firewall."""
         for a, b in ((number, other), (other, number)):
-            ip("-n", self.namespace(a), "neighbour", "replace", self.address(b), "lladdr", "02:00:00:00:00:01", "dev", "eth0")
+            ip(
+                "-n",
+                self.namespace(a),
+                "neighbour",
+                "replace",
+                self.address(b),
+                "lladdr",
+                "02:00:00:00:00:01",
+                "dev",
+                "eth0",
+            )
 
     def show(self, number: int, other: int) -> None:
         """They reach each other again."""
@@ -99,15 +127,38 @@ def nodes(command):
         except subprocess.CalledProcessError as error:
             pytest.skip(f"network namespaces cannot be made here: {error.stderr.strip()}")
         head = f"{network.address(0)}:6379"
-        environment = {"RAY_TMPDIR": folder, "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", **QUICK}
+        environment = {
+            "RAY_TMPDIR": folder,
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_AUTH_MODE": "disabled",
+            **QUICK,
+        }
 
         def on(number: int, *arguments, **more):
-            started.append(command("ip", "netns", "exec", network.namespace(number), *map(str, arguments), env=environment | more))
+            started.append(
+                command(
+                    "ip",
+                    "netns",
+                    "exec",
+                    network.namespace(number),
+                    *map(str, arguments),
+                    env=environment | more,
+                )
+            )
             return started[-1]
 
         for number in range(3):
-            place = ["--head", "--port=6379", "--include-dashboard=false"] if number == 0 else [f"--address={head}"]
-            options = [f"--node-ip-address={network.address(number)}", "--num-cpus=1", "--object-store-memory=80000000", "--block"]
+            place = (
+                ["--head", "--port=6379", "--include-dashboard=false"]
+                if number == 0
+                else [f"--address={head}"]
+            )
+            options = [
+                f"--node-ip-address={network.address(number)}",
+                "--num-cpus=1",
+                "--object-store-memory=80000000",
+                "--block",
+            ]
             on(number, BIN / "ray", "start", *place, *options).wait_for("Ray runtime started")
         yield network, lambda *arguments: on(0, sys.executable, *arguments, RAY_ADDRESS=head)
     finally:
@@ -125,7 +176,11 @@ def lost() -> list[int]:
 
 def finish_without_one(command, network: Network, title: str, lost: list[int]) -> float:
     """Cut off one of the two nodes on which a process with this title works; seconds until the command ends well."""
-    both = [number for number in range(3) if number not in lost and any(title in one for one in network.titles(number))]
+    both = [
+        number
+        for number in range(3)
+        if number not in lost and any(title in one for one in network.titles(number))
+    ]
     assert len(both) == 2
     began = time.monotonic()
     lost.append(both[-1])
@@ -153,19 +208,28 @@ def test_workers_that_cannot_reach_each_other_are_told(nodes, trained, tiny, tom
     training = run("-c", IMPATIENT, config)
     assert training.finish() == 1
     network.show(1, 2)
-    assert re.search(r"raygen.errors.ClusterError: worker \d on 10.77.0.[23] cannot reach worker \d on 10.77.0.[23]: timed out", training.output)
+    assert re.search(
+        r"raygen.errors.ClusterError: worker \d on 10.77.0.[23] cannot reach worker \d on 10.77.0.[23]: timed out",
+        training.output,
+    )
     assert "Hint: let the nodes connect to each other on all TCP ports" in training.output
     seen("workers behind a firewall from each other", "an error that says so", "")
 
 
-def test_training_goes_on_when_a_node_falls_silent(nodes, lost, undisturbed, long, trained, tiny, toml, tmp_path, seen):
+def test_training_goes_on_when_a_node_falls_silent(
+    nodes, lost, undisturbed, long, trained, tiny, toml, tmp_path, seen
+):
     network, run = nodes
     training = run(*RAYGEN, "train", toml(tiny(trained.fresh_run(tmp_path / "run"), long)))
     training.wait_for("step    300/")
     took = finish_without_one(training, network, "RayTrainWorker", lost)
     (resumed,) = (line.strip() for line in training.lines if line.startswith("Resuming at step"))
     assert f"({undisturbed[1].fingerprint})" in training.output
-    seen("a node's network cut while it trained", f"on the nodes left, done {took:.0f} s later: {resumed}", "yes")
+    seen(
+        "a node's network cut while it trained",
+        f"on the nodes left, done {took:.0f} s later: {resumed}",
+        "yes",
+    )
 
 
 def test_generation_goes_on_when_a_node_falls_silent(nodes, lost, undisturbed, tiny, toml, tmp_path, seen):
@@ -174,7 +238,11 @@ def test_generation_goes_on_when_a_node_falls_silent(nodes, lost, undisturbed, t
     generation = run(*RAYGEN, "generate", toml(config), "--out", tmp_path / "out")
     generation.wait_for("/600,000 rows")
     took = finish_without_one(generation, network, "MapWorker", lost)
-    raygen.generate(config.override({"generate.num_actors": 1}), out=str(tmp_path / "whole"), say=lambda line: None)
+    raygen.generate(
+        config.override({"generate.num_actors": 1}), out=str(tmp_path / "whole"), say=lambda line: None
+    )
     headers = [json.loads((tmp_path / name / "_manifest.json").read_text()) for name in ("out", "whole")]
     assert headers[0] == headers[1] and headers[0]["rows"] == 600_000
-    seen("a node's network cut while it generated", f"on the nodes left, done {took:.0f} s later", "yes (rows)")
+    seen(
+        "a node's network cut while it generated", f"on the nodes left, done {took:.0f} s later", "yes (rows)"
+    )

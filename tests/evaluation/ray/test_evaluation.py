@@ -27,7 +27,11 @@ def silent(line: str) -> None:
 def synthetic(trained, tmp_path_factory) -> Path:
     """1,500 rows in three shards, with their manifest."""
     folder = tmp_path_factory.mktemp("rows") / "synthetic"
-    raygen.generate(trained.config.override({"generate.rows": 1500, "generate.rows_per_shard": 600}), out=str(folder), say=silent)
+    raygen.generate(
+        trained.config.override({"generate.rows": 1500, "generate.rows_per_shard": 600}),
+        out=str(folder),
+        say=silent,
+    )
     return folder
 
 
@@ -43,7 +47,9 @@ def quick(real, **settings):
 def test_a_run_is_evaluated_against_rows_it_learned_and_rows_it_did_not(trained, synthetic, tmp_path):
     lines = []
     config = trained.config.override({"evaluate.sample_rows": 1000, "evaluate.target": "income"})
-    done = raygen.evaluate(config, [str(synthetic)], str(tmp_path / "out"), {"c2st": 0.0}, {"shape_error": 0.0}, say=lines.append)
+    done = raygen.evaluate(
+        config, [str(synthetic)], str(tmp_path / "out"), {"c2st": 0.0}, {"shape_error": 0.0}, say=lines.append
+    )
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report == done.report and report["format"] == 1
     assert not done.passed and [rule["passed"] for rule in report["gate"]] == [True, False]
@@ -62,7 +68,12 @@ def test_rows_that_were_chosen_are_compared_with_a_note_and_without_a_budget(tra
     lines, folder = [], tmp_path / "rows"
     given = {"where": "age < 60 AND income = '>50K'", "temperature": 0.8}
     raygen.generate(trained.config, 600, out=str(folder), say=silent, **given)
-    report = raygen.evaluate(trained.config.override({"evaluate.sample_rows": 500}), [str(folder)], str(tmp_path / "out"), say=lines.append).report
+    report = raygen.evaluate(
+        trained.config.override({"evaluate.sample_rows": 500}),
+        [str(folder)],
+        str(tmp_path / "out"),
+        say=lines.append,
+    ).report
     how = "where = \"age < 60 AND income = '>50K'\", temperature = 0.8"
     note = f"the rows of '{folder}' were generated with {how}, and are compared with all real rows."
     assert note in report["notes"] and f"Note: {note}" in lines
@@ -85,13 +96,19 @@ def test_held_out_rows_are_those_of_the_training(trained, table):
     assert sorted(row_hash.content_hash(codes, offsets)) == sorted(row_hash.content_hash(*held))
     assert real_rows.held_out(found, whole.slice(1)) is None
     ages = pc.add(whole["age"], pa.array([1] + [0] * 1999))
-    assert real_rows.held_out(found, whole.set_column(0, whole.schema.field("age"), pc.cast(ages, pa.int64()))) is None
+    assert (
+        real_rows.held_out(found, whole.set_column(0, whole.schema.field("age"), pc.cast(ages, pa.int64())))
+        is None
+    )
 
 
 def test_anybodys_rows_side_by_side(real, synthetic, tmp_path):
     rows = pq.read_table(real)
     pq.write_table(rows, tmp_path / "copy.parquet")
-    shuffled = {n: rows[n].take(np.random.default_rng(i).permutation(len(rows))) for i, n in enumerate(rows.column_names)}
+    shuffled = {
+        n: rows[n].take(np.random.default_rng(i).permutation(len(rows)))
+        for i, n in enumerate(rows.column_names)
+    }
     pq.write_table(pa.table(shuffled), tmp_path / "shuffled.parquet")
     paths = [str(tmp_path / "copy.parquet"), str(tmp_path / "shuffled.parquet"), str(synthetic)]
     done = raygen.evaluate(quick(real), paths, str(tmp_path / "out"), say=silent)
@@ -107,18 +124,24 @@ def test_rows_decoded_by_argmax_are_caught_by_shape_and_coverage(trained, real, 
     """The same model and z: the most likely code of every column instead of a draw from its softmax."""
     found = model_folder.load(trained.model)
     network = found.network()
-    logits = network.decode(np.random.default_rng(0).standard_normal((1500, network.latent_dim)).astype(np.float32))[0].numpy()
+    logits = network.decode(
+        np.random.default_rng(0).standard_normal((1500, network.latent_dim)).astype(np.float32)
+    )[0].numpy()
     edges = np.cumsum([0, *network.settings["cardinalities"]])
     codes = np.stack([logits[:, a:b].argmax(axis=1) for a, b in itertools.pairwise(edges)], axis=1)
     pq.write_table(found.codec.decode(codes, np.full(codes.shape, 0.5)), tmp_path / "argmax.parquet")
-    done = raygen.evaluate(quick(real), [str(tmp_path / "argmax.parquet"), str(synthetic)], str(tmp_path / "out"), say=silent)
+    done = raygen.evaluate(
+        quick(real), [str(tmp_path / "argmax.parquet"), str(synthetic)], str(tmp_path / "out"), say=silent
+    )
     argmax, drawn = (run["scores"] for run in done.report["runs"])
     assert argmax["shape_error"]["value"] > 3 * drawn["shape_error"]["value"]
     assert argmax["category_coverage"]["value"] < drawn["category_coverage"]["value"] - 0.1
 
 
 def test_the_same_input_gives_the_same_report(real, synthetic, tmp_path):
-    one, two = (raygen.evaluate(quick(real), [str(synthetic)], str(tmp_path / n), say=silent).report for n in "ab")
+    one, two = (
+        raygen.evaluate(quick(real), [str(synthetic)], str(tmp_path / n), say=silent).report for n in "ab"
+    )
     assert {**one, "seconds": 0} == {**two, "seconds": 0}
 
 
@@ -137,7 +160,9 @@ def damaged(synthetic, tmp_path) -> Path:
 
 
 def problems(real, folder, tmp_path) -> list[str]:
-    return raygen.evaluate(quick(real), [str(folder)], str(tmp_path / "out"), say=silent).report["runs"][0]["problems"]
+    return raygen.evaluate(quick(real), [str(folder)], str(tmp_path / "out"), say=silent).report["runs"][0][
+        "problems"
+    ]
 
 
 def test_a_manifest_that_disagrees_is_named(real, synthetic, tmp_path):
@@ -155,7 +180,9 @@ def test_a_manifest_that_disagrees_is_named(real, synthetic, tmp_path):
 
 def test_extra_and_retyped_columns_are_named(real, synthetic, tmp_path):
     rows = pq.read_table(synthetic)
-    rows = rows.set_column(0, "age", pc.cast(rows["age"], pa.float32())).append_column("more", pa.array(np.zeros(len(rows))))
+    rows = rows.set_column(0, "age", pc.cast(rows["age"], pa.float32())).append_column(
+        "more", pa.array(np.zeros(len(rows)))
+    )
     pq.write_table(rows, tmp_path / "rows.parquet")
     found = problems(real, tmp_path / "rows.parquet", tmp_path)
     assert found == [
@@ -168,7 +195,9 @@ def test_other_categories_are_named(real, synthetic, tmp_path):
     rows = pq.read_table(synthetic)
     at = rows.column_names.index("sex")
     pq.write_table(rows.set_column(at, "sex", pa.array(["Robot"] * len(rows))), tmp_path / "rows.parquet")
-    run = raygen.evaluate(quick(real), [str(tmp_path / "rows.parquet")], str(tmp_path / "out"), say=silent).report["runs"][0]
+    run = raygen.evaluate(
+        quick(real), [str(tmp_path / "rows.parquet")], str(tmp_path / "out"), say=silent
+    ).report["runs"][0]
     assert run["scores"]["outside"]["value"] == 1
     (column,) = (c for c in run["columns"] if c["name"] == "sex")
     assert column["shape_error"] == 100
@@ -177,10 +206,20 @@ def test_other_categories_are_named(real, synthetic, tmp_path):
 def test_what_is_dropped_is_no_problem(synthetic, table, tmp_path):
     rows = pq.read_table(table).append_column("note", pa.array(["x"] * 2000))
     pq.write_table(rows, tmp_path / "real.parquet")
-    kinds = {**dict.fromkeys(rows.column_names, "categorical"), "note": "drop", "fnlwgt": "numeric", "age": "numeric"}
+    kinds = {
+        **dict.fromkeys(rows.column_names, "categorical"),
+        "note": "drop",
+        "fnlwgt": "numeric",
+        "age": "numeric",
+    }
     kinds |= dict.fromkeys(("education_num", "capital_gain", "capital_loss", "hours_per_week"), "numeric")
     config = quick(str(tmp_path / "real.parquet"), **{"schema.columns": kinds})
-    assert raygen.evaluate(config, [str(synthetic)], str(tmp_path / "out"), say=silent).report["runs"][0]["problems"] == []
+    assert (
+        raygen.evaluate(config, [str(synthetic)], str(tmp_path / "out"), say=silent).report["runs"][0][
+            "problems"
+        ]
+        == []
+    )
 
 
 def holdout_of(kind, table, tmp_path) -> str:
@@ -196,7 +235,11 @@ def holdout_of(kind, table, tmp_path) -> str:
 
 @pytest.mark.parametrize(
     ("kind", "message"),
-    [("no row", "holds no row"), ("a number made text", "column 'age' of another type"), ("a column missing", "no column 'age'")],
+    [
+        ("no row", "holds no row"),
+        ("a number made text", "column 'age' of another type"),
+        ("a column missing", "no column 'age'"),
+    ],
 )
 def test_a_holdout_that_cannot_tell_copying_is_refused(kind, message, real, synthetic, table, tmp_path):
     config = quick(real, **{"evaluate.holdout": holdout_of(kind, table, tmp_path)})
@@ -205,7 +248,10 @@ def test_a_holdout_that_cannot_tell_copying_is_refused(kind, message, real, synt
 
 
 def test_names_tell_runs_apart():
-    assert synthetic_rows.short_names(["runs/a/synthetic/", "runs/b/synthetic"]) == ["a/synthetic", "b/synthetic"]
+    assert synthetic_rows.short_names(["runs/a/synthetic/", "runs/b/synthetic"]) == [
+        "a/synthetic",
+        "b/synthetic",
+    ]
     assert synthetic_rows.short_names(["x/one.parquet", "y/two.parquet"]) == ["one.parquet", "two.parquet"]
 
 
@@ -265,7 +311,17 @@ def test_a_mistake_in_what_is_asked_is_refused(settings, under, message, real, s
 
 
 def test_the_command_exits_with_1_where_the_gate_fails(real, synthetic, tmp_path, run_cli):
-    arguments = ["--real", real, "--synthetic", str(synthetic), "--set", "evaluate.sample_rows=500", "--out", str(tmp_path / "out"), "--json"]
+    arguments = [
+        "--real",
+        real,
+        "--synthetic",
+        str(synthetic),
+        "--set",
+        "evaluate.sample_rows=500",
+        "--out",
+        str(tmp_path / "out"),
+        "--json",
+    ]
     status, out, _ = run_cli("evaluate", *arguments, "--fail-under", "c2st=0.999")
     assert status == 1 and "c2st >= 0.999" in out
     assert json.loads(out.splitlines()[-1])["passed"] is False

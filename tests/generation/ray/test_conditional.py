@@ -27,7 +27,9 @@ def silent(line: str) -> None:
 
 
 def generate(trained, folder, settings=None, say=silent, **given):
-    config = trained.config.override({"generate.rows": ROWS, "generate.rows_per_shard": SHARD, **(settings or {})})
+    config = trained.config.override(
+        {"generate.rows": ROWS, "generate.rows_per_shard": SHARD, **(settings or {})}
+    )
     return raygen.generate(config, out=str(folder), say=say, **given)
 
 
@@ -37,7 +39,11 @@ def hashes(folder) -> dict[str, str]:
 
 def satisfies(rows) -> bool:
     age = pc.min_max(rows["age"]).as_py()
-    return set(rows["income"].to_pylist()) == {">50K"} and 30 <= age["min"] <= age["max"] <= 49 and pc.min(rows["fnlwgt"]).as_py() > 100_000
+    return (
+        set(rows["income"].to_pylist()) == {">50K"}
+        and 30 <= age["min"] <= age["max"] <= 49
+        and pc.min(rows["fnlwgt"]).as_py() > 100_000
+    )
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +53,13 @@ def one_actor(trained, tmp_path_factory) -> Path:
     lines: list[str] = []
     done = generate(trained, folder, {"generate.num_actors": 1}, lines.append, where=WHERE)
     assert (done.rows, done.shards) == (ROWS, 5)
-    told = [line for line in lines if line.startswith("Conditions income = '>50K' AND age BETWEEN 30 AND 49 AND fnlwgt > 100000.5: probability 0.")]
+    told = [
+        line
+        for line in lines
+        if line.startswith(
+            "Conditions income = '>50K' AND age BETWEEN 30 AND 49 AND fnlwgt > 100000.5: probability 0."
+        )
+    ]
     assert len(told) == 1 and "% of z distinct" in told[0]
     return folder
 
@@ -62,7 +74,11 @@ def test_every_row_satisfies_the_condition_and_memory_gives_the_same(one_actor, 
 def test_actors_threads_and_shards_change_nothing(one_actor, trained, tmp_path):
     generate(trained, tmp_path / "actors", {"generate.num_actors": 3, "generate.where": WHERE})
     assert hashes(tmp_path / "actors") == hashes(one_actor)
-    generate(trained, tmp_path / "shards", {"generate.rows_per_shard": 1777, "generate.cpus_per_actor": 3, "generate.where": WHERE})
+    generate(
+        trained,
+        tmp_path / "shards",
+        {"generate.rows_per_shard": 1777, "generate.cpus_per_actor": 3, "generate.where": WHERE},
+    )
     assert pq.ParquetDataset(tmp_path / "shards").read().equals(pq.ParquetDataset(one_actor).read())
 
 
@@ -70,7 +86,10 @@ def test_what_is_missing_is_made_again_and_other_conditions_are_refused(one_acto
     before = hashes(one_actor)
     (one_actor / "part-00000003.parquet").unlink()
     (one_actor / "_manifest.json").unlink()
-    assert generate(trained, one_actor, where=WHERE.replace(" = ", "=").lower().replace(">50k", ">50K")).kept == 4
+    assert (
+        generate(trained, one_actor, where=WHERE.replace(" = ", "=").lower().replace(">50k", ">50K")).kept
+        == 4
+    )
     assert hashes(one_actor) == before
     header = json.loads((one_actor / "_manifest.json").read_text())
     assert (header["where"], header["per"], header["temperature"]) == (WHERE, "", 1.0)
@@ -108,7 +127,9 @@ def test_conditional_rows_are_distributed_as_those_that_satisfy_it_by_chance(tra
     for name in ("age", "hours_per_week", "fnlwgt"):
         a, b = (t[name].to_numpy() for t in (by_chance, asked))
         assert abs(a.mean() - b.mean()) < 5 * a.std() / np.sqrt(n), name
-    assert max(distance(every, asked, name) for name in MARGINS) > 0.1, "a condition that changes nothing tests nothing"
+    assert max(distance(every, asked, name) for name in MARGINS) > 0.1, (
+        "a condition that changes nothing tests nothing"
+    )
 
 
 def test_memory_gives_the_rows_of_a_temperature(trained, tmp_path):
@@ -131,10 +152,16 @@ MISTAKES = [
     (("--per", "income=10", "--rows", "5"), "both say how many rows"),
     (("--temperature", "0"), "generate.temperature = 0.0: expected a value greater than or equal to 0.01"),
 ]
-HARDLY_ANY = ("--where", "native_country = 'Scotland' AND capital_gain > 90000 AND age < 18"), "a probability of about"
+HARDLY_ANY = (
+    ("--where", "native_country = 'Scotland' AND capital_gain > 90000 AND age < 18"),
+    "a probability of about",
+)
 
 
-@pytest.mark.parametrize(("verb", "given", "message"), [("generate", *HARDLY_ANY), *((v, *m) for v in ("generate", "plan") for m in MISTAKES)])
+@pytest.mark.parametrize(
+    ("verb", "given", "message"),
+    [("generate", *HARDLY_ANY), *((v, *m) for v in ("generate", "plan") for m in MISTAKES)],
+)
 def test_mistakes_are_told_and_claim_no_folder(verb, given, message, trained, tmp_path, run_cli):
     status, _, err = run_cli(verb, trained.model, *given, "--out", tmp_path / "out")
     assert status == 2
@@ -154,14 +181,25 @@ def test_a_plan_before_there_is_a_model(trained, toml, tiny, tmp_path, run_cli):
     config = toml(tiny(tmp_path / "run"))
     status, out, err = run_cli("plan", config, "--per", "income=1e4")
     assert status == 0, err
-    assert "Generate: 10,000 rows for each category of income; how many that is in all, and" in out and "100,000" not in out
-    for given, message in ((("--where", "income=>50K"), "expected text in single quotes"), (("--per", "income"), "generate.per = 'income'")):
+    assert (
+        "Generate: 10,000 rows for each category of income; how many that is in all, and" in out
+        and "100,000" not in out
+    )
+    for given, message in (
+        (("--where", "income=>50K"), "expected text in single quotes"),
+        (("--per", "income"), "generate.per = 'income'"),
+    ):
         status, _, err = run_cli("plan", config, *given)
         assert status == 2 and err.startswith("ConfigError:") and message in err
 
 
 def test_a_plan_of_more_rows_than_an_id_can_number_is_refused(local_ray, tiny, table, tmp_path, run_cli):
-    rows = pq.read_table(table).slice(0, 100).select(["age", "income"]).append_column("n", pa.array(range(100), pa.int32()))
+    rows = (
+        pq.read_table(table)
+        .slice(0, 100)
+        .select(["age", "income"])
+        .append_column("n", pa.array(range(100), pa.int32()))
+    )
     pq.write_table(rows, tmp_path / "table.parquet")
     kinds = {"age": "numeric", "income": "categorical", "n": "id"}
     settings = {"data.source": str(tmp_path / "table.parquet"), "schema.columns": kinds, "train.steps": 5}
@@ -171,7 +209,9 @@ def test_a_plan_of_more_rows_than_an_id_can_number_is_refused(local_ray, tiny, t
     for verb in ("plan", "generate"):
         status, _, err = run_cli(verb, model, "--rows", 2**31, "--out", tmp_path / "out")
         assert status == 2
-        assert err.startswith("SchemaError: column 'n' of kind id and type int32 cannot number 2,147,483,648 rows")
+        assert err.startswith(
+            "SchemaError: column 'n' of kind id and type int32 cannot number 2,147,483,648 rows"
+        )
 
 
 def test_a_sample_says_how_many_rows_in_one_way(trained):

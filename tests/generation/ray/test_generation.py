@@ -23,7 +23,11 @@ from raygen.sampling import rows as sampling
 
 pytestmark = pytest.mark.ray
 ROWS, SHARD = 5000, 1100  # shards that neither blocks of 2,048 rows nor the number of actors divide
-LARGE = {"generate.rows": 2_400_000, "generate.rows_per_shard": 75_000, "generate.num_actors": 1}  # long enough to be interrupted in a shard
+LARGE = {
+    "generate.rows": 2_400_000,
+    "generate.rows_per_shard": 75_000,
+    "generate.num_actors": 1,
+}  # long enough to be interrupted in a shard
 
 
 def silent(line: str) -> None:
@@ -31,7 +35,9 @@ def silent(line: str) -> None:
 
 
 def generate(trained, folder, settings=None, say=silent, **given):
-    config = trained.config.override({"generate.rows": ROWS, "generate.rows_per_shard": SHARD, **(settings or {})})
+    config = trained.config.override(
+        {"generate.rows": ROWS, "generate.rows_per_shard": SHARD, **(settings or {})}
+    )
     return raygen.generate(config, out=str(folder), say=say, **given)
 
 
@@ -83,8 +89,16 @@ def test_the_manifest_tells_rows_bytes_and_hash_of_each_file(one_actor, trained)
         assert pq.read_metadata(one_actor / line["file"]).num_rows == line["rows"]
     assert header["bytes"] == sum(line["bytes"] for line in lines)
     whole = b"".join(part.read_bytes() for part in parts)
-    assert int(header["hash"], 16) == sum(int(hashlib.sha256(line).hexdigest(), 16) for line in whole.splitlines(keepends=True)) % 2**256
-    assert {p.name for p in one_actor.iterdir()} == {"_run.json", "_manifest.json", "_manifest", *(line["file"] for line in lines)}
+    assert (
+        int(header["hash"], 16)
+        == sum(int(hashlib.sha256(line).hexdigest(), 16) for line in whole.splitlines(keepends=True)) % 2**256
+    )
+    assert {p.name for p in one_actor.iterdir()} == {
+        "_run.json",
+        "_manifest.json",
+        "_manifest",
+        *(line["file"] for line in lines),
+    }
 
 
 def test_rows_have_the_columns_and_types_of_the_table(one_actor, table):
@@ -99,7 +113,9 @@ def test_rows_have_the_columns_and_types_of_the_table(one_actor, table):
             assert min(known) <= min(made[name].to_pylist()) < max(made[name].to_pylist()) <= max(known), name
 
 
-def test_three_actors_write_the_files_of_one(trained, one_actor, tmp_path):  # the killed ones below: one and two
+def test_three_actors_write_the_files_of_one(
+    trained, one_actor, tmp_path
+):  # the killed ones below: one and two
     done = generate(trained, tmp_path / "out", {"generate.num_actors": 3})
     assert done.rows == ROWS
     assert hashes(tmp_path / "out") == hashes(one_actor)
@@ -134,7 +150,9 @@ def test_running_again_makes_only_what_is_missing(trained, one_actor, tmp_path):
     (out / "_tmp-0123-part-00000001.parquet").write_bytes(whole[:1000])
     shutil.rmtree(out / "_manifest")
     (out / "_manifest.json").unlink()
-    before = {name: (out / name).stat().st_mtime_ns for name in ("part-00000000.parquet", "part-00000004.parquet")}
+    before = {
+        name: (out / name).stat().st_mtime_ns for name in ("part-00000000.parquet", "part-00000004.parquet")
+    }
     done = generate(trained, out)
     assert (done.rows, done.shards, done.kept) == (ROWS, 5, 2)
     assert hashes(out) == hashes(one_actor)
@@ -177,7 +195,10 @@ def test_another_sampler_gives_other_rows_and_naive_warns(trained, one_actor, tm
     assert any(line.startswith("Warning: the sampler 'naive'") for line in lines)
     with pytest.raises(OutputError, match=r"sampler .*this one has sampler naive"):
         generate(trained, one_actor, sampler="naive")
-    naive, own = (pads.dataset(str(f), exclude_invalid_files=True).to_table().slice(0, 3000) for f in (tmp_path / "naive", one_actor))
+    naive, own = (
+        pads.dataset(str(f), exclude_invalid_files=True).to_table().slice(0, 3000)
+        for f in (tmp_path / "naive", one_actor)
+    )
     assert naive.schema.equals(own.schema) and not naive.equals(own)
     with pytest.raises(ConfigError, match=r"generate.sampler = 'flow'.* has .*mixture"):
         generate(trained, tmp_path / "flow", sampler="flow")
@@ -187,7 +208,9 @@ def test_the_folder_of_another_model_is_refused(trained, one_actor, tmp_path):
     found = model_folder.load(trained.model)
     other = next(name for name in found.samplers if name != found.sampler)
     model = str(tmp_path / "model")
-    fingerprint = model_folder.save(model, found.config, found.codec, found.network(), found.samplers, found.metrics, {"chosen": other})
+    fingerprint = model_folder.save(
+        model, found.config, found.codec, found.network(), found.samplers, found.metrics, {"chosen": other}
+    )
     assert fingerprint != found.fingerprint
     with pytest.raises(OutputError, match=f"fingerprint {found.fingerprint}.*fingerprint {fingerprint}"):
         raygen.generate(model, rows=ROWS, out=str(one_actor), say=silent)
@@ -211,7 +234,10 @@ def test_a_folder_that_cannot_be_written_is_refused(where, trained, tmp_path, ru
 
 
 def test_more_actors_than_the_cluster_holds_are_refused(trained, tmp_path):
-    with pytest.raises(ClusterError, match=r"generate\.num_actors = 5 with 1 CPUs and 0 GPUs each needs 5 CPUs; the cluster has 4"):
+    with pytest.raises(
+        ClusterError,
+        match=r"generate\.num_actors = 5 with 1 CPUs and 0 GPUs each needs 5 CPUs; the cluster has 4",
+    ):
         generate(trained, tmp_path, {"generate.num_actors": 5})
     with pytest.raises(ClusterError, match=r"9\.5 GPUs each"):
         generate(trained, tmp_path, {"generate.gpus_per_actor": 9.5})
@@ -236,14 +262,19 @@ def test_a_gpu_makes_the_rows_of_a_cpu(gpus, trained, tmp_path):
     for share in (0.0, 1.0):
         generate(trained, tmp_path / str(share), {"generate.gpus_per_actor": share})
         tables.append(rows(tmp_path / str(share)))
-    same = [np.mean(one.to_numpy() == other.to_numpy()) for one, other in zip(*(table.columns for table in tables), strict=True)]
+    same = [
+        np.mean(one.to_numpy() == other.to_numpy())
+        for one, other in zip(*(table.columns for table in tables), strict=True)
+    ]
     assert min(same) > 0.99
 
 
 def test_a_full_disk_keeps_what_was_finished(trained, tmp_path, toml, run_cli):
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", disk], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", disk], capture_output=True
+    ).returncode:
         pytest.skip("a small file system cannot be mounted here")
     try:
         settings = {"generate.rows": 60_000, "generate.rows_per_shard": 10_000, "generate.num_actors": 1}
@@ -255,8 +286,12 @@ def test_a_full_disk_keeps_what_was_finished(trained, tmp_path, toml, run_cli):
         kept = hashes(disk / "out")
         finished = shards(disk / "out")
         assert 1 <= len(finished) < 6
-        parts = [{f"_manifest/{i:08d}-{i:08d}.jsonl" for i in range(n)} for n in (len(finished) - 1, len(finished))]
-        assert kept.keys() - finished.keys() - {"_run.json"} in parts  # the disk may have been full at the last shard's part
+        parts = [
+            {f"_manifest/{i:08d}-{i:08d}.jsonl" for i in range(n)} for n in (len(finished) - 1, len(finished))
+        ]
+        assert (
+            kept.keys() - finished.keys() - {"_run.json"} in parts
+        )  # the disk may have been full at the last shard's part
 
         subprocess.run(["mount", "-o", "remount,size=10m", disk], check=True, capture_output=True)
         status, out, err = run_cli("generate", config, "--out", disk / "out")
@@ -265,7 +300,9 @@ def test_a_full_disk_keeps_what_was_finished(trained, tmp_path, toml, run_cli):
         assert rows(disk / "out").num_rows == 60_000
         assert kept.items() <= hashes(disk / "out").items()
     finally:
-        subprocess.run(["umount", "--lazy", disk], check=True, capture_output=True)  # Ray's tasks may have a file open still
+        subprocess.run(
+            ["umount", "--lazy", disk], check=True, capture_output=True
+        )  # Ray's tasks may have a file open still
 
 
 def test_a_killed_actor_changes_nothing(trained, large, tmp_path, kill_one):
@@ -283,7 +320,9 @@ def test_a_killed_actor_changes_nothing(trained, large, tmp_path, kill_one):
     assert hashes(tmp_path / "out") == hashes(large)
 
 
-def test_a_generation_that_lost_its_driver_twice_goes_on_where_it_was(trained, large, tmp_path, toml, raygen_command):
+def test_a_generation_that_lost_its_driver_twice_goes_on_where_it_was(
+    trained, large, tmp_path, toml, raygen_command
+):
     config = toml(trained.config.override(LARGE))
     out = tmp_path / "out"
     command = ["generate", config, "--out", str(out)]
@@ -314,7 +353,10 @@ def test_a_generation_that_lost_its_driver_twice_goes_on_where_it_was(trained, l
 def test_two_drivers_on_one_folder_make_the_rows_of_one(trained, large, tmp_path, toml, raygen_command):
     config = toml(trained.config.override(LARGE))
     out = tmp_path / "out"
-    both = [raygen_command("generate", config, "--out", str(out), "--set", f"generate.num_actors={actors}") for actors in (1, 2)]
+    both = [
+        raygen_command("generate", config, "--out", str(out), "--set", f"generate.num_actors={actors}")
+        for actors in (1, 2)
+    ]
     for one in both:
         assert one.finish() == 0, one.output
     assert hashes(out) == hashes(large)
@@ -387,7 +429,15 @@ def test_a_model_that_changes_on_the_way_is_an_error(trained, tmp_path):
     model, other = shutil.copytree(trained.model, tmp_path / "model"), tmp_path / "other"
     found = model_folder.load(str(model))
     sampler = next(name for name in found.samplers if name != found.sampler)
-    model_folder.save(str(other), found.config, found.codec, found.network(), found.samplers, found.metrics, {"chosen": sampler})
+    model_folder.save(
+        str(other),
+        found.config,
+        found.codec,
+        found.network(),
+        found.samplers,
+        found.metrics,
+        {"chosen": sampler},
+    )
 
     def say(line):
         if line.startswith("Generating"):
@@ -403,8 +453,19 @@ def counted(kind: str) -> dict[str, float]:
     import ray
 
     (node,) = ray.nodes()
-    text = urllib.request.urlopen(f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics", timeout=10).read().decode()
-    return {labels: float(value) for labels, value in re.findall(rf"^ray_raygen_generated_{kind}_total{{(.*)}} (\S+)$", text, re.MULTILINE)}
+    text = (
+        urllib.request.urlopen(
+            f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics", timeout=10
+        )
+        .read()
+        .decode()
+    )
+    return {
+        labels: float(value)
+        for labels, value in re.findall(
+            rf"^ray_raygen_generated_{kind}_total{{(.*)}} (\S+)$", text, re.MULTILINE
+        )
+    }
 
 
 def test_ray_counts_rows_and_bytes(trained, tmp_path):
@@ -414,5 +475,8 @@ def test_ray_counts_rows_and_bytes(trained, tmp_path):
     end = time.monotonic() + 60
     while (more["rows"] < done.rows or more["bytes"] < done.bytes) and time.monotonic() < end:
         time.sleep(0.5)
-        more = {kind: sum(value - before[kind].get(labels, 0) for labels, value in counted(kind).items()) for kind in before}
+        more = {
+            kind: sum(value - before[kind].get(labels, 0) for labels, value in counted(kind).items())
+            for kind in before
+        }
     assert more["rows"] >= done.rows and more["bytes"] >= done.bytes

@@ -30,7 +30,11 @@ def generate(trained, folder, settings=None, say=silent, **given):
 
 
 def hashes(folder) -> dict[str, str]:
-    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in Path(folder).rglob("*") if p.is_file()}
+    return {
+        str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in Path(folder).rglob("*")
+        if p.is_file()
+    }
 
 
 def test_csv_of_a_size_grows_into_the_bytes_of_one_run_and_is_mended(trained, tmp_path, run_cli):
@@ -40,14 +44,28 @@ def test_csv_of_a_size_grows_into_the_bytes_of_one_run_and_is_mended(trained, tm
     assert "generate.row_group_rows = 4,000 is rounded up to 4,096: whole blocks of rows." in lines
     per_shard = json.loads((out / "_run.json").read_text())["rows_per_shard"]
     assert f"Shards of about 0.06 MiB hold {per_shard:,} rows each." in lines
-    assert per_shard % 2048 == 0 and 5000 % per_shard and 0.6 < (out / "part-00000000.csv.gz").stat().st_size / (0.06 * 2**20) < 1.5
-    whole = {f"part-{i:08d}.csv.gz": (out / f"part-{i:08d}.csv.gz").stat().st_mtime_ns for i in range(5000 // per_shard)}
+    assert (
+        per_shard % 2048 == 0
+        and 5000 % per_shard
+        and 0.6 < (out / "part-00000000.csv.gz").stat().st_size / (0.06 * 2**20) < 1.5
+    )
+    whole = {
+        f"part-{i:08d}.csv.gz": (out / f"part-{i:08d}.csv.gz").stat().st_mtime_ns
+        for i in range(5000 // per_shard)
+    }
 
     done = generate(trained, out, settings, lines.append, rows=9000, format="csv", shard_mib=0.06)
     assert (done.rows, done.kept) == (9000, len(whole)) and done.shards > first.shards
     assert {name: (out / name).stat().st_mtime_ns for name in whole} == whole, "full shards are kept"
     assert "The folder was begun for 5,000 rows of this generation; now for 9,000." in lines
-    generate(trained, tmp_path / "once", settings | {"generate.num_actors": 2}, rows=9000, format="csv", shard_mib=0.06)
+    generate(
+        trained,
+        tmp_path / "once",
+        settings | {"generate.num_actors": 2},
+        rows=9000,
+        format="csv",
+        shard_mib=0.06,
+    )
     assert hashes(out) == hashes(tmp_path / "once")
     assert json.loads((out / "_run.json").read_text())["shard_mib"] == 0.06
     frames = [pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in sorted(out.glob("part-*"))]
@@ -71,9 +89,21 @@ def test_csv_of_a_size_grows_into_the_bytes_of_one_run_and_is_mended(trained, tm
 
 def test_json_lines_from_the_middle_of_the_rows(trained, tmp_path):
     """They are not where blocks begin, and are those of memory."""
-    done = generate(trained, tmp_path / "out", {"generate.rows_per_shard": 900}, rows=2000, format="jsonl", first_row=3001, where="age < 60")
+    done = generate(
+        trained,
+        tmp_path / "out",
+        {"generate.rows_per_shard": 900},
+        rows=2000,
+        format="jsonl",
+        first_row=3001,
+        where="age < 60",
+    )
     assert (done.rows, done.shards) == (2000, 3)
-    lines = [json.loads(line) for path in sorted((tmp_path / "out").glob("*.jsonl")) for line in path.read_text().splitlines()]
+    lines = [
+        json.loads(line)
+        for path in sorted((tmp_path / "out").glob("*.jsonl"))
+        for line in path.read_text().splitlines()
+    ]
     assert lines == raygen.sample(trained.model, 2000, where="age < 60", first_row=3001).to_pylist()
     assert lines == raygen.sample(trained.model, 5001, where="age < 60").slice(3001).to_pylist()
     assert raygen.verify(str(tmp_path / "out"), say=silent).passed
@@ -92,9 +122,16 @@ def test_partitions_hold_all_rows_and_are_mended(trained, tmp_path):
     order = [(name, "ascending") for name in expected.column_names]
     for made in (
         pads.dataset(out, partitioning="hive").to_table(),
-        pa.Table.from_pandas(pd.read_parquet(out).astype(dict.fromkeys(columns, object)), preserve_index=False),
+        pa.Table.from_pandas(
+            pd.read_parquet(out).astype(dict.fromkeys(columns, object)), preserve_index=False
+        ),
     ):
-        assert made.select(expected.column_names).cast(expected.schema).sort_by(order).equals(expected.sort_by(order))
+        assert (
+            made.select(expected.column_names)
+            .cast(expected.schema)
+            .sort_by(order)
+            .equals(expected.sort_by(order))
+        )
     assert raygen.verify(str(out), say=silent).passed
 
     before = hashes(out)
@@ -119,20 +156,34 @@ def test_partitions_hold_all_rows_and_are_mended(trained, tmp_path):
 
 def test_what_a_shard_says_of_itself_does_not_change_with_the_rows_that_follow(trained):
     few, many, others = (
-        Job.of(trained.model, trained.config.override({"generate.rows": rows, "generate.rows_per_shard": 10, "generate.seed": seed}).generate, "")
+        Job.of(
+            trained.model,
+            trained.config.override(
+                {"generate.rows": rows, "generate.rows_per_shard": 10, "generate.seed": seed}
+            ).generate,
+            "",
+        )
         for rows, seed in ((35, 0), (60, 0), (35, 1))
     )
     assert few.identity != many.identity and few.mark(2) == many.mark(2) != few.mark(1)
-    assert few.mark(3) != many.mark(3), "a shard that grows has other bytes, though a file of a category may have as many rows"
+    assert few.mark(3) != many.mark(3), (
+        "a shard that grows has other bytes, though a file of a category may have as many rows"
+    )
     assert few.mark(2) != others.mark(2)
 
 
 def test_a_folder_of_shards_of_a_size_goes_on_with_the_rows_that_it_was_begun_with(trained, tmp_path):
     """Another machine may measure another number."""
-    asked = Job.of(trained.model, trained.config.override({"generate.shard_mib": 0.06}).generate, str(tmp_path))
+    asked = Job.of(
+        trained.model, trained.config.override({"generate.shard_mib": 0.06}).generate, str(tmp_path)
+    )
     made, _ = request.prepared(asked, silent)
     measured = made.plan.rows_per_shard
-    again = replace(made, settings=made.settings.model_copy(update={"rows_per_shard": 6144}), plan=replace(made.plan, rows_per_shard=6144))
+    again = replace(
+        made,
+        settings=made.settings.model_copy(update={"rows_per_shard": 6144}),
+        plan=replace(made.plan, rows_per_shard=6144),
+    )
     manifest.claim(str(tmp_path), again.identity, again.told)
     assert request.prepared(asked, silent)[0].plan.rows_per_shard == 6144 != measured
     assert request.begun(str(tmp_path)).plan.rows_per_shard == 6144
@@ -177,7 +228,10 @@ def test_tables_that_meet_inside_a_block_decode_it_once(trained):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"partition_by": ["income"], "format": "csv"}, r"partition_by = \['income'\] with generate.format = 'csv': only Parquet"),
+        (
+            {"partition_by": ["income"], "format": "csv"},
+            r"partition_by = \['income'\] with generate.format = 'csv': only Parquet",
+        ),
         ({"per": "income=10", "first_row": 5}, r"first_row = 5 and generate.per = 'income=10'"),
         ({"partition_by": ["age"]}, "column 'age' is of kind numeric"),
         ({"first_row": -1}, "generate.first_row = -1"),
@@ -196,5 +250,8 @@ def test_plan_tells_shards_of_a_size_and_the_files_of_partitions(trained, run_cl
     assert status == 0, err
     told = json.loads(out.splitlines()[-1])["generate"]
     assert f"Shards of about 100 MiB hold {told['rows_per_shard']:,} rows each." in out
-    assert f"1,000,000,000 rows from number 1,000,000 on, seed 0, in {told['shards']:,} shard(s) of 2 files each" in out
+    assert (
+        f"1,000,000,000 rows from number 1,000,000 on, seed 0, in {told['shards']:,} shard(s) of 2 files each"
+        in out
+    )
     assert 80 < told["bytes"] / told["shards"] / 2**20 < 120

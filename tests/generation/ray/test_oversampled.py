@@ -35,7 +35,12 @@ def model(trained, tiny, tmp_path_factory) -> str:
 def written(model, tmp_path_factory) -> Path:
     """5,000 rows in five shards, by two actors."""
     folder = tmp_path_factory.mktemp("rows") / "out"
-    given = {"generate.rows_per_shard": 1100, "generate.num_actors": 2, "generate.oversample": FACTOR, "run.folder": str(Path(model).parent)}
+    given = {
+        "generate.rows_per_shard": 1100,
+        "generate.num_actors": 2,
+        "generate.oversample": FACTOR,
+        "run.folder": str(Path(model).parent),
+    }
     done = raygen.generate(model_folder.load(model).config.override(given), ROWS, out=str(folder), say=silent)
     assert (done.rows, done.shards) == (ROWS, 5)
     return folder
@@ -45,7 +50,9 @@ def test_files_hold_the_rows_of_sample(model, written):
     rows = pq.ParquetDataset(written).read().replace_schema_metadata(None)
     assert raygen.sample(model, ROWS, oversample=FACTOR).equals(rows)
     assert raygen.sample(model, 2100, oversample=FACTOR).equals(rows.slice(0, 2100))
-    assert not raygen.sample(model, ROWS).equals(rows) and not raygen.sample(model, ROWS, oversample=2).equals(rows)
+    assert not raygen.sample(model, ROWS).equals(rows) and not raygen.sample(
+        model, ROWS, oversample=2
+    ).equals(rows)
 
 
 def test_a_damaged_shard_is_mended(written, tmp_path):
@@ -61,7 +68,10 @@ def test_they_are_more_like_the_table_and_a_folder_is_of_one_factor(model, writt
     from raygen.metrics import fidelity
 
     real, kinds = pq.read_table(table).to_pandas(), model_folder.load(model).codec.schema.kinds
-    plain, kept = (fidelity.c2st(real, rows.to_pandas(), kinds) for rows in (raygen.sample(model, ROWS), pq.ParquetDataset(written).read()))
+    plain, kept = (
+        fidelity.c2st(real, rows.to_pandas(), kinds)
+        for rows in (raygen.sample(model, ROWS), pq.ParquetDataset(written).read())
+    )
     assert kept > plain + 0.02
     for other in (1, 2):
         with pytest.raises(OutputError, match=rf"oversample {FACTOR}[,)].*this one has oversample {other}"):
@@ -73,7 +83,10 @@ def test_they_are_more_like_the_table_and_a_folder_is_of_one_factor(model, writt
     [
         (("--oversample", 0), "generate.oversample = 0: expected a value greater than or equal to 1"),
         (("--oversample", 17), "generate.oversample = 17: expected a value less than or equal to 16"),
-        (("--oversample", 2, "--where", "age > 30"), "generate.oversample = 2 does not go with generate.where = 'age > 30'"),
+        (
+            ("--oversample", 2, "--where", "age > 30"),
+            "generate.oversample = 2 does not go with generate.where = 'age > 30'",
+        ),
         (("--oversample", 2, "--per", "income=10"), "does not go with generate.per = 'income=10'"),
         (("--oversample", 2, "--temperature", 0.5), "does not go with generate.temperature = '0.5'"),
         (("--oversample", 2, "--sampler", "normal"), "does not go with generate.sampler = 'normal'"),
@@ -87,7 +100,9 @@ def test_what_it_does_not_go_with_is_refused(given, message, model, run_cli, tmp
 
 
 def test_a_model_without_a_density_ratio_is_refused(trained, tmp_path):
-    with pytest.raises(ConfigError, match=r"generate.oversample = 4 chooses rows by a density ratio, and model .* has none") as caught:
+    with pytest.raises(
+        ConfigError, match=r"generate.oversample = 4 chooses rows by a density ratio, and model .* has none"
+    ) as caught:
         raygen.generate(trained.model, 10, out=str(tmp_path / "out"), say=silent, oversample=4)
     assert "latent.density_ratio = true" in caught.value.hint
     with pytest.raises(ConfigError, match="has none"):
@@ -97,9 +112,24 @@ def test_a_model_without_a_density_ratio_is_refused(trained, tmp_path):
 def test_the_density_ratio_is_part_of_the_model(model, tmp_path):
     found = model_folder.load(model)
     again = model_folder.save(
-        str(tmp_path / "same"), found.config, found.codec, found.network(), found.samplers, {}, {"chosen": found.sampler}, found.ratio
+        str(tmp_path / "same"),
+        found.config,
+        found.codec,
+        found.network(),
+        found.samplers,
+        {},
+        {"chosen": found.sampler},
+        found.ratio,
     )
-    without = model_folder.save(str(tmp_path / "none"), found.config, found.codec, found.network(), found.samplers, {}, {"chosen": found.sampler})
+    without = model_folder.save(
+        str(tmp_path / "none"),
+        found.config,
+        found.codec,
+        found.network(),
+        found.samplers,
+        {},
+        {"chosen": found.sampler},
+    )
     assert again == found.fingerprint != without
     with np.load(tmp_path / "same" / "ratio.npz", allow_pickle=False) as arrays:
         assert np.array_equal(arrays["raked"], found.ratio.raked)

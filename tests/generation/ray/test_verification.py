@@ -26,12 +26,20 @@ def silent(line: str) -> None:
 def whole(trained, tmp_path_factory) -> Path:
     """12,000 rows in twelve shards."""
     folder = tmp_path_factory.mktemp("whole") / "out"
-    raygen.generate(trained.config.override({"generate.rows": 12_000, "generate.rows_per_shard": 1000}), out=str(folder), say=silent)
+    raygen.generate(
+        trained.config.override({"generate.rows": 12_000, "generate.rows_per_shard": 1000}),
+        out=str(folder),
+        say=silent,
+    )
     return folder
 
 
 def hashes(folder) -> dict[str, str]:
-    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in Path(folder).rglob("*") if p.is_file()}
+    return {
+        str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in Path(folder).rglob("*")
+        if p.is_file()
+    }
 
 
 def shard(folder: Path, number: int) -> Path:
@@ -84,7 +92,9 @@ def test_everything_that_is_wrong_is_named_and_mended(whole, tmp_path, run_cli):
     told = json.loads(out.splitlines()[-1])
     assert told["found"] == {"content": 2, "missing": 1, "length": 3, "manifest": 2}
     problems = "\n".join(told["problems"])
-    for number, text in enumerate(["has other bytes", "is missing", "has 1,000 bytes; the manifest says", "has 0 bytes"]):
+    for number, text in enumerate(
+        ["has other bytes", "is missing", "has 1,000 bytes; the manifest says", "has 0 bytes"]
+    ):
         assert f"'part-{number:08d}.parquet' {text}" in problems
     assert "Part '00000007-00000007.jsonl' of the manifest is missing or damaged: 1 shard(s)" in problems
     assert "'part-00000009.parquet' has other bytes" in problems
@@ -128,7 +138,9 @@ def test_rows_and_schema_are_held_against_the_plan(whole, tmp_path):
 
 
 @pytest.mark.parametrize("mend", [(), ("--mend",)])
-def test_a_shard_that_was_edited_with_its_line_is_named_and_no_mending_promised(mend, whole, tmp_path, run_cli):
+def test_a_shard_that_was_edited_with_its_line_is_named_and_no_mending_promised(
+    mend, whole, tmp_path, run_cli
+):
     folder = Path(shutil.copytree(whole, tmp_path / "out"))
     pq.write_table(pq.read_table(shard(folder, 0)), shard(folder, 0), compression="gzip")
     content = shard(folder, 0).read_bytes()
@@ -148,12 +160,18 @@ def test_what_cannot_be_read_is_an_error_and_nothing_is_deleted(whole, tmp_path,
     for mend in ((), ("--mend",)):
         status, _, err = run_cli("verify", folder, *mend)
         assert status == 2
-        assert err.startswith(f"StorageError: '{part(folder, 3)}' cannot be read: ") and "Hint:" in err and "Traceback" not in err
+        assert (
+            err.startswith(f"StorageError: '{part(folder, 3)}' cannot be read: ")
+            and "Hint:" in err
+            and "Traceback" not in err
+        )
     assert hashes(folder) == before
 
 
 def test_rows_of_conditions_strata_and_a_temperature_are_mended(trained, tmp_path):
-    config = trained.config.override({"generate.rows_per_shard": 400, "generate.temperature": 0.8, "generate.where": "age<60"})
+    config = trained.config.override(
+        {"generate.rows_per_shard": 400, "generate.temperature": 0.8, "generate.where": "age<60"}
+    )
     raygen.generate(config, out=str(folder := tmp_path / "out"), per=" income = 7e2", say=silent)
     before = hashes(folder)
     assert json.loads((folder / "_run.json").read_text())["per"] == "income=700"
@@ -165,12 +183,18 @@ def test_rows_of_conditions_strata_and_a_temperature_are_mended(trained, tmp_pat
     assert hashes(folder) == before
 
 
-@pytest.mark.parametrize(("setting", "refused"), [({"generate.num_actors": 50}, False), ({"generate.gpus_per_actor": 99.0}, True)])
-def test_a_cluster_that_cannot_mend_deletes_nothing_and_actors_are_as_many_as_it_holds(setting, refused, trained, whole, tmp_path):
+@pytest.mark.parametrize(
+    ("setting", "refused"), [({"generate.num_actors": 50}, False), ({"generate.gpus_per_actor": 99.0}, True)]
+)
+def test_a_cluster_that_cannot_mend_deletes_nothing_and_actors_are_as_many_as_it_holds(
+    setting, refused, trained, whole, tmp_path
+):
     """Settings of the model's own config, not of the generation."""
     found, folder = model_folder.load(trained.model), Path(shutil.copytree(whole, tmp_path / "out"))
     own, model = found.config.override(setting), str(tmp_path / "model")
-    model_folder.save(model, own, found.codec, found.network(), found.samplers, found.metrics, {"chosen": found.sampler})
+    model_folder.save(
+        model, own, found.codec, found.network(), found.samplers, found.metrics, {"chosen": found.sampler}
+    )
     run = json.loads((folder / "_run.json").read_text())
     (folder / "_run.json").write_text(json.dumps(run | {"model": model}))
     flip(shard(folder, 0))
@@ -211,7 +235,11 @@ def test_surplus_is_looked_for_in_prefix_folders(tmp_path):
     (tmp_path / "000002" / "part-00002500.parquet").touch()
     (tmp_path / "000003").mkdir()
     (tmp_path / "_manifest").mkdir()
-    found = [name for part in range(plan.num_parts) for name in verification.surplus(str(tmp_path), plan, plan.part(part))]
+    found = [
+        name
+        for part in range(plan.num_parts)
+        for name in verification.surplus(str(tmp_path), plan, plan.part(part))
+    ]
     assert found == ["000000/part-00001000.parquet", "000003", "000002/part-00002500.parquet"]
 
 

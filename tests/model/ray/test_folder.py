@@ -42,13 +42,18 @@ def edit_index(model: Path, change, seal=True) -> None:
 
 
 def test_a_model_is_these_files_and_loads_as_it_was(trained):
-    assert sorted(p.name for p in Path(trained.model).iterdir()) == sorted([*FILES, model_folder.REPORT, model_folder.PAGE])
+    assert sorted(p.name for p in Path(trained.model).iterdir()) == sorted(
+        [*FILES, model_folder.REPORT, model_folder.PAGE]
+    )
     found = model_folder.load(trained.model)
     assert found.fingerprint == trained.training.fingerprint
     assert found.config.model == trained.config.model
     network = found.network()
     assert network.latent_dim == trained.config.model.latent_dim
-    assert model_folder._fingerprint(found.content, network, found.samplers, found.sampler, found.ratio) == found.fingerprint
+    assert (
+        model_folder._fingerprint(found.content, network, found.samplers, found.sampler, found.ratio)
+        == found.fingerprint
+    )
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -88,7 +93,9 @@ def test_an_edited_index_is_refused(change, model):
     refused(model, r"raygen\.json was edited")
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", "null", '"format"', '{"format": "new"}', "\xff\xfe", "{'format': 1}"])
+@pytest.mark.parametrize(
+    "content", ["[]", "{}", "null", '"format"', '{"format": "new"}', "\xff\xfe", "{'format': 1}"]
+)
 def test_an_index_of_something_else_is_refused(content, model):
     (model / "raygen.json").write_bytes(content.encode("latin-1"))
     refused(model, r"raygen\.json cannot be read")
@@ -111,7 +118,9 @@ def test_every_verb_refuses_a_damaged_model(verb, model, run_cli):
     (model / "codec.json").write_text("{}")
     status, _, err = run_cli(verb, model)
     assert status == 2
-    assert err.startswith(f"ModelError: model '{model}' is damaged: codec.json was truncated or edited (2 bytes).")
+    assert err.startswith(
+        f"ModelError: model '{model}' is damaged: codec.json was truncated or edited (2 bytes)."
+    )
     assert "Hint: copy the folder again, or train the model again." in err
 
 
@@ -164,7 +173,13 @@ EVIL = {"module": "builtins", "class_name": "eval", "config": {"name": "x"}, "re
 LAMBDA = {
     "module": "keras.layers",
     "class_name": "Lambda",
-    "config": {"name": "x", "function": {"class_name": "__lambda__", "config": {"code": "4wAAAAA=", "defaults": None, "closure": None}}},
+    "config": {
+        "name": "x",
+        "function": {
+            "class_name": "__lambda__",
+            "config": {"code": "4wAAAAA=", "defaults": None, "closure": None},
+        },
+    },
     "registered_name": None,
 }
 OTHER = {

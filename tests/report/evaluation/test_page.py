@@ -31,19 +31,56 @@ SCORES = {  # value, low, high, floor, ceiling, better
     "outside": (0.0004, None, None, 0.0, 0.0006, "lower"),
     "missing_error": (0.21, None, None, 0.0, 0.1, "lower"),
 }
-NAMES = ["age", "workclass", "fnlwgt", "education", "education-num", "marital-status", "occupation", "relationship", "race", "sex"]
+NAMES = [
+    "age",
+    "workclass",
+    "fnlwgt",
+    "education",
+    "education-num",
+    "marital-status",
+    "occupation",
+    "relationship",
+    "race",
+    "sex",
+]
 NAMES += ["capital-gain", "capital-loss", "hours-per-week", "native-country", "income", "born"]
 NUMBERS = {"age", "fnlwgt", "education-num", "capital-gain", "capital-loss", "hours-per-week"}
-CITIES = ["Berlin", "Tokyo", "Sao Paulo", "Cairo", "Lagos", "Lima", "Oslo", "Llanfairpwllgwyngyll", "Rome", "Bonn", "Kyiv", None]
+CITIES = [
+    "Berlin",
+    "Tokyo",
+    "Sao Paulo",
+    "Cairo",
+    "Lagos",
+    "Lima",
+    "Oslo",
+    "Llanfairpwllgwyngyll",
+    "Rome",
+    "Bonn",
+    "Kyiv",
+    None,
+]
 
 
 def column(rng, name: str, error: float) -> dict:
     law = np.random.default_rng([*name.encode(), 7])  # of the real rows, the same for every run
     numeric, when = name in NUMBERS or name.startswith("n"), name == "born"
-    out = {"name": name, "kind": "datetime" if when else "numeric" if numeric else "categorical", "shape_error": error}
-    out |= {"missing_real": 0.051, "missing_synthetic": 0.049, "outside": 0.0002, "unseen": 0.0, "coverage": 0.97}
+    out = {
+        "name": name,
+        "kind": "datetime" if when else "numeric" if numeric else "categorical",
+        "shape_error": error,
+    }
+    out |= {
+        "missing_real": 0.051,
+        "missing_synthetic": 0.049,
+        "outside": 0.0002,
+        "unseen": 0.0,
+        "coverage": 0.97,
+    }
     if numeric or when:
-        real, scale = np.concatenate([law.normal(-1, 0.4, 2000), law.normal(1, 0.8, 3000)]), 10.0 ** law.integers(0, 6)
+        real, scale = (
+            np.concatenate([law.normal(-1, 0.4, 2000), law.normal(1, 0.8, 3000)]),
+            10.0 ** law.integers(0, 6),
+        )
         made = np.concatenate([real[:4000] + error / 20, rng.normal(0, 1, 1000)])
         edges = np.linspace(-3, 4, 41)
         counts = [np.histogram(values, edges)[0].tolist() for values in (real, made)]
@@ -53,7 +90,11 @@ def column(rng, name: str, error: float) -> dict:
         levels = CITIES[: law.integers(2, len(CITIES) + 1)]
         real = law.dirichlet(np.full(len(levels), 0.7))
         made = (1 - error / 50) * real + error / 50 * rng.dirichlet(np.ones(len(levels)))
-        out["histogram"] = {"levels": levels, "real": (5000 * real).round().tolist(), "synthetic": (5000 * made).round().tolist()}
+        out["histogram"] = {
+            "levels": levels,
+            "real": (5000 * real).round().tolist(),
+            "synthetic": (5000 * made).round().tolist(),
+        }
     return out
 
 
@@ -65,13 +106,29 @@ def run(name="vae", seed=0, names=NAMES, **scores) -> dict:
     given["mle"] |= {"measure": "AUC", "target": "income"}
     for key, value in scores.items():
         value, spread = value if isinstance(value, tuple) else (value, 0.01)
-        given[key] |= {"value": value, "low": None if value is None else value - spread, "high": None if value is None else value + spread}
+        given[key] |= {
+            "value": value,
+            "low": None if value is None else value - spread,
+            "high": None if value is None else value + spread,
+        }
     errors = np.sort(rng.gamma(1.0, 2.0, len(names)))[rng.permutation(len(names))]
     matrix = rng.gamma(1.0, 2.0, (len(names), len(names)))
-    matrix = [[None if i == j or rng.random() < 0.3 else float(matrix[min(i, j), max(i, j)]) for j in range(len(names))] for i in range(len(names))]
-    worst = [[names[0], names[1 % len(names)], 21.4], [names[-1], names[2 % len(names)], 9.02], [names[-2:][0], names[0], 3.3]]
+    matrix = [
+        [
+            None if i == j or rng.random() < 0.3 else float(matrix[min(i, j), max(i, j)])
+            for j in range(len(names))
+        ]
+        for i in range(len(names))
+    ]
+    worst = [
+        [names[0], names[1 % len(names)], 21.4],
+        [names[-1], names[2 % len(names)], 9.02],
+        [names[-2:][0], names[0], 3.3],
+    ]
     for a, b, error in worst:
-        matrix[names.index(a)][names.index(b)] = matrix[names.index(b)][names.index(a)] = error if a != b else None
+        matrix[names.index(a)][names.index(b)] = matrix[names.index(b)][names.index(a)] = (
+            error if a != b else None
+        )
     return {
         "name": name,
         "path": f"out/{name}/",
@@ -102,14 +159,20 @@ def full(*runs: dict) -> dict:
         "config": {"model": {"latent_dim": 16}, "train": {"steps": 4000}},
         "seconds": 41.7,
         "runs": list(runs) or [run()],
-        "gate": [{"rule": "c2st >= 0.7", "value": 0.791, "passed": True}, {"rule": "dcr_share <= 0.55", "value": 0.509, "passed": True}],
+        "gate": [
+            {"rule": "c2st >= 0.7", "value": 0.791, "passed": True},
+            {"rule": "dcr_share <= 0.55", "value": 0.509, "passed": True},
+        ],
     }
 
 
 def three() -> dict:
     other = run("tvae", 1, shape_error=10.8, trend_error=14.46, c2st=0.032, mle=0.89, beta_recall=0.21)
     third = run("flow", 2, shape_error=0.77, trend_error=2.34, c2st=0.802, dcr_share=0.62)
-    third["problems"] = ["Column 'age' is int64 in the real table and string in this one.", "Shard 00007 is cut short."]
+    third["problems"] = [
+        "Column 'age' is int64 in the real table and string in this one.",
+        "Shard 00007 is cut short.",
+    ]
     other["latent"] = "latent.html"
     return full(run("mixture of 64"), other, third)
 
@@ -119,7 +182,9 @@ def minimal() -> dict:
 
 
 def wide(columns=300) -> dict:
-    report = full(run(names=[f"n{i:03}" if i % 2 else f"city of birth, number {i:03}" for i in range(columns)]))
+    report = full(
+        run(names=[f"n{i:03}" if i % 2 else f"city of birth, number {i:03}" for i in range(columns)])
+    )
     report["runs"][0]["latent"] = None
     return report
 
@@ -129,7 +194,9 @@ CASES = {
     "three runs": three,
     "minimal": minimal,
     "300 columns": wide,
-    "one column": lambda: wide(4) | {"runs": [run(names=NAMES[:4]) | {"columns": run(names=NAMES[:4])["columns"][:1]}]},
+    "one column": lambda: (
+        wide(4) | {"runs": [run(names=NAMES[:4]) | {"columns": run(names=NAMES[:4])["columns"][:1]}]}
+    ),
     "nan": lambda: spoilt(full(), float("nan")),
     "infinite": lambda: spoilt(full(), float("inf")),
     "None": lambda: spoilt(three(), None),
@@ -157,8 +224,14 @@ def test_a_page_stands_alone_and_leaves_out_what_is_missing(case):
     assert repr(report) == before
     source = rendered(case)
     page = Page(source)
-    assert not {"iframe", "img", "object", "embed", "form"} & set(page.tags) and page.tags.count("script") == 1
-    loads = [value for name, value in page.attributes if name in ("src", "href", "xlink:href", "data", "srcset", "action")]
+    assert (
+        not {"iframe", "img", "object", "embed", "form"} & set(page.tags) and page.tags.count("script") == 1
+    )
+    loads = [
+        value
+        for name, value in page.attributes
+        if name in ("src", "href", "xlink:href", "data", "srcset", "action")
+    ]
     assert all(value.startswith(("#", "data:")) or value == "latent.html" for value in loads)
     assert not [name for name, _ in page.attributes if name.startswith("on")]
     assert not re.findall(r"https?:|@import|url\((?!#)", source)
@@ -210,7 +283,11 @@ def test_several_runs_stand_side_by_side():
     text = plain(source)
     for heading in ("Shape error % mixture of 64", "Shape error % tvae", "Shape error % flow"):
         assert heading in text
-    assert source.count("missing, real %") == 1 and 'href="latent.html"' in source and source.count("pairs-2-") > 3
+    assert (
+        source.count("missing, real %") == 1
+        and 'href="latent.html"' in source
+        and source.count("pairs-2-") > 3
+    )
     assert "Shard 00007 is cut short." in text and "for several" not in text
     scale = report_page._scores(sentences.runs(three()))
     assert [row["label"] for row in scale if row["cells"][2]["best"]] == ["Shape error", "Trend error"]
@@ -226,14 +303,26 @@ def test_scales_put_worse_left_and_better_right():
     assert dict(rows["DCR share"]["scale"]["ticks"]) == {"ceiling": 50.0} and rows["DCR share"]["floor"] == ""
 
 
-@pytest.mark.parametrize("evil", ["<script>alert(1)</script>", '"><img src=x onerror=y>', "a & b", "$x_1$ {{ 7 * 7 }}", "</script><b>"])
+@pytest.mark.parametrize(
+    "evil",
+    ["<script>alert(1)</script>", '"><img src=x onerror=y>', "a & b", "$x_1$ {{ 7 * 7 }}", "</script><b>"],
+)
 def test_texts_are_escaped(evil):
     one = run(evil, names=[evil, *NAMES[:3]])
     one |= {"path": evil, "problems": [evil], "latent": evil}
-    one["columns"][1] |= {"kind": evil, "histogram": {"levels": [evil, None], "real": [1, 2], "synthetic": [2, 1]}}
+    one["columns"][1] |= {
+        "kind": evil,
+        "histogram": {"levels": [evil, None], "real": [1, 2], "synthetic": [2, 1]},
+    }
     one["scores"] = {evil: {"value": 1.0}, "mle": {"value": 0.8, "measure": evil, "target": evil}}
     one["budget"]["pairs_lost"] = [[evil, evil, 3.0]]
-    report = full(one, run(evil, names=[evil])) | {"command": evil, "config": {evil: evil}, "raygen": evil, "real": {"path": evil}, "seed": evil}
+    report = full(one, run(evil, names=[evil])) | {
+        "command": evil,
+        "config": {evil: evil},
+        "raygen": evil,
+        "real": {"path": evil},
+        "seed": evil,
+    }
     report["gate"] = [{"rule": evil, "passed": False, "run": evil}]
     source = report_page.render(report, title=evil)
     page = Page(source)
@@ -245,7 +334,16 @@ def test_texts_are_escaped(evil):
     assert report_lines.lines(report)
 
 
-@pytest.mark.parametrize("link", ["javascript:alert(1)", "https://example.org/x.html", "//x/latent.html", "data:text/html,x.html", "/etc/x.html"])
+@pytest.mark.parametrize(
+    "link",
+    [
+        "javascript:alert(1)",
+        "https://example.org/x.html",
+        "//x/latent.html",
+        "data:text/html,x.html",
+        "/etc/x.html",
+    ],
+)
 def test_only_a_relative_page_is_linked(link):
     report = minimal()
     report["runs"][0]["latent"] = link
@@ -258,7 +356,9 @@ def test_the_policy_lets_only_our_script_run():
 
     source = rendered("minimal")
     script = re.search(r"<script>(.*?)</script>", source, re.DOTALL)[1]
-    assert f"script-src 'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" in source
+    assert (
+        f"script-src 'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" in source
+    )
 
 
 # ---------------------------------------------------------------------------------------------------- the words
@@ -268,7 +368,13 @@ def verdict(**changes) -> str:
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(0.992, "As good as other real rows"), (0.9, "Very good"), (0.791, "Good, not perfect"), (0.4, "Weak"), (0.021, "Poor: a classifier tells")],
+    [
+        (0.992, "As good as other real rows"),
+        (0.9, "Very good"),
+        (0.791, "Good, not perfect"),
+        (0.4, "Weak"),
+        (0.021, "Poor: a classifier tells"),
+    ],
 )
 def test_the_verdict_says_how_good_the_rows_are(value, words):
     assert verdict(c2st=value).startswith(f"{words}")
@@ -278,16 +384,23 @@ def test_the_verdict_says_how_good_the_rows_are(value, words):
 def test_without_a_classifier_pairs_or_columns_decide():
     one = run()
     del one["scores"]["c2st"]
-    assert sentences.quality(one).startswith("Very good by Trend error alone (Trend error 2.88 %; shuffled columns 30.10 %, other real rows 1.20 %)")
+    assert sentences.quality(one).startswith(
+        "Very good by Trend error alone (Trend error 2.88 %; shuffled columns 30.10 %, other real rows 1.20 %)"
+    )
     assert sentences.quality({}).startswith("No score of whole rows was computed")
 
 
 def test_the_verdict_names_what_falls_short():
     text = verdict(mle=0.6, trend_error=14.0)
-    assert "It falls short in Trend error 14.00 % (shuffled columns 30.10 %, other real rows 1.20 %) and MLE AUC of income 0.600" in text
+    assert (
+        "It falls short in Trend error 14.00 % (shuffled columns 30.10 %, other real rows 1.20 %) and MLE AUC of income 0.600"
+        in text
+    )
     assert "Worst pairs: age with workclass (21.4 %) and born with fnlwgt (9.0 %)." in text
     assert "falls short" not in verdict()
-    assert "It falls short in Shape error 10.80 % (other real rows 0.34 %)." in verdict(shape_error=10.8)  # which shuffled columns win
+    assert "It falls short in Shape error 10.80 % (other real rows 0.34 %)." in verdict(
+        shape_error=10.8
+    )  # which shuffled columns win
     assert "2.00 % of the rows hold a value outside the real range" in verdict(outside=0.02)
 
 
@@ -297,23 +410,43 @@ def test_the_verdict_names_what_falls_short():
         ({}, 0, "No sign that rows are copied (DCR share 0.509, ideal 0.5 and"),
         ({"dcr_share": 0.55}, 1, "Some sign that rows are copied: DCR share 0.550, ideal 0.5."),
         ({"dcr_share": (0.55, 0.06)}, 0, "No sign that rows are copied"),
-        ({"dcr_share": 0.83}, 2, "Rows are copied from the training rows: DCR share 0.830, ideal 0.5. Do not publish them."),
+        (
+            {"dcr_share": 0.83},
+            2,
+            "Rows are copied from the training rows: DCR share 0.830, ideal 0.5. Do not publish them.",
+        ),
         ({"membership_auc": 0.58}, 1, "Some sign that rows are copied: Membership AUC 0.580"),
-        ({"exact_copies": 0.3}, 2, "Rows are copied from the training rows: Exact copies 30.00 %. Do not publish them."),
-        ({"dcr_share": None, "dcr_2_percent": None, "exact_copies": None, "membership_auc": None}, None, "Whether rows are copied was not measured."),
+        (
+            {"exact_copies": 0.3},
+            2,
+            "Rows are copied from the training rows: Exact copies 30.00 %. Do not publish them.",
+        ),
+        (
+            {"dcr_share": None, "dcr_2_percent": None, "exact_copies": None, "membership_auc": None},
+            None,
+            "Whether rows are copied was not measured.",
+        ),
     ],
 )
 def test_copying_is_said_plainly(changes, level, words):
     found, sentence = sentences.copying(run(**changes))
     assert found == level and sentence.startswith(words)
     assert sentence in verdict(**changes)
-    assert sentences.state(full(run(c2st=0.99, **changes))) == {None: "good", 0: "good", 1: "fair", 2: "bad"}[level]
+    assert (
+        sentences.state(full(run(c2st=0.99, **changes)))
+        == {None: "good", 0: "good", 1: "fair", 2: "bad"}[level]
+    )
 
 
 def test_problems_come_first_and_may_make_it_unusable():
     one = run() | {"problems": ["Column 'age' is missing.", "Shard 3 is cut short."]}
-    assert sentences.verdict(full(one))[0].startswith("Mend this first, 2 problems: Column 'age' is missing. The scores count only")
-    assert sentences.verdict(full(one | {"unusable": True}))[0] == "Unusable as it is, 2 problems: Column 'age' is missing."
+    assert sentences.verdict(full(one))[0].startswith(
+        "Mend this first, 2 problems: Column 'age' is missing. The scores count only"
+    )
+    assert (
+        sentences.verdict(full(one | {"unusable": True}))[0]
+        == "Unusable as it is, 2 problems: Column 'age' is missing."
+    )
     nothing = {"problems": ["No shard can be read."], "rows": None}
     assert sentences.verdict({"runs": [nothing]}) == ["Unusable as it is, 1 problem: No shard can be read."]
     assert sentences.verdict({"runs": [{"rows": 0}]}) == ["Unusable: the table has no rows."]
@@ -322,8 +455,14 @@ def test_problems_come_first_and_may_make_it_unusable():
 
 def test_runs_are_compared_by_score():
     first, last, *each = sentences.verdict(three())
-    assert first == "flow is best on Shape error and Trend error; no clear lead on the other 12 scores. But flow copies rows."
-    assert last == "tvae is last on Shape error, Trend error, C2ST, MLE AUC of income and beta-recall; flow is last on DCR share."
+    assert (
+        first
+        == "flow is best on Shape error and Trend error; no clear lead on the other 12 scores. But flow copies rows."
+    )
+    assert (
+        last
+        == "tvae is last on Shape error, Trend error, C2ST, MLE AUC of income and beta-recall; flow is last on DCR share."
+    )
     assert [text.split(":")[0] for text in each[:3]] == ["mixture of 64", "tvae", "flow"]
     assert "Mend this first" in each[2] and "Rows are copied" in each[2]
     assert sentences.comparison([run("a"), run("b")])[0].startswith("No clear lead on Shape error, ")
@@ -333,7 +472,10 @@ def test_runs_are_compared_by_score():
 def test_the_gate_is_told():
     assert sentences.verdict(full())[-1] == "Both rules of the gate are met."
     report = full() | {"gate": [{"rule": "c2st >= 0.9", "value": 0.791, "passed": False}]}
-    assert sentences.verdict(report)[-1] == "The gate fails on `c2st >= 0.9` (0.791)." and sentences.state(report) == "bad"
+    assert (
+        sentences.verdict(report)[-1] == "The gate fails on `c2st >= 0.9` (0.791)."
+        and sentences.state(report) == "bad"
+    )
     assert "Gate FAILED: c2st >= 0.9 (0.791)" in report_lines.lines(report)
 
 
@@ -341,11 +483,18 @@ def test_the_budget_names_who_is_at_fault():
     shape, trend, c2st = sentences.budget(run())
     assert (c2st.noise, c2st.decoder, c2st.sampler) == pytest.approx((0.003, 0.035, 0.171))
     assert shape.decoder == 0.0 and shape.sampler == pytest.approx(0.94) and trend.fault == "the sampler"
-    assert sentences.budget_words(run())[0].startswith("Most of what Shape error, Trend error and C2ST lack is due to the sampler")
-    assert sentences.budget_words(run())[-1] == "Pairs that the decoder keeps least: age with education (4.2 %) and race with sex (3.1 %)."
+    assert sentences.budget_words(run())[0].startswith(
+        "Most of what Shape error, Trend error and C2ST lack is due to the sampler"
+    )
+    assert (
+        sentences.budget_words(run())[-1]
+        == "Pairs that the decoder keeps least: age with education (4.2 %) and race with sex (3.1 %)."
+    )
     blurred = run()
     blurred["budget"]["resynthesised"]["c2st"] = 0.8
-    assert "Most of what C2ST lacks is due to the decoder: train longer" in " ".join(sentences.budget_words(blurred))
+    assert "Most of what C2ST lacks is due to the decoder: train longer" in " ".join(
+        sentences.budget_words(blurred)
+    )
 
 
 def test_a_verdict_that_is_given_is_kept():
@@ -361,11 +510,19 @@ def test_page_and_terminal_say_the_same():
 
 def test_figures_differ_between_themes_by_variables_only():
     drawn = re.findall(r"<svg.*?</svg>", rendered("three runs"), re.DOTALL)
-    assert {c for svg in drawn for c in re.findall(r"(?:fill|stroke): ?(#\w+)", svg)} <= {"#000000"}  # glyph defaults
+    assert {c for svg in drawn for c in re.findall(r"(?:fill|stroke): ?(#\w+)", svg)} <= {
+        "#000000"
+    }  # glyph defaults
 
 
 def test_what_cannot_be_drawn_is_left_out():
-    for bad in ({}, {"edges": [0, 1]}, {"edges": [0, 0], "real": [1], "synthetic": [1]}, {"levels": ["a"], "real": [1, 2], "synthetic": [1]}, None):
+    for bad in (
+        {},
+        {"edges": [0, 1]},
+        {"edges": [0, 0], "real": [1], "synthetic": [1]},
+        {"levels": ["a"], "real": [1, 2], "synthetic": [1]},
+        None,
+    ):
         assert figures.column("x", [bad]) == ""
     for bad in ([[1]], [[None, None], [None, None]], "abcd", None, [[1, 2], [3]]):
         assert figures.pairs("x", ["a", "b"], bad or []) == ("", [])
@@ -400,14 +557,32 @@ def test_a_browser_shows_it_on_a_phone(case, tmp_path):
     (scroll, width, shown, loaded, steps, evil, kept), log = in_browser(source, LOOK, tmp_path)
     assert 360 < width <= 390 and scroll == width
     assert shown == source.count("<svg") and not loaded and not evil and kept == "light"
-    complaints = [line for line in log.splitlines() if "CONSOLE" in line and "Content Security Policy" not in line]
+    complaints = [
+        line for line in log.splitlines() if "CONSOLE" in line and "Content Security Policy" not in line
+    ]
     assert not complaints, complaints
     light, dark = "rgb(255, 255, 255)", "rgb(20, 24, 30)"
-    assert [(paper, pressed) for *_, paper, pressed in steps[-3:]] == [(light, "false"), (dark, "true"), (light, "false")]
+    assert [(paper, pressed) for *_, paper, pressed in steps[-3:]] == [
+        (light, "false"),
+        (dark, "true"),
+        (light, "false"),
+    ]
     if case == "minimal":
         return
     start, up, down, again = (names for names, *_ in steps[:4])
-    assert up == sorted(start, key=lambda n: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", n)]) and down == up[::-1]
-    assert [s[1][:1] for s in steps[1:3]] == [["ascending"], ["descending"]] and steps[3][1][:3] == [None, None, "descending"]
-    errors = {c["name"]: round(c["shape_error"], 2) for c in copy.deepcopy(CASES[case]())["runs"][0]["columns"]}
+    assert (
+        up
+        == sorted(
+            start, key=lambda n: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", n)]
+        )
+        and down == up[::-1]
+    )
+    assert [s[1][:1] for s in steps[1:3]] == [["ascending"], ["descending"]] and steps[3][1][:3] == [
+        None,
+        None,
+        "descending",
+    ]
+    errors = {
+        c["name"]: round(c["shape_error"], 2) for c in copy.deepcopy(CASES[case]())["runs"][0]["columns"]
+    }
     assert [errors[name] for name in again] == sorted(errors.values(), reverse=True)

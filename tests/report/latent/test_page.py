@@ -27,9 +27,19 @@ FIGURES = {
 
 
 def dimension(rng, active) -> dict:
-    kept, moved = (rng.uniform(0.02, 0.3), rng.uniform(0.5, 1.1)) if active else (rng.uniform(0.97, 1.0), rng.uniform(1e-5, 1e-3))
+    kept, moved = (
+        (rng.uniform(0.02, 0.3), rng.uniform(0.5, 1.1))
+        if active
+        else (rng.uniform(0.97, 1.0), rng.uniform(1e-5, 1e-3))
+    )
     kl = 0.5 * (kept + moved - 1 - np.log(kept))
-    return {"kl": kl, "mean_variance": moved, "posterior_variance": kept, "variance": kept + moved, "active": active}
+    return {
+        "kl": kl,
+        "mean_variance": moved,
+        "posterior_variance": kept,
+        "variance": kept + moved,
+        "active": active,
+    }
 
 
 def picture(rng, dims, gap, rows=3256) -> dict:
@@ -40,7 +50,13 @@ def picture(rng, dims, gap, rows=3256) -> dict:
     edges = [np.linspace(-3, 3, 41)] * 2
     counts = [np.histogram2d(*points.T, bins=edges)[0].astype(int).tolist() for points in (z, drawn)]
     directions = np.linalg.qr(rng.normal(size=(max(2, dims), 2)))[0].T[:, :dims].tolist()
-    return {"directions": directions, "ks": [0.3 * gap, 0.2 * gap], "range": [[-3, 3], [-3, 3]], "posterior": counts[0], "sampler": counts[1]}
+    return {
+        "directions": directions,
+        "ks": [0.3 * gap, 0.2 * gap],
+        "range": [[-3, 3], [-3, 3]],
+        "posterior": counts[0],
+        "sampler": counts[1],
+    }
 
 
 def full(dims=16, active=11, names=tuple(FIGURES), chosen="mixture") -> dict:
@@ -78,7 +94,10 @@ def minimal() -> dict:
     report = full(names=("normal", "diagonal"), chosen="diagonal")
     for key in ("mutual_information", "tables", "rows_compared", "unsettled"):
         del report[key]
-    report["samplers"] = {n: {k: s[k] for k in KEYS if k not in ("fit_seconds", "rows_per_second")} for n, s in report["samplers"].items()}
+    report["samplers"] = {
+        n: {k: s[k] for k in KEYS if k not in ("fit_seconds", "rows_per_second")}
+        for n, s in report["samplers"].items()
+    }
     return report
 
 
@@ -98,7 +117,9 @@ CASES = {
     "1,024 dimensions": lambda: full(1024, 300),
     "no dimension active": lambda: full(8, 0),
     "one sampler": lambda: full(names=("normal",), chosen="normal"),
-    "unknown sampler": lambda: full() | {"chosen": "copula", "samplers": full()["samplers"] | {"copula": full()["samplers"]["flow"]}},
+    "unknown sampler": lambda: (
+        full() | {"chosen": "copula", "samplers": full()["samplers"] | {"copula": full()["samplers"]["flow"]}}
+    ),
     "nan": lambda: spoilt(full(), float("nan")),
     "infinite": lambda: spoilt(full(), float("inf")),
     "None": lambda: spoilt(full(), None),
@@ -116,7 +137,9 @@ def test_a_page_stands_alone_and_leaves_out_what_is_missing(case):
     source = latent_page.render(report)
     page = Page(source)
     assert not {"script", "iframe", "img", "object", "embed"} & set(page.tags)
-    loads = [value for name, value in page.attributes if name in ("src", "href", "xlink:href", "data", "srcset")]
+    loads = [
+        value for name, value in page.attributes if name in ("src", "href", "xlink:href", "data", "srcset")
+    ]
     assert all(value.startswith(("#", "data:")) for value in loads)
     assert not re.findall(r"https?:|@import|url\((?!#)", source)
     assert not re.findall(r"\b(nan|inf|None|undefined)\b", page.text)
@@ -136,12 +159,28 @@ def test_the_page_names_every_sampler_cheapest_first_and_every_part():
     text = plain(source)
     places = [source.index(f'<th scope="row">{name}') for name in (*FIGURES, "bound", "ceiling", "floor")]
     assert places == sorted(places)
-    for figure in ("-412.31 +- 6.20", "+4.970 +- 0.060", "0.832 +- 0.006", "770,000", "0.92", "2.61", "1.010", "14.2"):
+    for figure in (
+        "-412.31 +- 6.20",
+        "+4.970 +- 0.060",
+        "0.832 +- 0.006",
+        "770,000",
+        "0.92",
+        "2.61",
+        "1.010",
+        "14.2",
+    ):
         assert figure in text
-    assert source.count("<svg") == 1 + len(FIGURES) and source.count('role="img" aria-label="') == 3 + len(FIGURES)
+    assert source.count("<svg") == 1 + len(FIGURES) and source.count('role="img" aria-label="') == 3 + len(
+        FIGURES
+    )
     assert [p["percent"] for p in latent_page._view(full())["split"]] == ["23.4", "25.8", "50.8"]
     assert "The flow was scored on 2,000 of 3,256 held-out rows." in text
-    for heading in ("Samplers, cheapest first", "What is wrong with N(0, I)", "Dimension by dimension", "What the samplers draw"):
+    for heading in (
+        "Samplers, cheapest first",
+        "What is wrong with N(0, I)",
+        "Dimension by dimension",
+        "What the samplers draw",
+    ):
         assert heading in text
 
 
@@ -154,18 +193,27 @@ def test_a_minimal_report_has_no_empty_column_and_no_picture():
 
 def test_page_and_terminal_say_the_same():
     text, terminal = plain(latent_page.render(full())), " ".join(" ".join(latent_lines.lines(full())).split())
-    for sentence in (latent_words.headline(full()), *latent_words.explain(full()), *latent_words.options(full()), latent_words.agreement(full())):
+    for sentence in (
+        latent_words.headline(full()),
+        *latent_words.explain(full()),
+        *latent_words.options(full()),
+        latent_words.agreement(full()),
+    ):
         assert sentence.replace("`", "") in text and sentence in terminal
 
 
 def test_figures_differ_between_themes_by_variables_only():
     source = latent_page.render(full())
     drawn = re.findall(r"<svg.*?</svg>", source, re.DOTALL)
-    assert {c for svg in drawn for c in re.findall(r"(?:fill|stroke): ?(#\w+)", svg)} <= {"#000000"}  # glyph defaults
+    assert {c for svg in drawn for c in re.findall(r"(?:fill|stroke): ?(#\w+)", svg)} <= {
+        "#000000"
+    }  # glyph defaults
     assert all("var(--ink)" in svg for svg in drawn)
 
 
-@pytest.mark.parametrize("evil", ["<script>alert(1)</script>", '"><img src=x onerror=y>', "a & b", "$x_1$ {{ 7 * 7 }}"])
+@pytest.mark.parametrize(
+    "evil", ["<script>alert(1)</script>", '"><img src=x onerror=y>', "a & b", "$x_1$ {{ 7 * 7 }}"]
+)
 def test_texts_are_escaped(evil):
     report = full() | {"unsettled": [evil], "warning": evil, "chosen": evil}
     report["samplers"][evil] = report["samplers"].pop("mixture")
@@ -200,7 +248,9 @@ def test_the_verdict_names_the_chosen_sampler_and_its_gain():
 
 def test_the_verdict_on_the_prior():
     assert latent_words.headline(full(chosen="normal")).endswith("it was set so, though others fit z better.")
-    assert latent_words.headline(full(names=("naive", "normal"), chosen="normal")).endswith("no other sampler was compared with it.")
+    assert latent_words.headline(full(names=("naive", "normal"), chosen="normal")).endswith(
+        "no other sampler was compared with it."
+    )
     level = full(names=("naive", "normal", "diagonal"), chosen="normal")
     level["samplers"]["normal"] |= {"behind": 0.003, "behind_error": 0.004}
     level["samplers"]["diagonal"] |= {"nats": 0.003, "error": 0.004, "behind": 0.0, "behind_error": 0.0}
@@ -215,10 +265,17 @@ def test_a_dearer_sampler_must_earn_its_cost():
         "it does not earn its cost.",
     ]
     dear = with_figures(flow={"nats": 5.4}, mixture={"behind": 0.43, "behind_error": 0.03})
-    assert latent_words.rungs(dear)[1].endswith("gains 0.430 +- 0.030 nats, more than its error: it would earn its cost.")
-    poor = with_figures(flow={"nats": 4.9, "behind": 0.07, "behind_error": 0.02}, mixture={"behind": 0.0, "behind_error": 0.0})
+    assert latent_words.rungs(dear)[1].endswith(
+        "gains 0.430 +- 0.030 nats, more than its error: it would earn its cost."
+    )
+    poor = with_figures(
+        flow={"nats": 4.9, "behind": 0.07, "behind_error": 0.02}, mixture={"behind": 0.0, "behind_error": 0.0}
+    )
     assert latent_words.rungs(poor)[1].endswith("fits no better (-0.070 nats): it does not earn its cost.")
-    assert "Over the learned prior, the best of the cheaper ones, it gains 0.260 +- 0.020 nats" in latent_words.rungs(poor)[0]
+    assert (
+        "Over the learned prior, the best of the cheaper ones, it gains 0.260 +- 0.020 nats"
+        in latent_words.rungs(poor)[0]
+    )
     waste = with_figures(learned={"nats": 4.965})
     assert latent_words.rungs(waste)[0] == "The learned prior is cheaper and would do as well."
 
@@ -226,8 +283,15 @@ def test_a_dearer_sampler_must_earn_its_cost():
 def test_the_options_of_the_question_by_figures():
     a, b = latent_words.options(full())
     assert a.startswith("(a) Mean and standard deviation of the sampled z")
-    assert "1.204 nats per row better than N(0, I), 3.766 behind the mixture, C2ST 0.502, generated columns have 0.97 times the variance" in a
-    assert b.startswith("(b) Mean of z_mean") and "412.31 nats per row worse than N(0, I)" in b and "0.03 times the variance" in b
+    assert (
+        "1.204 nats per row better than N(0, I), 3.766 behind the mixture, C2ST 0.502, generated columns have 0.97 times the variance"
+        in a
+    )
+    assert (
+        b.startswith("(b) Mean of z_mean")
+        and "412.31 nats per row worse than N(0, I)" in b
+        and "0.03 times the variance" in b
+    )
     active = [d for d in full()["dimensions"] if d["active"]]
     kept = 100 * sum(d["posterior_variance"] for d in active) / sum(d["variance"] for d in active)
     assert f"at most {kept:.2g} % of the variance of z is left" in b
@@ -235,7 +299,9 @@ def test_the_options_of_the_question_by_figures():
 
 
 def test_the_classifier_agrees_disagrees_or_cannot_tell():
-    assert latent_words.agreement(full()).startswith("The rows agree with the nats: the classifier (C2ST) puts all 14 pairs")
+    assert latent_words.agreement(full()).startswith(
+        "The rows agree with the nats: the classifier (C2ST) puts all 14 pairs"
+    )
     against = latent_words.agreement(with_figures(learned={"c2st": 0.871}))
     assert against.startswith("The rows disagree with the nats in 2 of 14 pairs")
     assert (
@@ -244,7 +310,10 @@ def test_the_classifier_agrees_disagrees_or_cannot_tell():
     )
     blind = full(names=("naive", "mixture", "flow"))
     assert "cannot tell these samplers apart" in latent_words.agreement(blind)
-    assert latent_words.agreement(minimal()) == "" and latent_words.agreement(full(names=("naive", "normal"))) == ""
+    assert (
+        latent_words.agreement(minimal()) == ""
+        and latent_words.agreement(full(names=("naive", "normal"))) == ""
+    )
 
 
 def test_what_is_missing_is_shared_out():
@@ -255,12 +324,22 @@ def test_what_is_missing_is_shared_out():
 
 
 def test_the_rate_beside_the_rows():
-    assert "Rate: z carries 15.4 nats of a row. To name one of 29,305 training rows takes ln(rows) = 10.3." in latent_words.rate(full())
-    assert latent_words.warning(full()).startswith("Warning: the rate is above ln(rows), so z can index single rows.")
+    assert (
+        "Rate: z carries 15.4 nats of a row. To name one of 29,305 training rows takes ln(rows) = 10.3."
+        in latent_words.rate(full())
+    )
+    assert latent_words.warning(full()).startswith(
+        "Warning: the rate is above ln(rows), so z can index single rows."
+    )
     low = full() | {"rate": 7.0}
-    assert latent_words.warning(low) == "" and latent_words.rate(low)[-1] == "The rate is not above ln(rows): z cannot name every single row."
+    assert (
+        latent_words.warning(low) == ""
+        and latent_words.rate(low)[-1] == "The rate is not above ln(rows): z cannot name every single row."
+    )
     own = full() | {"warning": "Mind the rate."}
-    assert "Mind the rate." in plain(latent_page.render(own)) and "index single rows" not in plain(latent_page.render(own))
+    assert "Mind the rate." in plain(latent_page.render(own)) and "index single rows" not in plain(
+        latent_page.render(own)
+    )
 
 
 def test_active_dimensions_are_counted():

@@ -35,7 +35,12 @@ def nothing(state: str, count: int = 4) -> dict:
 def level() -> dict:
     given = search(8, stop=False, fail=())
     for t in given["trials"]:
-        t |= {"objective": 25.0, "value_nats": 25.0, "held_out_nats": 25.0, "history": [[step, seconds, 25.0] for step, seconds, _ in t["history"]]}
+        t |= {
+            "objective": 25.0,
+            "value_nats": 25.0,
+            "held_out_nats": 25.0,
+            "history": [[step, seconds, 25.0] for step, seconds, _ in t["history"]],
+        }
     return settled(given)
 
 
@@ -43,7 +48,9 @@ def bare() -> dict:
     """Nothing but what must be there: no figure is known."""
     given = search(6, fail=(2,))
     known = {"number", "params", "state", "objective"}
-    trials = [{key: value for key, value in t.items() if key in known} | {"history": []} for t in given["trials"]]
+    trials = [
+        {key: value for key, value in t.items() if key in known} | {"history": []} for t in given["trials"]
+    ]
     return {
         "format": 1,
         "objective": "nats",
@@ -61,7 +68,9 @@ def hostile() -> dict:
         "model.beta": {"uniform": [0.5, 1.0]},
         f"x.{EVIL}": {"choice": [1, 2]},
     }
-    given = search(12, space=space, defaults={"model.prior": EVIL, "model.beta": 0.85, f"x.{EVIL}": 1}, fail=(5,))
+    given = search(
+        12, space=space, defaults={"model.prior": EVIL, "model.beta": 0.85, f"x.{EVIL}": 1}, fail=(5,)
+    )
     given |= {"source": EVIL, "command": f"raygen tune {EVIL}", "algorithm": EVIL}
     given["trials"][5]["reason"] = f"{EVIL} \x1b[0m " * 100
     for t in given["trials"]:
@@ -111,7 +120,11 @@ def test_the_full_page_says_everything():
     given = search()
     text = plain(search_page.render(given, title="Adult"))
     best = given["trials"][given["best"]]
-    for sentence in [*sentences.verdict(Search(given)), sentences.front_words(Search(given)), *sentences.spent(Search(given))]:
+    for sentence in [
+        *sentences.verdict(Search(given)),
+        sentences.front_words(Search(given)),
+        *sentences.spent(Search(given)),
+    ]:
         assert sentence in text
     for heading in (
         "Settings",
@@ -141,13 +154,21 @@ def test_page_changes_only_what_differs_from_the_config():
     given = search()
     best = given["trials"][given["best"]]["params"]
     given["trials"][given["best"]]["params"] = best | {"model.hidden_units": DEFAULTS["model.hidden_units"]}
-    source = re.search(r"<p class=\"small\">What trial .+?<code>(.+?)</code>", search_page.render(given), re.DOTALL)[1]
+    source = re.search(
+        r"<p class=\"small\">What trial .+?<code>(.+?)</code>", search_page.render(given), re.DOTALL
+    )[1]
     sections = tomllib.loads(html.unescape(source))
     assert {f"{s}.{k}": v for s, entries in sections.items() for k, v in entries.items()} == {
         key: value for key, value in best.items() if value != DEFAULTS[key] and key != "model.hidden_units"
     }
-    told = config_toml.as_toml({"schema.bars": 64, "schema.columns.age of x": "numeric", "model.hidden_units": [8, 8], "a.b": True})
-    assert tomllib.loads(told) == {"schema": {"bars": 64, "columns": {"age of x": "numeric"}}, "model": {"hidden_units": [8, 8]}, "a": {"b": True}}
+    told = config_toml.as_toml(
+        {"schema.bars": 64, "schema.columns.age of x": "numeric", "model.hidden_units": [8, 8], "a.b": True}
+    )
+    assert tomllib.loads(told) == {
+        "schema": {"bars": 64, "columns": {"age of x": "numeric"}},
+        "model": {"hidden_units": [8, 8]},
+        "a": {"b": True},
+    }
 
 
 def test_pictures_are_left_out_where_there_is_nothing_to_draw():
@@ -156,7 +177,10 @@ def test_pictures_are_left_out_where_there_is_nothing_to_draw():
 
     assert not {"Objective of each ", "Learning curves: h", "Nats of the trials"} & set(labels("all failed"))
     assert "Learning curves: h" not in labels("bare") and "Objective of each " in labels("bare")
-    assert "Parallel coordinat" not in labels("one setting") and sum(x.startswith("Nats of the t") for x in labels("one setting")) == 1
+    assert (
+        "Parallel coordinat" not in labels("one setting")
+        and sum(x.startswith("Nats of the t") for x in labels("one setting")) == 1
+    )
     assert "Importance of each" not in labels("all equal") and "Importance of each" in labels("full")
 
 
@@ -189,14 +213,18 @@ def test_a_long_reason_opens_by_a_click():
 def test_figures_differ_between_themes_by_variables_only():
     drawn = re.findall(r"<svg.*?</svg>", rendered("full"), re.DOTALL)
     assert len(drawn) == 5 + len(DEFAULTS)
-    assert {c for svg in drawn for c in re.findall(r"(?:fill|stroke): ?(#\w+)", svg)} <= {"#000000"}  # glyph defaults
+    assert {c for svg in drawn for c in re.findall(r"(?:fill|stroke): ?(#\w+)", svg)} <= {
+        "#000000"
+    }  # glyph defaults
 
 
 def test_a_trial_far_off_does_not_flatten_the_rest():
     given = search(stop=False)
     given["trials"][3] |= {"objective": 4000.0, "value_nats": 4000.0}
     scale = figures.Scale(list(Search(given).projected.values()))
-    assert scale.beyond == 1 and max(scale.ends) < 40 and min(scale.ends) < scale.place(4000.0) < max(scale.ends)
+    assert (
+        scale.beyond == 1 and max(scale.ends) < 40 and min(scale.ends) < scale.place(4000.0) < max(scale.ends)
+    )
     assert "1 more lies beyond it" in plain(search_page.render(given))
     upside_down = figures.Scale([0.9, 0.88, 0.87, 0.86, 0.01], -1.0)
     assert upside_down.ends[0] > 0.9 > upside_down.place(0.01) > 0.5
@@ -213,7 +241,12 @@ def test_the_best_so_far_is_fast_enough():
 
 
 def with_objectives(values: list) -> dict:
-    return {"trials": [{"number": i, "state": "failed" if v is None else "finished", "objective": v} for i, v in enumerate(values)]}
+    return {
+        "trials": [
+            {"number": i, "state": "failed" if v is None else "finished", "objective": v}
+            for i, v in enumerate(values)
+        ]
+    }
 
 
 # ---------------------------------------------------------------------------------------------------- settings as axes
@@ -238,7 +271,14 @@ def test_settings_become_axes():
 
 
 def test_where_a_setting_was_searched():
-    rules = ({"choice": [8, 16, 32]}, {"choice": [[8, 8]]}, {"log_uniform": [1e-3, 0.01]}, {"integer": [1, 9]}, {"uniform": [0.5, 1.0]}, None)
+    rules = (
+        {"choice": [8, 16, 32]},
+        {"choice": [[8, 8]]},
+        {"log_uniform": [1e-3, 0.01]},
+        {"integer": [1, 9]},
+        {"uniform": [0.5, 1.0]},
+        None,
+    )
     told = ["8, 16 or 32", "[8, 8]", "0.001 to 0.01, logarithmic", "whole numbers 1 to 9", "0.5 to 1", ""]
     assert [rule_text(rule) for rule in rules] == told
 
@@ -249,33 +289,54 @@ def decided_by(key: str, count: int = 30, **options) -> dict:
 
     def loss(params: dict) -> float:
         value = params[key]
-        place = math.log(value / 0.006) if key.endswith("rate") else sum(value) / 256 if isinstance(value, list) else value / 16
+        place = (
+            math.log(value / 0.006)
+            if key.endswith("rate")
+            else sum(value) / 256
+            if isinstance(value, list)
+            else value / 16
+        )
         return 25.0 + place
 
     return search(count, of=loss, **options)
 
 
 @pytest.mark.parametrize("key", ["train.learning_rate", "model.latent_dim", "model.hidden_units"])
-@pytest.mark.parametrize("options", [{}, {"stop": False}, {"objective": "c2st"}], ids=["nats", "none stopped", "c2st"])
+@pytest.mark.parametrize(
+    "options", [{}, {"stop": False}, {"objective": "c2st"}], ids=["nats", "none stopped", "c2st"]
+)
 def test_importance_finds_the_setting_that_decides(key, options):
     found = importance.of(Search(decided_by(key, **options)))
     assert next(iter(found.shares)) == key and found.shares[key] > 0.8 and found.clear == {key}
     assert math.isclose(sum(found.shares.values()), 1.0)
     assert (
-        plain(search_page.render(decided_by(key, **options))).count(f"More than chance: {key.partition('.')[2]}. What the others did may be chance.")
+        plain(search_page.render(decided_by(key, **options))).count(
+            f"More than chance: {key.partition('.')[2]}. What the others did may be chance."
+        )
         == 1
     )
 
 
 def test_stopped_trials_count():
     given = decided_by("train.learning_rate")
-    done = {"finished": given | {"trials": [t for t in given["trials"] if t["state"] == "finished"]}, "all": given}
+    done = {
+        "finished": given | {"trials": [t for t in given["trials"] if t["state"] == "finished"]},
+        "all": given,
+    }
     finished, both = (importance.of(Search(done[name])) for name in ("finished", "all"))
-    assert both.finished == finished.trials == finished.finished < both.trials == sum(t["state"] != "failed" for t in given["trials"])
+    assert (
+        both.finished
+        == finished.trials
+        == finished.finished
+        < both.trials
+        == sum(t["state"] != "failed" for t in given["trials"])
+    )
 
 
 def test_settings_without_effect_are_rarely_called_clear():
-    clear = [bool(importance.of(Search(search(16, seed=seed, of=lambda params: 25.0))).clear) for seed in range(20)]
+    clear = [
+        bool(importance.of(Search(search(16, seed=seed, of=lambda params: 25.0))).clear) for seed in range(20)
+    ]
     assert sum(clear) <= 4
 
 
@@ -309,7 +370,11 @@ assert optuna.logging.get_verbosity() == optuna.logging.INFO
 
 def test_optuna_is_quiet_and_left_as_it_was():
     done = subprocess.run(
-        [sys.executable, "-W", "error::UserWarning", "-c", QUIET], capture_output=True, text=True, timeout=120, cwd=Path(__file__).parent
+        [sys.executable, "-W", "error::UserWarning", "-c", QUIET],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=Path(__file__).parent,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -343,6 +408,8 @@ def test_a_browser_shows_it_on_a_phone(case, tmp_path):
     count = len(given["trials"])
     start, down, up, by_objective = orders
     assert start[0] == given["best"] and sorted(start) == up == list(range(count)) and down == up[::-1]
-    scored = [given["trials"][i]["objective"] for i in by_objective if given["trials"][i]["objective"] is not None]
+    scored = [
+        given["trials"][i]["objective"] for i in by_objective if given["trials"][i]["objective"] is not None
+    ]
     assert [round(v, 2) for v in scored] == sorted((round(v, 2) for v in scored), reverse=True)
     assert all(given["trials"][i]["objective"] is None for i in by_objective[len(scored) :])

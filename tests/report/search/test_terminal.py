@@ -49,7 +49,11 @@ def test_it_names_only_the_settings_that_differ_by_short_names():
     space = SPACE | {"model.prior": {"choice": ["mixture"]}}
     told = text(search(6, space=space, defaults=DEFAULTS | {"model.prior": "mixture"})).split()
     assert {"beta", "hidden_", "units"} <= set(told) and not {"model.beta", "prior", "mixture"} & set(told)
-    twins = {"train.seed": {"integer": [0, 99]}, "generate.seed": {"integer": [0, 99]}, "model.beta": {"uniform": [0.5, 1.0]}}
+    twins = {
+        "train.seed": {"integer": [0, 99]},
+        "generate.seed": {"integer": [0, 99]},
+        "model.beta": {"uniform": [0.5, 1.0]},
+    }
     own = {"train.seed": 0, "generate.seed": 0, "model.beta": 0.85}
     head = " ".join(terminal.lines(search(6, space=twins, defaults=own))[1:3])
     assert "train.seed" in head and "generate.seed" in head and "model.beta" not in head
@@ -70,11 +74,15 @@ def test_no_line_is_wider_than_the_terminal(many, objective):
 
 
 def test_it_says_what_was_gained_and_what_is_noise():
-    assert "0.500 nats per row better than with the config's own settings (trial 0, 25.00 +- 0.10 nats per row), 3.5 standard errors" in text(
-        with_gain(0.5)
+    assert (
+        "0.500 nats per row better than with the config's own settings (trial 0, 25.00 +- 0.10 nats per row), 3.5 standard errors"
+        in text(with_gain(0.5))
     )
     assert "more than their noise" in text(with_gain(0.5))
-    assert "within the noise of the held-out rows (+- 0.141): the search found nothing that is surely better." in text(with_gain(0.1))
+    assert (
+        "within the noise of the held-out rows (+- 0.141): the search found nothing that is surely better."
+        in text(with_gain(0.1))
+    )
     assert "1.4 standard errors of the held-out rows: likely, not certain." in text(with_gain(0.2))
     assert "how much of it is noise is not known" in text(with_gain(0.5, error=None))
     assert "It has the config's own settings: the search found nothing better." in text(with_gain(-0.5))
@@ -88,7 +96,10 @@ def test_a_classifier_is_better_when_higher():
     assert first.split()[0] == str(best["number"]) and f"{best['objective']:.3f} +- 0.006" in first
     assert terminal.lines(given)[2].count("C2ST") == 1
     own = given["trials"][0]["objective"]
-    assert f"That is {best['objective'] - own:.3f} better than with the config's own settings (trial 0, C2ST {own:.3f}" in text(given)
+    assert (
+        f"That is {best['objective'] - own:.3f} better than with the config's own settings (trial 0, C2ST {own:.3f}"
+        in text(given)
+    )
 
 
 def test_a_fast_enough_trial_is_chosen_before_a_better_one():
@@ -96,7 +107,11 @@ def test_a_fast_enough_trial_is_chosen_before_a_better_one():
     slow = search()["best"]
     told = text(given)
     assert given["best"] != slow and terminal.lines(given)[3].split()[0] == str(given["best"])
-    assert f"Trial {slow} has " in told and "but 32,000 rows/s, below the limit of 100,000 rows/s (4 trials are better, but too slow)." in told
+    assert (
+        f"Trial {slow} has " in told
+        and "but 32,000 rows/s, below the limit of 100,000 rows/s (4 trials are better, but too slow)."
+        in told
+    )
     assert "worse than with the config's own settings" in told
     none = settled(search() | {"min_rows_per_second": 1e9})
     assert "Nothing was chosen: no finished trial makes 1,000,000,000 rows/s." in text(none)
@@ -107,10 +122,17 @@ def test_defaults_that_did_not_finish():
     stopped = changed(search(), 0, state="stopped", objective=31.0, history=curve)
     best = next(t for t in stopped["trials"] if t["number"] == stopped["best"])
     ahead = 31.0 - best["history"][1][2]
-    assert f"(trial 0) was stopped at step 600; there trial {best['number']} was {ahead:.3f} nats per row better." in text(stopped)
-    assert "was stopped, so there is nothing to compare with." in text(changed(search(), 0, state="stopped", history=[]))
+    assert (
+        f"(trial 0) was stopped at step 600; there trial {best['number']} was {ahead:.3f} nats per row better."
+        in text(stopped)
+    )
+    assert "was stopped, so there is nothing to compare with." in text(
+        changed(search(), 0, state="stopped", history=[])
+    )
     failed = changed(search(), 0, state="failed", objective=None, history=[], reason="")
-    assert "(trial 0) failed, so there is nothing to compare with." in text(failed) and "Trial 0 failed: no reason was given" in text(failed)
+    assert "(trial 0) failed, so there is nothing to compare with." in text(
+        failed
+    ) and "Trial 0 failed: no reason was given" in text(failed)
     absent = search() | {"defaults": DEFAULTS | {"model.latent_dim": 64}}
     assert "No trial had the config's own settings" in text(absent)
 
@@ -120,12 +142,19 @@ def test_the_front_and_where_the_time_went():
     told = text(given)
     for number in given["front"]:
         t = given["trials"][number]
-        assert f"trial {number} ({t['objective']:.2f} nats per row, {t['rows_per_second']:,.0f} rows/s)" in told
-    assert "1.8 trials at a time. Its trials trained and fitted samplers for 22.3 min; 26 % of the places for trials did neither." in told
+        assert (
+            f"trial {number} ({t['objective']:.2f} nats per row, {t['rows_per_second']:,.0f} rows/s)" in told
+        )
+    assert (
+        "1.8 trials at a time. Its trials trained and fitted samplers for 22.3 min; 26 % of the places for trials did neither."
+        in told
+    )
     one = with_gain(0.5)
     one["front"] = [1]
     assert "No trial is better or faster than trial 1 (24.50 nats per row" in text(one)
-    assert "took" not in text(given | {"seconds": {}}) and "took" not in text({k: v for k, v in given.items() if k != "seconds"})
+    assert "took" not in text(given | {"seconds": {}}) and "took" not in text(
+        {k: v for k, v in given.items() if k != "seconds"}
+    )
 
 
 def test_failures_are_told_in_one_line_of_printable_text():
@@ -177,7 +206,12 @@ def test_a_stopped_trial_is_projected_by_its_distance_to_the_best():
                 "objective": 24.0,
                 "history": [[100, 1.0, 30.0], [300, 3.0, 26.0], [600, 6.0, 25.0]],
             },
-            {"number": 1, "state": "stopped", "objective": 29.0, "history": [[100, 1.0, 31.0], [200, 2.0, 29.0]]},
+            {
+                "number": 1,
+                "state": "stopped",
+                "objective": 29.0,
+                "history": [[100, 1.0, 31.0], [200, 2.0, 29.0]],
+            },
             {"number": 2, "state": "stopped", "objective": 29.0, "history": []},
             {"number": 3, "state": "failed", "objective": None, "history": [[100, 1.0, 50.0]]},
         ],

@@ -36,7 +36,10 @@ QUICK = {
     "train.num_workers": 1,
     "search.trials": 2,
     "search.objective": "nats",
-    "search.space": {"model.latent_dim": {"choice": [2, 4]}, "train.learning_rate": {"log_uniform": [1e-3, 1e-2]}},
+    "search.space": {
+        "model.latent_dim": {"choice": [2, 4]},
+        "train.learning_rate": {"log_uniform": [1e-3, 1e-2]},
+    },
 }
 
 
@@ -53,8 +56,17 @@ def quick(tiny, trained):
 @pytest.fixture(scope="module")
 def searched(local_ray, quick, tmp_path_factory):
     """A search of five trials, of which ASHA stops some: config, what `tune` returned, and what it said."""
-    space = {"model.hidden_units": {"choice": [[32, 32], [16]]}, "train.learning_rate": {"log_uniform": [1e-6, 1e-2]}}
-    config, lines = quick(tmp_path_factory.mktemp("search"), {"search.trials": 5, "search.space": space, "latent.report": True}), []
+    space = {
+        "model.hidden_units": {"choice": [[32, 32], [16]]},
+        "train.learning_rate": {"log_uniform": [1e-6, 1e-2]},
+    }
+    config, lines = (
+        quick(
+            tmp_path_factory.mktemp("search"),
+            {"search.trials": 5, "search.space": space, "latent.report": True},
+        ),
+        [],
+    )
     return config, raygen.tune(config, "raygen tune <mine>.toml", lines.append), lines
 
 
@@ -65,7 +77,10 @@ def test_the_best_trial_is_the_model_that_train_would_have_made(searched, quick,
     finished = [t for t in trials.values() if t["state"] == "finished"]
     assert best["objective"] == min(t["objective"] for t in finished)
     assert done.fingerprint == best["fingerprint"] == model_folder.load(done.model).fingerprint
-    alone = raygen.train(config.settled().override(best["params"] | {"run.folder": str(quick(tmp_path).run.folder)}), lambda line: None)
+    alone = raygen.train(
+        config.settled().override(best["params"] | {"run.folder": str(quick(tmp_path).run.folder)}),
+        lambda line: None,
+    )
     assert alone.fingerprint == done.fingerprint
     assert (Path(done.model) / "latent.html").exists()
     assert raygen.train(config.settled().override(best["params"])).finished_before
@@ -110,7 +125,9 @@ def test_the_objective_is_the_held_out_elbo_of_the_values_under_the_chosen_sampl
         gain = samplers[t["sampler"]]["nats"] - samplers["learned"]["nats"]
         assert t["objective"] == pytest.approx(metrics["held_out_nats"] - gain - values, abs=1e-9)
         assert t["history"][-1][2] == pytest.approx(metrics["held_out_nats"] - values, abs=1e-9)
-        assert t["c2st"] < 1 and t["c2st"] <= samplers[t["sampler"]]["c2st"]  # which compares the 200 rows that are held out, not 1,800
+        assert (
+            t["c2st"] < 1 and t["c2st"] <= samplers[t["sampler"]]["c2st"]
+        )  # which compares the 200 rows that are held out, not 1,800
         assert 0 < t["error"] < 1
 
 
@@ -125,16 +142,28 @@ def test_asha_does_not_stop_the_configs_own_settings():
         trial = SimpleNamespace(trial_id=str(number), config={"model.latent_dim": dim})
         scheduler.on_trial_add(None, trial)
         decisions[dim] = scheduler.on_trial_result(None, trial, {"round": 4, "value_nats": nats})
-    assert decisions == {"8": TrialScheduler.CONTINUE, "16": TrialScheduler.CONTINUE, "32": TrialScheduler.STOP}
+    assert decisions == {
+        "8": TrialScheduler.CONTINUE,
+        "16": TrialScheduler.CONTINUE,
+        "32": TrialScheduler.STOP,
+    }
 
 
 def test_a_trial_that_was_stopped_has_nats_and_no_c2st():
     record = Record(Config(), Space.of(Config()), ROWS, 1, "", 0.0, [])
     record.started(0, {"model.latent_dim": 8})
-    record.heard(0, {"time_total_s": 2.0, "seconds": 1.0, "step": 300, "round": 4} | heard({"value_nats": 30.0}, "c2st"))
+    record.heard(
+        0,
+        {"time_total_s": 2.0, "seconds": 1.0, "step": 300, "round": 4} | heard({"value_nats": 30.0}, "c2st"),
+    )
     assert "at step 300, 30.000 nats/row" in record.ended(0, "")
     (trial,) = record.record()["trials"]
-    assert (trial["state"], trial["objective"], trial["value_nats"], trial["history"]) == ("stopped", None, 30.0, [[300, 1.0, 30.0]])
+    assert (trial["state"], trial["objective"], trial["value_nats"], trial["history"]) == (
+        "stopped",
+        None,
+        30.0,
+        [[300, 1.0, 30.0]],
+    )
     assert heard({"value_nats": 30.0}, "nats")["objective"] == 30.0
 
 
@@ -144,7 +173,14 @@ def test_table_page_and_best_settings_are_left(searched):
     assert json.loads((folder / "search.json").read_text()) == json.loads(json.dumps(done.search))
     table = pd.read_parquet(folder / "trials.parquet")
     assert list(table["number"]) == [0, 1, 2, 3, 4]
-    assert {"state", "objective", "seconds", "rows_per_second", "train.learning_rate", "model.hidden_units"} <= set(table.columns)
+    assert {
+        "state",
+        "objective",
+        "seconds",
+        "rows_per_second",
+        "train.learning_rate",
+        "model.hidden_units",
+    } <= set(table.columns)
     page = (folder / "index.html").read_text()
     assert "raygen tune &lt;mine&gt;.toml" in page and "http" not in page.replace("http-equiv", "")
     best = next(t for t in done.search["trials"] if t["number"] == done.search["best"])
@@ -158,7 +194,9 @@ def test_table_page_and_best_settings_are_left(searched):
 def test_the_same_search_again_keeps_what_is_finished(searched):
     config, done, _ = searched
 
-    times = {path: path.stat().st_mtime_ns for path in Path(config.run.folder).glob("search/trials/**/*.keras")}
+    times = {
+        path: path.stat().st_mtime_ns for path in Path(config.run.folder).glob("search/trials/**/*.keras")
+    }
     again = raygen.tune(config.override({"search.concurrent_trials": 1}), say=lambda line: None)
     assert {path: path.stat().st_mtime_ns for path in times} == times
     assert [t["params"] for t in again.search["trials"]] == [t["params"] for t in done.search["trials"]]
@@ -171,7 +209,13 @@ def test_the_same_search_again_keeps_what_is_finished(searched):
 
 def test_a_killed_search_goes_on_from_its_checkpoints(tiny, trained, toml, raygen_command, tmp_path):
     """Also the command line: exit status, table, hint."""
-    settings = {"search.trials": 3, "search.scheduler": "none", "train.steps": 3000, "train.num_workers": 1, "search.concurrent_trials": 1}
+    settings = {
+        "search.trials": 3,
+        "search.scheduler": "none",
+        "train.steps": 3000,
+        "train.num_workers": 1,
+        "search.concurrent_trials": 1,
+    }
     space = {"search.space": {"train.learning_rate": {"choice": [2e-3, 1e-3, 5e-4]}}}
     path = toml(tiny(trained.fresh_run(tmp_path / "run"), {**settings, **space}))
     first = raygen_command("tune", path)
@@ -195,7 +239,14 @@ def test_a_killed_search_goes_on_from_its_checkpoints(tiny, trained, toml, rayge
 
 
 def test_a_failed_trial_is_reported_and_the_rest_go_on(local_ray, quick, tmp_path):
-    config = quick(tmp_path, {"search.algorithm": "grid", "search.scheduler": "none", "search.space": {"model.latent_dim": {"choice": [2, 4]}}})
+    config = quick(
+        tmp_path,
+        {
+            "search.algorithm": "grid",
+            "search.scheduler": "none",
+            "search.space": {"model.latent_dim": {"choice": [2, 4]}},
+        },
+    )
     broken = tmp_path / "search" / "trials" / run_name(config.settled().override({"model.latent_dim": 2}))
     broken.parent.mkdir(parents=True)
     broken.write_text("a file where a folder should be")
@@ -211,30 +262,52 @@ def test_a_search_of_failed_trials_fails(local_ray, quick, toml, run_cli, tmp_pa
     (tmp_path / "search" / "trials").write_text("a file where a folder should be")
     status, out, err = run_cli("tune", toml(config))
     assert status == 1
-    assert "TrainingError: no trial of 2 finished: " in err and "search/trials" in err and "Traceback" not in out + err
+    assert (
+        "TrainingError: no trial of 2 finished: " in err
+        and "search/trials" in err
+        and "Traceback" not in out + err
+    )
     assert json.loads((tmp_path / "search" / "search.json").read_text())["best"] is None
 
 
 def test_trials_without_the_gpu_that_they_ask_for_fail(local_ray, gpus, quick, tmp_path):
     if gpus:
         pytest.skip("this machine has a GPU")
-    with pytest.raises(TrainingError, match=r"no trial of 2 finished: train\.use_gpu = true: TensorFlow finds no GPU"):
+    with pytest.raises(
+        TrainingError, match=r"no trial of 2 finished: train\.use_gpu = true: TensorFlow finds no GPU"
+    ):
         raygen.tune(quick(tmp_path, {"train.use_gpu": True}), say=lambda line: None)
 
 
 def test_no_trial_is_fast_enough_until_the_limit_is_lowered(local_ray, quick, tmp_path):
     config = quick(tmp_path, {"search.min_rows_per_second": 1e12, "search.scheduler": "none"})
-    with pytest.raises(TrainingError, match=r"search.min_rows_per_second = 1e\+12: no finished trial is as fast; the fastest, trial [01], makes"):
+    with pytest.raises(
+        TrainingError,
+        match=r"search.min_rows_per_second = 1e\+12: no finished trial is as fast; the fastest, trial [01], makes",
+    ):
         raygen.tune(config, say=lambda line: None)
     times = [path.stat().st_mtime_ns for path in sorted(tmp_path.glob("search/trials/**/*.keras"))]
     assert len(times) == 2
-    assert raygen.tune(config.override({"search.min_rows_per_second": 1.0}), say=lambda line: None).search["best"] is not None
+    assert (
+        raygen.tune(config.override({"search.min_rows_per_second": 1.0}), say=lambda line: None).search[
+            "best"
+        ]
+        is not None
+    )
     assert [path.stat().st_mtime_ns for path in sorted(tmp_path.glob("search/trials/**/*.keras"))] == times
 
 
 def test_optuna_with_two_objectives_c2st_and_a_log(local_ray, quick, tmp_path):
-    settings = {"search.objective": "c2st", "search.algorithm": "tpe", "search.scheduler": "none", "search.cost": "rows_per_second"}
-    done = raygen.tune(quick(tmp_path, {**settings, "search.trials": 3, "search.log_to": "tensorboard"}), say=lambda line: None)
+    settings = {
+        "search.objective": "c2st",
+        "search.algorithm": "tpe",
+        "search.scheduler": "none",
+        "search.cost": "rows_per_second",
+    }
+    done = raygen.tune(
+        quick(tmp_path, {**settings, "search.trials": 3, "search.log_to": "tensorboard"}),
+        say=lambda line: None,
+    )
     trials = done.search["trials"]
     assert [t["state"] for t in trials] == ["finished"] * 3
     assert trials[0]["params"] == done.search["defaults"]
@@ -259,10 +332,19 @@ def test_a_stopped_trial_without_c2st_is_a_pruned_one_to_optuna():
 
 def test_other_bars_and_priors_are_compared_by_the_nats_of_values(local_ray, quick, tmp_path):
     space = {"schema.bars": {"choice": [16, 128]}, "model.prior": {"choice": ["mixture", "normal"]}}
-    settings = {"search.algorithm": "grid", "search.trials": 4, "search.space": space, "search.scheduler": "none", "train.steps": 400}
+    settings = {
+        "search.algorithm": "grid",
+        "search.trials": 4,
+        "search.space": space,
+        "search.scheduler": "none",
+        "train.steps": 400,
+    }
     trials = raygen.tune(quick(tmp_path, settings), say=lambda line: None).search["trials"]
     assert {t["params"]["model.prior"]: t["sampler"] for t in trials}["normal"] != "learned"
-    nats = {(t["params"]["schema.bars"], t["params"]["model.prior"]): (t["held_out_nats"], t["objective"]) for t in trials}
+    nats = {
+        (t["params"]["schema.bars"], t["params"]["model.prior"]): (t["held_out_nats"], t["objective"])
+        for t in trials
+    }
     for prior in ("mixture", "normal"):
         codes, values = (abs(nats[16, prior][i] - nats[128, prior][i]) for i in (0, 1))
         assert codes > 3 and values < 1, nats  # codes of 128 bars say more than those of 16
@@ -280,7 +362,13 @@ def test_another_objective_judges_the_same_models_anew(local_ray, quick, tmp_pat
 
 def test_a_killed_trial_goes_on_under_its_own_number(local_ray, quick, kill_one, tmp_path):
     space = {"train.learning_rate": {"choice": [2e-3, 1e-3, 5e-4]}}
-    settings = {"search.algorithm": "grid", "search.scheduler": "none", "search.trials": 3, "search.space": space, "search.concurrent_trials": 1}
+    settings = {
+        "search.algorithm": "grid",
+        "search.scheduler": "none",
+        "search.trials": 3,
+        "search.space": space,
+        "search.concurrent_trials": 1,
+    }
     killed = []
 
     def kill_once(line):
@@ -298,9 +386,16 @@ def test_a_killed_trial_goes_on_under_its_own_number(local_ray, quick, kill_one,
     killer.put(None)
     thread.join()
     assert killed == [True]
-    assert [(t["params"]["train.learning_rate"], t["state"]) for t in trials] == [(2e-3, "finished"), (1e-3, "finished"), (5e-4, "finished")]
+    assert [(t["params"]["train.learning_rate"], t["state"]) for t in trials] == [
+        (2e-3, "finished"),
+        (1e-3, "finished"),
+        (5e-4, "finished"),
+    ]
     for t in trials:
-        assert model_folder.read_index(t["model"])["config"]["train"]["learning_rate"] == t["params"]["train.learning_rate"]
+        assert (
+            model_folder.read_index(t["model"])["config"]["train"]["learning_rate"]
+            == t["params"]["train.learning_rate"]
+        )
         assert [h[0] for h in t["history"]] == list(range(100, t["steps"] + 1, 100))
 
 
@@ -309,21 +404,35 @@ def test_an_interrupted_search_says_how_to_go_on(tiny, trained, toml, raygen_com
     run.wait_for("trials: ")
     run.send(signal.SIGINT)
     assert run.finish(60) == 130, run.output
-    assert "What was finished stays; to go on, run: raygen tune" in run.output and "Traceback" not in run.output
+    assert (
+        "What was finished stays; to go on, run: raygen tune" in run.output and "Traceback" not in run.output
+    )
     assert not run.wait_for_no_others()
 
 
 REFUSED = {
     "no room": ({"train.cpus_per_worker": 64}, ClusterError, "train.num_workers = 1 with 64 CPUs"),
-    "too many at a time": ({"search.concurrent_trials": 50}, ClusterError, "search.concurrent_trials = 50: the cluster holds 4 trial"),
+    "too many at a time": (
+        {"search.concurrent_trials": 50},
+        ClusterError,
+        "search.concurrent_trials = 50: the cluster holds 4 trial",
+    ),
     "no dashboard": ({"train.num_workers": 2}, ClusterError, "needs Ray's dashboard, which does not answer"),
-    "batch": ({"search.space": {"train.batch_size": {"choice": [64, 4096]}}}, ConfigError, "train.batch_size = 4096: the table has"),
+    "batch": (
+        {"search.space": {"train.batch_size": {"choice": [64, 4096]}}},
+        ConfigError,
+        "train.batch_size = 4096: the table has",
+    ),
     "points": (
         {"search.trials": 4, "search.space": {"model.latent_dim": {"choice": [2, 4]}}},
         ConfigError,
         "search.trials = 4: search.space has only 2",
     ),
-    "space": ({"search.space": {"model.latent_dim": {"choice": []}}}, ConfigError, "search.space.'model.latent_dim'"),
+    "space": (
+        {"search.space": {"model.latent_dim": {"choice": []}}},
+        ConfigError,
+        "search.space.'model.latent_dim'",
+    ),
 }
 
 
@@ -349,10 +458,18 @@ def test_a_damaged_record_of_a_search_is_refused(local_ray, quick, tmp_path):
         raygen.tune(quick(tmp_path), say=lambda line: None)
 
 
-def test_three_stopped_trials_of_two_workers_each_free_their_resources(tiny, trained, toml, raygen_command, tmp_path):
+def test_three_stopped_trials_of_two_workers_each_free_their_resources(
+    tiny, trained, toml, raygen_command, tmp_path
+):
     """Two CPUs hold one trial: the next one waits for ever if a stopped one keeps its placement group."""
     space = {"search.space": {"train.learning_rate": {"choice": [5e-3, 1e-5, 1e-6, 1e-7]}}}
-    settings = {"train.num_workers": 2, "train.steps": 100, "search.objective": "nats", "search.algorithm": "grid", "search.trials": 4}
+    settings = {
+        "train.num_workers": 2,
+        "train.steps": 100,
+        "search.objective": "nats",
+        "search.algorithm": "grid",
+        "search.trials": 4,
+    }
     run = raygen_command("tune", toml(tiny(trained.fresh_run(tmp_path), settings | space)), "--json")
     assert run.finish(480) == 0, run.output
     record = json.loads(run.lines[-1])["search"]
@@ -379,7 +496,14 @@ except ClusterError as error:
 """
     environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"}
     source = str(Path(raygen.__file__).parent / "datasets" / "adult.parquet")
-    done = subprocess.run([sys.executable, "-c", script, source], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", script, source],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert "refused: run.folder = '/proc/self/fd/200/run': node " in done.stdout, done.stdout + done.stderr
     assert "Hint: set it to a mount that all nodes share" in done.stdout
 
@@ -387,4 +511,7 @@ except ClusterError as error:
 def test_the_job_and_the_next_config_are_toml(searched):
     text = storage.read(f"{searched[1].folder}/best.toml").decode()
     settings = tomllib.loads(text)
-    assert math.isclose(settings["train"]["learning_rate"], searched[1].search["trials"][searched[1].search["best"]]["params"]["train.learning_rate"])
+    assert math.isclose(
+        settings["train"]["learning_rate"],
+        searched[1].search["trials"][searched[1].search["best"]]["params"]["train.learning_rate"],
+    )

@@ -19,7 +19,9 @@ pytestmark = pytest.mark.ray
 
 
 def config(source, folder, **settings) -> Config:
-    return Config().override({"data.source": str(source), "run.folder": str(folder), "train.batch_size": 64} | settings)
+    return Config().override(
+        {"data.source": str(source), "run.folder": str(folder), "train.batch_size": 64} | settings
+    )
 
 
 def silent(line: str) -> None:
@@ -49,11 +51,17 @@ def stored(rows, folder, form):
     return folder / "t.parquet"
 
 
-@pytest.mark.parametrize(("form", "numeric"), [("parquet folder", "bars"), ("csv.gz", "bars"), ("parquet folder", "gaussian")])
+@pytest.mark.parametrize(
+    ("form", "numeric"), [("parquet folder", "bars"), ("csv.gz", "bars"), ("parquet folder", "gaussian")]
+)
 def test_the_training_rows_do_not_depend_on_how_the_table_is_stored(form, numeric, rows, local_ray, tmp_path):
     loaded = []
     for name in ("one parquet file", form):
-        made = config(stored(rows, tmp_path / name.replace(" ", "-"), name), tmp_path / f"run-{name[:3]}", **{"schema.numeric": numeric})
+        made = config(
+            stored(rows, tmp_path / name.replace(" ", "-"), name),
+            tmp_path / f"run-{name[:3]}",
+            **{"schema.numeric": numeric},
+        )
         encoded = encoding.encode(made, silent)
         assert encoded.num_rows == len(rows)
         loaded.append((*encoded.rows(0, len(rows)), encoded.content))
@@ -83,7 +91,13 @@ def test_any_rows_of_a_table_that_ray_data_sorted_can_be_read(rows, local_ray, t
     assert len(encoded.parts) > 1 == len(here.parts) and encoded.codec.num_offsets
     np.testing.assert_array_equal(codes, here.rows(0, 3000)[0])
     np.testing.assert_array_equal(offsets, here.rows(0, 3000)[1])
-    for first, last in [(0, 0), (0, 1), (2999, 3000), (encoded.sizes[0] - 1, encoded.sizes[0] + 1), (17, 2900)]:
+    for first, last in [
+        (0, 0),
+        (0, 1),
+        (2999, 3000),
+        (encoded.sizes[0] - 1, encoded.sizes[0] + 1),
+        (17, 2900),
+    ]:
         some_codes, some_offsets = encoded.rows(first, last)
         np.testing.assert_array_equal(some_codes, codes[first:last])
         np.testing.assert_array_equal(some_offsets, offsets[first:last])
@@ -120,6 +134,8 @@ def test_too_few_rows_are_refused(count, rows, local_ray, tmp_path):
 
 def test_kinds_that_the_user_gave_are_kept(rows, local_ray, tmp_path):
     made = config(stored(rows, tmp_path / "t", "one"), tmp_path / "run")
-    made = made.override({"schema.columns": {"x": "drop", "n": "categorical", "text": "categorical", "flag": "boolean"}})
+    made = made.override(
+        {"schema.columns": {"x": "drop", "n": "categorical", "text": "categorical", "flag": "boolean"}}
+    )
     schema = encoding.encode(made, silent).codec.schema
     assert isinstance(schema, Schema) and schema.learned == ["n", "text", "flag"]

@@ -27,7 +27,9 @@ def written(folder) -> list[dict]:
 
 def learned(history: list[dict]) -> list[dict]:
     """Rounds without what a clock has told."""
-    return [{k: v for k, v in h.items() if k not in ("seconds", "rows_per_second", "wait_share")} for h in history]
+    return [
+        {k: v for k, v in h.items() if k not in ("seconds", "rows_per_second", "wait_share")} for h in history
+    ]
 
 
 @pytest.fixture
@@ -35,7 +37,9 @@ def small_disk(tmp_path):
     """A disk of 4 MiB and what fills it."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk], capture_output=True
+    ).returncode:
         pytest.skip("a small file system cannot be mounted here")
     yield disk
     subprocess.run(["umount", "--lazy", disk], check=True, capture_output=True)
@@ -81,7 +85,9 @@ def test_a_driver_killed_and_its_last_checkpoint_damaged(trained, tiny, tmp_path
 
     finished = raygen_command("train", config)
     assert finished.finish() == 0, finished.output
-    warning = f"Warning: the checkpoint '{last.name}' is damaged; going on from '{before.name}', the one before it."
+    warning = (
+        f"Warning: the checkpoint '{last.name}' is damaged; going on from '{before.name}', the one before it."
+    )
     assert warning in finished.output
     (resumed,) = re.findall(r"Resuming at step \d+ of 60\.", finished.output)
     assert int(before.stem.removeprefix("step-")) == int(resumed.split()[3])
@@ -108,7 +114,10 @@ def test_a_full_disk(trained, tiny, small_disk, toml, run_cli, seen):
     assert took < 60
     assert f"the checkpoints before are kept in '{folder}/checkpoints/run-" in caught.value.hint
     kept = sorted(folder.glob("checkpoints/*/*"))
-    assert [path.name.partition("-")[0] for path in kept if path.is_file() and path.suffix == ".npz"] == ["step", "step"]
+    assert [path.name.partition("-")[0] for path in kept if path.is_file() and path.suffix == ".npz"] == [
+        "step",
+        "step",
+    ]
 
     status, _, err = run_cli("train", toml(config))
     assert status == 2 and "No space left on device" in err and "Traceback" not in err
@@ -116,7 +125,11 @@ def test_a_full_disk(trained, tiny, small_disk, toml, run_cli, seen):
     lines = []
     assert raygen.train(config, lines.append).fingerprint == trained.training.fingerprint
     assert any(line.startswith("Resuming at step") for line in lines)
-    seen("a full disk at a checkpoint", f"{type(caught.value).__name__} after {took:.0f} s; with space, the same command goes on", "yes")
+    seen(
+        "a full disk at a checkpoint",
+        f"{type(caught.value).__name__} after {took:.0f} s; with space, the same command goes on",
+        "yes",
+    )
 
 
 def test_storage_that_vanishes_for_seconds(trained, tiny, tmp_path, seen):
@@ -130,7 +143,9 @@ def test_storage_that_vanishes_for_seconds(trained, tiny, tmp_path, seen):
 
     done = raygen.train(tiny(folder), say)
     warnings = [line for line in lines if line.startswith("Warning: ")]
-    assert len(warnings) == 2 and all("cannot be written" in line and "Trying again in" in line for line in warnings)
+    assert len(warnings) == 2 and all(
+        "cannot be written" in line and "Trying again in" in line for line in warnings
+    )
     assert done.fingerprint == trained.training.fingerprint
     assert written(folder) == done.metrics["history"]
     seen("storage gone for two seconds", f"{len(warnings)} warnings, and on", "yes")
@@ -189,18 +204,31 @@ nodes.shutdown()
 def test_a_node_lost_and_another_with_notice(undisturbed, long, trained, tiny, tmp_path, toml, command, seen):
     config = toml(tiny(trained.fresh_run(tmp_path), long))
     run = command(
-        sys.executable, "-c", NODES, config, str(Path(sys.executable).with_name("ray")), env={"RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "0.5"}
+        sys.executable,
+        "-c",
+        NODES,
+        config,
+        str(Path(sys.executable).with_name("ray")),
+        env={"RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "0.5"},
     )
     assert run.finish(400) == 0, run.output
     assert "drained: True" in run.output
-    first, second = (int(step) for step in re.findall(r"Resuming at step ([\d,]+) of", run.output.replace(",", "")))
-    told = [int(step) for step in re.findall(r"taken away: checkpoint at step (\d+)", run.output.replace(",", ""))]
+    first, second = (
+        int(step) for step in re.findall(r"Resuming at step ([\d,]+) of", run.output.replace(",", ""))
+    )
+    told = [
+        int(step) for step in re.findall(r"taken away: checkpoint at step (\d+)", run.output.replace(",", ""))
+    ]
     assert first % 75 == 0 and told and told[0] % 75 and told[0] > 750
     assert second >= told[0]
     assert f"fingerprint: {undisturbed[1].fingerprint}" in run.output
     assert learned(written(tmp_path)) == learned(written(undisturbed[0]))
     seen("a node of a cluster lost", f"on the nodes left: Resuming at step {first}", "yes")
-    seen("a node drained (spot notice)", f"checkpoint at step {told[0]}; once a node came: Resuming at step {second}", "yes")
+    seen(
+        "a node drained (spot notice)",
+        f"checkpoint at step {told[0]}; once a node came: Resuming at step {second}",
+        "yes",
+    )
 
 
 ELASTIC = """
@@ -242,7 +270,13 @@ nodes.shutdown()
 
 def test_workers_that_come_and_go(trained, tiny, tmp_path, toml, command, seen):
     """Two workers, then one, then two again follow the losses of this process alone, on the same batches."""
-    steps = {"train.steps": 8000, "train.epochs": 8000, "train.batch_size": 1024, "train.learning_rate": 2e-4, "train.patience": 0}
+    steps = {
+        "train.steps": 8000,
+        "train.epochs": 8000,
+        "train.batch_size": 1024,
+        "train.learning_rate": 2e-4,
+        "train.patience": 0,
+    }
     config = toml(tiny(trained.fresh_run(tmp_path / "elastic"), {**steps, "train.num_workers": [1, 2]}))
     run = command(sys.executable, "-c", ELASTIC, config)
     alone = raygen.train(tiny(trained.fresh_run(tmp_path / "alone"), steps), silent).metrics["history"]

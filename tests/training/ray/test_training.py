@@ -26,7 +26,13 @@ def silent(line: str) -> None:
 
 def train(trained, tiny, folder, workers, say=silent, **settings):
     """Train the model of `trained` anew in an empty folder."""
-    return raygen.train(tiny(trained.fresh_run(folder), {"train.num_workers": workers} | {f"train.{k}": v for k, v in settings.items()}), say)
+    return raygen.train(
+        tiny(
+            trained.fresh_run(folder),
+            {"train.num_workers": workers} | {f"train.{k}": v for k, v in settings.items()},
+        ),
+        say,
+    )
 
 
 def written(folder) -> list[dict]:
@@ -57,7 +63,9 @@ def follows(together: dict, alone: dict, rtol: float = 1e-3) -> None:
     """The losses of each round are those of the other run."""
     assert [h["step"] for h in together["history"]] == [h["step"] for h in alone["history"]]
     for figure in FIGURES:
-        np.testing.assert_allclose(*([h[figure] for h in m["history"]] for m in (together, alone)), rtol=rtol, err_msg=figure)
+        np.testing.assert_allclose(
+            *([h[figure] for h in m["history"]] for m in (together, alone)), rtol=rtol, err_msg=figure
+        )
 
 
 @pytest.mark.parametrize("workers", [2, 4])
@@ -73,14 +81,22 @@ def test_several_workers_follow_the_losses_of_one(workers, two_workers, trained,
 
 
 def test_workers_send_gradients_in_bfloat16_where_that_is_the_precision(two_workers, trained, tiny, tmp_path):
-    runs = {workers: train(trained, tiny, tmp_path / str(workers), workers, precision="bfloat16").metrics for workers in (0, 2)}
+    runs = {
+        workers: train(trained, tiny, tmp_path / str(workers), workers, precision="bfloat16").metrics
+        for workers in (0, 2)
+    }
     follows(runs[2], runs[0], rtol=1e-2)
-    differences = [abs(a["held_out_loss"] / b["held_out_loss"] - 1) for a, b in zip(runs[2]["history"], runs[0]["history"], strict=True)]
+    differences = [
+        abs(a["held_out_loss"] / b["held_out_loss"] - 1)
+        for a, b in zip(runs[2]["history"], runs[0]["history"], strict=True)
+    ]
     assert max(differences) > 1e-5  # of sums in float32
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_gpu_that_tensorflow_does_not_find_is_an_error(workers, gpus, trained, tiny, toml, run_cli, tmp_path):
+def test_a_gpu_that_tensorflow_does_not_find_is_an_error(
+    workers, gpus, trained, tiny, toml, run_cli, tmp_path
+):
     if gpus:
         pytest.skip("this machine has a GPU")
     config = toml(tiny(trained.fresh_run(tmp_path), {"train.num_workers": workers, "train.use_gpu": True}))
@@ -90,11 +106,17 @@ def test_a_gpu_that_tensorflow_does_not_find_is_an_error(workers, gpus, trained,
     assert "pip install 'tensorflow[and-cuda]'" in err.partition("Hint: ")[2]
 
 
-@pytest.mark.parametrize(("workers", "precision", "rtol"), [(1, "float32", 3e-3), (1, "bfloat16", 1e-2), (2, "float32", 3e-3)])
+@pytest.mark.parametrize(
+    ("workers", "precision", "rtol"), [(1, "float32", 3e-3), (1, "bfloat16", 1e-2), (2, "float32", 3e-3)]
+)
 def test_gpus_follow_the_losses_of_a_cpu(workers, precision, rtol, gpus, trained, tiny, tmp_path):
     if gpus < workers:
         pytest.skip(f"this machine has {gpus} GPU(s), not {workers}")
-    follows(train(trained, tiny, tmp_path, workers, use_gpu=True, precision=precision).metrics, trained.training.metrics, rtol)
+    follows(
+        train(trained, tiny, tmp_path, workers, use_gpu=True, precision=precision).metrics,
+        trained.training.metrics,
+        rtol,
+    )
 
 
 def shown(run: str) -> dict[tuple[str, str], float]:
@@ -102,9 +124,17 @@ def shown(run: str) -> dict[tuple[str, str], float]:
     import ray
 
     (node,) = ray.nodes()
-    text = urllib.request.urlopen(f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics", timeout=10).read().decode()
+    text = (
+        urllib.request.urlopen(
+            f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics", timeout=10
+        )
+        .read()
+        .decode()
+    )
     found = re.findall(r"^ray_raygen_(\w+){(.*)} (\S+)$", text, re.MULTILINE)
-    labelled = [(name, dict(re.findall(r'(\w+)="([^"]*)"', labels)), float(value)) for name, labels, value in found]
+    labelled = [
+        (name, dict(re.findall(r'(\w+)="([^"]*)"', labels)), float(value)) for name, labels, value in found
+    ]
     return {(name, labels["worker"]): value for name, labels, value in labelled if labels.get("run") == run}
 
 
@@ -114,12 +144,18 @@ def test_ray_shows_rows_nats_waiting_and_workers(trained, tiny, tmp_path):
 
     def say(line):
         end = time.monotonic() + 60
-        while line.startswith("step     60/60") and values.get(("train_step", "0")) != 60 and time.monotonic() < end:
+        while (
+            line.startswith("step     60/60")
+            and values.get(("train_step", "0")) != 60
+            and time.monotonic() < end
+        ):
             time.sleep(0.5)
             values.update(shown(folder.name))
 
     last = train(trained, tiny, folder, 0, say).metrics["history"][-1]
-    assert set(values) == {(f"train_{n}", "0") for n in ("rows_total", "rows_per_second", "wait_share", "step", "workers")} | {("held_out_nats", "0")}
+    assert set(values) == {
+        (f"train_{n}", "0") for n in ("rows_total", "rows_per_second", "wait_share", "step", "workers")
+    } | {("held_out_nats", "0")}
     assert values["train_rows_total", "0"] == 60 * 64
     assert values["train_workers", "0"] == 1
     assert values["held_out_nats", "0"] == pytest.approx(last["held_out_nats"])
@@ -135,7 +171,10 @@ def test_a_finished_run_says_so_and_does_nothing(trained, toml, run_cli):
     assert status == 0
     assert "was trained before, with the same settings" in out
     assert not any(line.startswith("step") for line in out.splitlines())
-    assert out.splitlines()[-1].startswith(f"Model {trained.model}") and "60 steps on 2,000 rows" in out.splitlines()[-1]
+    assert (
+        out.splitlines()[-1].startswith(f"Model {trained.model}")
+        and "60 steps on 2,000 rows" in out.splitlines()[-1]
+    )
     assert index.stat() == before
 
 
@@ -181,18 +220,36 @@ def test_rows_that_cannot_be_read_for_a_while_are_waited_for(trained, tiny, tmp_
         if line.startswith("Warning: worker 0 was lost"):
             (tmp_path / "away").rename(part)
 
-    assert raygen.train(tiny(folder, {"train.num_workers": 1}), say).fingerprint == trained.training.fingerprint
+    assert (
+        raygen.train(tiny(folder, {"train.num_workers": 1}), say).fingerprint == trained.training.fingerprint
+    )
     assert sum(line.startswith("Warning: ") for line in lines) == 1
 
 
 @pytest.mark.parametrize(
     ("mistake", "message", "hint"),
     [
-        ("train.num_workers=99", "ClusterError: train.num_workers = 99 with 1 CPUs and 0 GPUs each needs 99 CPUs", "set train.num_workers = 4"),
-        ("train.use_gpu=true train.num_workers=99", "needs 99 CPUs and 99 GPUs; the cluster has", "set train.num_workers = "),
+        (
+            "train.num_workers=99",
+            "ClusterError: train.num_workers = 99 with 1 CPUs and 0 GPUs each needs 99 CPUs",
+            "set train.num_workers = 4",
+        ),
+        (
+            "train.use_gpu=true train.num_workers=99",
+            "needs 99 CPUs and 99 GPUs; the cluster has",
+            "set train.num_workers = ",
+        ),
         ("train.batch_size=80000", "train.batch_size = 80000: the table has 1", "or less"),
-        ("train.batch_size=63 train.num_workers=2", "train.batch_size = 63 cannot be split over 2 workers", "a multiple of 2"),
-        ("model.latent_dim=0", "model.latent_dim = 0: expected a value greater than or equal to 1", "width of z"),
+        (
+            "train.batch_size=63 train.num_workers=2",
+            "train.batch_size = 63 cannot be split over 2 workers",
+            "a multiple of 2",
+        ),
+        (
+            "model.latent_dim=0",
+            "model.latent_dim = 0: expected a value greater than or equal to 1",
+            "width of z",
+        ),
         ("model.hidden_units=[]", "model.hidden_units = []", "widths of the encoder's hidden layers"),
         ("model.latent_dims=3", "unknown setting 'model.latent_dims'", "did you mean 'model.latent_dim'?"),
         ("trian.steps=3", "unknown setting 'trian'", "did you mean 'train'?"),
@@ -201,7 +258,9 @@ def test_rows_that_cannot_be_read_for_a_while_are_waited_for(trained, tiny, tmp_
         ("train.num_workers=[5,6]", "train.num_workers = 5 with 1 CPUs", "set train.num_workers = 4"),
     ],
 )
-def test_a_mistake_ends_with_message_and_hint_before_any_worker_starts(mistake, message, hint, trained, tiny, tmp_path, toml, run_cli):
+def test_a_mistake_ends_with_message_and_hint_before_any_worker_starts(
+    mistake, message, hint, trained, tiny, tmp_path, toml, run_cli
+):
     config = toml(tiny(trained.fresh_run(tmp_path)))
     status, out, err = run_cli("train", config, "--set", *mistake.split())
     assert status == 2
