@@ -1,4 +1,7 @@
-"""ray job submit --working-dir . -- python jobs/generate.py jobs/census.toml [--rows N] [--seed S] [--out DIR]"""
+"""Generate rows on a cluster.
+
+ray job submit --working-dir . -- python jobs/generate.py jobs/census.toml [--rows N] [--seed S] [--out DIR]
+"""
 
 import sys
 from pathlib import Path

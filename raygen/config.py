@@ -235,7 +235,8 @@ class Search(Section):
     @field_validator("space", mode="before")
     @classmethod
     def _dotted(cls, space: Any) -> Any:
-        """`model.latent_dim = {...}` without quotes, of which TOML makes a table in a table, as `"model.latent_dim" = {...}`."""
+        """`model.latent_dim = {...}` without quotes, of which TOML makes a table in a table, as
+        `"model.latent_dim" = {...}`."""
         if not isinstance(space, dict):
             return space
         tables = {key: given for key, given in space.items() if "." not in key and isinstance(given, dict)}
@@ -371,7 +372,8 @@ class Config(Section):
         return cls.from_dict(settings).override(dict(map(parse_override, overrides)))
 
     def override(self, settings: dict[str, Any]) -> "Config":
-        """A copy with dotted settings replaced, as in `{"model.latent_dim": 8}` or `{"schema.columns.age": "numeric"}`.
+        """A copy with dotted settings replaced, as in `{"model.latent_dim": 8}` or `{"schema.columns.age":
+        "numeric"}`.
 
         Raises:
             ConfigError: If a setting is unknown or has an impossible value.

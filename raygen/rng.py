@@ -1,8 +1,8 @@
 """Random numbers in NumPy: every stream has a name.
 
-NumPy pads lists of seeds with zeros, so `default_rng([7, 3])` and `default_rng([7, 3, 0])` are one stream, and `seed + i` is the stream of the
-next seed. Here seed, purpose and numbers are hashed together: no two of them share a stream. Streams inside TensorFlow's graph have keys of
-their own (`latent.streams`).
+NumPy pads lists of seeds with zeros, so `default_rng([7, 3])` and `default_rng([7, 3, 0])` are one stream,
+and `seed + i` is the stream of the next seed. Here seed, purpose and numbers are hashed together: no two of
+them share a stream. Streams inside TensorFlow's graph have keys of their own (`latent.streams`).
 """
 
 import hashlib

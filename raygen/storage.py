@@ -52,7 +52,8 @@ class S3(pafs.S3FileSystem):
 
     def __init__(self, options: dict):
         # Parts are sent in the background, so that one that fails keeps the stream's close() from completing the upload without it; and an
-        # upload begins when the stream is opened, else one that could not begin is completed as an empty object.
+        # upload begins when the stream is opened, else one that could not begin is completed as an empty
+        # object.
         safe = {"background_writes": True, "allow_delayed_open": False}
         waits = {"connect_timeout": CONNECT_SECONDS, "request_timeout": SILENT_SECONDS}
         super().__init__(
@@ -107,7 +108,8 @@ def _resolved(uri: str) -> tuple[pafs.FileSystem, str]:
     if scheme not in NATIVE:
         return _by_fsspec(uri.removeprefix("fsspec+"))
     if scheme in ("gs", "gcs") and "retry_limit_seconds=" not in uri:
-        uri += f"{'&' if '?' in uri else '?'}retry_limit_seconds={GCS_RETRY_SECONDS}"  # the default is 15 minutes
+        # the default is 15 minutes
+        uri += f"{'&' if '?' in uri else '?'}retry_limit_seconds={GCS_RETRY_SECONDS}"
     filesystem, path = pafs.FileSystem.from_uri(uri)
     if filesystem.type_name == "s3":
         options = tuple(
@@ -123,7 +125,8 @@ def _resolved(uri: str) -> tuple[pafs.FileSystem, str]:
 
 @functools.lru_cache(maxsize=16)
 def _s3(options: tuple, environment: tuple) -> S3:
-    """One filesystem, with its open connections, for all files of a bucket; another one when the environment changes."""
+    """One filesystem, with its open connections, for all files of a bucket; another one when the environment
+    changes."""
     return S3(dict(options))
 
 
@@ -231,10 +234,11 @@ def write_json(uri: str, value) -> None:
 
 @contextlib.contextmanager
 def whole(uri: str):
-    """A stream that becomes the file `uri` when the block ends without an error; until then the file is not there, or as it was.
+    """A stream that becomes the file `uri` when the block ends without an error; until then the file is not
+    there, or as it was.
 
-    An object store gets the bytes at the end, from memory, in one upload; elsewhere they go to a temporary name in the same folder that is
-    renamed.
+    An object store gets the bytes at the end, from memory, in one upload; elsewhere they go to a temporary
+    name in the same folder that is renamed.
 
     Raises:
         OutputError: If the disk is full or read-only, or the store does not take it.
@@ -245,7 +249,8 @@ def whole(uri: str):
             content = pa.BufferOutputStream()
             yield content
             with filesystem.open_output_stream(path, compression=None) as stream:
-                # In one call: closing the stream completes the upload even when an exception has ended the block before all was written.
+                # In one call: closing the stream completes the upload even when an exception has ended the
+                # block before all was written.
                 stream.write(content.getvalue())
             return
         folder, name = posixpath.split(path)
@@ -263,7 +268,8 @@ def whole(uri: str):
 
 @contextlib.contextmanager
 def writing(uri: str, setting: str = ""):
-    """Turn the system's refusal to write into an OutputError that names the folder, and the setting that named it."""
+    """Turn the system's refusal to write into an OutputError that names the folder, and the setting that
+    named it."""
     try:
         yield
     except RaygenError:
@@ -276,7 +282,8 @@ def writing(uri: str, setting: str = ""):
 
 @contextlib.contextmanager
 def reading(uri: str):
-    """Turn the system's refusal to read into a StorageError; a file that is not there stays a FileNotFoundError."""
+    """Turn the system's refusal to read into a StorageError; a file that is not there stays a
+    FileNotFoundError."""
     try:
         yield
     except (RaygenError, FileNotFoundError):
@@ -306,7 +313,8 @@ def hint(error: Exception, otherwise: str) -> str:
 
 
 def again(action):
-    """What `action` returns, tried again where pyarrow does not: it gives up at once when S3's "slow down" is longer than what it asked for."""
+    """What `action` returns, tried again where pyarrow does not: it gives up at once when S3's "slow down" is
+    longer than what it asked for."""
     for attempt in itertools.count(1):
         try:
             return action()

@@ -1,4 +1,5 @@
-"""Names of files and folders, as text: paths of this machine, and URIs, whose query stays last and which hold no credentials."""
+"""Names of files and folders, as text: paths of this machine, and URIs, whose query stays last and which hold
+no credentials."""
 
 import os
 import posixpath
@@ -30,7 +31,8 @@ def without_credentials(uri: str) -> str:
     """The URI itself.
 
     Raises:
-        ConfigError: If it holds credentials, which would find their way into configs, manifests and logs. The error does not tell them.
+        ConfigError: If it holds credentials, which would find their way into configs, manifests and logs. The
+            error does not tell them.
     """
     if "://" in uri and any(re.search(secret, uri, re.IGNORECASE) for secret in SECRETS):
         place, query = split(uri)
@@ -66,7 +68,8 @@ def join(uri: str, *names: str) -> str:
 
 
 def inside(folder: str, name: str) -> str:
-    """A file or folder by the very name that it has below another one, whatever signs are in it: "income=%3E50K" is not "income=>50K"."""
+    """A file or folder by the very name that it has below another one, whatever signs are in it:
+    "income=%3E50K" is not "income=>50K"."""
     return join(folder, quote(name, safe="/=") if folder.partition("://")[0] in NATIVE else name)
 
 

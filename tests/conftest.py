@@ -1,4 +1,5 @@
-"""What many tests share: a small real table, one Ray on this machine, a tiny trained model, and `raygen` as a process of its own."""
+"""What many tests share: a small real table, one Ray on this machine, a tiny trained model, and `raygen` as a
+process of its own."""
 
 import contextlib
 import json
@@ -56,7 +57,8 @@ def gpus() -> int:
 
 @pytest.fixture(scope="session")
 def local_ray():
-    """One Ray for all tests in this process, of four CPUs and of a GPU even where there is none; raygen uses a Ray that is initialised already."""
+    """One Ray for all tests in this process, of four CPUs and of a GPU even where there is none; raygen uses
+    a Ray that is initialised already."""
     from raygen.cluster import connection
 
     connection.prepare_environment(connection.ENVIRONMENT | connection.DRIVER_ENVIRONMENT)
@@ -131,7 +133,8 @@ def toml(tmp_path):
 
 
 class Command:
-    """A process in a session of its own, the lines that it prints (stderr among them), and all that it started."""
+    """A process in a session of its own, the lines that it prints (stderr among them), and all that it
+    started."""
 
     def __init__(self, arguments: list[str], **options):
         self.mark = f"RAYGEN_TEST_COMMAND={uuid.uuid4().hex}"
@@ -235,7 +238,8 @@ def processes() -> list[Process]:
 
 @pytest.fixture
 def kill_one():
-    """Kill (SIGKILL) one process that this one started, directly or not, whose title holds `text`; True if there was one."""
+    """Kill (SIGKILL) one process that this one started, directly or not, whose title holds `text`; True if
+    there was one."""
 
     def kill(text: str) -> bool:
         everyone, ours = processes(), {os.getpid()}
@@ -273,7 +277,8 @@ def command():
 
 @pytest.fixture
 def raygen_command():
-    """Start `raygen VERB ...` as a process of its own, which starts a Ray of its own where it needs one; it is gone when the test ends."""
+    """Start `raygen VERB ...` as a process of its own, which starts a Ray of its own where it needs one; it
+    is gone when the test ends."""
     with _commands() as begin:
         yield lambda *arguments, **options: begin(
             sys.executable, "-m", "raygen.cli", *map(str, arguments), **options
@@ -299,7 +304,8 @@ def run_cli(capsys):
 
 @pytest.fixture(autouse=True)
 def free_cpus(request):
-    """After a test on Ray, until nobody uses a CPU of the Ray that these tests share: else a later one waits for ever."""
+    """After a test on Ray, until nobody uses a CPU of the Ray that these tests share: else a later one waits
+    for ever."""
     yield
     if request.path.parent.name != "ray":
         return
@@ -330,7 +336,8 @@ def undisturbed(trained, tiny, long, tmp_path_factory):
 
 @pytest.fixture
 def seen(request):
-    """Note what a fault came to: `seen(fault, outcome, "yes")`, the last of them being whether the model (or the rows) are those of no fault."""
+    """Note what a fault came to: `seen(fault, outcome, "yes")`, the last of them being whether the model (or
+    the rows) are those of no fault."""
     return lambda fault, outcome, same: request.node.user_properties.append(("fault", [fault, outcome, same]))
 
 

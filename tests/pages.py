@@ -70,7 +70,8 @@ def in_browser(source: str, look: str, folder: Path, width: int = 390):
 
     Args:
         source: The page.
-        look: Body of a function in JavaScript; it knows `frame`, `page`, `root` and `loaded`, and returns what JSON can hold.
+        look: Body of a function in JavaScript; it knows `frame`, `page`, `root` and `loaded`, and returns
+            what JSON can hold.
         folder: To put the page in.
         width: Of the frame in pixels; 390 is a phone's.
 

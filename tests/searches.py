@@ -48,7 +48,8 @@ def search(
     seed: int = 0,
     of=loss,
 ) -> dict:
-    """A search of `count` trials, the first with the defaults; a third of what is slow to learn is stopped at steps 600 and 2,400, some fail."""
+    """A search of `count` trials, the first with the defaults; a third of what is slow to learn is stopped at
+    steps 600 and 2,400, some fail."""
     rng = np.random.default_rng(seed)
     space, defaults = space or SPACE, defaults or DEFAULTS
     trials: list[dict] = []

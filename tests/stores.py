@@ -1,4 +1,5 @@
-"""A real S3 server for tests (moto, a process of its own), and a proxy before it that loses, cuts, delays or refuses requests."""
+"""A real S3 server for tests (moto, a process of its own), and a proxy before it that loses, cuts, delays or
+refuses requests."""
 
 import contextlib
 import http.client
@@ -47,7 +48,8 @@ class Store:
         return f"s3://{path}?endpoint_override={self.url}"
 
     def objects(self, folder: str) -> dict[str, bytes]:
-        """Content of every object under a folder, by its name inside it; the empty ones that stand for folders are left out."""
+        """Content of every object under a folder, by its name inside it; the empty ones that stand for
+        folders are left out."""
         infos = self.direct.get_file_info(pafs.FileSelector(folder, recursive=True, allow_not_found=True))
         out = {}
         for info in infos:
@@ -58,7 +60,8 @@ class Store:
 
     @contextlib.contextmanager
     def failing(self, faults, when):
-        """Requests for which `when(method, path, number)` holds end in a fault: a status, "drop", "cut" or "hang", or each of a list in turn.
+        """Requests for which `when(method, path, number)` holds end in a fault: a status, "drop", "cut" or
+        "hang", or each of a list in turn.
 
         Yields those hit, as a list.
         """

@@ -1,4 +1,5 @@
-"""The shape of raygen: which package may use which, where Ray may appear, and that importing loads neither Ray nor TensorFlow."""
+"""The shape of raygen: which package may use which, where Ray may appear, and that importing loads neither
+Ray nor TensorFlow."""
 
 import ast
 import subprocess
@@ -56,7 +57,8 @@ def home(module: str) -> str:
 
 
 def imports(module: str, everywhere: bool = True) -> set[str]:
-    """Names that a module imports, as `ray.data` or `raygen.codec.codec`; only those at its top if not `everywhere`."""
+    """Names that a module imports, as `ray.data` or `raygen.codec.codec`; only those at its top if not
+    `everywhere`."""
     names = set()
     for node in ast.walk(TREES[module]) if everywhere else TREES[module].body:
         if isinstance(node, ast.Import):

@@ -320,7 +320,8 @@ def test_did_you_mean():
 
 
 def test_the_jobs_configs_are_complete_or_say_what_they_change():
-    """jobs/census.toml shows every setting at its default; the other has the network of Cross Validated 602621."""
+    """jobs/census.toml shows every setting at its default; the other has the network of Cross Validated
+    602621."""
     jobs = Path(__file__).parents[1] / "jobs"
     census = tomllib.loads((jobs / "census.toml").read_text())
     assert {section: set(settings) for section, settings in census.items() if section != "schema"} == {

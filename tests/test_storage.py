@@ -1,4 +1,5 @@
-"""Files on a local disk and on a filesystem that has no rename: whole or not there, with a clear error when they cannot be written."""
+"""Files on a local disk and on a filesystem that has no rename: whole or not there, with a clear error when
+they cannot be written."""
 
 import hashlib
 import io
@@ -227,7 +228,8 @@ def test_listing_is_by_path_and_whole(tmp_path):
 
 
 def test_an_s3_object_is_not_there_before_it_is_whole(store):
-    """Closing pyarrow's stream completes an upload, error or not: nothing may be sent before the content is whole."""
+    """Closing pyarrow's stream completes an upload, error or not: nothing may be sent before the content is
+    whole."""
     uri = store.uri("bucket/whole/x")
     for before in ({}, {"x": b"before"}):
         with pytest.raises(ValueError), storage.whole(uri) as stream:

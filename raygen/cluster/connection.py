@@ -23,10 +23,12 @@ OBJECT_STORE_BYTES = 300 * 2**20  # of a Ray on this machine: only small tables 
 def connected(dashboard: bool = False):
     """Ray, ready to use, and what it has.
 
-    Uses the Ray that this process has already initialised, or the one that RAY_ADDRESS names; else starts one here and stops it.
+    Uses the Ray that this process has already initialised, or the one that RAY_ADDRESS names; else starts one
+    here and stops it.
 
     Args:
-        dashboard: Ray's dashboard is needed: only through it does Ray Train free the resources of a run whose driver Ray Tune has stopped.
+        dashboard: Ray's dashboard is needed: only through it does Ray Train free the resources of a run whose
+            driver Ray Tune has stopped.
 
     Raises:
         ClusterError: If RAY_ADDRESS names no running cluster, or one without the dashboard.
@@ -111,7 +113,8 @@ def prepare_environment(variables: dict[str, str] = ENVIRONMENT) -> None:
 
 @contextlib.contextmanager
 def _interruptible():
-    """Make Ctrl-C a KeyboardInterrupt: Ray Train puts a handler of its own in place that ends in SystemExit, and leaves it there."""
+    """Make Ctrl-C a KeyboardInterrupt: Ray Train puts a handler of its own in place that ends in SystemExit,
+    and leaves it there."""
     import signal
     import threading
 
@@ -141,7 +144,8 @@ def _quiet() -> None:
 
 @contextlib.contextmanager
 def silent_stderr():
-    """Drop what C++ code writes to stderr, such as TensorFlow's lines at import, which no setting turns off."""
+    """Drop what C++ code writes to stderr, such as TensorFlow's lines at import, which no setting turns
+    off."""
     import sys
 
     sys.stderr.flush()

@@ -1,4 +1,5 @@
-"""TensorFlow in a process: imported without noise, and kept to the CPUs and GPUs that the process was given."""
+"""TensorFlow in a process: imported without noise, and kept to the CPUs and GPUs that the process was
+given."""
 
 import contextlib
 import logging
@@ -14,7 +15,8 @@ from raygen.errors import ClusterError
 def import_tensorflow() -> None:
     """Import TensorFlow into this process without its noise.
 
-    It warns of functions that are traced often, which the graphs of samplers are not: they are many, and each is traced once.
+    It warns of functions that are traced often, which the graphs of samplers are not: they are many, and each
+    is traced once.
     """
     connection.prepare_environment()
     with connection.silent_stderr():
@@ -24,7 +26,8 @@ def import_tensorflow() -> None:
 
 @contextlib.contextmanager
 def in_this_process(use_gpu: bool) -> Iterator[None]:
-    """TensorFlow, imported, in a process that may use it for other things before and after: on the CPU unless a GPU was asked for."""
+    """TensorFlow, imported, in a process that may use it for other things before and after: on the CPU unless
+    a GPU was asked for."""
     import_tensorflow()
     import tensorflow as tf
 
@@ -39,7 +42,8 @@ def keep_to(cpus: int, gpus: float, setting: str) -> None:
         setting: What asked for the GPUs, for the error.
 
     Raises:
-        ClusterError: If there should be a GPU and TensorFlow finds none: it would compute on CPUs, and not say so.
+        ClusterError: If there should be a GPU and TensorFlow finds none: it would compute on CPUs, and not
+            say so.
     """
     connection.prepare_environment()
     import tensorflow as tf

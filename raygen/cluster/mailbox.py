@@ -4,7 +4,8 @@ import contextlib
 
 
 class Board:
-    """An actor between workers and driver: what workers put on it, the error that starting them again cannot mend, and which actors are to end."""
+    """An actor between workers and driver: what workers put on it, the error that starting them again cannot
+    mend, and which actors are to end."""
 
     def __init__(self):
         self.waiting, self.error, self.members, self.closed = [], None, [], False

@@ -20,7 +20,8 @@ class Resources:
     nodes: list[tuple[float, float]]
 
     def share(self, count: int, gpus: int = 0) -> int:
-        """The most CPUs that each of `count` processes can have, each with `gpus` GPUs on one node; 1 if they do not fit at all."""
+        """The most CPUs that each of `count` processes can have, each with `gpus` GPUs on one node; 1 if they
+        do not fit at all."""
         most = int(max((cpus for cpus, _ in self.nodes), default=0))
         fits = (
             n
@@ -102,10 +103,11 @@ def require(setting: str, count: int, cpus: float, gpus: float, available: Resou
 
 
 def grows(each: dict[str, float], count: int) -> bool:
-    """Whether the cluster's autoscaler would add the nodes that `count` bundles need: it is asked for them, and tells which it cannot have.
+    """Whether the cluster's autoscaler would add the nodes that `count` bundles need: it is asked for them,
+    and tells which it cannot have.
 
-    Ray's own answer from the config of the nodes (`get_max_resources_from_cluster_config`) is None on every cluster that `ray up` or
-    KubeRay starts: in 2.60 nothing reports that config.
+    Ray's own answer from the config of the nodes (`get_max_resources_from_cluster_config`) is None on every
+    cluster that `ray up` or KubeRay starts: in 2.60 nothing reports that config.
     """
     import ray
     from ray._raylet import GcsClient  # type: ignore[attr-defined]

@@ -13,14 +13,18 @@ ROWS_PER_BAR = 16  # a bar of fewer rows would memorise single values
 
 @dataclass(frozen=True)
 class NumericBlock:
-    """Codes of a number, in the order of its values: an atom is one frequent value, a bar is a range of equal mass.
+    """Codes of a number, in the order of its values: an atom is one frequent value, a bar is a range of equal
+    mass.
 
     Attributes:
-        grid: float64 of shape (cells, GRID): values at equal steps of mass inside a bar; all equal in an atom.
+        grid: float64 of shape (cells, GRID): values at equal steps of mass inside a bar; all equal in an
+            atom.
         low, high: float64 of shape (cells,): shares of the values below and up to the cell.
-        stepped: bool of shape (cells,): draw grid values as they are (an atom, or few distinct ones) instead of between them.
+        stepped: bool of shape (cells,): draw grid values as they are (an atom, or few distinct ones) instead
+            of between them.
         decimals, divisor, minimum, maximum: What a drawn value is rounded and clipped to.
-        missing: Share of the rows that have no value; if there are any, the code after the last cell stands for it.
+        missing: Share of the rows that have no value; if there are any, the code after the last cell stands
+            for it.
     """
 
     grid: np.ndarray
@@ -79,7 +83,8 @@ class NumericBlock:
         return np.append(self.is_bar, np.zeros(self.cardinality - len(self.grid), bool))
 
     def encode(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """float64 `values` (NaN: missing) to codes, and to the position inside the bar, uint8 in 256 steps of mass."""
+        """float64 `values` (NaN: missing) to codes, and to the position inside the bar, uint8 in 256 steps of
+        mass."""
         codes = np.full(len(values), len(self.grid), np.int64)
         offsets = np.full(len(values), 128, np.uint8)
         present = ~np.isnan(values)
@@ -130,7 +135,8 @@ class NumericBlock:
         return values
 
     def _knots(self, bars: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Values in ascending order, and bar number + position inside it for each: the inverse of the grids."""
+        """Values in ascending order, and bar number + position inside it for each: the inverse of the
+        grids."""
         knots, position = [], []
         for number, bar in enumerate(bars):
             if self.stepped[bar]:
@@ -167,7 +173,8 @@ def _frequencies(shares: np.ndarray, missing: float) -> np.ndarray:
 
 
 def _quantiles(values, shares, continuous: bool) -> np.ndarray:
-    """Values at GRID equal steps of mass: middles of the steps for few values, ends included for a continuous range."""
+    """Values at GRID equal steps of mass: middles of the steps for few values, ends included for a continuous
+    range."""
     values, shares = np.asarray(values, float), np.asarray(shares, float)
     upper = np.cumsum(shares) / shares.sum()
     if len(values) <= GRID and not continuous:

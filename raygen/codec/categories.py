@@ -13,13 +13,15 @@ from raygen.table.stats import CategoryStats
 
 @dataclass(frozen=True)
 class CategoryBlock:
-    """Codes of a string: the most frequent ones have one each, the rest share groups of neighbours in sorted order.
+    """Codes of a string: the most frequent ones have one each, the rest share groups of neighbours in sorted
+    order.
 
     Attributes:
         members: All strings, those of one code side by side.
         codes: int64 of shape (members,), ascending.
         shares: float64 of shape (members,): how frequent each is; a member of a group is drawn by it.
-        missing: Share of the rows that have no value; if there are any, the code after the last one stands for it.
+        missing: Share of the rows that have no value; if there are any, the code after the last one stands
+            for it.
     """
 
     members: list[str]
@@ -61,7 +63,8 @@ class CategoryBlock:
         return _frequencies(np.bincount(self.codes, self.shares, self.num_codes), self.missing)
 
     def encode(self, values: pa.Array) -> np.ndarray:
-        """A string array to codes; a string too rare for the statistics to keep goes to a group, by a hash of it."""
+        """A string array to codes; a string too rare for the statistics to keep goes to a group, by a hash of
+        it."""
         index = pc.index_in(values, pa.array(self.members, values.type))
         codes = np.append(self.codes, self.num_codes)[index.fill_null(-1).to_numpy(zero_copy_only=False)]
         unknown = pc.and_(index.is_null(), values.is_valid())
@@ -75,7 +78,8 @@ class CategoryBlock:
         return codes
 
     def decode(self, codes: np.ndarray, position: np.ndarray) -> pa.Array:
-        """Codes, and uniform positions in [0, 1) that choose the member of a group, to strings; null where missing."""
+        """Codes, and uniform positions in [0, 1) that choose the member of a group, to strings; null where
+        missing."""
         if not self.members:
             return pa.nulls(len(codes), pa.string())
         gone = codes >= self.num_codes
@@ -86,7 +90,8 @@ class CategoryBlock:
         ).dictionary_decode()
 
     def member(self, codes: np.ndarray, position: np.ndarray) -> np.ndarray:
-        """Number of the member that each code, none of them missing, and position stand for; it never falls as the position grows."""
+        """Number of the member that each code, none of them missing, and position stand for; it never falls
+        as the position grows."""
         if self.num_codes == len(self.members):
             return codes
         upper = np.cumsum(self.shares)

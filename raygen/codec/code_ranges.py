@@ -15,7 +15,8 @@ Interval = tuple[float, float]  # of values, both ends belong to it
 
 @dataclass(frozen=True)
 class Pieces:
-    """Parts of the codes of one block, each from position `low` to position `high`, both of which still satisfy the conditions.
+    """Parts of the codes of one block, each from position `low` to position `high`, both of which still
+    satisfy the conditions.
 
     Attributes:
         codes: int64 of shape (pieces,), ascending.
@@ -72,14 +73,16 @@ def _position(steps: np.ndarray) -> np.ndarray:
 
 
 def _span(value: Callable, bottom, top) -> tuple[np.ndarray, np.ndarray]:
-    """First and last step at which `value`, which never falls as steps grow, lies within [bottom, top]; none where first > last."""
+    """First and last step at which `value`, which never falls as steps grow, lies within [bottom, top]; none
+    where first > last."""
     size = len(value(np.zeros(1, np.int64))) if np.ndim(bottom) == 0 else len(bottom)
     first = _bisect(lambda steps: value(steps) >= bottom, size)
     return first, _bisect(lambda steps: value(steps) > top, size) - 1
 
 
 def _bisect(holds: Callable, size: int) -> np.ndarray:
-    """The first step, for each of `size`, at which `holds` is true, given that it stays so; STEPS where there is none."""
+    """The first step, for each of `size`, at which `holds` is true, given that it stays so; STEPS where there
+    is none."""
     low, high = np.zeros(size, np.int64), np.full(size, STEPS)
     while (low < high).any():
         middle = (low + high) // 2

@@ -25,8 +25,10 @@ class Tables:
         cardinalities: Codes of each block.
         ordered: For each block, whether its codes are in the order of values.
         num_offsets: Blocks with offsets.
-        low, high: float32 of shape (sum of cardinalities,): shares of the column below and up to a code; .5 where unordered.
-        has_offset: bool of shape (sum of cardinalities,): the code is a bar, or stands for the values of a Gaussian block.
+        low, high: float32 of shape (sum of cardinalities,): shares of the column below and up to a code; .5
+            where unordered.
+        has_offset: bool of shape (sum of cardinalities,): the code is a bar, or stands for the values of a
+            Gaussian block.
         gaussian: Offsets are standard deviations from the mean instead of positions inside a bar.
     """
 
@@ -61,7 +63,8 @@ class Codec:
     def fit(
         cls, schema: Schema, stats: dict, bars: int, max_categories: int, numeric: str = "bars"
     ) -> "Codec":
-        """Build the codec from the statistics of each part (see `observe`); `numeric` is "bars" or "gaussian"."""
+        """Build the codec from the statistics of each part (see `observe`); `numeric` is "bars" or
+        "gaussian"."""
         blocks: dict[str, Block] = {}
         for name, part in stats.items():
             if isinstance(part, CategoryStats):
@@ -90,9 +93,9 @@ class Codec:
             table: Rows with every learned column of the schema, in any order.
 
         Returns:
-            uint16 codes of shape (table.num_rows, num_columns), each below the cardinality of its block, and offsets of shape
-            (table.num_rows, num_offsets): uint8 positions inside the bar, in 256ths of its mass, or float32 standard deviations from
-            the mean.
+            uint16 codes of shape (table.num_rows, num_columns), each below the cardinality of its block, and
+            offsets of shape (table.num_rows, num_offsets): uint8 positions inside the bar, in 256ths of its
+            mass, or float32 standard deviations from the mean.
 
         Raises:
             SchemaError: If a value is missing in a column that had none in the statistics.
@@ -117,9 +120,10 @@ class Codec:
 
         Args:
             codes: Integers of shape (rows, num_columns).
-            positions: Floats of shape (rows, num_columns): where in the bar or which member of the group, in [0, 1), or how many
-                standard deviations from the mean.
-            first_row: Number of the first of these rows among all that are generated; `id` columns are made of it.
+            positions: Floats of shape (rows, num_columns): where in the bar or which member of the group, in
+                [0, 1), or how many standard deviations from the mean.
+            first_row: Number of the first of these rows among all that are generated; `id` columns are made
+                of it.
 
         Raises:
             SchemaError: If an `id` column cannot hold the rows' numbers.
@@ -179,7 +183,8 @@ class Codec:
 
 
 def parts(schema: Schema, table: pa.Table) -> dict:
-    """The learned values of a table by part name: float64 arrays for numbers, string arrays for categories."""
+    """The learned values of a table by part name: float64 arrays for numbers, string arrays for
+    categories."""
     out = {}
     for name in schema.learned:
         kind, column = schema.kinds[name], table[name]

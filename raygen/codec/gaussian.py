@@ -1,4 +1,5 @@
-"""The other block of a number: its value in standard deviations from the mean, for a network that has a Gaussian head."""
+"""The other block of a number: its value in standard deviations from the mean, for a network that has a
+Gaussian head."""
 
 from dataclasses import asdict, dataclass, fields
 
@@ -11,15 +12,19 @@ from raygen.table.stats import NumericStats
 
 @dataclass(frozen=True)
 class GaussianBlock:
-    """A number as its distance from the mean in standard deviations; its only codes say whether there is a value.
+    """A number as its distance from the mean in standard deviations; its only codes say whether there is a
+    value.
 
-    What is drawn is rounded as the column is, but not clipped to the observed range: a Gaussian has no ends. Only the type has.
+    What is drawn is rounded as the column is, but not clipped to the observed range: a Gaussian has no ends.
+    Only the type has.
 
     Attributes:
-        mean, std: Of the column's values; `std` is 0 in a column of one value (or none), where nothing is left to learn.
+        mean, std: Of the column's values; `std` is 0 in a column of one value (or none), where nothing is
+            left to learn.
         decimals, divisor: What a drawn value is rounded to.
         lowest, highest: What the column's type can hold, in whole multiples of the divisor.
-        missing: Share of the rows that have no value; if there are some, and some that have one, code 1 stands for it.
+        missing: Share of the rows that have no value; if there are some, and some that have one, code 1
+            stands for it.
     """
 
     mean: float
@@ -57,7 +62,8 @@ class GaussianBlock:
         return np.array([1 - self.missing, self.missing]) if self.cardinality > 1 else np.ones(1)
 
     def encode(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """float64 `values` (NaN: missing) to codes, and to standard deviations from the mean, float32, 0 where missing."""
+        """float64 `values` (NaN: missing) to codes, and to standard deviations from the mean, float32, 0
+        where missing."""
         gone = np.isnan(values)
         away = np.where(gone, 0.0, values - self.mean) / (self.std or np.inf)
         return (gone & (self.missing < 1)).astype(np.int64), away.astype(np.float32)

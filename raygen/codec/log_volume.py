@@ -2,8 +2,9 @@
 
     nats of values = nats of codes and offsets - log_volume
 
-A code with an offset stands for a range of values, and the wider the range, the fewer nats it costs. What the value itself costs is
-the same for any `schema.bars`, `schema.max_categories` and `schema.numeric`, as far as the codec draws the same law with them.
+A code with an offset stands for a range of values, and the wider the range, the fewer nats it costs. What the
+value itself costs is the same for any `schema.bars`, `schema.max_categories` and `schema.numeric`, as far as
+the codec draws the same law with them.
 """
 
 import numpy as np
@@ -23,17 +24,21 @@ FLOAT64 = 2.0**-50  # of a value: a little more than the distance to its neighbo
 
 
 def log_volume(codec: Codec, codes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Sum over the blocks of log(du): how likely each row's values are, in nats, given its codes and a uniform offset.
+    """Sum over the blocks of log(du): how likely each row's values are, in nats, given its codes and a
+    uniform offset.
 
-    With x(u) the value that a block draws at position u of a code's cell, and x0 the row's value, du is the length of all u in [0, 1)
-    whose x(u) rounds to x0. An atom, a category with a code of its own and a missing value have du = 1. A value of full precision
-    counts at nine significant digits. Where the code and the offset do not tell the value, log(du) is its expectation over the values
-    that are stored so: those of a group by their shares, those of 1/256 of a bar as they are drawn.
+    With x(u) the value that a block draws at position u of a code's cell, and x0 the row's value, du is the
+    length of all u in [0, 1) whose x(u) rounds to x0. An atom, a category with a code of its own and a
+    missing value have du = 1. A value of full precision counts at nine significant digits. Where the code and
+    the offset do not tell the value, log(du) is its expectation over the values that are stored so: those of
+    a group by their shares, those of 1/256 of a bar as they are drawn.
 
-    A bar's grid is made of the table's own rows and knows them too well: with m rows between two of its points, a column of many values
-    costs them log(m) - digamma(m), about 1 / (2 m), nats less than it costs new rows of the same law on a perfect grid.
+    A bar's grid is made of the table's own rows and knows them too well: with m rows between two of its
+    points, a column of many values costs them log(m) - digamma(m), about 1 / (2 m), nats less than it costs
+    new rows of the same law on a perfect grid.
 
-    For a Gaussian block du is the column's resolution in standard deviations. That is for a density at the value: it may exceed 1.
+    For a Gaussian block du is the column's resolution in standard deviations. That is for a density at the
+    value: it may exceed 1.
 
     Args:
         codec: What the rows were encoded with.
@@ -58,20 +63,23 @@ def log_volume(codec: Codec, codes: np.ndarray, offsets: np.ndarray) -> np.ndarr
 
 
 def group_volume(block: CategoryBlock) -> np.ndarray:
-    """Expected log share of a member in its code, float64 of shape (cardinality,): minus the entropy of the group."""
+    """Expected log share of a member in its code, float64 of shape (cardinality,): minus the entropy of the
+    group."""
     own = block.shares / np.bincount(block.codes, block.shares)[block.codes]
     return np.bincount(block.codes, own * np.log(own), block.cardinality)
 
 
 def gaussian_volume(block: GaussianBlock, away: np.ndarray) -> np.ndarray:
-    """Log of the resolution in standard deviations, float64, at values so many standard deviations `away` from the mean."""
+    """Log of the resolution in standard deviations, float64, at values so many standard deviations `away`
+    from the mean."""
     return np.log(
         resolution(block.mean + block.std * away.astype(float), block.decimals, block.divisor) / block.std
     )
 
 
 def bar_volume(block: NumericBlock) -> np.ndarray:
-    """Expected log(du) of the values stored as a code and an offset, float64 of shape (cardinality, OFFSETS)."""
+    """Expected log(du) of the values stored as a code and an offset, float64 of shape (cardinality,
+    OFFSETS)."""
     bars = np.flatnonzero(block.is_bar)
     drawn = np.repeat(bars, STEPS)
     values = block.decode(drawn, np.tile((np.arange(STEPS) + 0.5) / STEPS, len(bars)))
@@ -92,7 +100,8 @@ def bar_volume(block: NumericBlock) -> np.ndarray:
 
 
 def share(points: np.ndarray, stepped: bool, values: np.ndarray, width: np.ndarray) -> np.ndarray:
-    """Share of a bar's positions at which it draws each of `values`: its grid `points` themselves, or what lies within +-`width` / 2."""
+    """Share of a bar's positions at which it draws each of `values`: its grid `points` themselves, or what
+    lies within +-`width` / 2."""
     if stepped:
         return (np.searchsorted(points, values, "right") - np.searchsorted(points, values, "left")) / len(
             points
@@ -103,7 +112,8 @@ def share(points: np.ndarray, stepped: bool, values: np.ndarray, width: np.ndarr
 
 
 def resolution(values: np.ndarray, decimals: int, divisor: int) -> np.ndarray:
-    """Distance between `values` and the next ones that the column can hold; it depends on the value and the column, not on the codec."""
+    """Distance between `values` and the next ones that the column can hold; it depends on the value and the
+    column, not on the codec."""
     size = np.abs(values)
     if decimals >= MAX_DECIMALS:
         return DIGITS * np.maximum(size, DIGITS)

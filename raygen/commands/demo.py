@@ -65,8 +65,8 @@ def run(folder: str = "runs/demo", overrides: Iterable[str] = (), say=print) -> 
 
 
 def compare(model: str, folder: str, seed: int = 0) -> dict:
-    """Quality of a folder of synthetic rows beside its floor and ceiling, on equal numbers of rows: half of the real table is the
-    reference, the other half the ceiling."""
+    """Quality of a folder of synthetic rows beside its floor and ceiling, on equal numbers of rows: half of
+    the real table is the reference, the other half the ceiling."""
     found = model_folder.load(model)
     kinds = {name: found.codec.schema.kinds[name] for name in found.codec.schema.learned}
     real = pq.read_table(storage.absolute(found.config.data.source)).to_pandas()

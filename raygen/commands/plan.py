@@ -1,4 +1,5 @@
-"""`raygen plan`: what training and generation would take, from the source, the model and a measured second of decoding."""
+"""`raygen plan`: what training and generation would take, from the source, the model and a measured second of
+decoding."""
 
 import time
 
@@ -34,16 +35,18 @@ def plan(
     shard_mib: float | None = None,
     partition_by: list[str] | None = None,
 ) -> dict:
-    """Print rows, shards, bytes, workers and time of a run, and ask the cluster whether it fits; the same as a dict.
+    """Print rows, shards, bytes, workers and time of a run, and ask the cluster whether it fits; the same as
+    a dict.
 
     Args:
         config: A config, or the path of a model folder.
-        rows, seed, out, sampler, temperature, where, per, first_row, format, shard_mib, partition_by: As for `generate`.
-        within: Seconds that generating may take; what the cluster would need for that is told.
+        rows, seed, out, sampler, temperature, where, per, first_row, format, shard_mib, partition_by: As for
+        `generate`. within: Seconds that generating may take; what the cluster would need for that is told.
         say: Called with each line.
 
     Raises:
-        RaygenError: For a setting, table or model that train or generate would refuse, and a cluster that is too small.
+        RaygenError: For a setting, table or model that train or generate would refuse, and a cluster that is
+            too small.
     """
     answer: dict = {}
     drawn = {
@@ -146,7 +149,8 @@ def _training(config: Config, available, say) -> dict:
 
 
 def _decode_for_a_second(asked: Job, laws: list) -> tuple[float, float]:
-    """Rows per second of one actor, and bytes per row, from a second of decoding, over and over if the rows are few."""
+    """Rows per second of one actor, and bytes per row, from a second of decoding, over and over if the rows
+    are few."""
     settings, wanted, num_rows = asked.settings, asked.wanted, asked.plan.rows
     rows = sampling.Rows.of(asked.found, settings, wanted, laws)
     size = min(

@@ -22,7 +22,8 @@ def find(figures: dict, report: dict) -> list[dict[str, str]]:
     """Defects, each with `severity`, `name`, `text` and `mend`.
 
     Args:
-        figures: As `diagnosis.measurements.outputs`, `holes` and `read_convention` give them, by the same names.
+        figures: As `diagnosis.measurements.outputs`, `holes` and `read_convention` give them, by the same
+            names.
         report: The latent report (see `sampling.latent_report.describe`).
     """
     found = [

@@ -1,4 +1,5 @@
-"""`raygen doctor`: the latent diagnosis of a Keras VAE that someone else trained, and rows from the law that its z should be drawn from."""
+"""`raygen doctor`: the latent diagnosis of a Keras VAE that someone else trained, and rows from the law that
+its z should be drawn from."""
 
 import textwrap
 from pathlib import Path
@@ -37,7 +38,8 @@ def doctor(
     """Say what is wrong with a trained VAE and where its z should be drawn from; write rows drawn so.
 
     Args:
-        encoder, decoder: `.keras` files, or keras.Model; the encoder gives z_mean, o (a log variance or log standard deviation) and maybe z.
+        encoder, decoder: `.keras` files, or keras.Model; the encoder gives z_mean, o (a log variance or log
+            standard deviation) and maybe z.
         data: Parquet or CSV, rows as the encoder was fed in training.
         generate: Rows to write to `out`.
         out: A new .parquet or .csv file.

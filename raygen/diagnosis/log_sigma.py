@@ -1,17 +1,22 @@
-"""How a VAE's second output `o` is meant: whether the draw z = z_mean + std * eps has std exp(o) or exp(o / 2), and which of the two its KL has.
+"""How a VAE's second output `o` is meant: whether the draw z = z_mean + std * eps has std exp(o) or exp(o /
+2), and which of the two its KL has.
 
-With two outputs nothing says so but the weights: training ends where no gradient is left. For squared error or cross-entropy g and a weight
-w of the KL, an encoder with two linear heads and a decoder that begins linearly are at rest only if, in every dimension i, in the mean over
-rows and eps, and with a = d log std / do,
+With two outputs nothing says so but the weights: training ends where no gradient is left. For squared error
+or cross-entropy g and a weight w of the KL, an encoder with two linear heads and a decoder that begins
+linearly are at rest only if, in every dimension i, in the mean over rows and eps, and with a = d log std /
+do,
 
-    a std_i eps_i dg/dz_i = -w dKL / do_i                            (the bias of the head of o: `noise` over `push`)
-    -(z_mean_i - its mean) dg/dz_i = w Var z_mean_i                  (the scale of the head of z_mean: `mean` over its variance)
-    a z_mean_i^2 = -dKL / do_i                                       (z scaled up, decoder scaled down: g does not change, w drops out)
+    a std_i eps_i dg/dz_i = -w dKL / do_i                            (the bias of the head of o: `noise` over
+    `push`) -(z_mean_i - its mean) dg/dz_i = w Var z_mean_i                  (the scale of the head of z_mean:
+    `mean` over its variance) a z_mean_i^2 = -dKL / do_i                                       (z scaled up,
+    decoder scaled down: g does not change, w drops out)
 
-with one w for all; that holds in the convention that the network was trained in alone. A convention's misfit is the mean of three relative
-differences: of the dimensions' w by the first, of the two w in the median dimension, of the two sides of the third. Over 45 trained networks,
-on which AHEAD was set, `read` named the right convention for 43 and declined 2; over 12 new ones 11 and 1; none wrongly. (By the first line
-alone, with w free, the smallest misfit was right for 15 of 27.) It declines where training has not come to rest, as at a high constant rate.
+with one w for all; that holds in the convention that the network was trained in alone. A convention's misfit
+is the mean of three relative differences: of the dimensions' w by the first, of the two w in the median
+dimension, of the two sides of the third. Over 45 trained networks, on which AHEAD was set, `read` named the
+right convention for 43 and declined 2; over 12 new ones 11 and 1; none wrongly. (By the first line alone,
+with w free, the smallest misfit was right for 15 of 27.) It declines where training has not come to rest, as
+at a high constant rate.
 """
 
 import numpy as np
@@ -34,7 +39,8 @@ CLOSE, AHEAD = (
 
 
 def of_draws(z_mean: np.ndarray, o: np.ndarray, z: np.ndarray) -> tuple[str, float]:
-    """The draw's reading of `o` from a third output z, and the nats per number that it is ahead of the other one.
+    """The draw's reading of `o` from a third output z, and the nats per number that it is ahead of the other
+    one.
 
     Args:
         z_mean, o, z: Each of shape (rows, latent_dim).
@@ -122,7 +128,8 @@ def _not_zero(x):
 
 
 def _slopes(decode, loss: str, x, z_mean, std, noise) -> tuple[np.ndarray, np.ndarray]:
-    """Means over rows and draws of -(z_mean - its mean) dg/dz and of std eps dg/dz, each float64 of shape (latent_dim,)."""
+    """Means over rows and draws of -(z_mean - its mean) dg/dz and of std eps dg/dz, each float64 of shape
+    (latent_dim,)."""
 
     @tf.function
     def slope(z):

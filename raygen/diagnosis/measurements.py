@@ -1,4 +1,5 @@
-"""What a trained VAE of someone else's does, in figures: how it spreads z, what its decoder can give, and what each sampler makes of it."""
+"""What a trained VAE of someone else's does, in figures: how it spreads z, what its decoder can give, and
+what each sampler makes of it."""
 
 import time
 
@@ -30,7 +31,8 @@ def read_convention(
         stated: "log_sigma" or "log_var" if the user knows how the draw takes it.
 
     Returns:
-        `convention`, of `diagnosis.log_sigma.LAWS`; `draw`, "log_sigma" or "log_var", that everything else goes by; `why`; `misfits`; `told`.
+        `convention`, of `diagnosis.log_sigma.LAWS`; `draw`, "log_sigma" or "log_var", that everything else
+        goes by; `why`; `misfits`; `told`.
     """
     z_mean, o = found[:2]
     unit = x.min() >= 0 and x.max() <= 1
@@ -82,7 +84,8 @@ def _guess(name: str, misfits: dict[str, float], draw: str) -> tuple[str, str]:
 
 
 def posteriors(found: list[np.ndarray], draw: str) -> Posteriors:
-    """z_mean and z_log_var from what the encoder gives, with z_log_var between -MAX_LOG_VAR and MAX_LOG_VAR."""
+    """z_mean and z_log_var from what the encoder gives, with z_log_var between -MAX_LOG_VAR and
+    MAX_LOG_VAR."""
     return Posteriors(
         found[0], np.clip(found[1] * (2 if draw == "log_sigma" else 1), -MAX_LOG_VAR, MAX_LOG_VAR)
     )
@@ -98,7 +101,8 @@ def outputs(
         rows: Their posteriors.
 
     Returns:
-        Figures by name, and the variance around reconstructions from a draw of z, float64 of shape (columns,).
+        Figures by name, and the variance around reconstructions from a draw of z, float64 of shape
+        (columns,).
     """
     generator = rng.generator(seed, "doctor reconstructions")
     z = rows.draw(generator)
@@ -139,7 +143,8 @@ def outputs(
 
 
 def holes(rows: Posteriors, held: Posteriors, samplers: dict, seed: int = 0) -> dict[str, float]:
-    """Share of a sampler's draws where log q(z) is below the first percentile of z of held-out rows; 0.01 if they are alike.
+    """Share of a sampler's draws where log q(z) is below the first percentile of z of held-out rows; 0.01 if
+    they are alike.
 
     Args:
         rows: Whose aggregate posterior q is.
@@ -158,12 +163,14 @@ def holes(rows: Posteriors, held: Posteriors, samplers: dict, seed: int = 0) -> 
 
 
 def wide(networks: Networks, z: np.ndarray) -> np.ndarray:
-    """The decoder's output, one number repeated over the columns if it gives no more, float32 of shape (rows, columns)."""
+    """The decoder's output, one number repeated over the columns if it gives no more, float32 of shape (rows,
+    columns)."""
     return np.broadcast_to(networks.decode(z), (len(z), networks.width))
 
 
 def blocks(networks: Networks, sampler, scale: np.ndarray, seed: int):
-    """A function from a block's number to its BLOCK_ROWS rows: the decoder's mean, and the row drawn around it.
+    """A function from a block's number to its BLOCK_ROWS rows: the decoder's mean, and the row drawn around
+    it.
 
     Args:
         scale: Standard deviation of the noise, of shape (columns,).
@@ -181,7 +188,8 @@ def blocks(networks: Networks, sampler, scale: np.ndarray, seed: int):
 
 
 class Comparison:
-    """What each sampler does to the table, as `sampling.latent_report.Comparison` has it for raygen's own models.
+    """What each sampler does to the table, as `sampling.latent_report.Comparison` has it for raygen's own
+    models.
 
     Shape, Trend and C2ST are of rows drawn around the decoder's mean, the variance ratio of that mean alone.
     """
@@ -235,7 +243,8 @@ class Comparison:
         return self._scores(pairs)
 
     def references(self) -> dict[str, dict[str, float]]:
-        """Scores of rows decoded from z of held-out rows (bound), of shuffled columns (floor), of held-out rows (ceiling)."""
+        """Scores of rows decoded from z of held-out rows (bound), of shuffled columns (floor), of held-out
+        rows (ceiling)."""
         bound = [
             (mean, mean + self.scale * self.generator.standard_normal(mean.shape)) for mean in self.bound
         ]
@@ -280,7 +289,8 @@ def fit(
     seed: int,
     say,
 ) -> tuple[dict, dict]:
-    """Every sampler fitted, scored and compared, and the latent report with the choice, as `training.worker.fit_samplers` does it.
+    """Every sampler fitted, scored and compared, and the latent report with the choice, as
+    `training.worker.fit_samplers` does it.
 
     Args:
         data: Training rows and held-out rows.

@@ -1,4 +1,5 @@
-"""Someone else's trained networks and their table: read from files without running code from them, and checked against each other."""
+"""Someone else's trained networks and their table: read from files without running code from them, and
+checked against each other."""
 
 import json
 import zipfile
@@ -75,7 +76,8 @@ def load(encoder, decoder) -> Networks:
     """Two networks from `.keras` files, or as keras.Model of the caller's own.
 
     Raises:
-        ModelError: If a file is no `.keras` file, holds code, is damaged, or the two are no encoder and decoder of one VAE.
+        ModelError: If a file is no `.keras` file, holds code, is damaged, or the two are no encoder and
+            decoder of one VAE.
     """
     import keras
 
@@ -125,10 +127,12 @@ def load(encoder, decoder) -> Networks:
 
 
 def read_table(uri: str, networks: Networks, seed: int = 0) -> tuple[pa.Table, int]:
-    """The rows that the encoder was fed, MAX_ROWS of them at most, drawn by `seed` and in their order, and the rows there are.
+    """The rows that the encoder was fed, MAX_ROWS of them at most, drawn by `seed` and in their order, and
+    the rows there are.
 
     Raises:
-        SchemaError: If the columns are not `networks.width` numbers without missing values, or there are fewer than MIN_ROWS rows.
+        SchemaError: If the columns are not `networks.width` numbers without missing values, or there are
+            fewer than MIN_ROWS rows.
     """
     source = Source.open(uri)
     texts = [f.name for f in source.schema if not _is_number(f.type)]

@@ -13,7 +13,8 @@ from raygen.table.source import Source
 
 
 def tally(source: Source, reference: Reference) -> Tally:
-    """All rows counted against the reference, in one pass; in two where the files do not tell the range of a number column."""
+    """All rows counted against the reference, in one pass; in two where the files do not tell the range of a
+    number column."""
     import ray
 
     columns = list(reference.kinds)
@@ -44,7 +45,8 @@ def tally(source: Source, reference: Reference) -> Tally:
 
 
 def each_piece(source: Source, columns: list[str], work) -> list:
-    """What `work` makes of the blocks of each piece of the files: a few row groups of Parquet each, read by Ray Data's tasks; CSV here."""
+    """What `work` makes of the blocks of each piece of the files: a few row groups of Parquet each, read by
+    Ray Data's tasks; CSV here."""
     import pickle
 
     import ray

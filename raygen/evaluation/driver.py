@@ -1,4 +1,5 @@
-"""Evaluation: synthetic rows, raygen's or anybody's, beside real ones: a report to look at, one to read by machine, and a gate."""
+"""Evaluation: synthetic rows, raygen's or anybody's, beside real ones: a report to look at, one to read by
+machine, and a gate."""
 
 import time
 from dataclasses import dataclass
@@ -48,9 +49,11 @@ def evaluate(
     """Compare synthetic rows with real ones.
 
     Args:
-        config: `data.source` has the real rows; with a `run.folder` that holds a model, its held-out rows are told apart from those it learned
-            from, else `evaluate.holdout` may name real rows that the synthetic ones were made without.
-        synthetic: Parquet or CSV files or folders, several to compare side by side; the run's own `synthetic/` if none.
+        config: `data.source` has the real rows; with a `run.folder` that holds a model, its held-out rows are
+            told apart from those it learned from, else `evaluate.holdout` may name real rows that the
+            synthetic ones were made without.
+        synthetic: Parquet or CSV files or folders, several to compare side by side; the run's own
+            `synthetic/` if none.
         out: Folder of the report; `report/` in the run folder if empty.
         fail_under, fail_over: Least and greatest value by score; the result says whether all are kept.
         command: How to make the report again, for its last section.
@@ -160,7 +163,8 @@ def _run(
     seed: int,
     say,
 ) -> tuple[dict, pd.DataFrame]:
-    """Scores of one folder of synthetic rows over all of them, and over a sample where a model is involved; and that sample."""
+    """Scores of one folder of synthetic rows over all of them, and over a sample where a model is involved;
+    and that sample."""
     problems = coverage.problems(
         real.schema, source.schema, real.all_kinds
     ) + synthetic_rows.manifest_problems(source)
@@ -215,7 +219,8 @@ def _latent(model: model_folder.Artifact, path: str) -> dict | None:
 
 
 def _count_ends(ends: scorecard.Ends, reference: Reference, holdout: pa.Table) -> None:
-    """Put what is counted over all real and all held-out rows in place of the sample's, as for the synthetic rows."""
+    """Put what is counted over all real and all held-out rows in place of the sample's, as for the synthetic
+    rows."""
     for name, value in _counted(comparison.scores(reference, counted_whole(reference, holdout))).items():
         if value is not None:
             ends.ceiling[name] = Score(value)

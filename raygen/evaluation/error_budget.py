@@ -25,7 +25,8 @@ def budget(
     reference: Reference,
     seed: int,
 ) -> dict:
-    """The error budget: held-out rows, the same through encoder and decoder, generated rows, on equal numbers; and the pairs lost on the way."""
+    """The error budget: held-out rows, the same through encoder and decoder, generated rows, on equal
+    numbers; and the pairs lost on the way."""
     made = resynthesise(model, real.holdout, seed).select(list(real.kinds))
     tables = {"held_out": real.holdout.to_pandas(), "resynthesised": made.to_pandas(), "generated": generated}
     rows = min(*map(len, tables.values()), len(train), MAX_BUDGET_ROWS)

@@ -1,4 +1,5 @@
-"""The real rows of an evaluation: those that synthetic rows are compared with, and others that they were made without."""
+"""The real rows of an evaluation: those that synthetic rows are compared with, and others that they were made
+without."""
 
 from dataclasses import dataclass
 
@@ -111,7 +112,8 @@ def _few(holdout: pa.Table) -> list[str]:
 
 
 def held_out(model: model_folder.Artifact, table: pa.Table) -> np.ndarray | None:
-    """Which rows of the source were held out from the model, bool of shape (rows,); None if it is not the table that was trained on."""
+    """Which rows of the source were held out from the model, bool of shape (rows,); None if it is not the
+    table that was trained on."""
     if table.num_rows != model.metrics["rows"]:
         return None
     try:

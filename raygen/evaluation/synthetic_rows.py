@@ -1,4 +1,5 @@
-"""The synthetic rows of an evaluation, raygen's or anybody's: their files, what is wrong with them, and rows at random."""
+"""The synthetic rows of an evaluation, raygen's or anybody's: their files, what is wrong with them, and rows
+at random."""
 
 import pandas as pd
 import pyarrow as pa
@@ -45,7 +46,8 @@ def generation(path: str) -> dict:
 
 
 def chosen(path: str) -> str:
-    """How the rows of a folder were chosen among those of the model, if they were: by conditions, by strata, at a temperature, out of several."""
+    """How the rows of a folder were chosen among those of the model, if they were: by conditions, by strata,
+    at a temperature, out of several."""
     made = generation(path)
     usual = {"where": "", "per": "", "temperature": 1.0, "oversample": 1}
     ways = [f"{key} = {made[key]!r}" for key, value in usual.items() if made.get(key, value) != value]

@@ -111,8 +111,8 @@ class WriteShards:
     def _kept(self, shard: int, sizes: dict[str, int], vouched: list[dict]) -> list[dict] | None:
         """Lines of a shard that is there; None if it is to be made.
 
-        Files of the length that the manifest tells are taken as they are; what no part vouches for yet is read from end to end if it is Parquet,
-        which tells of itself, and made again if it is text.
+        Files of the length that the manifest tells are taken as they are; what no part vouches for yet is
+        read from end to end if it is Parquet, which tells of itself, and made again if it is text.
         """
         files, (first, last) = self.plan.files(shard), self.plan.span(shard)
         if not sizes.keys() >= set(files):

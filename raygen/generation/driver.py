@@ -18,7 +18,8 @@ from raygen.latent.samplers import NAIVE
 
 @dataclass(frozen=True)
 class Generation:
-    """What `generate` made: rows, shards and bytes in `folder`, how many shards were there before, and the seconds it took."""
+    """What `generate` made: rows, shards and bytes in `folder`, how many shards were there before, and the
+    seconds it took."""
 
     folder: str
     rows: int
@@ -46,12 +47,13 @@ def generate(
 ) -> Generation:
     """Write synthetic rows as shards.
 
-    A row is a function of its number and of model, sampler, seed, temperature, conditions and oversample. Running it again makes only the shards
-    that are missing; with more rows, those that come after.
+    A row is a function of its number and of model, sampler, seed, temperature, conditions and oversample.
+    Running it again makes only the shards that are missing; with more rows, those that come after.
 
     Args:
         config: A config whose run folder holds a model, or the path of a model folder.
-        rows, seed, sampler, temperature, where, per, oversample, first_row, format, shard_mib, partition_by: In place of the settings of these
+        rows, seed, sampler, temperature, where, per, oversample, first_row, format, shard_mib, partition_by:
+        In place of the settings of these
             names in `[generate]`.
         out: In place of the `synthetic` folder beside the model.
         say: Called with each line of progress.
@@ -142,7 +144,8 @@ def num_actors(settings, plan: Plan, available: resources.Resources) -> int:
 
 
 def _run(asked: Job, laws: list, actors: int, say) -> tuple[Totals, int]:
-    """Make or keep every shard; the totals, and how many shards were made. Nothing here grows with the number of shards."""
+    """Make or keep every shard; the totals, and how many shards were made. Nothing here grows with the number
+    of shards."""
     import ray
 
     board = mailbox.new_board()
@@ -176,7 +179,9 @@ def _run(asked: Job, laws: list, actors: int, say) -> tuple[Totals, int]:
         for actor in ray.get(board.close.remote()):
             ray.kill(
                 actor
-            )  # else an error's traceback and Ray Data's executor keep the actors, and their CPUs, for as long as they like
+                # else an error's traceback and Ray Data's executor keep the actors, and their CPUs, for as long
+                # as they like
+            )
     for line in progress.by_node():
         say(line)
     return totals, made

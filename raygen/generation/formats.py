@@ -1,4 +1,5 @@
-"""The files that shards are written as: Parquet, CSV or JSON Lines; how rows become their bytes, and what a file tells of itself."""
+"""The files that shards are written as: Parquet, CSV or JSON Lines; how rows become their bytes, and what a
+file tells of itself."""
 
 import contextlib
 import io
@@ -69,10 +70,11 @@ class Format:
         return f".{self.name}{ENDINGS[self.compression] if self.is_text else ''}"
 
     def write(self, stream, schema: pa.Schema, tables: Iterable[pa.Table]) -> tuple[int, int, str]:
-        """Write tables of a schema, one after the other, to an empty binary stream, which stays open; the rows, the bytes and their SHA-256.
+        """Write tables of a schema, one after the other, to an empty binary stream, which stays open; the
+        rows, the bytes and their SHA-256.
 
-        Parquet keeps the schema's metadata. A missing value is an empty field in CSV and null in JSON, and so is what text has no word for: a number
-        that is not finite, a moment after the year 32,767.
+        Parquet keeps the schema's metadata. A missing value is an empty field in CSV and null in JSON, and so
+        is what text has no word for: a number that is not finite, a moment after the year 32,767.
         """
         sink, rows = storage.Hashing(stream), 0
         if not self.is_text:
@@ -105,11 +107,13 @@ class Format:
         return self.write(io.BytesIO(), table.schema, [table])[1]
 
     def rows_per_shard(self, mib: float, table: pa.Table) -> int:
-        """Rows, in whole blocks, that make a file of about so many MiB when others are as long as those of `table`."""
+        """Rows, in whole blocks, that make a file of about so many MiB when others are as long as those of
+        `table`."""
         return max(1, round(mib * 2**20 / self.size(table) * table.num_rows / BLOCK_ROWS)) * BLOCK_ROWS
 
     def marked_rows(self, uri: str, mark: bytes) -> int | None:
-        """Rows of a whole file with this mark, every page as its checksum says; None if it is not one, or of text, which has no mark."""
+        """Rows of a whole file with this mark, every page as its checksum says; None if it is not one, or of
+        text, which has no mark."""
         if self.is_text:
             return None
         filesystem, path = storage.resolve(uri)
@@ -143,7 +147,8 @@ class Format:
 
 
 def of_file(name: str) -> str | None:
-    """The format that a file's name tells, for people; None for another one, and for those that readers of folders leave out."""
+    """The format that a file's name tells, for people; None for another one, and for those that readers of
+    folders leave out."""
     if name.rpartition("/")[2].startswith(("_", ".")):
         return None
     endings = {f".{key}{ending}": known for key, known in NAMES.items() for ending in ENDINGS.values()}

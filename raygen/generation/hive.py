@@ -1,4 +1,5 @@
-"""Hive partitions: which folders the categories of some columns make, and which rows of a table lie in each."""
+"""Hive partitions: which folders the categories of some columns make, and which rows of a table lie in
+each."""
 
 import itertools
 import math
@@ -37,7 +38,8 @@ class Partitions:
         """The partitions that `generate.partition_by` asks for.
 
         Raises:
-            ConfigError: If a column is not there, has no categories, or they make too many files or impossible folders.
+            ConfigError: If a column is not there, has no categories, or they make too many files or
+                impossible folders.
         """
         output, levels = codec.schema.output.names, list[tuple[str | None, ...]]()
         for i, column in enumerate(columns):
@@ -105,7 +107,8 @@ class Partitions:
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """Folder of each combination of categories, as Arrow spells it: "income=%3E50K"; ("",) without columns."""
+        """Folder of each combination of categories, as Arrow spells it: "income=%3E50K"; ("",) without
+        columns."""
         if not self.columns:
             return ("",)
         return tuple(map("/".join, itertools.product(*self._names)))

@@ -1,8 +1,10 @@
-"""What vouches for the shards of a folder: whose generation it is, one line for each file, written in parts, and a header last.
+"""What vouches for the shards of a folder: whose generation it is, one line for each file, written in parts,
+and a header last.
 
 _run.json                                the generation that the folder belongs to, written first
-_manifest/00000000-00000243.jsonl ...    a part: shard, file, rows, bytes and sha256, a line each, once its shards are whole
-_manifest.json                           the generation, its totals and the hash of all lines, once every part is there
+_manifest/00000000-00000243.jsonl ...    a part: shard, file, rows, bytes and sha256, a line each, once its
+shards are whole _manifest.json                           the generation, its totals and the hash of all
+lines, once every part is there
 """
 
 import contextlib
@@ -30,7 +32,8 @@ TEMPORARY = "_tmp-"
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums over shards; `hash` is the sum of the SHA-256 of their lines modulo 2^256, the same in any order."""
+    """Sums over shards; `hash` is the sum of the SHA-256 of their lines modulo 2^256, the same in any
+    order."""
 
     rows: int = 0
     shards: int = 0
@@ -70,7 +73,8 @@ def of_shard(lines: list[dict] | None, shard: int) -> list[dict]:
 
 
 def plan_of(run: dict) -> Plan:
-    """The plan of a folder, as its `_run.json` tells; what an older one leaves out was not yet to be chosen."""
+    """The plan of a folder, as its `_run.json` tells; what an older one leaves out was not yet to be
+    chosen."""
     suffix, partitions = Format.of_run(run).suffix, tuple(run.get("partitions", [""]))
     return Plan(run["rows"], run["rows_per_shard"], run.get("first_row", 0), suffix, partitions)
 
@@ -213,7 +217,8 @@ def check(folder: str, identity: dict) -> None:
     """Refuse a folder that is not this generation's nor free; it is made if there is none.
 
     Raises:
-        OutputError: If it holds the shards of another one, or more rows of this one, or files of someone else.
+        OutputError: If it holds the shards of another one, or more rows of this one, or files of someone
+            else.
     """
     storage.make_folder(folder)
     before = _run(folder)
@@ -258,7 +263,8 @@ def _check_growth(folder: str, before: Plan, rows: int) -> None:
 
 
 def check_rows(folder: str, plan: Plan) -> None:
-    """Refuse to write what another number of rows would make otherwise, the last shard and its part, in a folder that is now marked for one.
+    """Refuse to write what another number of rows would make otherwise, the last shard and its part, in a
+    folder that is now marked for one.
 
     Raises:
         OutputError: If another driver has marked it since this one did.
@@ -271,7 +277,8 @@ def check_rows(folder: str, plan: Plan) -> None:
 
 
 def check_whole(folder: str, plan: Plan) -> None:
-    """Look again whether all parts are there and the last shard is as they say, which another driver may have made shorter.
+    """Look again whether all parts are there and the last shard is as they say, which another driver may have
+    made shorter.
 
     Raises:
         GenerationError: If not.
@@ -291,10 +298,12 @@ def check_whole(folder: str, plan: Plan) -> None:
 
 
 def finish(folder: str, plan: Plan, identity: dict, more: dict, totals: Totals) -> None:
-    """Write the header, after what killed actors left half written is deleted, and parts of the manifest as they were with fewer rows.
+    """Write the header, after what killed actors left half written is deleted, and parts of the manifest as
+    they were with fewer rows.
 
     Raises:
-        GenerationError: If the folder was finished before with other shards: the same generation has the same bytes.
+        GenerationError: If the folder was finished before with other shards: the same generation has the same
+            bytes.
     """
     for part in plan.all_folders():
         _sweep(storage.inside(folder, part))
@@ -338,10 +347,12 @@ def _sweep(folder: str, stale=lambda name: False) -> None:
 
 
 def sizes(folder: str, plan: Plan, shards: range, listed: dict[str, dict[str, int]]) -> dict[str, int]:
-    """Bytes of the files in the folders of these shards, by their names relative to `folder`: one listing for each folder.
+    """Bytes of the files in the folders of these shards, by their names relative to `folder`: one listing for
+    each folder.
 
     Args:
-        listed: What the last call found, by folder, so that none is listed again; afterwards what this one found.
+        listed: What the last call found, by folder, so that none is listed again; afterwards what this one
+            found.
     """
     inside = dict.fromkeys(
         one for shard in (*shards[::FILES_PER_FOLDER], shards[-1]) for one in plan.folders(shard)

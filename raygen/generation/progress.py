@@ -1,4 +1,5 @@
-"""How far a generation is: rows done, rows per second, time left; redrawn on a terminal, now and then a line in a job's log."""
+"""How far a generation is: rows done, rows per second, time left; redrawn on a terminal, now and then a line
+in a job's log."""
 
 import threading
 import time
@@ -12,7 +13,8 @@ class Progress:
 
     Args:
         rows: Of the generation.
-        say: Called with each line; if it has a method `redraw`, that is called with the line to show in place of the last.
+        say: Called with each line; if it has a method `redraw`, that is called with the line to show in place
+            of the last.
     """
 
     def __init__(self, rows: int, say, clock=time.perf_counter):
@@ -61,7 +63,8 @@ class Progress:
         self.show(self.line(now))
 
     def line(self, now: float) -> str:
-        """Rows done of all; once rows are made, the rows per second since the first of them and the time left."""
+        """Rows done of all; once rows are made, the rows per second since the first of them and the time
+        left."""
         seconds = now - (self.began or now)
         speed = (self.made - self.before) / seconds if seconds > 0 else 0.0
         rest = (

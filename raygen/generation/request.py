@@ -1,4 +1,5 @@
-"""What a generation is made from: the model, the settings that were asked for, and what has to be found by decoding a few rows."""
+"""What a generation is made from: the model, the settings that were asked for, and what has to be found by
+decoding a few rows."""
 
 import json
 from collections.abc import Callable
@@ -23,7 +24,8 @@ PROBE_ROWS = 64 * BLOCK_ROWS  # at most, to find how many make a shard of a size
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that a generation is made from, checked: the model to draw from, its settings, and whose folder it is."""
+    """Everything that a generation is made from, checked: the model to draw from, its settings, and whose
+    folder it is."""
 
     found: model_folder.Artifact
     settings: Generate
@@ -73,7 +75,8 @@ class Job:
         return {**drawn, **chosen, **cut, **written, **grouped}
 
     def mark(self, shard: int) -> bytes:
-        """What a file of a shard that has a place for it says of itself; a longer generation begins with the same full shards."""
+        """What a file of a shard that has a place for it says of itself; a longer generation begins with the
+        same full shards."""
         own = {"shard": shard, "span": self.plan.span(shard)}
         return json.dumps(
             {key: value for key, value in self.identity.items() if key != "rows"} | own
@@ -102,7 +105,8 @@ class Job:
 
 
 def located(config: Config | str, given: dict) -> tuple[str, Generate]:
-    """The model folder, and the `generate` section to follow: that of the config with those settings in their place that are not None."""
+    """The model folder, and the `generate` section to follow: that of the config with those settings in their
+    place that are not None."""
     if isinstance(config, str):
         model, config = storage.absolute(config), Config.from_dict(model_folder.read_index(config)["config"])
     else:
@@ -139,7 +143,8 @@ def begun(folder: str) -> Job:
 
 
 def prepared(job: Job, say) -> tuple[Job, list]:
-    """The job with the rows of its shards, and how its rows are to be drawn (see `sampling.conditional.explore`), found in a process like an actor's.
+    """The job with the rows of its shards, and how its rows are to be drawn (see
+    `sampling.conditional.explore`), found in a process like an actor's.
 
     Raises:
         ConfigError: If the model gives the conditions hardly any probability.

@@ -1,4 +1,5 @@
-"""Which rows a shard holds, what its files are called, which shards a part of the manifest names: nothing that grows with the rows."""
+"""Which rows a shard holds, what its files are called, which shards a part of the manifest names: nothing
+that grows with the rows."""
 
 import itertools
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ class Plan:
     Attributes:
         first_row: Number of the first row.
         suffix: Ending of the files' names.
-        partitions: Folders, such as "income=%3E50K", of which each has one file of every shard; "": the output folder itself.
+        partitions: Folders, such as "income=%3E50K", of which each has one file of every shard; "": the
+            output folder itself.
     """
 
     rows: int
@@ -64,7 +66,8 @@ class Plan:
         return f"{shards[0]:08d}-{shards[-1]:08d}.jsonl"
 
     def prefix(self, shard: int) -> str:
-        """Folder of a shard below the output folder or its partitions, or "" when all shards lie in those themselves."""
+        """Folder of a shard below the output folder or its partitions, or "" when all shards lie in those
+        themselves."""
         return f"{shard // FILES_PER_FOLDER:06d}" if self.num_shards > FILES_PER_FOLDER else ""
 
     def folders(self, shard: int) -> list[str]:
@@ -72,7 +75,8 @@ class Plan:
         return ["/".join(filter(None, [partition, self.prefix(shard)])) for partition in self.partitions]
 
     def files(self, shard: int) -> list[str]:
-        """Files of a shard, relative to the output folder: one for each partition; in prefix folders when there are many."""
+        """Files of a shard, relative to the output folder: one for each partition; in prefix folders when
+        there are many."""
         return [
             "/".join(filter(None, [folder, f"part-{shard:08d}{self.suffix}"]))
             for folder in self.folders(shard)

@@ -1,4 +1,5 @@
-"""`raygen verify`: rows, hash and schema of every shard against the manifest, on all CPUs of the cluster; and how to mend what is wrong."""
+"""`raygen verify`: rows, hash and schema of every shard against the manifest, on all CPUs of the cluster; and
+how to mend what is wrong."""
 
 import json
 import pickle
@@ -27,8 +28,10 @@ class Verification:
 
     Attributes:
         rows, shards, bytes: Of the shards that are as the manifest says.
-        found: How many files are wrong, by what is wrong with them: missing, length, content, rows, schema, manifest, surplus, unfinished, edited.
-        problems: A sentence for each, up to 100 of them. After mending, `found` and `problems` are what is still wrong.
+        found: How many files are wrong, by what is wrong with them: missing, length, content, rows, schema,
+            manifest, surplus, unfinished, edited.
+        problems: A sentence for each, up to 100 of them. After mending, `found` and `problems` are what is
+            still wrong.
         mended: How many shards were made again.
     """
 
@@ -55,7 +58,8 @@ def verify(folder: str, mend: bool = False, say=print) -> Verification:
 
     Args:
         folder: That `generate` wrote.
-        mend: Delete each shard that is not as the manifest says, make again what is missing, and tell what is still wrong then.
+        mend: Delete each shard that is not as the manifest says, make again what is missing, and tell what is
+            still wrong then.
         say: Called with a line for each problem, and with the progress of what is made again.
 
     Raises:
@@ -224,7 +228,8 @@ def _file_problem(
 
 
 def surplus(folder: str, plan: Plan, shards: range) -> list[str]:
-    """What lies in the folders of these shards and is no shard: looked for where the first shard of a folder is checked."""
+    """What lies in the folders of these shards and is no shard: looked for where the first shard of a folder
+    is checked."""
     found = []
     for shard in shards:
         if shard % FILES_PER_FOLDER == 0:

@@ -1,8 +1,10 @@
-"""A flow that starts from a Gaussian mixture and bends each of its components towards the aggregate posterior.
+"""A flow that starts from a Gaussian mixture and bends each of its components towards the aggregate
+posterior.
 
-In the coordinates u = L_k^-1 (z - m_k) of component k, noise u0 and target u1 are joined by u_t = cos(pi t / 2) u0 + sin(pi t / 2) u1, and
-a small network learns the mean velocity at (u_t, t, k) (stochastic interpolants: Albergo and Vanden-Eijnden 2023, sec. 2; rectified flow:
-Liu, Gong and Liu 2023). Where the component is Gaussian already that velocity is zero, so the flow starts as the mixture itself, its paths are
+In the coordinates u = L_k^-1 (z - m_k) of component k, noise u0 and target u1 are joined by u_t = cos(pi t /
+2) u0 + sin(pi t / 2) u1, and a small network learns the mean velocity at (u_t, t, k) (stochastic
+interpolants: Albergo and Vanden-Eijnden 2023, sec. 2; rectified flow: Liu, Gong and Liu 2023). Where the
+component is Gaussian already that velocity is zero, so the flow starts as the mixture itself, its paths are
 short, and few steps are enough. The network and its training are in `flow_network`.
 """
 
@@ -56,7 +58,8 @@ class Flow:
         return self.base.flops_per_row + 2 * self.steps * 2 * (matrices + self.latent_dim**2)
 
     def draw(self, pick, noise):
-        """z of shape (rows, latent_dim), in graph, from uniforms of shape (rows,) and normals of shape (rows, latent_dim)."""
+        """z of shape (rows, latent_dim), in graph, from uniforms of shape (rows,) and normals of shape (rows,
+        latent_dim)."""
         import tensorflow as tf
 
         from raygen.latent.flow_network import velocity
@@ -73,8 +76,9 @@ class Flow:
     def log_prob(self, z: np.ndarray) -> np.ndarray:
         """A bound from below on log p(z), float64 of shape (rows,), for z of shape (rows, latent_dim).
 
-        log p(z) >= E_r(k|z)[log p_flow(u_k | k) - log N(u_k; 0, I)] + log p_base(z), r being the base's posterior over its components
-        (Jensen); one k is drawn for each row, by a fixed seed. The velocity is followed back in twice as many steps as a draw takes.
+        log p(z) >= E_r(k|z)[log p_flow(u_k | k) - log N(u_k; 0, I)] + log p_base(z), r being the base's
+        posterior over its components (Jensen); one k is drawn for each row, by a fixed seed. The velocity is
+        followed back in twice as many steps as a draw takes.
         """
         import tensorflow as tf
 
@@ -115,11 +119,13 @@ class Flow:
 
 
 def fit(base: Gaussians, rows, check, steps: int = 4000, seed: int = 0) -> Flow:
-    """Train the flow on draws from the posteriors of `rows`, and stop when it no longer gains on those of `check`.
+    """Train the flow on draws from the posteriors of `rows`, and stop when it no longer gains on those of
+    `check`.
 
     Args:
         base: The mixture to start from.
-        rows, check: z_mean and z_log_var of training rows and of held-out rows, each of shape (rows, latent_dim).
+        rows, check: z_mean and z_log_var of training rows and of held-out rows, each of shape (rows,
+            latent_dim).
         steps: At most.
         seed: Of weights and draws.
 

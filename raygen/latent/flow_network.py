@@ -37,7 +37,8 @@ def velocity(arrays, u, t, place):
 
 
 def places(base: Gaussians):
-    """What takes u to the place of z among all z, whitened: origins (components, latent_dim) and matrices (..., latent_dim, latent_dim)."""
+    """What takes u to the place of z among all z, whitened: origins (components, latent_dim) and matrices
+    (..., latent_dim, latent_dim)."""
     means, scales, weights = (
         base.means.astype(float),
         base.scales.astype(float),
@@ -51,7 +52,8 @@ def places(base: Gaussians):
 
 @tf.function
 def gain(arrays, place, u, steps: int):
-    """log p_flow(u) - log N(u; 0, I), float32 of shape (rows,): back along the velocity, its exact divergence summed up (Chen et al. 2018, eq. 8)."""
+    """log p_flow(u) - log N(u; 0, I), float32 of shape (rows,): back along the velocity, its exact divergence
+    summed up (Chen et al. 2018, eq. 8)."""
     rows, d = tf.shape(u)[0], u.shape[1]
     wide = [tf.repeat(p, d, axis=0) for p in place]
     unit = tf.tile(tf.eye(d), [rows, 1])

@@ -16,8 +16,8 @@ class Gaussians:
         name: Of the latent sampler that it is.
         weights: float32 of shape (components,), sum 1.
         means: float32 of shape (components, latent_dim).
-        scales: Standard deviations of shape (components, latent_dim), or lower Cholesky factors of the covariances of shape
-            (components, latent_dim, latent_dim).
+        scales: Standard deviations of shape (components, latent_dim), or lower Cholesky factors of the
+            covariances of shape (components, latent_dim, latent_dim).
     """
 
     name: str
@@ -35,7 +35,8 @@ class Gaussians:
         return int(2 * self.scales[0].size)
 
     def draw(self, pick, noise):
-        """z of shape (rows, latent_dim), in graph, from uniforms of shape (rows,) and normals of shape (rows, latent_dim)."""
+        """z of shape (rows, latent_dim), in graph, from uniforms of shape (rows,) and normals of shape (rows,
+        latent_dim)."""
         import tensorflow as tf
 
         k = self.components(pick)

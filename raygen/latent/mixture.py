@@ -1,7 +1,8 @@
 """Fitting a full-covariance Gaussian mixture to the aggregate posterior, by gradient, in graph.
 
-Every step draws fresh z from the posteriors of some rows, so the fit sees q(z) itself and not one sample of it; that is what EM on a
-sample lacks (measured on Adult, 64 components: 9.06 held-out nats over N(0, I) in 5 s against 8.69 by EM).
+Every step draws fresh z from the posteriors of some rows, so the fit sees q(z) itself and not one sample of
+it; that is what EM on a sample lacks (measured on Adult, 64 components: 9.06 held-out nats over N(0, I) in 5
+s against 8.69 by EM).
 """
 
 import keras
@@ -27,8 +28,8 @@ def most(rows: int, latent_dim: int, components: int) -> int:
 def fit(z_mean: np.ndarray, z_log_var: np.ndarray, k: int, seed: int):
     """Weights (k,), means (k, d) and Cholesky factors (k, d, d), float32.
 
-    z is whitened first. A component is held as the inverse W of its Cholesky factor, so that its log density is
-    log|W| - ||W z - W m||^2 / 2 and all components take one matmul.
+    z is whitened first. A component is held as the inverse W of its Cholesky factor, so that its log density
+    is log|W| - ||W z - W m||^2 / 2 and all components take one matmul.
     """
     rows, d = z_mean.shape
     centre = z_mean.mean(axis=0)

@@ -1,8 +1,9 @@
 """Latent samplers: the laws that z can be drawn from, fitted, scored on held-out rows, and chosen between.
 
-The decoder was trained on the aggregate posterior q(z), the mean over rows of N(z_mean, diag exp z_log_var). By the law of total
-variance its covariance is E[diag exp z_log_var] + Cov[z_mean]; every sampler of the ladder models q(z), with more or fewer parameters.
-`naive` does not: it averages z_mean and z_log_var, drops Cov[z_mean], and is kept to show what that does.
+The decoder was trained on the aggregate posterior q(z), the mean over rows of N(z_mean, diag exp z_log_var).
+By the law of total variance its covariance is E[diag exp z_log_var] + Cov[z_mean]; every sampler of the
+ladder models q(z), with more or fewer parameters. `naive` does not: it averages z_mean and z_log_var, drops
+Cov[z_mean], and is kept to show what that does.
 """
 
 import math
@@ -41,7 +42,8 @@ class Posteriors(NamedTuple):
 
     @property
     def covariance(self) -> np.ndarray:
-        """Of the aggregate posterior, by the law of total variance, float64 of shape (latent_dim, latent_dim)."""
+        """Of the aggregate posterior, by the law of total variance, float64 of shape (latent_dim,
+        latent_dim)."""
         d = self.z_mean.shape[1]
         return np.diag(np.exp(self.z_log_var.astype(float)).mean(axis=0)) + np.cov(
             self.z_mean.T.astype(float), bias=True
@@ -67,7 +69,8 @@ def fit(
     Args:
         name: One of LADDER or "naive", but for "learned", which comes from the network (see `learned`).
         rows: Posteriors of training rows.
-        check: Posteriors of held-out rows, by which the components of a mixture and the steps of a flow are chosen.
+        check: Posteriors of held-out rows, by which the components of a mixture and the steps of a flow are
+            chosen.
         components: Of the mixture, at most; fewer for few rows (see `latent.mixture.fit`).
         flow_steps: Training steps of a flow, at most.
         seed: Of the draws of mixture and flow.
@@ -101,7 +104,8 @@ def fit_all(
     seed: int = 0,
     say=lambda line: None,
 ) -> tuple[dict, dict[str, float]]:
-    """Each named sampler (see `fit`), and the seconds that its own fit took; `say` hears which one is next."""
+    """Each named sampler (see `fit`), and the seconds that its own fit took; `say` hears which one is
+    next."""
     samplers: dict = {}
     seconds = {}
     for number, name in enumerate(names, 1):
@@ -133,14 +137,17 @@ def from_arrays(name: str, arrays):
 
 
 def score(samplers: dict, held: Posteriors, seed: int = 0) -> dict[str, dict[str, float]]:
-    """Held-out nats per row of each sampler: the mean of E_q(z|row)[log p(z) - log N(z; 0, I)], the gain of the ELBO over N(0, I).
+    """Held-out nats per row of each sampler: the mean of E_q(z|row)[log p(z) - log N(z; 0, I)], the gain of
+    the ELBO over N(0, I).
 
     Args:
         samplers: By name; all are scored on the same draws.
-        held: Posteriors of rows that neither the network nor the samplers have seen; SCORED_ROWS of them at most.
+        held: Posteriors of rows that neither the network nor the samplers have seen; SCORED_ROWS of them at
+            most.
 
     Returns:
-        By name: `nats`, their standard error `error`, and `behind`, `behind_error`: the paired difference to the best of the ladder.
+        By name: `nats`, their standard error `error`, and `behind`, `behind_error`: the paired difference to
+            the best of the ladder.
     """
     generator = rng.generator(seed, "sampler scores")
     held = held.take(np.sort(generator.permutation(len(held.z_mean))[:SCORED_ROWS]))
@@ -163,11 +170,13 @@ def score(samplers: dict, held: Posteriors, seed: int = 0) -> dict[str, dict[str
 
 
 def choose(scores: dict[str, dict[str, float]], slowest: float = 0.0) -> str:
-    """The cheapest sampler within one standard error of the best (of their paired difference), or within a hundredth of a nat.
+    """The cheapest sampler within one standard error of the best (of their paired difference), or within a
+    hundredth of a nat.
 
     Args:
         scores: As `score` returns them.
-        slowest: Only samplers with at least so many `rows_per_second` count; 0: all. If none is as fast, the fastest one is it.
+        slowest: Only samplers with at least so many `rows_per_second` count; 0: all. If none is as fast, the
+            fastest one is it.
     """
     ladder = [name for name in LADDER if name in scores]
     if slowest:

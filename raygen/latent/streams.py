@@ -1,7 +1,8 @@
-"""Random numbers as a function of (seed, purpose, position): the same for any number of workers, in any order.
+"""Random numbers as a function of (seed, purpose, position): the same for any number of workers, in any
+order.
 
-Philox (Salmon et al. 2011) is counter-based: one step of the counter gives four 32-bit numbers, so a slice of a long stream
-is drawn without drawing what precedes it.
+Philox (Salmon et al. 2011) is counter-based: one step of the counter gives four 32-bit numbers, so a slice of
+a long stream is drawn without drawing what precedes it.
 """
 
 import hashlib
@@ -12,7 +13,8 @@ PER_COUNTER = 4
 
 
 def key(*parts) -> tf.Tensor:
-    """A uint64 Philox key of shape (1,) from a list such as `(seed, "noise")`; lists, not sums, so that none collide."""
+    """A uint64 Philox key of shape (1,) from a list such as `(seed, "noise")`; lists, not sums, so that none
+    collide."""
     digest = hashlib.sha256(repr(parts).encode()).digest()
     return tf.constant([int.from_bytes(digest[:8], "little")], tf.uint64)
 
@@ -28,8 +30,8 @@ def uniform(stream: tf.Tensor, shape, start=0) -> tf.Tensor:
 
 
 def by_row(draw, stream: tf.Tensor, rows, width: int, first) -> tf.Tensor:
-    """Numbers of shape (rows, width), by `normal` or `uniform`, for rows from number `first` on: whole counters for each row, so that its numbers are
-    its own whichever rows are drawn with it."""
+    """Numbers of shape (rows, width), by `normal` or `uniform`, for rows from number `first` on: whole
+    counters for each row, so that its numbers are its own whichever rows are drawn with it."""
     whole = -(-width // PER_COUNTER) * PER_COUNTER
     return draw(stream, (rows, whole), first * whole)[:, :width]
 

@@ -1,4 +1,5 @@
-"""The number columns of a table as floats, and the lowest and highest value of each: from Parquet footers, or from the rows."""
+"""The number columns of a table as floats, and the lowest and highest value of each: from Parquet footers, or
+from the rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,8 @@ Range = tuple[float, float]
 
 
 def floats(column: pa.Array | pa.ChunkedArray, kind: str) -> np.ndarray:
-    """float64 of shape (rows,), NaN where missing: numbers as `table.arrow.numbers` has them, datetimes in seconds, cut to microseconds."""
+    """float64 of shape (rows,), NaN where missing: numbers as `table.arrow.numbers` has them, datetimes in
+    seconds, cut to microseconds."""
     if kind == "numeric":
         return arrow.numbers(column)
     array = arrow.plain(column)
@@ -59,7 +61,8 @@ def ranges_of(
         kinds: Kind by column name.
 
     Returns:
-        Range by name; None where a footer does not tell (no statistics, or an infinite or NaN one): take `observed` of the rows.
+        Range by name; None where a footer does not tell (no statistics, or an infinite or NaN one): take
+        `observed` of the rows.
     """
     wanted = {name: kind for name, kind in kinds.items() if kind in NUMBERS}
     with ThreadPoolExecutor(FOOTERS_AT_A_TIME) as pool:

@@ -1,4 +1,5 @@
-"""Mergeable moments of pairs of number columns, each pair over the rows where both are known, and Pearson's correlation from them."""
+"""Mergeable moments of pairs of number columns, each pair over the rows where both are known, and Pearson's
+correlation from them."""
 
 from dataclasses import dataclass
 
@@ -31,7 +32,8 @@ class Moments:
 
     @classmethod
     def observe(cls, values: np.ndarray) -> "Moments":
-        """Moments of float64 `values` of shape (columns, rows), NaN where missing; their squares must be finite."""
+        """Moments of float64 `values` of shape (columns, rows), NaN where missing; their squares must be
+        finite."""
         known = ~np.isnan(values)
         ones = known.astype(np.float64)
         first = np.array(
@@ -67,7 +69,8 @@ class Moments:
         )
 
     def correlations(self) -> np.ndarray:
-        """Pearson's r of shape (columns, columns); NaN where one of the two is constant or fewer than 2 rows have both."""
+        """Pearson's r of shape (columns, columns); NaN where one of the two is constant or fewer than 2 rows
+        have both."""
         scale = np.sqrt(self.squares) * np.sqrt(self.squares.T)
         r = self.products / np.where(scale > 0, scale, np.nan)
         return r.clip(-1, 1)

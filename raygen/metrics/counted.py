@@ -1,4 +1,5 @@
-"""How near counted rows come to the real table: scores of the whole, of columns and of pairs, from two tallies."""
+"""How near counted rows come to the real table: scores of the whole, of columns and of pairs, from two
+tallies."""
 
 import itertools
 
@@ -15,20 +16,22 @@ def scores(reference: Reference, tally: Tally) -> dict:
 
     Args:
         reference: The real table.
-        tally: Of all rows to judge; of `metrics.fidelity.floor` or of held-out rows for the two ends of the scale.
+        tally: Of all rows to judge; of `metrics.fidelity.floor` or of held-out rows for the two ends of the
+            scale.
 
     Returns:
-        Plain values, ready for JSON; None where a number has no meaning (no rows, a constant column). Errors are percent, shares 0 to 1:
+        Plain values, ready for JSON; None where a number has no meaning (no rows, a constant column). Errors
+        are percent, shares 0 to 1:
             rows: {"real", "synthetic"}.
             shape_error, trend_error: As in `metrics`.
-            copies, outside, unseen, beyond: {"rows", "share"} of rows equal to a real one in every column; with a number beyond the real
-                range; with a level that the real table lacks; with either.
+            copies, outside, unseen, beyond: {"rows", "share"} of rows equal to a real one in every column;
+                with a number beyond the real range; with a level that the real table lacks; with either.
             missing_error: Percent, the mean over the columns of the distance between the shares of nulls.
-            coverage: {"levels", "mass", "range"}: share of real levels that occur, of real rows whose level occurs, of the real range that is
-                covered; means over the columns.
+            coverage: {"levels", "mass", "range"}: share of real levels that occur, of real rows whose level
+                occurs, of the real range that is covered; means over the columns.
             columns: For each, its figures and a histogram (see `_number` and `_level`).
-            pairs: {"names", "errors", "worst"}: names of the columns, a matrix in that order with None where a pair does not count,
-                and the pairs with the largest errors, [{"columns", "error"}].
+            pairs: {"names", "errors", "worst"}: names of the columns, a matrix in that order with None where
+                a pair does not count, and the pairs with the largest errors, [{"columns", "error"}].
     """
     own = reference.own
     columns = [
@@ -85,9 +88,11 @@ def pair_errors(reference: Reference, tally: Tally) -> dict[tuple[str, str], flo
 
 
 def _number(name: str, reference: Reference, tally: Tally) -> dict:
-    """{"name", "kind", "shape_error", "error_bound", "missing", "outside", "range_covered", "range", "histogram"}.
+    """{"name", "kind", "shape_error", "error_bound", "missing", "outside", "range_covered", "range",
+    "histogram"}.
 
-    `error_bound` is by how much (percent) the exact shape error may be larger: 0 up to `metrics.counts.MAX_KNOTS` distinct real values.
+    `error_bound` is by how much (percent) the exact shape error may be larger: 0 up to
+    `metrics.counts.MAX_KNOTS` distinct real values.
     """
     real, synthetic = reference.own.numbers[name], tally.numbers[name]
     a, b = int(real.sum()), int(synthetic.sum())
@@ -115,9 +120,11 @@ def _number(name: str, reference: Reference, tally: Tally) -> dict:
 
 
 def _level(name: str, reference: Reference, tally: Tally) -> dict:
-    """{"name", "kind", "shape_error", "missing", "levels", "levels_seen", "mass_seen", "unseen", "unseen_examples", "histogram"}.
+    """{"name", "kind", "shape_error", "missing", "levels", "levels_seen", "mass_seen", "unseen",
+    "unseen_examples", "histogram"}.
 
-    The histogram has the most frequent real levels and the shares of all rows that are there; missing ones and the rest make up to 1.
+    The histogram has the most frequent real levels and the shares of all rows that are there; missing ones
+    and the rest make up to 1.
     """
     real, synthetic = reference.own.levels[name], tally.levels[name]
     names = reference.names[name]

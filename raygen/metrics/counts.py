@@ -1,12 +1,14 @@
-"""Counts of synthetic rows against a real table, block by block, in memory that does not grow with the number of rows.
+"""Counts of synthetic rows against a real table, block by block, in memory that does not grow with the number
+of rows.
 
     reference = Reference(real, kinds)
     tally = reference.tally(block_1, ranges).merge(reference.tally(block_2, ranges))
     comparison.scores(reference, tally)
 
-What is kept has the size of the real table, not of the synthetic one: counts at and between the real values of a number
-column, counts of the real levels and of the real pairs of levels, and one more for all that the real table lacks. That is
-enough for the exact Kolmogorov-Smirnov and total variation distances, because there the real table's share is constant or 0.
+What is kept has the size of the real table, not of the synthetic one: counts at and between the real values
+of a number column, counts of the real levels and of the real pairs of levels, and one more for all that the
+real table lacks. That is enough for the exact Kolmogorov-Smirnov and total variation distances, because there
+the real table's share is constant or 0.
 """
 
 import itertools
@@ -36,9 +38,11 @@ class Tally:
     """What was counted of some rows; those of two sets of rows add up, in any order.
 
     Attributes:
-        ranges: Of all rows that are compared, not only of those counted here: the bins of a number beside a level depend on it.
+        ranges: Of all rows that are compared, not only of those counted here: the bins of a number beside a
+            level depend on it.
         num_rows, num_copies: Rows, and those equal to a real row in every column.
-        num_outside, num_unseen, num_beyond: Rows with a number outside the real range, with a level that the real table lacks, with either.
+        num_outside, num_unseen, num_beyond: Rows with a number outside the real range, with a level that the
+            real table lacks, with either.
         numbers: By name, counts below, at and between the knots of `Reference`, shape (2 * knots + 1,).
         extremes: By name, range of the rows counted here.
         histograms: By name, counts of values within the real range in the bins of `Reference.edges`.
@@ -91,15 +95,19 @@ class Tally:
 class Reference:
     """A real table, made ready to count other rows against it; it does not keep the table.
 
-    Memory grows with the real rows: up to 8 bytes for each, and for each and pair of columns that counts. It can be sent to workers.
+    Memory grows with the real rows: up to 8 bytes for each, and for each and pair of columns that counts. It
+    can be sent to workers.
 
     Args:
         real: Rows to compare with.
-        kinds: Kind by column name; "numeric" and "datetime" columns are numbers, "categorical" and "boolean" ones levels, others left out.
-        all_pairs: Count every pair with a level column, not only those that depend on each other in the real table.
+        kinds: Kind by column name; "numeric" and "datetime" columns are numbers, "categorical" and "boolean"
+            ones levels, others left out.
+        all_pairs: Count every pair with a level column, not only those that depend on each other in the real
+            table.
 
     Attributes:
-        knots: By name, the distinct real values in ascending order; of more than `MAX_KNOTS`, that many quantiles.
+        knots: By name, the distinct real values in ascending order; of more than `MAX_KNOTS`, that many
+            quantiles.
         edges: By name, edges of the histogram's bins.
         names: By name, the real levels as text (bool "True", 1.0 "1"), the most frequent first.
         cells: By pair of names, the real pairs of codes as `first * width + second`, ascending.
@@ -127,7 +135,8 @@ class Reference:
 
         Args:
             block: Any number of rows; columns in any order and integer width, plain or dictionary-encoded.
-            ranges: Lowest and highest value by number column of all rows that are to be compared, of which these are a part (see `ranges`).
+            ranges: Lowest and highest value by number column of all rows that are to be compared, of which
+                these are a part (see `ranges`).
 
         Raises:
             KeyError: If `block` or `ranges` lacks a column.
@@ -137,7 +146,8 @@ class Reference:
         return out
 
     def add(self, block: pa.Table, tally: Tally) -> None:
-        """Count rows into a tally that is there already; quicker than `merge` where a worker sees many small blocks."""
+        """Count rows into a tally that is there already; quicker than `merge` where a worker sees many small
+        blocks."""
         for start in range(0, block.num_rows, SLICE_ROWS):
             self._count(self._coded(block.slice(start, SLICE_ROWS)), tally)
 
@@ -228,7 +238,8 @@ class Reference:
 
 
 def cut(values: np.ndarray, ends: Range) -> np.ndarray:
-    """Bins 1 to 10 over the range of the whole table; its greatest value and NaN are an 11th, as in metrics.trend_error."""
+    """Bins 1 to 10 over the range of the whole table; its greatest value and NaN are an 11th, as in
+    metrics.trend_error."""
     low, high = ends if ends[0] <= ends[1] else (0.0, 0.0)
     pad = 0.5 if low == high else 0.0
     return np.digitize(values, np.linspace(low - pad, high + pad, CUTS + 1))

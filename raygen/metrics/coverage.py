@@ -1,4 +1,5 @@
-"""Which values of the real table the synthetic one has, lacks or invents; nulls; and whether their columns match at all.
+"""Which values of the real table the synthetic one has, lacks or invents; nulls; and whether their columns
+match at all.
 
 Names as in sdmetrics where it has them. Null is no value here: `missing` alone counts it.
 """
@@ -16,11 +17,13 @@ from raygen.metrics.intervals import NAN, Score, about, share
 def categories(
     real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]
 ) -> dict[str, dict[str, Score]]:
-    """How many of the real levels appear in the synthetic rows, by level column (sdmetrics: CategoryCoverage).
+    """How many of the real levels appear in the synthetic rows, by level column (sdmetrics:
+    CategoryCoverage).
 
     Returns:
-        {column: {"levels": share of the real levels that appear, "mass": share of the real rows whose level appears}}, each 0..1, 1 is ideal.
-        "levels" is a fact about these rows, without an interval: more rows show more levels. nan for a column of nulls.
+        {column: {"levels": share of the real levels that appear, "mass": share of the real rows whose level
+        appears}}, each 0..1, 1 is ideal. "levels" is a fact about these rows, without an interval: more rows
+        show more levels. nan for a column of nulls.
     """
     out = {}
     for name, (a, b) in fidelity.columns(kinds, real, synthetic)[1].items():
@@ -34,11 +37,12 @@ def categories(
 
 
 def ranges(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]) -> dict[str, Score]:
-    """Share of the real range, least to greatest value, that the synthetic rows span, by number column (sdmetrics: RangeCoverage).
+    """Share of the real range, least to greatest value, that the synthetic rows span, by number column
+    (sdmetrics: RangeCoverage).
 
     Returns:
-        {column: Score}, 0..1, 1 is ideal; a fact about these rows, without an interval. A constant is spanned by rows at it or around it;
-        nan for a column of nulls in either table.
+        {column: Score}, 0..1, 1 is ideal; a fact about these rows, without an interval. A constant is spanned
+        by rows at it or around it; nan for a column of nulls in either table.
     """
     out = {}
     for name, (a, b) in fidelity.columns(kinds, real, synthetic)[0].items():
@@ -50,7 +54,8 @@ def ranges(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]) -
 
 
 def outside(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]) -> dict[str, Score]:
-    """Share of synthetic rows outside the real range, or with a level that no real row has, by column (1 - sdmetrics' BoundaryAdherence).
+    """Share of synthetic rows outside the real range, or with a level that no real row has, by column (1 -
+    sdmetrics' BoundaryAdherence).
 
     Returns:
         {column: Score}, 0..1; 0 is ideal, though real rows drawn anew reach outside as well.
@@ -59,7 +64,8 @@ def outside(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]) 
 
 
 def outside_rows(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]) -> Score:
-    """Share of synthetic rows that are outside in any column, as in `outside`; nan without a column that counts."""
+    """Share of synthetic rows that are outside in any column, as in `outside`; nan without a column that
+    counts."""
     by_column = _outside(real, synthetic, kinds)
     return share(np.any(list(by_column.values()), axis=0)) if by_column else Score(NAN)
 
@@ -70,7 +76,8 @@ def missing(
     """Share of nulls (also nan and infinite) in each column.
 
     Returns:
-        {column: {"real": Score, "synthetic": Score, "error": Score}}, each 0..1; "error" is the distance between the two.
+        {column: {"real": Score, "synthetic": Score, "error": Score}}, each 0..1; "error" is the distance
+        between the two.
     """
     numbers, levels = fidelity.columns(kinds, real, synthetic)
     nulls = {name: tuple(map(np.isnan, pair)) for name, pair in numbers.items()} | {
@@ -97,7 +104,8 @@ def missing(
 def problems(real: pa.Schema, synthetic: pa.Schema, kinds: dict[str, str]) -> list[str]:
     """Sentences on columns that are missing, extra or of another type; empty when the tables match.
 
-    Dictionaries, large and view types count as the type of their values. Columns of kind `drop` should not be there.
+    Dictionaries, large and view types count as the type of their values. Columns of kind `drop` should not be
+    there.
     """
     out = []
     for field in real:

@@ -1,8 +1,8 @@
 """How near a synthetic table comes to a real one: columns, pairs of columns, whole rows.
 
-The scores follow the definitions of published comparisons. "numeric" and "datetime" columns are numbers (float64,
-datetimes in seconds), "categorical" and "boolean" columns are levels, where null is a level of its own; a column of
-another kind is left out.
+The scores follow the definitions of published comparisons. "numeric" and "datetime" columns are numbers
+(float64, datetimes in seconds), "categorical" and "boolean" columns are levels, where null is a level of its
+own; a column of another kind is left out.
 """
 
 import itertools
@@ -21,8 +21,8 @@ Pair = tuple[
 def shape_error(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]) -> float:
     """Mean distance between the columns of two tables in percent: 0 is alike, 100 has nothing in common.
 
-    100 * (1 - "Column Shapes") of sdmetrics' QualityReport: a number column gives its Kolmogorov-Smirnov statistic
-    without nulls, a level column its total variation distance.
+    100 * (1 - "Column Shapes") of sdmetrics' QualityReport: a number column gives its Kolmogorov-Smirnov
+    statistic without nulls, a level column its total variation distance.
 
     Args:
         real: Rows to compare with.
@@ -30,7 +30,8 @@ def shape_error(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, st
         kinds: Kind by column name.
 
     Returns:
-        Percent; nan when nothing can be compared. A number column that is wholly null in one table is left out.
+        Percent; nan when nothing can be compared. A number column that is wholly null in one table is left
+        out.
 
     Raises:
         KeyError: If a table lacks a column of a kind that counts.
@@ -45,16 +46,18 @@ def trend_error(
 ) -> float:
     """Mean distance between the column pairs of two tables in percent: 0 is alike, 100 is the worst.
 
-    100 * (1 - "Column Pair Trends") of sdmetrics' QualityReport: two number columns give half the difference of their
-    Pearson correlations, any other pair the total variation distance of its joint levels, numbers cut in 10 bins. Only
-    pairs that depend on each other in the real table count: correlation beyond 0.5, Cramer's V above 0.3.
+    100 * (1 - "Column Pair Trends") of sdmetrics' QualityReport: two number columns give half the difference
+    of their Pearson correlations, any other pair the total variation distance of its joint levels, numbers
+    cut in 10 bins. Only pairs that depend on each other in the real table count: correlation beyond 0.5,
+    Cramer's V above 0.3.
 
     Args:
         real, synthetic, kinds: As in `shape_error`, also for the errors.
         all_pairs: Count every pair, as sdmetrics did until 2025 and papers of that time do.
 
     Returns:
-        Percent; nan when no pair counts. A pair whose correlation is undefined (a constant column) is left out.
+        Percent; nan when no pair counts. A pair whose correlation is undefined (a constant column) is left
+        out.
     """
     numbers, levels = columns(kinds, real, synthetic)
     tables = (pd.DataFrame({name: pair[side] for name, pair in numbers.items()}) for side in (0, 1))
@@ -71,7 +74,8 @@ def trend_error(
 
 
 def variance_ratio(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]) -> float:
-    """Variance of a number column of the synthetic table as a multiple of the real one's, the median over columns; nan without one that varies."""
+    """Variance of a number column of the synthetic table as a multiple of the real one's, the median over
+    columns; nan without one that varies."""
     numbers, _ = columns(kinds, real, synthetic)
     ratios = [
         np.nanvar(b) / np.nanvar(a)
@@ -84,12 +88,14 @@ def variance_ratio(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str,
 def c2st(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0) -> float:
     """How well synthetic rows pass for real ones before a classifier: 1 cannot be told apart, 0 always is.
 
-    The classifier two-sample test (Lopez-Paz and Oquab, 2017, section 3) as 1 - mean over 3 stratified folds of
-    2 * max(0.5, AUC) - 1. sklearn's HistGradientBoostingClassifier with 100 trees of 31 leaves at learning rate 0.2, no
-    early stopping, one thread: within about 0.01 of XGBoost's defaults. Twice 16,000 rows x 15 columns take 2 seconds.
+    The classifier two-sample test (Lopez-Paz and Oquab, 2017, section 3) as 1 - mean over 3 stratified folds
+    of 2 * max(0.5, AUC) - 1. sklearn's HistGradientBoostingClassifier with 100 trees of 31 leaves at learning
+    rate 0.2, no early stopping, one thread: within about 0.01 of XGBoost's defaults. Twice 16,000 rows x 15
+    columns take 2 seconds.
 
     Args:
-        real, synthetic, kinds: As in `shape_error`, also for the errors. As many rows of each as the shorter has.
+        real, synthetic, kinds: As in `shape_error`, also for the errors. As many rows of each as the shorter
+            has.
         seed: Picks rows, folds and trees; the same seed gives the same score.
 
     Returns:
@@ -160,7 +166,8 @@ def quality(
 
 
 def columns(kinds: dict[str, str], *tables: pd.DataFrame) -> tuple[dict[str, Pair], dict[str, Pair]]:
-    """Number columns (float64, nan where null) and level columns (codes that all tables share, 0 where null), ready to compare."""
+    """Number columns (float64, nan where null) and level columns (codes that all tables share, 0 where null),
+    ready to compare."""
     numbers, levels = {}, {}
     for name, kind in kinds.items():
         if kind in ("numeric", "datetime"):
@@ -182,7 +189,8 @@ def _numbers(column: pd.Series, kind: str) -> np.ndarray:
 
 
 def _levels(*columns: pd.Series) -> Pair:
-    """Codes that all tables share, 0 for null. 1.0 is the level 1: nulls make floats of integers in one table only."""
+    """Codes that all tables share, 0 for null. 1.0 is the level 1: nulls make floats of integers in one table
+    only."""
     codes, levels = zip(*(pd.factorize(column) for column in columns), strict=True)
     texts = [v if isinstance(v, str) else str(v).removesuffix(".0") for values in levels for v in values]
     shared = np.split(
@@ -226,7 +234,8 @@ def _joint(a: Pair, b: Pair) -> Pair:
 
 
 def _bins(values: np.ndarray) -> np.ndarray:
-    """10 bins over the table's own range; the greatest value and nulls are an 11th (both as sdmetrics has it)."""
+    """10 bins over the table's own range; the greatest value and nulls are an 11th (both as sdmetrics has
+    it)."""
     known = values[~np.isnan(values)]
     low, high = (known.min(), known.max()) if len(known) else (0.0, 0.0)
     pad = 0.5 if low == high else 0.0
@@ -234,7 +243,8 @@ def _bins(values: np.ndarray) -> np.ndarray:
 
 
 def ranks(real: np.ndarray, synthetic: np.ndarray) -> np.ndarray:
-    """Codes of both tables by falling frequency, below 255 because sklearn takes no more: the rarest levels share the last."""
+    """Codes of both tables by falling frequency, below 255 because sklearn takes no more: the rarest levels
+    share the last."""
     codes = np.concatenate([real, synthetic])
     rank = np.argsort(np.argsort(-np.bincount(codes), kind="stable"))
     return np.minimum(rank, 254)[codes]

@@ -21,7 +21,8 @@ class Score:
 
     Args:
         value: The score itself; nan where it is undefined.
-        low, high: The interval; nan where there is none: `value` is undefined, or a fact about just these rows.
+        low, high: The interval; nan where there is none: `value` is undefined, or a fact about just these
+            rows.
     """
 
     value: float
@@ -39,7 +40,8 @@ def about(
 
 
 def share(hits: np.ndarray, independent: float = math.inf) -> Score:
-    """Mean of values in 0..1, such as how many rows are hit, with Wilson's interval (1927): sound at 0 and 1 too; nan without rows.
+    """Mean of values in 0..1, such as how many rows are hit, with Wilson's interval (1927): sound at 0 and 1
+    too; nan without rows.
 
     Args:
         hits: The values, one per row.
@@ -56,7 +58,8 @@ def share(hits: np.ndarray, independent: float = math.inf) -> Score:
 
 
 def quantile(values: np.ndarray, level: float) -> Score:
-    """A quantile of `values`, its interval between the order statistics that the binomial law names; nan without values."""
+    """A quantile of `values`, its interval between the order statistics that the binomial law names; nan
+    without values."""
     if not len(values):
         return Score(NAN)
     ordered, n = np.sort(values), len(values)
@@ -70,7 +73,8 @@ def quantile(values: np.ndarray, level: float) -> Score:
 
 
 def auc(is_positive: np.ndarray, values: np.ndarray) -> Score:
-    """Chance that a positive row has the greater value (ties count half): .5 is a guess; nan without rows of both sorts.
+    """Chance that a positive row has the greater value (ties count half): .5 is a guess; nan without rows of
+    both sorts.
 
     Interval of `auc_interval`.
     """
@@ -85,7 +89,8 @@ def auc(is_positive: np.ndarray, values: np.ndarray) -> Score:
 def auc_interval(value: float, positives: float, negatives: float) -> tuple[float, float]:
     """95 % interval of an AUC, from the AUC and the numbers of rows alone; within 0..1 and sound at the ends.
 
-    The AUCs A for which |value - A| is at most 1.96 standard errors of Hanley and McNeil (1982) at A: method 5 of Newcombe (2006).
+    The AUCs A for which |value - A| is at most 1.96 standard errors of Hanley and McNeil (1982) at A: method
+    5 of Newcombe (2006).
     """
 
     def beyond(a: float) -> float:
@@ -107,9 +112,11 @@ def interval(
     least: float = -math.inf,
     most: float = math.inf,
 ) -> Score:
-    """Any score with its bootstrap interval: value +- t * the standard deviation over rows drawn with replacement.
+    """Any score with its bootstrap interval: value +- t * the standard deviation over rows drawn with
+    replacement.
 
-    Centred on the value, not the percentiles of the rounds: drawing twice adds noise, which puts most rounds of a distance above it.
+    Centred on the value, not the percentiles of the rounds: drawing twice adds noise, which puts most rounds
+    of a distance above it.
 
     Args:
         score_of: Gives the score of tables, called as `score_of(*tables)`.
@@ -158,9 +165,11 @@ def trend_error(
 def c2st(
     real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0, rounds: int = 3
 ) -> Score:
-    """`metrics.fidelity.c2st`, the mean over `rounds` of other folds and trees, which move it by .007 on 32,000 rows of Adult.
+    """`metrics.fidelity.c2st`, the mean over `rounds` of other folds and trees, which move it by .007 on
+    32,000 rows of Adult.
 
-    The interval joins that spread with the error of the AUC from the rows judged: every row once, in the fold that holds it out.
+    The interval joins that spread with the error of the AUC from the rows judged: every row once, in the fold
+    that holds it out.
     """
     found = [fidelity.c2st(real, synthetic, kinds, seed + i) for i in range(rounds)]
     value, rows = float(np.mean(found)), min(len(real), len(synthetic))

@@ -16,7 +16,8 @@ class Rows:
     """Rows of a table as points.
 
     Args:
-        numbers: float64 of shape (rows, number columns) in units of the real range; a null lies one range below the least value.
+        numbers: float64 of shape (rows, number columns) in units of the real range; a null lies one range
+            below the least value.
         codes: float64 of shape (rows, level columns); codes that all tables share.
     """
 
@@ -35,7 +36,8 @@ class Rows:
 
 
 def embed(kinds: dict[str, str], real: pd.DataFrame, *others: pd.DataFrame) -> list[Rows]:
-    """Points of every table, scaled by the range of the real one; a number column that is constant there is left out."""
+    """Points of every table, scaled by the range of the real one; a number column that is constant there is
+    left out."""
     tables = (real, *others)
     numbers, levels = fidelity.columns(kinds, *tables)
     scaled = {}
@@ -53,13 +55,14 @@ def embed(kinds: dict[str, str], real: pd.DataFrame, *others: pd.DataFrame) -> l
 def nearest(
     rows: Rows, among: Rows, squared: bool = False, others_only: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Distance to the nearest row of `among`, exactly, and which row that is; 4,000 rows x 16,000 rows x 15 columns take about 2 seconds.
+    """Distance to the nearest row of `among`, exactly, and which row that is; 4,000 rows x 16,000 rows x 15
+    columns take about 2 seconds.
 
     Args:
         rows: Points to measure from.
         among: Points to choose from.
-        squared: Squared Euclidean distance where a level is a one-hot vector (2 for two levels that differ); else the Manhattan
-            distance where it is half of one (1 for two levels that differ).
+        squared: Squared Euclidean distance where a level is a one-hot vector (2 for two levels that differ);
+            else the Manhattan distance where it is half of one (1 for two levels that differ).
         others_only: `rows` and `among` are the same points, of which none is its own neighbour.
 
     Returns:

@@ -1,8 +1,9 @@
 """Whether synthetic rows look typical, and whether they reach everywhere that real rows are.
 
-The definitions of Alaa et al. (2022), "How faithful is your synthetic data?", section 3, as synthcity computes them without its one-class
-network (its "naive" scores, which papers quote): numbers in units of the real range, levels as one-hot vectors, Euclidean distance, the centre
-of a table at its mean, 30 radii. Where distances tie, a curve is compared with the share of rows that a radius truly holds, not the nominal one.
+The definitions of Alaa et al. (2022), "How faithful is your synthetic data?", section 3, as synthcity
+computes them without its one-class network (its "naive" scores, which papers quote): numbers in units of the
+real range, levels as one-hot vectors, Euclidean distance, the centre of a table at its mean, 30 radii. Where
+distances tie, a curve is compared with the share of rows that a radius truly holds, not the nominal one.
 """
 
 import numpy as np
@@ -19,7 +20,8 @@ LEVELS = np.linspace(0, 1, 30)
 def alpha_precision(
     real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0
 ) -> Score:
-    """Whether as many synthetic as real rows lie within each radius around the centre of the real rows, summed over the radii.
+    """Whether as many synthetic as real rows lie within each radius around the centre of the real rows,
+    summed over the radii.
 
     Args:
         real: Rows to compare with.
@@ -39,16 +41,19 @@ def alpha_precision(
 
 
 def beta_recall(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0) -> Score:
-    """Share of real rows that have a synthetic row as near as their nearest real one, summed over radii around the centre of the synthetic rows.
+    """Share of real rows that have a synthetic row as near as their nearest real one, summed over radii
+    around the centre of the synthetic rows.
 
-    Equal numbers of both, at most 5,000. Two samples of one distribution give about .5, not 1: the nearest row is then as often real as synthetic.
+    Equal numbers of both, at most 5,000. Two samples of one distribution give about .5, not 1: the nearest
+    row is then as often real as synthetic.
 
     Args:
         real, synthetic, kinds: As in `alpha_precision`.
         seed: Picks the rows, also the bootstrap's.
 
     Returns:
-        0..1: higher is better up to what holdout rows reach, and beyond that is copying; nan as in `alpha_precision`.
+        0..1: higher is better up to what holdout rows reach, and beyond that is copying; nan as in
+            `alpha_precision`.
     """
     (points, rows), generator = embed(kinds, real, synthetic), rng.generator(seed, "precision and recall")
     count = min(len(points), len(rows), MOST_ROWS)
@@ -66,7 +71,8 @@ def _comparable(points: Rows, rows: Rows) -> bool:
 
 
 def _from_centre(of: Rows, rows: Rows) -> np.ndarray:
-    """Squared distance of `rows` from the mean of `of`, which for a one-hot column is the share of each level."""
+    """Squared distance of `rows` from the mean of `of`, which for a one-hot column is the share of each
+    level."""
     apart = ((rows.numbers - of.numbers.mean(axis=0)) ** 2).sum(axis=1)
     for own, codes in zip(of.codes.T.astype(int), rows.codes.T.astype(int), strict=True):
         shares = np.bincount(own, minlength=1 + max(own.max(), codes.max())) / len(own)

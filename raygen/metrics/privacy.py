@@ -1,7 +1,8 @@
-"""Whether synthetic rows give training rows away: each figure beside what holdout rows, which the model never saw, would give.
+"""Whether synthetic rows give training rows away: each figure beside what holdout rows, which the model never
+saw, would give.
 
-Holdout rows must come from the same population as the training rows and be in neither. Low figures do not prove privacy: only
-differential privacy in training would; high ones prove copying.
+Holdout rows must come from the same population as the training rows and be in neither. Low figures do not
+prove privacy: only differential privacy in training would; high ones prove copying.
 """
 
 import collections
@@ -21,10 +22,11 @@ MOST_NEIGHBORS = 20_000  # rows to look among
 def dcr_share(
     synthetic: pd.DataFrame, train: pd.DataFrame, holdout: pd.DataFrame, kinds: dict[str, str], seed: int = 0
 ) -> Score:
-    """Share of synthetic rows nearer to a training row than to a holdout row, by the distance to the closest record (DCR).
+    """Share of synthetic rows nearer to a training row than to a holdout row, by the distance to the closest
+    record (DCR).
 
-    As in Platzer and Reutterer (2021), with equal numbers of training and holdout rows; ties count half. Manhattan distance, numbers in units
-    of the training rows' range, 1 for levels that differ.
+    As in Platzer and Reutterer (2021), with equal numbers of training and holdout rows; ties count half.
+    Manhattan distance, numbers in units of the training rows' range, 1 for levels that differ.
 
     Args:
         synthetic: Rows to judge; at most 4,000 of them are.
@@ -34,7 +36,8 @@ def dcr_share(
         seed: Picks the rows.
 
     Returns:
-        0..1: .5 is ideal, more is copying; nan when a table has no rows or no column counts. With k times as many training as holdout rows, a
+        0..1: .5 is ideal, more is copying; nan when a table has no rows or no column counts. With k times as
+            many training as holdout rows, a
         copy of them gives .5 + .5 / k, because only so many training rows are looked among.
     """
     (near, far, rows), generator = embed(kinds, train, holdout, synthetic), rng.generator(seed, "dcr share")
@@ -45,7 +48,8 @@ def dcr_share(
     (to_train, in_train), (to_holdout, in_holdout) = (
         nearest(queries, table.sample(count, generator)) for table in (near, far)
     )
-    # Queries that share their nearest real row are one lot: the variance of the cluster bootstrap, less what equal numbers of both take off.
+    # Queries that share their nearest real row are one lot: the variance of the cluster bootstrap, less what
+    # equal numbers of both take off.
     lots = np.bincount(np.where(to_train < to_holdout, in_train, count + in_holdout))
     spread = ((lots / len(queries)) ** 2).sum() - 1 / (2 * count)
     return share((to_train < to_holdout) + 0.5 * (to_train == to_holdout), 1 / max(spread, 1 / len(queries)))
@@ -62,11 +66,13 @@ def dcr_quantile(
     """How close the closest come: a low quantile of the distance from a row to its nearest training row.
 
     Args:
-        synthetic, train, holdout, kinds, seed: As in `dcr_share`, also for the distance. All training rows up to 20,000 count.
+        synthetic, train, holdout, kinds, seed: As in `dcr_share`, also for the distance. All training rows up
+            to 20,000 count.
         level: Which quantile.
 
     Returns:
-        {"synthetic": Score, "holdout": Score}, each 0 or more: synthetic rows should be no closer than holdout rows; nan as in `dcr_share`.
+        {"synthetic": Score, "holdout": Score}, each 0 or more: synthetic rows should be no closer than
+        holdout rows; nan as in `dcr_share`.
     """
     (near, *others), generator = embed(kinds, train, holdout, synthetic), rng.generator(seed, "near copies")
     if not len(near) or not _counts(near, near):
@@ -79,13 +85,16 @@ def dcr_quantile(
 def exact_copies(
     synthetic: pd.DataFrame, train: pd.DataFrame, holdout: pd.DataFrame, kinds: dict[str, str]
 ) -> dict[str, Score]:
-    """Share of rows that equal a training row in every column that counts: numbers to the last bit of a float64, nulls equal to nulls.
+    """Share of rows that equal a training row in every column that counts: numbers to the last bit of a
+    float64, nulls equal to nulls.
 
-    Where columns are few, rows repeat by nature: hence holdout rows beside, and the `unique` figures, which count a row only when it equals a
-    training row that no other training row repeats, so that it would point at one individual.
+    Where columns are few, rows repeat by nature: hence holdout rows beside, and the `unique` figures, which
+    count a row only when it equals a training row that no other training row repeats, so that it would point
+    at one individual.
 
     Returns:
-        {"synthetic" | "holdout" | "synthetic_unique" | "holdout_unique": Score}, each 0..1; nan without rows or a column that counts.
+        {"synthetic" | "holdout" | "synthetic_unique" | "holdout_unique": Score}, each 0..1; nan without rows
+        or a column that counts.
     """
     numbers, levels = fidelity.columns(kinds, train, holdout, synthetic)
     columns = [*numbers.values(), *levels.values()]
@@ -103,10 +112,12 @@ def exact_copies(
 def membership_inference(
     synthetic: pd.DataFrame, train: pd.DataFrame, holdout: pd.DataFrame, kinds: dict[str, str], seed: int = 0
 ) -> Score:
-    """How well the distance to the nearest synthetic row tells training rows from holdout rows: the AUC of an attack without shadow models.
+    """How well the distance to the nearest synthetic row tells training rows from holdout rows: the AUC of an
+    attack without shadow models.
 
-    The attacker of Chen et al. (GAN-Leaks, 2020, full black box) takes a row for a training row when a synthetic one is near. Equal numbers of
-    both, at most 4,000, among at most 20,000 synthetic rows; distance as in `dcr_share`.
+    The attacker of Chen et al. (GAN-Leaks, 2020, full black box) takes a row for a training row when a
+    synthetic one is near. Equal numbers of both, at most 4,000, among at most 20,000 synthetic rows; distance
+    as in `dcr_share`.
 
     Returns:
         0..1: .5 is ideal, more is copying; nan as in `dcr_share`.

@@ -1,4 +1,5 @@
-"""Rows of any table in the words of a real one: numbers as floats, levels as codes of the real levels, and a hash of each row."""
+"""Rows of any table in the words of a real one: numbers as floats, levels as codes of the real levels, and a
+hash of each row."""
 
 from dataclasses import dataclass
 
@@ -11,7 +12,8 @@ LEVELS = ("categorical", "boolean")
 
 @dataclass
 class Coded:
-    """Rows in the reference's words: floats, level codes (0 null, then the real levels, last any other), new levels by name."""
+    """Rows in the reference's words: floats, level codes (0 null, then the real levels, last any other), new
+    levels by name."""
 
     num_rows: int
     numbers: dict[str, np.ndarray]
@@ -55,7 +57,8 @@ def level_names(column: pa.ChunkedArray) -> pa.Array:
 
 
 def codes_of(column: pa.ChunkedArray, names: pa.Array) -> tuple[np.ndarray, set[str]]:
-    """Codes of shape (rows,): 0 null, 1 the first of `names`, one more than the last of them for any other; and these others by name."""
+    """Codes of shape (rows,): 0 null, 1 the first of `names`, one more than the last of them for any other;
+    and these others by name."""
     out, others, other = [np.empty(0, np.int64)], set(), len(names) + 1
     for part in _encoded(column):
         texts = _texts(part.dictionary)
@@ -85,7 +88,8 @@ def row_hashes(rows: Coded) -> np.ndarray:
 
 
 def _mixed(bits: np.ndarray) -> np.ndarray:
-    """The finalizer of SplitMix64 (Steele, Lea and Flood 2014): one to one, every bit of the result depends on every bit of `bits`."""
+    """The finalizer of SplitMix64 (Steele, Lea and Flood 2014): one to one, every bit of the result depends
+    on every bit of `bits`."""
     bits = bits + np.uint64(0x9E3779B97F4A7C15)
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

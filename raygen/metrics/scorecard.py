@@ -1,4 +1,5 @@
-"""The scores of one table of synthetic rows beside real ones, each with its interval, its floor and its ceiling."""
+"""The scores of one table of synthetic rows beside real ones, each with its interval, its floor and its
+ceiling."""
 
 import math
 
@@ -81,7 +82,8 @@ class Ends:
     Args:
         real: Rows that synthetic rows are compared with.
         apart: Real rows and other real rows, for the ceiling.
-        knows: Whether the synthetic rows were made from the first of `apart` and without the other, so that copying can be told.
+        knows: Whether the synthetic rows were made from the first of `apart` and without the other, so that
+            copying can be told.
         target: Column of the machine-learning efficiency; empty: none.
         rows: Of each table at most.
     """
@@ -119,7 +121,8 @@ class Ends:
             ]
 
     def judge(self, synthetic: pd.DataFrame) -> dict[str, dict]:
-        """Every score of synthetic rows: {value, low, high, floor, ceiling, better}, None where a number has no meaning."""
+        """Every score of synthetic rows: {value, low, high, floor, ceiling, better}, None where a number has
+        no meaning."""
         count = min(len(self.real), len(synthetic))
         table = sample(synthetic, count, self.seed)
         found = likeness(self.real[:count], table, self.kinds, self.seed)
@@ -151,7 +154,8 @@ class Ends:
 
 
 def gate(found: dict[str, dict], under: dict[str, float], over: dict[str, float]) -> list[dict]:
-    """Rules that scores must keep: at least `under`, at most `over`; a score that could not be taken keeps none."""
+    """Rules that scores must keep: at least `under`, at most `over`; a score that could not be taken keeps
+    none."""
     out = []
     for limits, sign in ((under, ">="), (over, "<=")):
         for name, limit in limits.items():

@@ -16,8 +16,9 @@ def mle(
 ) -> dict[str, Score]:
     """Machine-learning efficiency: how well a model of `train` predicts one column of real rows it never saw.
 
-    Train on synthetic, test on real (Esteban, Hyland and Raetsch, 2017, section 4). The same with real rows as `train` is what to compare
-    with. sklearn's HistGradientBoosting, 100 trees of 31 leaves at learning rate 0.1, on one thread: within about 0.01 of XGBoost's AUC.
+    Train on synthetic, test on real (Esteban, Hyland and Raetsch, 2017, section 4). The same with real rows
+    as `train` is what to compare with. sklearn's HistGradientBoosting, 100 trees of 31 leaves at learning
+    rate 0.1, on one thread: within about 0.01 of XGBoost's AUC.
 
     Args:
         train: Rows to learn from, synthetic or real.
@@ -27,10 +28,12 @@ def mle(
         seed: Seeds the trees; the same seed gives the same score.
 
     Returns:
-        {"auc": Score} for a level column, 0..1, .5 is a guess: the mean over classes of each against the rest. Null is a class, and beyond 20
-        classes the rarer ones count as one. .5 where `train` lacks a class of `test`, nan where `test` has one class only.
-        {"rmse": Score, "r2": Score} for a number column, rows with a null target left out: root mean squared error in the column's own unit
-        (seconds for a datetime), and the share of variance explained, at most 1; nan without rows, r2 also where the target is constant.
+        {"auc": Score} for a level column, 0..1, .5 is a guess: the mean over classes of each against the
+        rest. Null is a class, and beyond 20 classes the rarer ones count as one. .5 where `train` lacks a
+        class of `test`, nan where `test` has one class only. {"rmse": Score, "r2": Score} for a number
+        column, rows with a null target left out: root mean squared error in the column's own unit (seconds
+        for a datetime), and the share of variance explained, at most 1; nan without rows, r2 also where the
+        target is constant.
 
     Raises:
         ConfigError: If `target` is no column that counts.
@@ -85,7 +88,8 @@ def _auc(
 
 
 def _classes(y: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Classes by falling frequency in the test rows; the last for the rare ones and those that only the train rows have."""
+    """Classes by falling frequency in the test rows; the last for the rare ones and those that only the train
+    rows have."""
     found, counts = np.unique(truth, return_counts=True)
     most = MOST_CLASSES if len(found) <= MOST_CLASSES else MOST_CLASSES - 1
     classes = np.full(1 + max(y.max(initial=0), truth.max(initial=0)), most)

@@ -1,8 +1,10 @@
-"""How much more often a row occurs in the table than among the rows that a model draws: the density ratio, on codes alone.
+"""How much more often a row occurs in the table than among the rows that a model draws: the density ratio, on
+codes alone.
 
-A classifier that tells real rows from drawn ones in equal numbers has, at its best, the log of the ratio as its logit (Sugiyama, Suzuki and
-Kanamori 2012, sec. 4). Here it is gradient-boosted trees, stopped by held-out rows, and then raked: an addend for each code, by which
-weighted rows have each code as often as the table (Deming and Stephan 1940).
+A classifier that tells real rows from drawn ones in equal numbers has, at its best, the log of the ratio as
+its logit (Sugiyama, Suzuki and Kanamori 2012, sec. 4). Here it is gradient-boosted trees, stopped by held-out
+rows, and then raked: an addend for each code, by which weighted rows have each code as often as the table
+(Deming and Stephan 1940).
 """
 
 import itertools
@@ -35,7 +37,8 @@ class Ratio:
     Attributes:
         roots: int32 of shape (trees,): the first node of each tree.
         feature: int32 of shape (nodes,): the block whose code a node looks at; 0 in a leaf.
-        threshold: float64 of shape (nodes,): up to it a row goes to the left child, beyond it to the one after; infinite in a leaf.
+        threshold: float64 of shape (nodes,): up to it a row goes to the left child, beyond it to the one
+            after; infinite in a leaf.
         left: int32 of shape (nodes,): the left child; a leaf's own number.
         value: float64 of shape (nodes,): what a leaf adds, in nats; 0 elsewhere.
         depth: int: of the deepest tree.
@@ -55,8 +58,8 @@ class Ratio:
     def log(self, codes: np.ndarray) -> np.ndarray:
         """The log ratio in nats, float64 of shape (rows,), for codes of shape (rows, blocks).
 
-        The place inside a bar, or a Gaussian block's value, does not count: stored rows have it only where values are, by which drawn ones
-        would be known at once.
+        The place inside a bar, or a Gaussian block's value, does not count: stored rows have it only where
+        values are, by which drawn ones would be known at once.
         """
         pieces = (codes[start : start + ROWS_RAKED] for start in range(0, len(codes), ROWS_RAKED))
         return np.concatenate(
@@ -103,11 +106,13 @@ def fit(
         cardinalities: Codes of each block.
         frequencies: Share of the table's rows that have each code, float64 of shape (codes,).
         real, drawn: Codes of rows to learn from, integers of shape (rows, blocks).
-        held, fresh: Those of real rows and of drawn ones beside them, by which the number of trees is chosen; none where they are too few.
+        held, fresh: Those of real rows and of drawn ones beside them, by which the number of trees is chosen;
+            none where they are too few.
         seed: Of the trees.
 
     Returns:
-        The Ratio, and the mean loss of its trees on `held` and `fresh`, in nats: log 2 where they are of no use.
+        The Ratio, and the mean loss of its trees on `held` and `fresh`, in nats: log 2 where they are of no
+        use.
     """
     starts = np.cumsum([0, *cardinalities[:-1]]).astype(np.int32)
     none = np.zeros(0, np.int32)
@@ -157,7 +162,8 @@ def _trees(
 
 
 def grown(bare: Ratio, model, count: int) -> Ratio:
-    """A ratio with the first `count` trees of a fitted HistGradientBoostingClassifier; sklearn names no public way to their nodes."""
+    """A ratio with the first `count` trees of a fitted HistGradientBoostingClassifier; sklearn names no
+    public way to their nodes."""
     nodes = [tree.nodes for (tree,) in model._predictors[:count]]
     if not nodes:
         return bare
@@ -171,7 +177,8 @@ def grown(bare: Ratio, model, count: int) -> Ratio:
 
 
 def _side_by_side(nodes: np.ndarray, root: int) -> tuple[np.ndarray, ...]:
-    """Feature, threshold, left child and value of a tree's nodes from number `root` on, each right child after its left one."""
+    """Feature, threshold, left child and value of a tree's nodes from number `root` on, each right child
+    after its left one."""
     order = [0]
     for at in order:  # it grows on the way
         if not nodes["is_leaf"][at]:
@@ -188,7 +195,8 @@ def _side_by_side(nodes: np.ndarray, root: int) -> tuple[np.ndarray, ...]:
 def rake(
     log_weight: np.ndarray, index: np.ndarray, cardinalities: list[int], frequencies: np.ndarray
 ) -> np.ndarray:
-    """What to add to rows' log weights for each code, so that weighted rows have the codes as often as `frequencies` say.
+    """What to add to rows' log weights for each code, so that weighted rows have the codes as often as
+    `frequencies` say.
 
     Args:
         log_weight: Of drawn rows, float64 of shape (rows,).
@@ -211,7 +219,8 @@ def rake(
 
 
 def inclusion(log_ratio: np.ndarray, rows: int) -> np.ndarray:
-    """Chance of each candidate to be one of `rows` taken, in proportion to its ratio, but 1 at most; float64 of sum `rows`.
+    """Chance of each candidate to be one of `rows` taken, in proportion to its ratio, but 1 at most; float64
+    of sum `rows`.
 
     Args:
         log_ratio: Of the candidates, more than `rows` of them.

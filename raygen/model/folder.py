@@ -95,7 +95,8 @@ def save(
     ratio: Ratio | None = None,
     pages: dict[str, str] | None = None,
 ) -> str:
-    """Write a model folder, with HTML `pages` by their names and its index last, and return the fingerprint."""
+    """Write a model folder, with HTML `pages` by their names and its index last, and return the
+    fingerprint."""
     sampler = report["chosen"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vae.keras"

@@ -1,4 +1,5 @@
-"""The Keras VAE: an encoder from codes to z_mean and z_log_var, a decoder from z to one logit per code, and its prior."""
+"""The Keras VAE: an encoder from codes to z_mean and z_log_var, a decoder from z to one logit per code, and
+its prior."""
 
 import contextlib
 import math
@@ -19,7 +20,8 @@ _factors = "float32"
 
 @contextlib.contextmanager
 def precision(kind: str):
-    """The type of the factors of the large matrix products, "float32" or "bfloat16", in what is traced inside; sums and weights stay float32."""
+    """The type of the factors of the large matrix products, "float32" or "bfloat16", in what is traced
+    inside; sums and weights stay float32."""
     global _factors
     before, _factors = _factors, kind
     try:
@@ -60,7 +62,8 @@ class ResidualMLP(keras.layers.Layer):
         self.built = True
 
     def call(self, x, keep=None):
-        """The last hidden layer; `keep`, if given, is what each hidden unit of each row is multiplied by, of shape (rows, sum of units)."""
+        """The last hidden layer; `keep`, if given, is what each hidden unit of each row is multiplied by, of
+        shape (rows, sum of units)."""
         at = 0
         for layer, before, after in zip(self.layers, [self.width, *self.units], self.units, strict=False):
             out = layer.activation(product(x, layer.kernel) + layer.bias)
@@ -76,9 +79,9 @@ class ResidualMLP(keras.layers.Layer):
 class CodeTable(keras.layers.Layer):
     """A trained vector for each code, as the encoder's embedding or the rows of the decoder's last matrix.
 
-    In a block whose codes are ordered (a number's atoms and bars), a code's vector is the sum of its own and of those of its groups of 4
-    and of 16 neighbours, so that neighbours share what they learn (measured on 18,000 rows of 9 numbers: 1.5 nats of held-out bound, and
-    XGB-C2ST .74 -> .79).
+    In a block whose codes are ordered (a number's atoms and bars), a code's vector is the sum of its own and
+    of those of its groups of 4 and of 16 neighbours, so that neighbours share what they learn (measured on
+    18,000 rows of 9 numbers: 1.5 nats of held-out bound, and XGB-C2ST .74 -> .79).
 
     Args:
         cardinalities: Codes of each block.
@@ -118,7 +121,8 @@ class CodeTable(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("raygen")
 class MixturePrior(keras.layers.Layer):
-    """p(z): a mixture of diagonal Gaussians, trained with the network (the VampPrior's aim, Tomczak and Welling 2018, sec. 2)."""
+    """p(z): a mixture of diagonal Gaussians, trained with the network (the VampPrior's aim, Tomczak and
+    Welling 2018, sec. 2)."""
 
     def __init__(self, components, latent_dim, seed=0, **kwargs):
         super().__init__(**kwargs)
@@ -157,14 +161,16 @@ class VAE(keras.Model):
     Args:
         cardinalities: Codes of each block; all logits lie side by side in the order of the blocks.
         ordered: For each block, whether its codes are in the order of values.
-        num_offsets: The first so many blocks have bars, whose position inside the bar is learned too; with `gaussian`, values.
+        num_offsets: The first so many blocks have bars, whose position inside the bar is learned too; with
+            `gaussian`, values.
         latent_dim: Width of z.
         hidden_units: Widths of the encoder's hidden layers; the decoder has them in reverse.
         prior: "mixture" (learned) or "normal" (N(0, I)).
         prior_components: Gaussians of the learned prior.
         seed: Of the initial weights.
-        gaussian: Offsets are values in standard deviations from the mean, each under a Gaussian around a linear output of its own; the
-            variance is learned, one for all, so that the loss is the sum of squared errors in nats.
+        gaussian: Offsets are values in standard deviations from the mean, each under a Gaussian around a
+            linear output of its own; the variance is learned, one for all, so that the loss is the sum of
+            squared errors in nats.
     """
 
     def __init__(
@@ -244,7 +250,8 @@ class VAE(keras.Model):
         self.built = True
 
     def set_tables(self, tables, frequencies):
-        """Take over the codec's constants and start the decoder at the log frequencies of the codes (shape (num_codes,))."""
+        """Take over the codec's constants and start the decoder at the log frequencies of the codes (shape
+        (num_codes,))."""
         from scipy.special import ndtri
 
         edge = 1e-5
@@ -258,7 +265,8 @@ class VAE(keras.Model):
 
         Args:
             codes: int32 of shape (rows, blocks).
-            offsets: float32 of shape (rows, num_offsets), positions inside the bar in (0, 1), or standard deviations from the mean.
+            offsets: float32 of shape (rows, num_offsets), positions inside the bar in (0, 1), or standard
+                deviations from the mean.
 
         Returns:
             z_mean and z_log_var, each of shape (rows, latent_dim).
@@ -267,13 +275,15 @@ class VAE(keras.Model):
         return self._encode(self._hot(index), self._scores(index, offsets))
 
     def decode(self, z, keep=None):
-        """Logits of all codes, and centre and scale of the offset of each block that has one (see `offset_law`); `keep` as in `bound`."""
+        """Logits of all codes, and centre and scale of the offset of each block that has one (see
+        `offset_law`); `keep` as in `bound`."""
         hidden = self.decoder(z, keep)
         logits = product(hidden, ops.transpose(self.code_kernel.table())) + self.code_bias
         return ops.clip(logits, -MAX_LOGIT, MAX_LOGIT), *self.offset_law(hidden)
 
     def offset_law(self, hidden):
-        """Centre and scale of the logistic inside the bar, in normal scores, or of the Gaussian, from the decoder's last hidden layer."""
+        """Centre and scale of the logistic inside the bar, in normal scores, or of the Gaussian, from the
+        decoder's last hidden layer."""
         if self.gaussian:
             centre = self.offset_head(hidden)
             return centre, ops.exp(0.5 * ops.clip(self.noise_log_var, -12.0, 6.0)) * ops.ones_like(centre)
@@ -286,10 +296,12 @@ class VAE(keras.Model):
         Args:
             codes, offsets: As in `encode`.
             noise: Standard normals of shape (rows, latent_dim).
-            keep: What hidden units are multiplied by, those of the encoder and then those of the decoder: 0, or 1 / (1 - dropout); None: 1.
+            keep: What hidden units are multiplied by, those of the encoder and then those of the decoder: 0,
+                or 1 / (1 - dropout); None: 1.
 
         Returns:
-            -log p(row | z), the cross-entropy of every block and of its offset, and KL(q || prior), in nats, each of shape (rows,).
+            -log p(row | z), the cross-entropy of every block and of its offset, and KL(q || prior), in nats,
+            each of shape (rows,).
         """
         index = codes + self.starts
         hot, scores = self._hot(index), self._scores(index, offsets)
@@ -304,8 +316,9 @@ class VAE(keras.Model):
         return self.decode(self.encode(codes, offsets)[0])
 
     def _hot(self, index):
-        """float32 of shape (rows, num_codes), 1 at the row's code of each block: on a CPU its matmul and the matmul's gradient are
-        no slower than gathering rows of the embedding and scattering their gradient (measured: 0 to 20 % of a step)."""
+        """float32 of shape (rows, num_codes), 1 at the row's code of each block: on a CPU its matmul and the
+        matmul's gradient are no slower than gathering rows of the embedding and scattering their gradient
+        (measured: 0 to 20 % of a step)."""
         rows, blocks = ops.shape(index)[0], index.shape[1]
         flat = ops.reshape(index + self.num_codes * ops.arange(rows, dtype="int32")[:, None], (-1, 1))
         return ops.reshape(
@@ -313,8 +326,8 @@ class VAE(keras.Model):
         )
 
     def _scores(self, index, offsets):
-        """Edges of the row's bars, the values between them in normal scores, and whether it is a bar, each (rows, num_offsets); with
-        Gaussian heads the value, 0 where it is missing, has no edges."""
+        """Edges of the row's bars, the values between them in normal scores, and whether it is a bar, each
+        (rows, num_offsets); with Gaussian heads the value, 0 where it is missing, has no edges."""
         index = index[:, : self.num_offsets]
         has_offset = ops.take(self.has_offset, index)
         if self.gaussian:
@@ -371,10 +384,11 @@ def log_gaussian(value, centre, scale):
 
 
 def truncated_logistic(score, low, high, centre, scale):
-    """Log density of `score`, relative to the uniform one on (low, high), under a logistic truncated to (low, high).
+    """Log density of `score`, relative to the uniform one on (low, high), under a logistic truncated to (low,
+    high).
 
-    With F the logistic function, T, A and B the standardised score and edges, log f(T) - log(F(B) - F(A)) is written with
-    softplus alone, so that it stays finite far from the centre.
+    With F the logistic function, T, A and B the standardised score and edges, log f(T) - log(F(B) - F(A)) is
+    written with softplus alone, so that it stays finite far from the centre.
     """
     t, a, b = (score - centre) / scale, (low - centre) / scale, (high - centre) / scale
     width = ops.maximum(b - a, 1e-6)
@@ -383,5 +397,6 @@ def truncated_logistic(score, low, high, centre, scale):
 
 
 def positions(offsets):
-    """uint8 steps inside the bar to float32 positions in (0, 1); standard deviations from the mean stay as they are."""
+    """uint8 steps inside the bar to float32 positions in (0, 1); standard deviations from the mean stay as
+    they are."""
     return offsets if offsets.dtype.is_floating else (tf.cast(offsets, tf.float32) + 0.5) / 256

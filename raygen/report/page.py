@@ -8,7 +8,8 @@ from importlib import resources
 
 
 def fill(template: str, **view) -> str:
-    """The text of a template of `raygen/report/templates`; every value is escaped, and a name that the view lacks is an error."""
+    """The text of a template of `raygen/report/templates`; every value is escaped, and a name that the view
+    lacks is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     page = Environment(
@@ -33,6 +34,7 @@ def typeset(text: str):
 
 
 def script() -> dict[str, str]:
-    """The script of pages whose tables sort and whose theme switches: `code`, and its `digest` for the page's policy."""
+    """The script of pages whose tables sort and whose theme switches: `code`, and its `digest` for the page's
+    policy."""
     code = resources.files("raygen.report").joinpath("templates/report.js").read_text(encoding="utf-8")
     return {"code": code, "digest": base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}

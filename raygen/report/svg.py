@@ -1,4 +1,5 @@
-"""Inline SVG by matplotlib whose colours are CSS variables, so that one drawing serves light, dark and print."""
+"""Inline SVG by matplotlib whose colours are CSS variables, so that one drawing serves light, dark and
+print."""
 
 import io
 import re
@@ -35,7 +36,8 @@ STYLE: dict[str, Any] = {
 
 
 def draw_svg(name: str, height: int, draw: Callable, width: int = WIDTH) -> str:
-    """What `draw` puts on a matplotlib figure, as SVG for a page; its ids start with `name`, which is the page's only one."""
+    """What `draw` puts on a matplotlib figure, as SVG for a page; its ids start with `name`, which is the
+    page's only one."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure

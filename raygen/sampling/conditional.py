@@ -1,11 +1,14 @@
-"""Rows that satisfy conditions, by importance resampling of z: no rejection, exact counts, rows a function of their number.
+"""Rows that satisfy conditions, by importance resampling of z: no rejection, exact counts, rows a function of
+their number.
 
-Given z the columns are independent, so that P(conditions | z) is known: the product over the conditioned columns of the mass that the
-decoder gives to the pieces of codes which satisfy them. A block of rows draws a fixed number of candidates z, weighs each by
-P(conditions | z), takes as many as it has rows by systematic resampling (Douc, Cappe and Moulines 2005), and decodes them with the
-other codes left out. Candidates come from the sampler with its components reweighted towards those that satisfy the conditions, which the
-weights undo; a pilot finds the components' weights and the number of candidates. As that number grows the law of the rows becomes
-p(z | conditions) p(row | z, conditions); what is left at a finite number is of the order of one over the block's effective sample size.
+Given z the columns are independent, so that P(conditions | z) is known: the product over the conditioned
+columns of the mass that the decoder gives to the pieces of codes which satisfy them. A block of rows draws a
+fixed number of candidates z, weighs each by P(conditions | z), takes as many as it has rows by systematic
+resampling (Douc, Cappe and Moulines 2005), and decodes them with the other codes left out. Candidates come
+from the sampler with its components reweighted towards those that satisfy the conditions, which the weights
+undo; a pilot finds the components' weights and the number of candidates. As that number grows the law of the
+rows becomes p(z | conditions) p(row | z, conditions); what is left at a finite number is of the order of one
+over the block's effective sample size.
 """
 
 import math
@@ -22,7 +25,8 @@ from raygen.sampling.selection import Law, Selection
 
 EXPLORED_BLOCKS = 24  # of candidates, by which the components are reweighted
 MEASURED_BLOCKS = 8  # of candidates under the new weights, by which their number is chosen
-UNCHANGED = 0.1  # share of the candidates that the components' own weights keep, which bounds every candidate's weight
+# share of the candidates that the components' own weights keep, which bounds every candidate's weight
+UNCHANGED = 0.1
 EFFECTIVE = 1.5  # effective candidates for each row, if MAX_CANDIDATES allow
 MAX_CANDIDATES = 64  # for each row
 MIN_PROBABILITY = 1e-6
@@ -113,8 +117,9 @@ class Candidates:
         """A block of candidates drawn with these weights of the components.
 
         Returns:
-            z, float32 of shape (BLOCK_ROWS, latent_dim); log of their importance weights, whose mean is the conditions' probability,
-            float64 of shape (BLOCK_ROWS,); and their components, int32 of the same shape.
+            z, float32 of shape (BLOCK_ROWS, latent_dim); log of their importance weights, whose mean is the
+            conditions' probability, float64 of shape (BLOCK_ROWS,); and their components, int32 of the same
+            shape.
         """
         code, share = 0, 0.0
         if self.selection.strata:
@@ -162,7 +167,8 @@ def explore(model: VAE, sampler, temperature: float, selection: Selection) -> li
     """Find the law of each stratum, by candidates that depend on no seed.
 
     Raises:
-        ConfigError: If the model gives the conditions hardly any probability, or only few z that satisfy them.
+        ConfigError: If the model gives the conditions hardly any probability, or only few z that satisfy
+            them.
     """
     candidates = Candidates(model, sampler, temperature, selection, ("pilot",))
     return [_explored(candidates, stratum) for stratum in range(selection.num_laws)]
@@ -209,7 +215,8 @@ def _explored(candidates: Candidates, stratum: int) -> Law:
 
 
 def resampled(log_weight: np.ndarray, rows: int, offset: float) -> np.ndarray:
-    """Numbers of `rows` candidates, ascending, each as often as its weight says, rounded up or down; `offset` is uniform in [0, 1)."""
+    """Numbers of `rows` candidates, ascending, each as often as its weight says, rounded up or down; `offset`
+    is uniform in [0, 1)."""
     upper = np.cumsum(np.exp(log_weight - log_weight.max()))
     points = (np.arange(rows) + offset) / rows * upper[-1]
     return np.minimum(np.searchsorted(upper, points, side="right"), len(upper) - 1)

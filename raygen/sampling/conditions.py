@@ -1,11 +1,13 @@
-"""The language of `generate.where` and `generate.per`: a text to conditions on single columns, all of which a row must satisfy.
+"""The language of `generate.where` and `generate.per`: a text to conditions on single columns, all of which a
+row must satisfy.
 
     conditions  condition AND condition AND ...
     condition   COLUMN = VALUE | != | <> | < | <= | > | >=          VALUE  'text', 12.5, true or false
                 COLUMN [NOT] IN (VALUE, VALUE, ...)
                 COLUMN BETWEEN LOW AND HIGH                         both ends belong to it
                 COLUMN IS [NOT] NULL
-As in SQL, a missing value satisfies IS NULL alone, a quote inside a text is doubled, and a column's name may stand in double quotes.
+As in SQL, a missing value satisfies IS NULL alone, a quote inside a text is doubled, and a column's name may
+stand in double quotes.
 """
 
 import re
@@ -37,7 +39,8 @@ class Value(NamedTuple):
 
 
 class Condition(NamedTuple):
-    """What one column must satisfy: `sign` is one of COMPARISONS, "in", "not in", "between", "is null" or "is not null"."""
+    """What one column must satisfy: `sign` is one of COMPARISONS, "in", "not in", "between", "is null" or "is
+    not null"."""
 
     column: str
     sign: str

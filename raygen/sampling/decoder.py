@@ -1,11 +1,13 @@
-"""From row numbers to codes, in one graph: draw z, decode it, draw every column's code and the position inside its bar, or its value.
+"""From row numbers to codes, in one graph: draw z, decode it, draw every column's code and the position
+inside its bar, or its value.
 
-A code is drawn in two steps. The logits of a column are cut into tiles of TILE codes; one draw chooses the tile by its mass and
-then the code inside it, so that cumulative sums run over a few tiles and one tile instead of all codes, and no loop over
-columns is needed.
+A code is drawn in two steps. The logits of a column are cut into tiles of TILE codes; one draw chooses the
+tile by its mass and then the code inside it, so that cumulative sums run over a few tiles and one tile
+instead of all codes, and no loop over columns is needed.
 
-Where only pieces of the codes are wanted (see `selection`), the pieces take the place of the codes: a piece has the logit of its code plus
-the log of its share of the code, and what does not satisfy the conditions is not there to be drawn.
+Where only pieces of the codes are wanted (see `selection`), the pieces take the place of the codes: a piece
+has the logit of its code plus the log of its share of the code, and what does not satisfy the conditions is
+not there to be drawn.
 """
 
 import numpy as np
@@ -86,7 +88,8 @@ class Decoder:
 
     @property
     def flops_per_row(self) -> int:
-        """Multiplications and additions of the decoder's own matrices for one row: the floor of generation."""
+        """Multiplications and additions of the decoder's own matrices for one row: the floor of
+        generation."""
         weights = [
             w
             for layer in (*self.model.decoder.layers, self.model.offset_head)
@@ -96,12 +99,14 @@ class Decoder:
         return int(2 * (sum(w.size for w in weights) + self.model.code_kernel.own.numpy().size))
 
     def block(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """Codes and positions of rows [number * BLOCK_ROWS, (number + 1) * BLOCK_ROWS), int32 and float32 (BLOCK_ROWS, columns)."""
+        """Codes and positions of rows [number * BLOCK_ROWS, (number + 1) * BLOCK_ROWS), int32 and float32
+        (BLOCK_ROWS, columns)."""
         codes, position = self.draw(tf.constant(number * BLOCK_ROWS, tf.int64))
         return codes.numpy(), position.numpy()
 
     def _decode(self, z, first):
-        """Codes and positions of the BLOCK_ROWS rows from number `first` on, given z of shape (BLOCK_ROWS, latent_dim)."""
+        """Codes and positions of the BLOCK_ROWS rows from number `first` on, given z of shape (BLOCK_ROWS,
+        latent_dim)."""
         code, inside = self.keys
         hidden = self.model.decoder(z)
         law = self.model.offset_law(hidden) if self.num_offsets else None
@@ -124,7 +129,8 @@ class Decoder:
         return codes, position
 
     def _mass(self, hidden, law):
-        """Mass of each place in the tiles, of shape (BLOCK_ROWS, places); only its ratios within a column count."""
+        """Mass of each place in the tiles, of shape (BLOCK_ROWS, places); only its ratios within a column
+        count."""
         logits = tf.minimum(tf.matmul(hidden, self.kernel) + self.bias, MAX_LOGIT)
         if self.temperature == 1 and not self.pieces:
             return tf.exp(logits)
@@ -141,7 +147,8 @@ class Decoder:
         return tf.exp(tiles)
 
     def _codes(self, mass, pick):
-        """Codes, int32 of shape (BLOCK_ROWS, columns). Cumulative sums and small gathers are matrix products here: many times faster on CPU."""
+        """Codes, int32 of shape (BLOCK_ROWS, columns). Cumulative sums and small gathers are matrix products
+        here: many times faster on CPU."""
         sums = tf.reduce_sum(tf.reshape(mass, (BLOCK_ROWS, self.num_tiles, TILE)), axis=2)
         running = tf.matmul(sums, self.running)
         target = pick * tf.matmul(running, self.whole)
@@ -193,7 +200,8 @@ class _Placed:
         return sum(tf.matmul(share(law), places) for share, places in self.shares)
 
     def values(self, drawn, pick, law):
-        """Codes, and positions inside them, of the pieces drawn (counted within their block), from uniforms of shape (rows, columns)."""
+        """Codes, and positions inside them, of the pieces drawn (counted within their block), from uniforms
+        of shape (rows, columns)."""
         index, offsets, inside = drawn + self.starts, self.num_offsets, pick
         if law and not self.gaussian:
             low, high = (tf.gather(score, index[:, :offsets]) for score in (self.score_low, self.score_high))
@@ -220,7 +228,8 @@ def scores(model: VAE, block: int, pieces: Pieces) -> tuple[np.ndarray, np.ndarr
 
 
 def log_share(model: VAE, block: int, pieces: Pieces):
-    """A function of the offsets' law given z: log of the part of its code's mass that lies in each piece, of shape (rows or 1, pieces)."""
+    """A function of the offsets' law given z: log of the part of its code's mass that lies in each piece, of
+    shape (rows or 1, pieces)."""
     share = pieces.share
     cut = np.flatnonzero(share < 1)
     if block >= model.num_offsets or model.gaussian or not len(cut):
@@ -254,7 +263,8 @@ def log_logistic_mass(start, width):
 
 
 def latents(sampler, seed: int):
-    """A graph that gives z of the BLOCK_ROWS rows from a row number on, float32 of shape (BLOCK_ROWS, latent_dim)."""
+    """A graph that gives z of the BLOCK_ROWS rows from a row number on, float32 of shape (BLOCK_ROWS,
+    latent_dim)."""
     component, normals = streams.key(seed, "component"), streams.key(seed, "z")
 
     def draw(first):
@@ -267,14 +277,17 @@ def latents(sampler, seed: int):
 
 
 def draw_gaussian(pick, centre, scale):
-    """Standard deviations from the column's mean, by inversion of `pick`, uniform in steps of 2^-23 whose middles are never 0 or 1."""
+    """Standard deviations from the column's mean, by inversion of `pick`, uniform in steps of 2^-23 whose
+    middles are never 0 or 1."""
     return centre + scale * tf.math.ndtri(pick + 2.0**-24)
 
 
 def draw_truncated_logistic(pick, low, high, centre, scale):
-    """Position in [0, 1) between `low` and `high` of a logistic truncated to them, by inversion of uniform `pick`.
+    """Position in [0, 1) between `low` and `high` of a logistic truncated to them, by inversion of uniform
+    `pick`.
 
-    With A and B the standardised edges, F^-1(F(A) + u (F(B) - F(A))) is taken on the side where F is small, in logs.
+    With A and B the standardised edges, F^-1(F(A) + u (F(B) - F(A))) is taken on the side where F is small,
+    in logs.
     """
     a, b = (low - centre) / scale, (high - centre) / scale
     flip = a + b > 0

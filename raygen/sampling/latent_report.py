@@ -1,4 +1,5 @@
-"""Where z should be drawn from, in figures: how far q(z) is from N(0, I) and why, and what each sampler does to the table."""
+"""Where z should be drawn from, in figures: how far q(z) is from N(0, I) and why, and what each sampler does
+to the table."""
 
 import numpy as np
 import tensorflow as tf
@@ -39,8 +40,9 @@ def describe(
         num_rows: Training rows in all, if `rows` are but some of them.
 
     Returns:
-        `rate` (mean KL of a row's posterior to N(0, I)), `kl` (of q(z) to N(0, I), split), `mutual_information` of z and the row,
-        `dimensions`, and for each sampler its scores and a `picture`; all in nats.
+        `rate` (mean KL of a row's posterior to N(0, I)), `kl` (of q(z) to N(0, I), split),
+        `mutual_information` of z and the row, `dimensions`, and for each sampler its scores and a `picture`;
+        all in nats.
     """
     generator = rng.generator(seed, "latent report")
     each = _kl_by_dimension(rows)
@@ -88,9 +90,10 @@ def describe(
 def kl_split(rows: Posteriors, generator: np.random.Generator) -> tuple[dict[str, float], Posteriors]:
     """KL(q || N(0, I)) = scale + correlation + shape, in nats, and the rows that stood for q.
 
-    With m and S the mean and the covariance of q, scale is KL(N(m, diag S) || N(0, I)), correlation KL(N(m, S) || N(m, diag S)), and shape
-    KL(q || N(m, S)), what no Gaussian can have. The total is a mean over draws from q of log q(z), with its standard error, less E_q[log N(z; 0, I)],
-    which the moments of q give exactly.
+    With m and S the mean and the covariance of q, scale is KL(N(m, diag S) || N(0, I)), correlation KL(N(m,
+    S) || N(m, diag S)), and shape KL(q || N(m, S)), what no Gaussian can have. The total is a mean over draws
+    from q of log q(z), with its standard error, less E_q[log N(z; 0, I)], which the moments of q give
+    exactly.
     """
     rows = rows.take(generator.permutation(len(rows.z_mean))[:KL_ROWS])
     mean, covariance = rows.z_mean.astype(float).mean(axis=0), rows.covariance
@@ -110,7 +113,8 @@ def kl_split(rows: Posteriors, generator: np.random.Generator) -> tuple[dict[str
 
 
 def log_posterior(rows: Posteriors, z: np.ndarray) -> np.ndarray:
-    """log q(z) of the aggregate posterior of `rows`, float64 of shape (draws,), for z of shape (draws, latent_dim)."""
+    """log q(z) of the aggregate posterior of `rows`, float64 of shape (draws,), for z of shape (draws,
+    latent_dim)."""
     from scipy.special import logsumexp
 
     mean, log_var = rows.z_mean.astype(float), rows.z_log_var.astype(float)
@@ -127,8 +131,8 @@ def log_posterior(rows: Posteriors, z: np.ndarray) -> np.ndarray:
 def picture(posterior: np.ndarray, sampler: np.ndarray, generator: np.random.Generator) -> dict:
     """q(z) and a sampler in the two directions in which they differ most, as counts on one grid.
 
-    The first direction is the one of the greatest Kolmogorov-Smirnov distance among axes, principal axes of both, and random ones; the second
-    the same among those made orthogonal to it.
+    The first direction is the one of the greatest Kolmogorov-Smirnov distance among axes, principal axes of
+    both, and random ones; the second the same among those made orthogonal to it.
 
     Args:
         posterior, sampler: Draws, each of shape (draws, latent_dim).

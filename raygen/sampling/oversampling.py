@@ -1,8 +1,10 @@
-"""Over-generation: of `oversample` times as many rows as are wanted, those are kept that stand for the table best.
+"""Over-generation: of `oversample` times as many rows as are wanted, those are kept that stand for the table
+best.
 
-A block of rows draws `oversample` blocks of the model's own rows, gives each of them the chance that its density ratio says (see `ratio`),
-and takes as many as it has rows by systematic sampling, none twice. Taking the rows of the greatest ratios instead would lose whatever is
-rare (measured on diamonds, the best quarter: XGB-C2ST .53, where the model's own rows have .78 and these .86).
+A block of rows draws `oversample` blocks of the model's own rows, gives each of them the chance that its
+density ratio says (see `ratio`), and takes as many as it has rows by systematic sampling, none twice. Taking
+the rows of the greatest ratios instead would lose whatever is rare (measured on diamonds, the best quarter:
+XGB-C2ST .53, where the model's own rows have .78 and these .86).
 """
 
 import time
@@ -24,7 +26,8 @@ HELD_ROWS = 8192  # at most
 
 
 class Oversampled:
-    """Rows of a model chosen by their density ratio, block by block; row i is the same whatever is generated with it.
+    """Rows of a model chosen by their density ratio, block by block; row i is the same whatever is generated
+    with it.
 
     Args:
         decoder: The model's own rows.

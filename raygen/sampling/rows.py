@@ -130,7 +130,8 @@ class Rows:
         temperature: The codes' logits are divided by it.
         wanted: What the rows must satisfy; None: nothing.
         laws: How those are drawn, as `sampling.conditional.explore` finds them if they are not given.
-        oversample: Candidates for each row (see `oversampling`); 1: none are left out. More needs a model with a density ratio.
+        oversample: Candidates for each row (see `oversampling`); 1: none are left out. More needs a model
+            with a density ratio.
     """
 
     def __init__(

@@ -18,7 +18,8 @@ TIMED_BLOCKS = 4
 
 
 class Comparison:
-    """What each sampler does to the table, beside its bound, floor and ceiling, all as the codec gives rows back.
+    """What each sampler does to the table, beside its bound, floor and ceiling, all as the codec gives rows
+    back.
 
     Args:
         model: The trained VAE.
@@ -26,7 +27,8 @@ class Comparison:
         rows, held: Stored codes and offsets of training rows and of held-out rows.
         held_posteriors: Of the held-out rows.
         seed: Of the generated rows and of the samples compared.
-        size: Rows of each table, once; by default as many as are held out, COMPARED_ROWS at most, some times over if they are few.
+        size: Rows of each table, once; by default as many as are held out, COMPARED_ROWS at most, some times
+            over if they are few.
     """
 
     def __init__(self, model, codec, rows, held, held_posteriors: Posteriors, seed: int = 0, size: int = 0):
@@ -68,7 +70,8 @@ class Comparison:
         return tables
 
     def references(self) -> dict[str, dict[str, float]]:
-        """Scores of rows decoded from z of held-out rows (bound), of shuffled columns (floor), of held-out rows (ceiling)."""
+        """Scores of rows decoded from z of held-out rows (bound), of shuffled columns (floor), of held-out
+        rows (ceiling)."""
         far = 2**40  # row numbers that no sampler's rows have
         bound = [self._table(z, far + i * BLOCK_ROWS * (self.rows + 1)) for i, z in enumerate(self.bound_z)]
         floor = [fidelity.floor(real, self.seed) for real in self.real]
@@ -79,8 +82,8 @@ class Comparison:
         }
 
     def scores(self, tables: list[pd.DataFrame]) -> dict[str, float]:
-        """Means over the repeats of Shape and Trend error in percent, C2ST with its standard error, and the variance of number columns as a
-        multiple of the real (the median over columns)."""
+        """Means over the repeats of Shape and Trend error in percent, C2ST with its standard error, and the
+        variance of number columns as a multiple of the real (the median over columns)."""
         found = []
         for i, (real, table) in enumerate(zip(self.real, tables, strict=True)):
             found.append(

@@ -21,7 +21,8 @@ EPOCH = datetime.date(1970, 1, 1).toordinal()
 
 @dataclass(frozen=True)
 class Stratum:
-    """A category that `per` asks for: its code, and the positions that choose it among the members of the code."""
+    """A category that `per` asks for: its code, and the positions that choose it among the members of the
+    code."""
 
     name: str
     code: int
@@ -65,7 +66,8 @@ class Selection:
         return f"{own} AND {self.text}" if self.text else own
 
     def blocks(self, first: int, last: int, block_rows: int) -> Iterator[tuple[int, int, int]]:
-        """As `sampling.row_blocks.blocks`. Strata lie one after the other; a block holds rows of one of them, that of its number modulo their count."""
+        """As `sampling.row_blocks.blocks`. Strata lie one after the other; a block holds rows of one of them,
+        that of its number modulo their count."""
         if not self.strata:
             yield from row_blocks.blocks(first, last, block_rows)
             return
@@ -108,10 +110,12 @@ def lines(selection: Selection, laws: list[Law]) -> list[str]:
 
 
 def select(codec: Codec, where: str, per: str = "") -> Selection | None:
-    """What the rows that satisfy `where`, and so many of each category as `per` says, are in codes; None if both are empty.
+    """What the rows that satisfy `where`, and so many of each category as `per` says, are in codes; None if
+    both are empty.
 
     Raises:
-        ConfigError: If a text cannot be read, or names a column or a value that the model does not have, or no value satisfies it.
+        ConfigError: If a text cannot be read, or names a column or a value that the model does not have, or
+            no value satisfies it.
     """
     conditions = parse(where)
     if not conditions and not per.strip():

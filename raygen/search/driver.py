@@ -30,7 +30,8 @@ PACKAGES = {"mlflow": "mlflow", "wandb": "wandb", "tensorboard": "tensorboardX"}
 
 @dataclass(frozen=True)
 class Tuning:
-    """What `tune` made: the model folder of the best trial and its fingerprint, the search's folder, and its record (see `search.record.Record`)."""
+    """What `tune` made: the model folder of the best trial and its fingerprint, the search's folder, and its
+    record (see `search.record.Record`)."""
 
     model: str
     fingerprint: str
@@ -41,7 +42,8 @@ class Tuning:
 def tune(config: Config, command: str = "", say=print) -> Tuning:
     """Search settings, and leave the best trial's model in the run folder as `train` would have.
 
-    Running it again goes on with an unfinished search: its trials start from their checkpoints, and finished ones are not trained again.
+    Running it again goes on with an unfinished search: its trials start from their checkpoints, and finished
+    ones are not trained again.
 
     Args:
         config: The settings, of which `search.space` says what to vary.
@@ -174,7 +176,8 @@ def _check_model(config: Config, folder: str) -> None:
 
 
 def _encode(config: Config, space: Space, say) -> dict[str, dict]:
-    """The table encoded in every way that the space asks for: folder and number of rows by `search.trial.encoding`."""
+    """The table encoded in every way that the space asks for: folder and number of rows by
+    `search.trial.encoding`."""
     encoded = {}
     for params in space.encodings():
         changed = config.override(params)

@@ -1,4 +1,5 @@
-"""Ray Tune's part of a search: its domains, its searchers, its scheduler, and a callback that follows the trials."""
+"""Ray Tune's part of a search: its domains, its searchers, its scheduler, and a callback that follows the
+trials."""
 
 import json
 import os
@@ -85,7 +86,8 @@ def _domains(space: Space, config: Config) -> dict[str, Any]:
 def _algorithm(config: Config, space: Space, most: int, before: list[dict[str, Any]]):
     """Who chooses the points: the same ones for the same seed, the config's own first.
 
-    What `tpe` chooses depends on which results are there already: after an interruption it is given the points that it chose before.
+    What `tpe` chooses depends on which results are there already: after an interruption it is given the
+    points that it chose before.
     """
     from ray.tune.search import BasicVariantGenerator, ConcurrencyLimiter
 
@@ -122,7 +124,8 @@ def _algorithm(config: Config, space: Space, most: int, before: list[dict[str, A
 
 
 def _drawn(config: Config, space: Space, first: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """`search.trials` points, no two alike, as labels: two trials of one point would write one model folder at once.
+    """`search.trials` points, no two alike, as labels: two trials of one point would write one model folder
+    at once.
 
     Raises:
         ConfigError: If the space has not so many.
@@ -161,7 +164,8 @@ def _own(config: Config, space: Space) -> dict[str, Any] | None:
 
 
 def _send_no_credentials() -> None:
-    """Take this process's AWS credentials out of what Ray Tune sends along with a trial: Ray writes it to logs. Workers have their node's own."""
+    """Take this process's AWS credentials out of what Ray Tune sends along with a trial: Ray writes it to
+    logs. Workers have their node's own."""
     from ray.tune.execution import class_cache
 
     class_cache.ENV_VARS_TO_PROPAGATE = {
@@ -170,7 +174,8 @@ def _send_no_credentials() -> None:
 
 
 def _scheduler(config: Config, own: dict[str, Any] | None):
-    """ASHA by held-out nats, which lets the trial of the config's own settings (as labels) come to its end: what is best is then no worse."""
+    """ASHA by held-out nats, which lets the trial of the config's own settings (as labels) come to its end:
+    what is best is then no worse."""
     from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 
     if config.search.scheduler == "none":

@@ -1,4 +1,5 @@
-"""The record of a search: what each trial was, how far it came, which is best; and a line for whoever waits."""
+"""The record of a search: what each trial was, how far it came, which is best; and a line for whoever
+waits."""
 
 import json
 import math
@@ -138,10 +139,11 @@ class Record:
         """All of it as plain values; `nats` are lower, `c2st` higher for better.
 
         Returns:
-            `objective`, `algorithm`, `scheduler`, `seed`, `space`, `defaults` (the config's own values), `best` (a trial's number or None),
-            `front` (finished trials that no other beats in both objective and rows/s), `seconds`, `base` (a name of the config's own
-            settings), `points` (all that were ever begun), and for each of `trials` its `number`,
-            `params`, `state` (finished, stopped, failed, unfinished), `reason`, figures, and `history` of [step, seconds, nats].
+            `objective`, `algorithm`, `scheduler`, `seed`, `space`, `defaults` (the config's own values),
+            `best` (a trial's number or None), `front` (finished trials that no other beats in both objective
+            and rows/s), `seconds`, `base` (a name of the config's own settings), `points` (all that were ever
+            begun), and for each of `trials` its `number`, `params`, `state` (finished, stopped, failed,
+            unfinished), `reason`, figures, and `history` of [step, seconds, nats].
         """
         s = self.config.search
         trials = [
@@ -207,7 +209,8 @@ class Record:
         return -t["objective"] if self.higher else t["objective"]
 
     def _spent(self, trials: list[dict]) -> dict[str, float]:
-        """Seconds of the search; `training` only if all of it was spent now, and not in a search that this one resumed."""
+        """Seconds of the search; `training` only if all of it was spent now, and not in a search that this
+        one resumed."""
         wall = time.time() - self.began
         spent = {"wall": wall, "at_a_time": self.at_a_time, "trials": sum(t["seconds"] for t in trials)}
         if self.first_start:
@@ -218,7 +221,8 @@ class Record:
         return spent
 
     def _seconds_left(self) -> float | None:
-        """By the mean of the trials that have ended, once there are some; what was trained in an earlier search took its time then."""
+        """By the mean of the trials that have ended, once there are some; what was trained in an earlier
+        search took its time then."""
         took = {
             n: max(t["seconds"], t["training_seconds"] + (t.get("sampler_seconds") or 0.0))
             for n, t in self.trials.items()

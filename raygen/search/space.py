@@ -32,7 +32,8 @@ class Space:
         """The space of `search.space`.
 
         Raises:
-            ConfigError: Naming the first setting that is unknown, has no values or an impossible one, or cannot be searched.
+            ConfigError: Naming the first setting that is unknown, has no values or an impossible one, or
+                cannot be searched.
         """
         domains = {key: _domain(key, given) for key, given in config.search.space.items()}
         if not domains:
@@ -94,7 +95,8 @@ class Space:
         )
 
     def labels(self, point: dict[str, Any]) -> dict[str, Any]:
-        """A point as a searcher sees it: a choice by its JSON text, since searchers want values that can be compared and hashed."""
+        """A point as a searcher sees it: a choice by its JSON text, since searchers want values that can be
+        compared and hashed."""
         chosen = {
             key: values[values.index(point[key])]
             for key, (kind, values) in self.domains.items()

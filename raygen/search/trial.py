@@ -1,4 +1,5 @@
-"""One trial of a search, in a Ray Tune actor: `train` under overrides, whose rounds Tune hears of and may stop."""
+"""One trial of a search, in a Ray Tune actor: `train` under overrides, whose rounds Tune hears of and may
+stop."""
 
 import math
 import os
@@ -16,15 +17,18 @@ FIGURES = ("objective", "value_nats", "held_out_nats", "held_out_error", "second
 
 
 def run(point: dict, job: dict) -> None:
-    """Train the model of one point, unless it is there already, and report every round and the finished model.
+    """Train the model of one point, unless it is there already, and report every round and the finished
+    model.
 
-    A trial is resumed from its last checkpoint, and what it reported before is reported again, so that the same search, begun anew, comes
-    to the same state. A model that was trained for another objective is judged anew, from its last checkpoint. What goes wrong is
-    reported as the trial's `reason`, and does not end the search.
+    A trial is resumed from its last checkpoint, and what it reported before is reported again, so that the
+    same search, begun anew, comes to the same state. A model that was trained for another objective is judged
+    anew, from its last checkpoint. What goes wrong is reported as the trial's `reason`, and does not end the
+    search.
 
     Args:
         point: The point that Tune chose, as labels (see `Space.labels`).
-        job: What all trials share: `config` (dict), `space`, `encoded` (folders by searched schema settings), `cpus`, `folder`.
+        job: What all trials share: `config` (dict), `space`, `encoded` (folders by searched schema settings),
+            `cpus`, `folder`.
     """
     from ray import tune
 

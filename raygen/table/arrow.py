@@ -29,7 +29,8 @@ def value_type(kind: pa.DataType) -> pa.DataType:
 
 
 def rounded(values: np.ndarray, digits: int) -> np.ndarray:
-    """`values` with so many digits after the point; one too large for a float64 to have that many stays as it is."""
+    """`values` with so many digits after the point; one too large for a float64 to have that many stays as it
+    is."""
     small = np.abs(values) < 2.0**53 / 10.0**digits
     if small.all():
         return np.round(values, digits)
@@ -57,7 +58,8 @@ def from_numbers(values: np.ndarray, kind: pa.DataType, nullable: bool = True) -
 
 
 def limits(kind: pa.DataType) -> tuple[float, float]:
-    """Lowest and highest number, or day of a datetime, that this type can hold; those of decimals and moments are kept by what makes them."""
+    """Lowest and highest number, or day of a datetime, that this type can hold; those of decimals and moments
+    are kept by what makes them."""
     kind = value_type(kind)
     if pa.types.is_integer(kind):
         info = np.iinfo(kind.to_pandas_dtype())
@@ -92,7 +94,8 @@ def ticks_per_day(kind: pa.DataType) -> int:
 
 
 def day_and_time(array: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-    """Days since the epoch (or of a duration) and ticks within the day, each float64 with NaN where missing."""
+    """Days since the epoch (or of a duration) and ticks within the day, each float64 with NaN where
+    missing."""
     array = plain(array)
     narrow = pa.types.is_date32(array.type) or pa.types.is_time32(array.type)
     whole = array.cast(pa.int32()).cast(pa.int64()) if narrow else array.cast(pa.int64())
@@ -131,7 +134,8 @@ def _from_floats(values: pa.Array, kind: pa.DataType) -> pa.Array:
         return values.cast(pa.int64(), safe=False).cast(kind)
     if not pa.types.is_decimal(kind):
         return values.cast(kind, safe=False)
-    # Arrow's own cast from floats writes 0.1 as 0.100000000000000006 and wraps around beyond the precision; its cast from text does neither.
+    # Arrow's own cast from floats writes 0.1 as 0.100000000000000006 and wraps around beyond the precision;
+    # its cast from text does neither.
     digits = min(kind.scale, EXACT_POWER)
     largest = np.floor(np.nextafter(10.0**kind.precision, 0)) / 10.0**kind.scale
     fitting = rounded(values.to_numpy(zero_copy_only=False), digits).clip(-largest, largest)

@@ -19,8 +19,8 @@ NO_VALUES = "has no values; they stay missing"
 class Schema:
     """The Arrow schema of a table and the kind of each column, in order.
 
-    `numeric` columns are integers, floats or decimals; `datetime` covers timestamps, dates, times and durations; `id` columns are
-    numbered anew in what is generated; `drop` columns are left out of it.
+    `numeric` columns are integers, floats or decimals; `datetime` covers timestamps, dates, times and
+    durations; `id` columns are numbered anew in what is generated; `drop` columns are left out of it.
     """
 
     arrow: pa.Schema
@@ -41,11 +41,13 @@ class Schema:
 
         Args:
             source: Arrow schema of the table.
-            kinds: Kind of each column; a column that it does not name is an error, so that none is lost in silence.
+            kinds: Kind of each column; a column that it does not name is an error, so that none is lost in
+                silence.
             where: The source, for messages.
 
         Raises:
-            SchemaError: If a column is absent or unnamed, a kind does not fit its type, or nothing is left to learn.
+            SchemaError: If a column is absent or unnamed, a kind does not fit its type, or nothing is left to
+                learn.
         """
         found = f"Found: {listed(source.names)} ({len(source.names)})."
         for name, kind in kinds.items():
@@ -134,7 +136,8 @@ def check_table(schema: Schema, stats: dict, where: str) -> None:
     """Refuse a table that cannot be learned, from its statistics by part (see `codec.observe`).
 
     Raises:
-        SchemaError: If there are too few rows, whole numbers too large to be learned as numbers, or more categories than their type can hold.
+        SchemaError: If there are too few rows, whole numbers too large to be learned as numbers, or more
+            categories than their type can hold.
     """
     check_rows(max((s.num_rows for s in stats.values()), default=0), where)
     for name in schema.learned:

@@ -167,7 +167,8 @@ def _csv_options(types: dict) -> pacsv.ConvertOptions:
 
 
 def _csv_schema(filesystem, paths) -> pa.Schema:
-    """Types that fit every row: each column starts as what its first rows look like, and is widened where a later row says otherwise."""
+    """Types that fit every row: each column starts as what its first rows look like, and is widened where a
+    later row says otherwise."""
     types: dict[str, pa.DataType] = {}
     names = None
     for path in paths:

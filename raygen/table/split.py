@@ -9,8 +9,8 @@ COUNTED = 2**20  # rows at once
 
 
 def held_out(rows: np.ndarray, num_rows: int, share: float, seed: int) -> np.ndarray:
-    """bool for each row number of a table of `num_rows`: kept out of training. A function of the number and the seed alone, but for the share,
-    which is less where it would be more than MOST_HELD rows."""
+    """bool for each row number of a table of `num_rows`: kept out of training. A function of the number and
+    the seed alone, but for the share, which is less where it would be more than MOST_HELD rows."""
     hashed = pd.util.hash_array(pd.util.hash_array(rows.astype(np.uint64)) ^ np.uint64(seed))
     return hashed < np.uint64(min(share, MOST_HELD / max(1, num_rows)) * 2**64)
 
@@ -24,21 +24,23 @@ def num_held(num_rows: int, share: float, seed: int) -> int:
 
 
 def num_lanes(batch_size: int, most_workers: int) -> int:
-    """Lanes that the training rows are dealt to: 8 where that divides the batch evenly, so that 1 to 8 workers take the same steps."""
+    """Lanes that the training rows are dealt to: 8 where that divides the batch evenly, so that 1 to 8
+    workers take the same steps."""
     return LANES if batch_size % LANES == 0 and most_workers <= LANES else most_workers
 
 
 def spread(count: int, most: int) -> np.ndarray:
-    """Numbers of at most `most` of `count` rows, at equal distances. Rows lie in the order of their hashes, equal ones side by side: the first
-    ones would be some kinds of rows and no others."""
+    """Numbers of at most `most` of `count` rows, at equal distances. Rows lie in the order of their hashes,
+    equal ones side by side: the first ones would be some kinds of rows and no others."""
     return np.arange(count) if count <= most else np.linspace(0, count, most, endpoint=False).astype(np.int64)
 
 
 class Batches:
     """The steps of one worker.
 
-    Each lane has some neighbouring training rows, each worker some neighbouring lanes, and each step takes equally many rows of every lane. So
-    what all workers take together in a step does not depend on their number, which need not divide that of the lanes.
+    Each lane has some neighbouring training rows, each worker some neighbouring lanes, and each step takes
+    equally many rows of every lane. So what all workers take together in a step does not depend on their
+    number, which need not divide that of the lanes.
 
     Args:
         num_rows: Training rows over all workers.

@@ -1,7 +1,8 @@
 """Mergeable statistics of a column: `merge(observe(a), observe(b))` answers as `observe(a + b)` does.
 
-Exact up to `MAX_DISTINCT` values; beyond, quantiles come from a KLL sketch (Karnin, Lang and Liberty 2016, rank error below
-0.1 %) and the frequent strings from a frequent-items sketch (Anderson et al. 2017), both of Apache DataSketches.
+Exact up to `MAX_DISTINCT` values; beyond, quantiles come from a KLL sketch (Karnin, Lang and Liberty 2016,
+rank error below 0.1 %) and the frequent strings from a frequent-items sketch (Anderson et al. 2017), both of
+Apache DataSketches.
 """
 
 from dataclasses import dataclass, field
@@ -26,10 +27,12 @@ class NumericStats:
 
     Attributes:
         num_rows, num_missing: Rows seen, and those without a value.
-        values, counts: The distinct values in ascending order and how often each came, while `sketch` is None.
+        values, counts: The distinct values in ascending order and how often each came, while `sketch` is
+            None.
         sketch: KLL sketch of all values, once there were more than `MAX_DISTINCT` distinct ones.
         minimum, maximum: Of the values; +inf and -inf before the first.
-        decimals: Digits after the point that write every value exactly; `MAX_DECIMALS` or more means as many as it takes.
+        decimals: Digits after the point that write every value exactly; `MAX_DECIMALS` or more means as many
+            as it takes.
         divisor: Greatest common divisor of the values if all are whole (0: only zeros).
     """
 
@@ -45,7 +48,8 @@ class NumericStats:
 
     @classmethod
     def observe(cls, values: np.ndarray, single: bool = False) -> "NumericStats":
-        """Statistics of float64 `values` of shape (rows,); `single` says they were stored in 32 bits or fewer."""
+        """Statistics of float64 `values` of shape (rows,); `single` says they were stored in 32 bits or
+        fewer."""
         present = values[~np.isnan(values)]
         distinct, counts = np.unique(present, return_counts=True)
         stats = cls(len(values), len(values) - len(present), distinct, counts)
@@ -123,7 +127,8 @@ class CategoryStats:
         return out
 
     def frequencies(self) -> list[tuple[str, int]]:
-        """Strings and their counts, most frequent first, ties by name; the frequent ones only, once there is a sketch."""
+        """Strings and their counts, most frequent first, ties by name; the frequent ones only, once there is
+        a sketch."""
         counts = self.counts
         if self.sketch is not None:
             from datasketches import frequent_items_error_type, frequent_strings_sketch

@@ -1,8 +1,8 @@
 """Checkpoints of a run: the last two, each with a digest that tells whether it is whole.
 
-They are the same files whoever writes them, this process or worker 0 of Ray Train, so a run goes on in either. Ray Train could keep them
-itself, but hands out the last one whole or not, and writes its list of them in place: a disk that is full at that moment leaves a list that
-no later run can read.
+They are the same files whoever writes them, this process or worker 0 of Ray Train, so a run goes on in
+either. Ray Train could keep them itself, but hands out the last one whole or not, and writes its list of them
+in place: a disk that is full at that moment leaves a list that no later run can read.
 """
 
 import contextlib
@@ -52,7 +52,8 @@ class Checkpoints:
         self.keep(state)
 
     def newest(self) -> tuple[str, dict | None]:
-        """Name and state of the last whole checkpoint; an empty name and None if there is none at all. Raises as `load` does."""
+        """Name and state of the last whole checkpoint; an empty name and None if there is none at all. Raises
+        as `load` does."""
         storage.make_folder(self.folder)
         damaged: list[str] = []
         for name in self._names():
@@ -92,8 +93,8 @@ class Checkpoints:
             ) from error
 
     def keep(self, state: dict) -> None:
-        """Write a checkpoint, then delete those older than the one before it: never a later one, since this worker may have been replaced while it
-        was cut off."""
+        """Write a checkpoint, then delete those older than the one before it: never a later one, since this
+        worker may have been replaced while it was cut off."""
         name, content = f"step-{int(state['step']):09d}.npz", pack(state)
         self.write(storage.join(self.folder, name), content)
         self.kept = sorted({*self.kept, name})[-KEPT:]

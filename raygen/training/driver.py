@@ -28,7 +28,8 @@ AFTERWARDS = ("search", "generate", "evaluate")  # sections that the model does 
 
 @dataclass(frozen=True)
 class Training:
-    """What `train` made: the model folder, its fingerprint and figures, the sampler that it draws z from, and whether it was there already."""
+    """What `train` made: the model folder, its fingerprint and figures, the sampler that it draws z from, and
+    whether it was there already."""
 
     model: str
     fingerprint: str

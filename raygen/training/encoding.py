@@ -1,4 +1,5 @@
-"""Ray Data's part: one distributed pass for statistics, one that encodes the table, and reading the codes back."""
+"""Ray Data's part: one distributed pass for statistics, one that encodes the table, and reading the codes
+back."""
 
 import hashlib
 import json
@@ -28,7 +29,8 @@ ORDER_BYTES = 12  # of a row, where a window is shuffled
 
 @dataclass(frozen=True)
 class Encoded:
-    """The encoded table in `folder`: rows of integer codes in the order of a hash of their content, which is as good as random.
+    """The encoded table in `folder`: rows of integer codes in the order of a hash of their content, which is
+    as good as random.
 
     Attributes:
         codec: The table's.
@@ -83,7 +85,8 @@ class Encoded:
         return Feed(self.rows, self.num_rows, config, rank, world_size)
 
     def worker_bytes(self, config: Config, num_workers: int) -> int:
-        """Bytes that the worker with the most lanes holds in memory: all its rows, or two windows of them, and the order of each window."""
+        """Bytes that the worker with the most lanes holds in memory: all its rows, or two windows of them,
+        and the order of each window."""
         row = (
             2 * self.codec.num_columns
             + np.dtype(self.codec.offset_type).itemsize * self.codec.num_offsets
@@ -94,7 +97,8 @@ class Encoded:
 
 
 def row_type(codec: Codec) -> np.dtype:
-    """A row of the encoded table in its files: each code in one byte if that holds all of its block's, else in two; then the offsets."""
+    """A row of the encoded table in its files: each code in one byte if that holds all of its block's, else
+    in two; then the offsets."""
     codes = [
         (f"code_{i}", "<u1" if block.cardinality <= 256 else "<u2")
         for i, block in enumerate(codec.blocks.values())
@@ -104,7 +108,8 @@ def row_type(codec: Codec) -> np.dtype:
 
 
 def describe(config: Config) -> tuple[Source, Schema, dict[str, str]]:
-    """Open the source and join it with the config's kinds, inferred where it names none; and notes on what was inferred."""
+    """Open the source and join it with the config's kinds, inferred where it names none; and notes on what
+    was inferred."""
     source = Source.open(config.data.source)
     notes: dict[str, str] = {}
     kinds = {str(name): str(kind) for name, kind in config.schema_.columns.items()}
@@ -181,7 +186,8 @@ def read_dataset(source: Source):
 
 
 def statistics(source: Source, schema: Schema) -> dict:
-    """Statistics of every part of the table, observed block by block where the data is read and merged here."""
+    """Statistics of every part of the table, observed block by block where the data is read and merged
+    here."""
     import pickle
 
     def observe(block: pa.Table) -> pa.Table:

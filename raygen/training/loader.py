@@ -1,4 +1,5 @@
-"""What a worker trains on: its rows of the encoded table, shuffled together within windows, read while it trains on the rows before them."""
+"""What a worker trains on: its rows of the encoded table, shuffled together within windows, read while it
+trains on the rows before them."""
 
 import itertools
 from collections.abc import Callable
@@ -19,14 +20,17 @@ Rows = tuple[np.ndarray, np.ndarray]  # codes, offsets
 class Feed:
     """Training rows of one worker, step by step, and its share of the held-out rows.
 
-    The table is read in pieces of neighbouring rows. Each of the worker's lanes takes its pieces in an order of their own in every epoch, as many
-    at a time as fill its window, and shuffles the rows of a window; a thread reads the next window meanwhile. A lane that fits its window is
-    read once and shuffled whole. The rows of a step are a function of the settings alone: they depend on no number of workers.
+    The table is read in pieces of neighbouring rows. Each of the worker's lanes takes its pieces in an order
+    of their own in every epoch, as many at a time as fill its window, and shuffles the rows of a window; a
+    thread reads the next window meanwhile. A lane that fits its window is read once and shuffled whole. The
+    rows of a step are a function of the settings alone: they depend on no number of workers.
 
     Args:
-        read: `read(first, last)` gives codes and offsets of rows [first, last) of the table, which lie in an order as good as random.
+        read: `read(first, last)` gives codes and offsets of rows [first, last) of the table, which lie in an
+            order as good as random.
         num_rows: Of the table.
-        config: Settled and sized: `train.batch_size`, `train.shuffle_rows`, `train.holdout` and `run.seed` are looked at.
+        config: Settled and sized: `train.batch_size`, `train.shuffle_rows`, `train.holdout` and `run.seed`
+            are looked at.
         rank, world_size: This worker, of how many.
 
     Attributes:
@@ -69,7 +73,8 @@ class Feed:
         self._all_held: Rows | None = None
 
     def take(self, step: int, count: int) -> Rows:
-        """Codes and offsets for steps [step, step + count), of shapes (count, rows, ...), the rows of this worker lane by lane."""
+        """Codes and offsets for steps [step, step + count), of shapes (count, rows, ...), the rows of this
+        worker lane by lane."""
         taken = []
         while count:
             epoch, number = divmod(step, self.batches.steps_per_epoch)
@@ -87,7 +92,8 @@ class Feed:
         return codes, offsets
 
     def some(self, most: int) -> Rows:
-        """Codes and offsets of at most so many training rows of all workers, from all over them; kept, since they are asked for again."""
+        """Codes and offsets of at most so many training rows of all workers, from all over them; kept, since
+        they are asked for again."""
         if most not in self._some:
             wanted = spread(self.batches.num_rows, most)
             pieces = self._pieces(0, self.batches.num_rows, False)
@@ -137,7 +143,8 @@ class Feed:
 
 @dataclass(frozen=True)
 class _Piece:
-    """Rows [first, last) of those that are held out (or of those that are not), which lie in piece `number` of the table."""
+    """Rows [first, last) of those that are held out (or of those that are not), which lie in piece `number`
+    of the table."""
 
     number: int
     first: int
@@ -200,7 +207,8 @@ class _Lane:
         return [[piece for _, piece in pairs] for _, pairs in numbered]
 
     def _enter(self, epoch: int, number: int, count: int) -> _Window:
-        """The window of that number, in memory; the one after it (of so many in an epoch) begins to be read."""
+        """The window of that number, in memory; the one after it (of so many in an epoch) begins to be
+        read."""
         if self._now is None or (self._now.epoch, self._now.number) != (epoch, number):
             coming, self._next = self._next, None
             self._now = (

@@ -1,4 +1,5 @@
-"""What a search minimises or maximises: figures of rows, not of a loss, that mean the same whatever setting is searched."""
+"""What a search minimises or maximises: figures of rows, not of a loss, that mean the same whatever setting
+is searched."""
 
 import math
 from typing import Any
@@ -14,24 +15,31 @@ COMPARED_ROWS = 65_536
 
 
 def heard(figures: dict[str, Any], kind: str | None) -> dict[str, Any]:
-    """A round's figures as Ray Tune hears them: those that a judge has seen with the search's `objective`, nan where only a trained model has one."""
+    """A round's figures as Ray Tune hears them: those that a judge has seen with the search's `objective`,
+    nan where only a trained model has one."""
     if kind is None or "value_nats" not in figures:
         return figures
     return {**figures, "objective": figures["value_nats"] if kind == "nats" else math.nan}
 
 
 class Judge:
-    """What a trial of a search is told by: `value_nats` after each round, by which it may be stopped, and the objective at its end.
+    """What a trial of a search is told by: `value_nats` after each round, by which it may be stopped, and the
+    objective at its end.
 
-    - `nats`: the negative ELBO of held-out rows under the sampler that rows would be drawn from, in nats per row of the values at each
+    - `nats`: the negative ELBO of held-out rows under the sampler that rows would be drawn from, in nats per
+    row of the values at each
       column's own resolution (see `volume`). beta does not enter, nor how the table was encoded.
-    - `c2st`: of rows drawn from that sampler against training rows, COMPARED_ROWS at most of each: with few rows the classifier finds too
-      little to tell networks apart (measured: 8,192 rows of diamonds .928, .883 and .867 for three models of .765, .635 and .663 on all rows
-      by XGBoost; 53,940 rows .775, .661 and .681). The rows it is held against were learned: a network that copies them would score well,
-      which the share of rows nearer to training than to held-out rows tells apart (`raygen evaluate`, DCR). In the middle of training it
-      says little (on Adult, trials that ended at .97 and .86 had .24 and .25), so trials are stopped by nats whatever the objective.
+    - `c2st`: of rows drawn from that sampler against training rows, COMPARED_ROWS at most of each: with few
+    rows the classifier finds too
+      little to tell networks apart (measured: 8,192 rows of diamonds .928, .883 and .867 for three models of
+      .765, .635 and .663 on all rows by XGBoost; 53,940 rows .775, .661 and .681). The rows it is held
+      against were learned: a network that copies them would score well, which the share of rows nearer to
+      training than to held-out rows tells apart (`raygen evaluate`, DCR). In the middle of training it says
+      little (on Adult, trials that ended at .97 and .86 had .24 and .25), so trials are stopped by nats
+      whatever the objective.
 
-    In a round the sampler is the learned prior, or the best of three cheap ones for a network without it; at the end it is the model's own.
+    In a round the sampler is the learned prior, or the best of three cheap ones for a network without it; at
+    the end it is the model's own.
 
     Args:
         kind: "nats" or "c2st".
@@ -49,7 +57,8 @@ class Judge:
         return {"value_nats": self._nats(figures, scores, max(scores, key=lambda name: scores[name]["nats"]))}
 
     def of_model(self, figures: dict, samplers: dict, report: dict, tables) -> dict[str, Any]:
-        """Figures of a trained model: its `objective` with the standard error, `rows_per_second` of its sampler and what rows of it score.
+        """Figures of a trained model: its `objective` with the standard error, `rows_per_second` of its
+        sampler and what rows of it score.
 
         Args:
             figures: The loop's scores of the weights that were kept.
@@ -75,7 +84,8 @@ class Judge:
         }
 
     def _nats(self, figures: dict, scores: dict, name: str) -> float:
-        """The negative ELBO under the named sampler: under the network's own prior, less what the sampler gains on it."""
+        """The negative ELBO under the named sampler: under the network's own prior, less what the sampler
+        gains on it."""
         own = "normal" if self.loop.model.prior is None else "learned"
         return figures["held_out_nats"] - (scores[name]["nats"] - scores[own]["nats"]) - self.volume
 

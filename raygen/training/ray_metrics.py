@@ -2,11 +2,13 @@
 
 
 class Gauges:
-    """Metrics of one worker, through Ray's own: each with the tags `run` and `worker`, its name with `ray_` before it.
+    """Metrics of one worker, through Ray's own: each with the tags `run` and `worker`, its name with `ray_`
+    before it.
 
-    `raygen_train_rows` (a counter, `..._total` in Prometheus) and `raygen_train_rows_per_second`: the rows of this worker; their sums over
-    the workers are those of the run. `raygen_train_wait_share`: the share of its time in which it waited for rows, 0 to 1. From worker 0:
-    `raygen_held_out_nats` (per row), `raygen_train_step` and `raygen_train_workers`.
+    `raygen_train_rows` (a counter, `..._total` in Prometheus) and `raygen_train_rows_per_second`: the rows of
+    this worker; their sums over the workers are those of the run. `raygen_train_wait_share`: the share of its
+    time in which it waited for rows, 0 to 1. From worker 0: `raygen_held_out_nats` (per row),
+    `raygen_train_step` and `raygen_train_workers`.
 
     Args:
         run: Name of the run.

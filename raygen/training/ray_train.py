@@ -1,4 +1,5 @@
-"""Ray Train's part of a training: a group of workers that start, tell of themselves, are lost and start again."""
+"""Ray Train's part of a training: a group of workers that start, tell of themselves, are lost and start
+again."""
 
 import json
 import os
@@ -16,7 +17,9 @@ from raygen.training.checkpoints import Checkpoints, rounds_of
 
 START_TIMEOUT = "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"
 RESIZE_SECONDS = 60.0  # between looks for room for more workers, where their number may change
-ELASTIC_START_SECONDS = 60  # until a start of workers, whose number was settled before a node was known to be lost, is given up for a smaller one
+# until a start of workers, whose number was settled before a node was known to be lost, is given up for a
+# smaller one
+ELASTIC_START_SECONDS = 60
 JOIN_SECONDS = 60  # until workers that cannot reach each other say so
 
 
@@ -102,7 +105,8 @@ def _start(trainer, elastic: bool) -> None:
 
 
 def _lost(error: Exception, config: Config, cpus: int, checkpoints: str) -> RaygenError:
-    """The error of a run that Ray Train has given up: there was no room for its workers, or they were lost more often than `train.max_failures`."""
+    """The error of a run that Ray Train has given up: there was no room for its workers, or they were lost
+    more often than `train.max_failures`."""
     from ray.train.v2._internal.exceptions import WorkerGroupStartupTimeoutError
 
     if isinstance(getattr(error, "controller_failure", None), WorkerGroupStartupTimeoutError):
@@ -153,7 +157,8 @@ class _RayCheckpoints(Checkpoints):
 
 
 def _check_reach(rank: int) -> None:
-    """Try to connect to every other worker, where TensorFlow will: it would wait for one that it cannot reach without end.
+    """Try to connect to every other worker, where TensorFlow will: it would wait for one that it cannot reach
+    without end.
 
     Raises:
         ClusterError: If another worker cannot be reached.

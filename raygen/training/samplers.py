@@ -7,8 +7,8 @@ from raygen.latent import samplers as latent_samplers
 
 
 def fit_samplers(loop, codec, config: Config, say) -> tuple[dict, dict, Any]:
-    """Every sampler fitted to training rows and scored on held-out rows, the latent report with the choice, and the tables that it
-    compares (see `latent_report`)."""
+    """Every sampler fitted to training rows and scored on held-out rows, the latent report with the choice,
+    and the tables that it compares (see `latent_report`)."""
     from raygen.sampling import latent_report, sampler_comparison
 
     wanted, seed = config.latent.sampler, config.run.seed

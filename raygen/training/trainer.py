@@ -38,13 +38,15 @@ def build(codec, config) -> VAE:
 class Loop:
     """Steps and scores of one worker.
 
-    Every worker holds its own copy of the weights. The copies stay equal because they start from the same seed and every step applies
-    the same gradient, summed over the workers in one packed all-reduce (of bfloat16 numbers where that is the precision).
+    Every worker holds its own copy of the weights. The copies stay equal because they start from the same
+    seed and every step applies the same gradient, summed over the workers in one packed all-reduce (of
+    bfloat16 numbers where that is the precision).
 
     Args:
         model: The VAE, with the same weights on every worker.
         config: The run's config.
-        feed: Rows of this worker: codes and offsets, uint16 (rows, blocks) and uint8 or float32 (rows, num_offsets).
+        feed: Rows of this worker: codes and offsets, uint16 (rows, blocks) and uint8 or float32 (rows,
+            num_offsets).
         world_size: Workers.
         strategy: `tf.distribute` strategy whose all-reduce joins the workers.
     """
@@ -66,8 +68,8 @@ class Loop:
         self.best = [w.copy() for w in model.get_weights()]
 
     def run(self, count: int, told: Callable[[int], None] = lambda rows: None) -> dict[str, float]:
-        """Take `count` steps; mean reconstruction and KL over them and over all workers, in nats per row, rows/s of all workers, and the share of
-        its time in which this one waited for rows.
+        """Take `count` steps; mean reconstruction and KL over them and over all workers, in nats per row,
+        rows/s of all workers, and the share of its time in which this one waited for rows.
 
         Args:
             count: Of steps.
@@ -93,8 +95,9 @@ class Loop:
         }
 
     def score(self) -> dict[str, float]:
-        """Means over all held-out rows of all workers, in nats per row: reconstruction, KL, their sum (the negative ELBO) with its standard
-        error, and the loss that training lowers, with the KL weighted by beta."""
+        """Means over all held-out rows of all workers, in nats per row: reconstruction, KL, their sum (the
+        negative ELBO) with its standard error, and the loss that training lowers, with the KL weighted by
+        beta."""
         codes, offsets = self.feed.held
         total = np.zeros(4, np.float32)
         for start in range(0, len(codes), self.rows_at_once):
@@ -155,7 +158,8 @@ class Loop:
         return total
 
     def _one(self, codes, offsets, step):
-        """One step; the sums of reconstruction and KL over the rows of this worker, divided by those of the global batch."""
+        """One step; the sums of reconstruction and KL over the rows of this worker, divided by those of the
+        global batch."""
         t, variables, rows = self.config.train, self.model.trainable_variables, self.feed.batches.rows
         sizes = [int(np.prod(v.shape)) for v in variables]
         first, size = step * t.batch_size + self.feed.batches.first, min(t.micro_batch_size or rows, rows)
@@ -172,7 +176,8 @@ class Loop:
         return terms
 
     def _gradients(self, codes, offsets, step, first):
-        """What some rows of a step, from number `first` of all steps on, add to its terms and to the gradient of its loss, of shape (parameters,)."""
+        """What some rows of a step, from number `first` of all steps on, add to its terms and to the gradient
+        of its loss, of shape (parameters,)."""
         t, rows = self.config.train, tf.shape(codes)[0]
         noise = streams.by_row(streams.normal, self.noise, rows, self.config.model.latent_dim, first)
         beta = self.config.model.beta * tf.minimum(
@@ -190,7 +195,8 @@ class Loop:
         return terms, tf.concat([tf.reshape(tf.convert_to_tensor(g), [-1]) for g in gradients], 0)
 
     def _keep(self, rows, first):
-        """What hidden units are multiplied by (see `VAE.bound`) in `rows` rows from number `first` of all steps on; None without dropout."""
+        """What hidden units are multiplied by (see `VAE.bound`) in `rows` rows from number `first` of all
+        steps on; None without dropout."""
         dropout, units = self.config.model.dropout, 2 * sum(self.config.model.hidden_units)
         if not dropout:
             return None

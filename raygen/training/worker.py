@@ -1,4 +1,5 @@
-"""What each worker does: rounds of training, each with a score and a checkpoint; at the end, samplers and the model folder."""
+"""What each worker does: rounds of training, each with a score and a checkpoint; at the end, samplers and the
+model folder."""
 
 import json
 import math
@@ -35,7 +36,8 @@ class Rounds:
     """What a worker needs of its surroundings: where it is among the workers, where lines and checkpoints go.
 
     Args:
-        noticed: Whether a node of these workers is about to be taken away; all workers ask at the same step, and hear the same.
+        noticed: Whether a node of these workers is about to be taken away; all workers ask at the same step,
+            and hear the same.
         agree: Worker 0's number, from all workers' own; all call it at the same step.
     """
 
@@ -82,11 +84,13 @@ def work(settings: dict, rounds: Rounds) -> None:
     """Train on this worker's rows; on rank 0, fit the samplers and write the model folder.
 
     Args:
-        settings: `asked` and `config` (dicts), folders `encoded` and `model`, and for a trial of a search its `objective`.
+        settings: `asked` and `config` (dicts), folders `encoded` and `model`, and for a trial of a search its
+            `objective`.
         rounds: This worker's surroundings.
 
     Raises:
-        ClusterError: If `train.use_gpu` is set and TensorFlow finds no GPU, a step does not fit the memory, or this node does not share the folder.
+        ClusterError: If `train.use_gpu` is set and TensorFlow finds no GPU, a step does not fit the memory,
+            or this node does not share the folder.
         TrainingError: If the loss is no longer finite.
     """
     import tensorflow as tf
@@ -126,7 +130,8 @@ def _read(folder: str) -> encoding.Encoded:
     """The encoded table, which the driver has written.
 
     Raises:
-        ClusterError: If it is not there for this worker: its node may have come after the driver looked whether all share the folder.
+        ClusterError: If it is not there for this worker: its node may have come after the driver looked
+            whether all share the folder.
     """
     try:
         return encoding.read_encoded(folder)
@@ -140,8 +145,9 @@ def _read(folder: str) -> encoding.Encoded:
 def _run(loop, rounds: Rounds, judge: objective.Judge | None, shown: Gauges, written: str) -> list[dict]:
     """Rounds of steps, each with a score and a checkpoint, until the steps or the patience are spent.
 
-    With a patience the best weights are kept, else the last: the held-out bound judges the encoder too, and rows drawn from the decoder
-    get better long after it has turned (measured on 18,000 rows of 9 numbers: XGB-C2ST .42 at the best bound, .74 at the end).
+    With a patience the best weights are kept, else the last: the held-out bound judges the encoder too, and
+    rows drawn from the decoder get better long after it has turned (measured on 18,000 rows of 9 numbers:
+    XGB-C2ST .42 at the best bound, .74 at the end).
     """
     config = rounds.config
     state = rounds.checkpoints.load()
@@ -187,9 +193,11 @@ def _run(loop, rounds: Rounds, judge: objective.Judge | None, shown: Gauges, wri
 
 
 def _steps(loop, rounds: Rounds, history: list[dict], part: Part, shown: Gauges) -> None:
-    """Take the steps of a round that are left, and keep a checkpoint every minute; when a node is to be taken away, at once and every few seconds.
+    """Take the steps of a round that are left, and keep a checkpoint every minute; when a node is to be taken
+    away, at once and every few seconds.
 
-    The stretches that a round is summed over end at the same steps however it was interrupted, so that its figures are the same.
+    The stretches that a round is summed over end at the same steps however it was interrupted, so that its
+    figures are the same.
     """
     t = rounds.config.train
     each = max(1, t.steps // ROUNDS)

@@ -2,12 +2,14 @@
 
     python tests/bench/generate.py MODEL [--rows N] [--actors 1 2]
 
-The stages run as an actor of one CPU runs them, on one thread: row groups of as many blocks, written as shards are. The floor is the time of
-the decoder's own matrix products (`Decoder.flops_per_row`) at the rate that the same matrices reach here by themselves on that thread.
-Stages and floor take turns, and of each the median counts, so that a machine whose speed changes does not favour one of them.
+The stages run as an actor of one CPU runs them, on one thread: row groups of as many blocks, written as
+shards are. The floor is the time of the decoder's own matrix products (`Decoder.flops_per_row`) at the rate
+that the same matrices reach here by themselves on that thread. Stages and floor take turns, and of each the
+median counts, so that a machine whose speed changes does not favour one of them.
 
-With --actors, a generation is run with so many actors of one CPU: rows per second between the first and the last shard, and the seconds until
-the first shard is there, from the start of the process on. MODEL must be a folder named `model`.
+With --actors, a generation is run with so many actors of one CPU: rows per second between the first and the
+last shard, and the seconds until the first shard is there, from the start of the process on. MODEL must be a
+folder named `model`.
 """
 
 import argparse

@@ -1,8 +1,10 @@
-"""Kill decode actors and drivers of `raygen generate` at random times, begin again, and hold every byte against an undisturbed run.
+"""Kill decode actors and drivers of `raygen generate` at random times, begin again, and hold every byte
+against an undisturbed run.
 
     python tests/bench/kills.py MODEL [--rows 3e6] [--shard-rows 20000] [--kills 50] [--seed 0]
 
-When a run ends before the last kill, another one begins in an empty folder. Prints one JSON line; exit status 1 if any file differs.
+When a run ends before the last kill, another one begins in an empty folder. Prints one JSON line; exit status
+1 if any file differs.
 """
 
 import argparse

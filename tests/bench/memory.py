@@ -1,4 +1,5 @@
-"""Rows per second end to end and peak memory of `raygen generate` for some numbers of rows, and what `raygen verify` says, one JSON line each.
+"""Rows per second end to end and peak memory of `raygen generate` for some numbers of rows, and what `raygen
+verify` says, one JSON line each.
 
     python tests/bench/memory.py MODEL [--rows 1e6 1e7] [--actors 2]
 

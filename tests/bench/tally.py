@@ -1,9 +1,10 @@
-"""Rows per second on one core and peak memory of counting synthetic rows against UCI Adult, for a number of rows and for ten times as many.
+"""Rows per second on one core and peak memory of counting synthetic rows against UCI Adult, for a number of
+rows and for ten times as many.
 
     python tests/bench/tally.py [--rows 1e6]
 
-Writes Parquet shards (rows of Adult drawn anew, one number blurred), reads their ranges from the footers, counts them block by block in a process of
-its own and scores them. Prints one JSON line.
+Writes Parquet shards (rows of Adult drawn anew, one number blurred), reads their ranges from the footers,
+counts them block by block in a process of its own and scores them. Prints one JSON line.
 """
 
 import argparse

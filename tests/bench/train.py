@@ -1,17 +1,20 @@
 """Training tables of some numbers of rows, and training by several workers, one JSON line each.
 
     python tests/bench/train.py tables MODEL [--rows 1e6 1e7] [--steps 3000] [--set SECTION.KEY=VALUE ...]
-    python tests/bench/train.py workers [--table FILE] [--batch 512 2048] [--steps 600] [--set SECTION.KEY=VALUE ...]
-    python tests/bench/train.py pieces [--table FILE] [--batch 16384] [--micro 0 4096 512] [--steps 60] [--set SECTION.KEY=VALUE ...]
+    python tests/bench/train.py workers [--table FILE] [--batch 512 2048] [--steps 600] [--set
+    SECTION.KEY=VALUE ...] python tests/bench/train.py pieces [--table FILE] [--batch 16384] [--micro 0 4096
+    512] [--steps 60] [--set SECTION.KEY=VALUE ...]
 
-`tables` draws each table from MODEL (raygen generate), trains on it by one worker, and tells rows/s, the share of time in which the
-worker waited for rows, the held-out nats, and peak memory (resident, sampled five times a second) of the worker, the driver and the
-largest other process of Ray.
+`tables` draws each table from MODEL (raygen generate), trains on it by one worker, and tells rows/s, the
+share of time in which the worker waited for rows, the held-out nats, and peak memory (resident, sampled five
+times a second) of the worker, the driver and the largest other process of Ray.
 
-`workers` trains one table by one worker of two CPUs, by two of one CPU each, and by two runs side by side of one CPU and half the batch each,
-which compute what each of the two workers does and tell each other nothing; times are medians over the rounds after the first.
+`workers` trains one table by one worker of two CPUs, by two of one CPU each, and by two runs side by side of
+one CPU and half the batch each, which compute what each of the two workers does and tell each other nothing;
+times are medians over the rounds after the first.
 
-`pieces` trains one table by one worker, its steps computed so many rows at a time (0: all), and tells rows/s, the loss and the peak memory.
+`pieces` trains one table by one worker, its steps computed so many rows at a time (0: all), and tells rows/s,
+the loss and the peak memory.
 """
 
 import argparse

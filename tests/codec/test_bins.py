@@ -136,7 +136,8 @@ MANY = {
 
 @pytest.mark.parametrize("values", MANY.values(), ids=MANY)
 def test_a_number_comes_back_within_its_bar(values):
-    """Between a value and what it becomes lie fewer rows than a bar holds, as far as the statistics are exact."""
+    """Between a value and what it becomes lie fewer rows than a bar holds, as far as the statistics are
+    exact."""
     block = numeric(values)
     codes, back = there_and_back(block, values)
     bars = int(block.is_bar.sum())

@@ -1,4 +1,5 @@
-"""Tables to codes and back: every Arrow type that a file may hold, missing values, ids, and what the network is told of the codes."""
+"""Tables to codes and back: every Arrow type that a file may hold, missing values, ids, and what the network
+is told of the codes."""
 
 import io
 import json
@@ -238,7 +239,8 @@ def test_draws_of_each_type_are_valid_and_in_range(values, kind):
 
 
 def test_draws_keep_decimal_places_and_seconds():
-    """A price in decimal(38, 18) has two places, a moment in nanoseconds whole seconds, if all that was seen has."""
+    """A price in decimal(38, 18) has two places, a moment in nanoseconds whole seconds, if all that was seen
+    has."""
     prices, moments = (pa.array(*SPREAD[name]) for name in ("prices of many places", "moments timestamp[ns]"))
     out = drawn(fitted(pa.table({"price": prices, "moment": moments, "single": prices.cast(pa.float32())})))
     assert np.array_equal(
@@ -425,7 +427,8 @@ def test_a_value_missing_where_none_was_before():
 
 
 def test_chunks_with_dictionaries_of_their_own():
-    """Files written by pandas have int8 dictionaries, each with its own categories; together they may be more than 127."""
+    """Files written by pandas have int8 dictionaries, each with its own categories; together they may be more
+    than 127."""
     chunks = [
         pa.array([f"{side}{i % 100}" for i in range(300)])
         .dictionary_encode()

@@ -1,4 +1,5 @@
-"""Numbers as standard deviations from their mean: blocks, codec, the network's Gaussian heads, and draws from them."""
+"""Numbers as standard deviations from their mean: blocks, codec, the network's Gaussian heads, and draws from
+them."""
 
 import json
 from datetime import datetime, timedelta
@@ -329,7 +330,8 @@ def test_a_network_made_before_there_were_gaussian_heads_has_none():
 
 
 def test_draws_are_around_the_mean_with_the_learned_variance():
-    """A decoder that does not look at z: what is drawn of each column is a Gaussian of its own, codes come by their frequencies."""
+    """A decoder that does not look at z: what is drawn of each column is a Gaussian of its own, codes come by
+    their frequencies."""
     model, built, *_ = a_network()
     centre = np.linspace(-2, 2, built.num_offsets).astype(np.float32)
     model.offset_head.kernel.assign(model.offset_head.kernel * 0)

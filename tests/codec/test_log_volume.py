@@ -1,4 +1,5 @@
-"""Nats of values: the same for any codec of one law, equal to its entropy, and made of true probabilities of the codec's own draws."""
+"""Nats of values: the same for any codec of one law, equal to its entropy, and made of true probabilities of
+the codec's own draws."""
 
 import time
 from datetime import datetime, timedelta
@@ -48,7 +49,8 @@ def block_of(values, bars=128) -> NumericBlock:
 
 
 def nats_of_codes(built: Codec, codes, offsets) -> np.ndarray:
-    """Of a model that has the columns' own frequencies and nothing else: uniform offsets, or a standard normal law."""
+    """Of a model that has the columns' own frequencies and nothing else: uniform offsets, or a standard
+    normal law."""
     total = np.zeros(len(codes))
     for i, block in enumerate(built.blocks.values()):
         total -= np.log(block.frequencies()[codes[:, i]])
@@ -65,8 +67,8 @@ def before_and_after(built: Codec, table: pa.Table) -> np.ndarray:
     return np.array([nats.mean(), (nats - volume).mean()])
 
 
-# A law at equal steps of its mass, so that no draw blurs the figures, and its entropy: in the column's unit, or, of floats, at nine
-# significant digits: that of the density plus E[-log(1e-9 |x|)].
+# A law at equal steps of its mass, so that no draw blurs the figures, and its entropy: in the column's unit,
+# or, of floats, at nine significant digits: that of the density plus E[-log(1e-9 |x|)].
 U = (np.arange(ROWS) + 0.5) / ROWS
 LAWS = {
     "uniform integers": (np.floor(10_000 * U), np.log(10_000)),
@@ -88,7 +90,8 @@ LAWS = {
     "Cauchy floats": (stats.cauchy.ppf(U), np.log(4 * np.pi) + 9 * LN10),
 }
 # What the piecewise linear law inside a bar costs: 1,000 equal values in whole steps of 1/32 of a bar lose .01, a bar of just over 32
-# values, whose ends get half a step, .03; and floats gain .013 with 256 bars, as no value lies between the last of a bar and the next's first.
+# values, whose ends get half a step, .03; and floats gain .013 with 256 bars, as no value lies between the
+# last of a bar and the next's first.
 TOLERANCE = 0.04
 
 
@@ -278,8 +281,9 @@ def test_resolution(values, decimals, divisor, expected):
 
 
 def test_a_codec_knows_few_rows_too_well():
-    """Grids made of the very rows take log m - digamma(m) nats off a column of floats, for m rows between two points of a grid; new rows
-    pay for it. With 254 rows in a bar, as UCI Adult has with 128 bars, that is .06 nats."""
+    """Grids made of the very rows take log m - digamma(m) nats off a column of floats, for m rows between two
+    points of a grid; new rows pay for it. With 254 rows in a bar, as UCI Adult has with 128 bars, that is .06
+    nats."""
     rng, entropy = np.random.default_rng(0), LAWS["exponential floats"][1]
     own, new = (pa.table({"c": rng.exponential(size=ROWS)}) for _ in range(2))
     noise = (

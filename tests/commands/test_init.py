@@ -1,4 +1,5 @@
-"""`raygen init`: the config it writes loads again with the same settings and kinds, whatever the columns are called."""
+"""`raygen init`: the config it writes loads again with the same settings and kinds, whatever the columns are
+called."""
 
 import json
 import tomllib

@@ -1,4 +1,5 @@
-"""The diagnosis of someone else's VAE, on networks whose optimum is known in closed form and on the mistakes that it is there to find."""
+"""The diagnosis of someone else's VAE, on networks whose optimum is known in closed form and on the mistakes
+that it is there to find."""
 
 import json
 import zipfile
@@ -51,7 +52,8 @@ def decoder(kernel, bias=0.0, activation=None):
 
 
 def posted(d):
-    """The optimum of the question's loss on white rows of width d: Var z, encoder, decoder, and its three weights."""
+    """The optimum of the question's loss on white rows of width d: Var z, encoder, decoder, and its three
+    weights."""
     r = 1 / (2 * d)
     root = (1 + r**0.5 / 2 - ((1 + r**0.5 / 2) ** 2 - 2 * r) ** 0.5) / (2 * r)
     b, std = (root * (1 - r * root)) ** 0.5, r**0.5 * root
@@ -104,7 +106,8 @@ def output_defects(enc, dec, x):
 
 @pytest.mark.parametrize(("d", "variance"), [(2, 0.438), (8, 0.456), (32, 0.474)])
 def test_posted_optimum_is_one_of_the_posted_loss(d, variance):
-    """No step away from it lowers the loss of one direction: (1 - ab)^2 v + a^2 std^2 + (b^2 v + std - 1 - log std) / 2D."""
+    """No step away from it lowers the loss of one direction: (1 - ab)^2 v + a^2 std^2 + (b^2 v + std - 1 -
+    log std) / 2D."""
     root, _, _, best = posted(d)
 
     def loss(a, b, std):
@@ -128,7 +131,8 @@ def test_posted_loss_is_read_from_the_weights_and_gives_its_var_z(d, variance):
 
 
 def test_misfits_of_the_posted_optimum_are_those_of_its_equations():
-    """With std s: under log_sigma 2/3 (1 + 2s) / (3 + 2s), under log_var ((1 - 2s) / (1 + 2s) + 1/3) / 3, under its own 0."""
+    """With std s: under log_sigma 2/3 (1 + 2s) / (3 + 2s), under log_var ((1 - 2s) / (1 + 2s) + 1/3) / 3,
+    under its own 0."""
     _, enc, dec, (_, _, s) = posted(8)
     net, x = networks.load(enc, dec), white(8)
     found = log_sigma.of_weights(x, *net.encode(x), net.decode_graph, ["squared"])
@@ -195,7 +199,8 @@ def test_a_consistent_log_sigma_is_told_from_the_two_others():
 
 
 def test_a_vae_trained_by_adam_is_read_rightly():
-    """Hidden layers of 32, 8 columns that hang on 3, one second of training with the posted loss; the rate falls to 0, so that it comes to rest."""
+    """Hidden layers of 32, 8 columns that hang on 3, one second of training with the posted loss; the rate
+    falls to 0, so that it comes to rest."""
     import tensorflow as tf
 
     keras.utils.set_random_seed(1)

@@ -1,4 +1,5 @@
-"""Files of every format: the values that went in come out, for every type; what a file tells of itself; a shard's size."""
+"""Files of every format: the values that went in come out, for every type; what a file tells of itself; a
+shard's size."""
 
 import gzip
 import hashlib

@@ -1,4 +1,5 @@
-"""Hive partitions: each row in the folder of its categories, read back by pyarrow and pandas with the same values."""
+"""Hive partitions: each row in the folder of its categories, read back by pyarrow and pandas with the same
+values."""
 
 import contextlib
 import re

@@ -1,4 +1,5 @@
-"""The manifest: parts that vouch for shards, totals in any order, a header that keeps its word; a million shards in flat memory."""
+"""The manifest: parts that vouch for shards, totals in any order, a header that keeps its word; a million
+shards in flat memory."""
 
 import itertools
 import json
@@ -125,7 +126,8 @@ def test_a_folder_that_lost_its_mark_grows_too(folder):
 
 
 def test_parts_of_fewer_rows_are_deleted_at_the_end_and_those_of_more_are_kept(tmp_path):
-    """4,201 to 4,203 shards have two in a part, the last one or two; the driver of the most has just begun when that of the others ends."""
+    """4,201 to 4,203 shards have two in a part, the last one or two; the driver of the most has just begun
+    when that of the others ends."""
     short, middle, long, folder = Plan(4201, 1), Plan(4202, 1), Plan(4203, 1), str(tmp_path)
     for plan in (short, middle, long):
         for number in (0, plan.num_parts - 1):

@@ -51,7 +51,8 @@ def test_the_head_takes_no_work(launched):
 
 
 def test_ray_up_tells_the_head_that_it_has_no_cpu(launched, monkeypatch):
-    """The launcher passes the node type's resources in this variable to `ray start`; an empty one would leave the machine's own CPUs."""
+    """The launcher passes the node type's resources in this variable to `ray start`; an empty one would leave
+    the machine's own CPUs."""
     from ray._private.resource_and_label_spec import ResourceAndLabelSpec
 
     monkeypatch.setenv(

@@ -1,7 +1,8 @@
-"""cluster.yaml, launched: `ray up`, what the head's autoscaler then does, and `ray down`, on a server that speaks EC2 and IAM (moto, a process here).
+"""cluster.yaml, launched: `ray up`, what the head's autoscaler then does, and `ray down`, on a server that
+speaks EC2 and IAM (moto, a process here).
 
-It knows AWS's instance types and policies, and refuses the head what its role may not do. Nodes are folders: in place of ssh and rsync stand scripts
-that note a command, if bash can read it, and copy files.
+It knows AWS's instance types and policies, and refuses the head what its role may not do. Nodes are folders:
+in place of ssh and rsync stand scripts that note a command, if bash can read it, and copy files.
 """
 
 import json
@@ -32,7 +33,8 @@ PROGRAMS = {
 }
 
 
-# What Ray's autoscaler does on the head (a process of its own, at home there): start two nodes, set one up, end the other.
+# What Ray's autoscaler does on the head (a process of its own, at home there): start two nodes, set one up,
+# end the other.
 AUTOSCALE = """
 import time
 from pathlib import Path

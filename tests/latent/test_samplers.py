@@ -1,4 +1,5 @@
-"""Latent samplers against laws whose answers are known, and the conformance suite that every sampler passes."""
+"""Latent samplers against laws whose answers are known, and the conformance suite that every sampler
+passes."""
 
 import json
 
@@ -36,7 +37,8 @@ def ring(rng, rows):
 
 
 def four_rings(rng, rows):
-    """Four independent rings, turned together in eight dimensions: unit covariance, KL to N(0, I) four times that of one."""
+    """Four independent rings, turned together in eight dimensions: unit covariance, KL to N(0, I) four times
+    that of one."""
     turn = stats.ortho_group.rvs(8, random_state=1)
     return np.concatenate([ring(rng, rows) for _ in range(4)], axis=1) @ turn.T
 
@@ -91,7 +93,8 @@ class TestEverySampler:
         )
 
     def test_log_prob_is_the_density_of_the_draws(self, everyone, name):
-        """It integrates to one, or below for a bound, and its mean over draws is minus their entropy: E_p[log p]."""
+        """It integrates to one, or below for a bound, and its mean over draws is minus their entropy: E_p[log
+        p]."""
         sampler = everyone[name]
         steps = np.linspace(-6, 6, 241)
         grid = np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1).reshape(-1, 2).astype(np.float32)
@@ -124,7 +127,8 @@ class TestEverySampler:
 
 
 def test_moments_follow_the_law_of_total_variance():
-    """Cov[z] = E[diag exp z_log_var] + Cov[z_mean]; `naive` drops the second term, and Jensen's inequality shrinks the first."""
+    """Cov[z] = E[diag exp z_log_var] + Cov[z_mean]; `naive` drops the second term, and Jensen's inequality
+    shrinks the first."""
     rng = np.random.default_rng(0)
     rows = Posteriors(correlated(rng, ROWS), rng.uniform(-2, 0, (ROWS, 2)))
     noise = np.exp(rows.z_log_var).mean(axis=0)

@@ -32,7 +32,8 @@ KINDS = {
 
 @pytest.fixture(scope="module")
 def rows():
-    """Three disjoint parts of UCI Adult: what a model learned from, what it did not, and what stands for perfect synthetic rows."""
+    """Three disjoint parts of UCI Adult: what a model learned from, what it did not, and what stands for
+    perfect synthetic rows."""
     table = (
         pq.read_table(resources.files("raygen") / "datasets" / "adult.parquet").slice(0, 3 * ROWS).to_pandas()
     )

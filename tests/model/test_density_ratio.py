@@ -1,4 +1,5 @@
-"""The density ratio: its trees against sklearn's, its weights against a law that is known, its raking and its chances."""
+"""The density ratio: its trees against sklearn's, its weights against a law that is known, its raking and its
+chances."""
 
 import math
 

@@ -1,8 +1,10 @@
-"""A table whose best linear VAE is known in closed form: the bound, the KL of each latent, the noise and the aggregate posterior.
+"""A table whose best linear VAE is known in closed form: the bound, the KL of each latent, the noise and the
+aggregate posterior.
 
-For covariance S with eigenvalues l and k latents, probabilistic PCA (Tipping and Bishop 1999, sec. 3.2) has noise variance s2 = mean of the
-other eigenvalues, loadings U (L - s2)^.5 and the exact posterior N(L^-1 (L - s2)^.5 U'x, s2 L^-1), which an encoder with a diagonal
-covariance can have. So the bound is tight: it is the log-likelihood, -(5 log 2 pi + log 4 + log 2 + 3 log s2 + 5) / 2 nats per row.
+For covariance S with eigenvalues l and k latents, probabilistic PCA (Tipping and Bishop 1999, sec. 3.2) has
+noise variance s2 = mean of the other eigenvalues, loadings U (L - s2)^.5 and the exact posterior N(L^-1 (L -
+s2)^.5 U'x, s2 L^-1), which an encoder with a diagonal covariance can have. So the bound is tight: it is the
+log-likelihood, -(5 log 2 pi + log 4 + log 2 + 3 log s2 + 5) / 2 nats per row.
 """
 
 import numpy as np
@@ -28,7 +30,8 @@ D, K = 5, 2
 
 @pytest.fixture(scope="module")
 def covariance() -> np.ndarray:
-    """One with the same variance, 8/5, in every column, so that a codec's scaling turns it into a multiple of itself."""
+    """One with the same variance, 8/5, in every column, so that a codec's scaling turns it into a multiple of
+    itself."""
     return 1.6 * stats.random_correlation.rvs(EIGENVALUES / 1.6, random_state=0)
 
 
@@ -41,7 +44,8 @@ def exact(rows: int, covariance: np.ndarray, seed: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def optimum(covariance) -> VAE:
-    """raygen's network with the closed-form weights; a pair of relus of x and -x lets each hidden layer pass x on as it is."""
+    """raygen's network with the closed-form weights; a pair of relus of x and -x lets each hidden layer pass
+    x on as it is."""
     values, vectors = np.linalg.eigh(covariance)
     top, axes = values[::-1][:K], vectors[:, ::-1][:, :K]
     loadings = axes * np.sqrt(top - NOISE)
@@ -65,7 +69,8 @@ def optimum(covariance) -> VAE:
 
 @pytest.fixture(scope="module")
 def rows(covariance) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Codes, values and noise of 20,000 rows. Noise and values have exact moments together, so that means of squares are expectations."""
+    """Codes, values and noise of 20,000 rows. Noise and values have exact moments together, so that means of
+    squares are expectations."""
     together = np.zeros((D + K, D + K))
     together[:D, :D], together[D:, D:] = covariance, np.eye(K)
     drawn = exact(20_000, together, 1).astype(np.float32)
@@ -128,7 +133,8 @@ def test_drawn_rows_have_the_covariance_of_the_table_and_not_of_the_mean_alone(o
 
 
 def test_training_finds_the_bound(rows, covariance):
-    """The codec's offsets are the rows divided by the columns' standard deviation, so the rows' own bound lies its log, per column, lower."""
+    """The codec's offsets are the rows divided by the columns' standard deviation, so the rows' own bound
+    lies its log, per column, lower."""
     import pyarrow as pa
 
     table = pa.table(list(exact(24_000, covariance, 2).T), names=list("abcde"))

@@ -1,4 +1,5 @@
-"""The whole way on an S3 server that fails now and then: the model and rows of a local disk, nothing half written, no credentials anywhere."""
+"""The whole way on an S3 server that fails now and then: the model and rows of a local disk, nothing half
+written, no credentials anywhere."""
 
 import hashlib
 import json
@@ -61,7 +62,8 @@ def local(trained, tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def run(store, tiny, local_ray):
-    """The config of a run that was trained in this process from objects to objects, while requests failed, and what `train` returned."""
+    """The config of a run that was trained in this process from objects to objects, while requests failed,
+    and what `train` returned."""
     config = tiny(store.uri("bucket/run"), {"data.source": store.uri("bucket/table/"), **GENERATE})
     with store.failing(FAULTS, now_and_then) as hit:
         done = raygen.train(config, silent)
@@ -71,7 +73,8 @@ def run(store, tiny, local_ray):
 
 @pytest.fixture(scope="module")
 def generated(store, run):
-    """The same run with its rows, after a store that took no second shard, a shard that was deleted, and requests that failed."""
+    """The same run with its rows, after a store that took no second shard, a shard that was deleted, and
+    requests that failed."""
     config, _ = run
     with store.failing(503, stores.nth("POST", path="part-00000002")), pytest.raises(OutputError) as refused:
         raygen.generate(config, say=silent)

@@ -132,7 +132,8 @@ def test_a_block_needs_nothing_before_it_and_seeds_differ():
 
 
 def test_candidates_undo_their_weights():
-    """The mean importance weight is the probability of the conditions, however the components are weighted."""
+    """The mean importance weight is the probability of the conditions, however the components are
+    weighted."""
     vae, law, found = network(), sampler(), Selection("it", CONDITIONS["codes"])
     candidates = Candidates(vae, law, 1.0, found, ("test",))
     assert candidates.weights[1] == 0  # 1e-9 is too light for a float32 to pick
@@ -193,7 +194,8 @@ def entropy(codes):
 
 
 def test_a_low_temperature_takes_likelier_codes_and_one_changes_nothing():
-    """With the hidden layer switched off each column's law is softmax(bias / T), at any T, also where exp(bias / T) overflows."""
+    """With the hidden layer switched off each column's law is softmax(bias / T), at any T, also where
+    exp(bias / T) overflows."""
     vae, law = small_vae(), sampler()
     vae.code_kernel.own.assign(vae.code_kernel.own * 0)
     bias = np.random.default_rng(0).normal(0, 2, sum(SIZES)).astype(np.float32)

@@ -1,4 +1,5 @@
-"""The latent report: the split of the KL against closed forms, pictures, and what a sampler does to a table."""
+"""The latent report: the split of the KL against closed forms, pictures, and what a sampler does to a
+table."""
 
 import json
 
@@ -33,7 +34,8 @@ def test_a_gaussian_has_scale_and_correlation_and_no_shape():
 
 
 def test_rings_are_all_shape():
-    """KL 1.54 nats, all of it shape; for four rings in eight dimensions 12,000 rows are too few to tell how much."""
+    """KL 1.54 nats, all of it shape; for four rings in eight dimensions 12,000 rows are too few to tell how
+    much."""
     one, four = split(ring, log_var=-6.5), split(four_rings, log_var=-6.5)
     for kl in (one, four):
         assert abs(kl["scale"]) < 0.02 and abs(kl["correlation"]) < 0.02
@@ -42,7 +44,8 @@ def test_rings_are_all_shape():
 
 
 def test_the_rate_is_the_information_on_the_row_and_the_kl():
-    """Mean KL of a row's posterior = I(row; z) + KL(q || N(0, I)) (Hoffman and Johnson 2016); far-apart rows are all told apart."""
+    """Mean KL of a row's posterior = I(row; z) + KL(q || N(0, I)) (Hoffman and Johnson 2016); far-apart rows
+    are all told apart."""
     rng = np.random.default_rng(0)
     far = Posteriors(rng.normal(0, 30, (300, 4)), np.full((300, 4), -8.0))
     samplers = {"normal": latent_samplers.fit("normal", far, far)}

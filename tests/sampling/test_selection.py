@@ -1,4 +1,5 @@
-"""Conditions as pieces of codes: exactly the codes and positions whose values satisfy them, for every type of column."""
+"""Conditions as pieces of codes: exactly the codes and positions whose values satisfy them, for every type of
+column."""
 
 import datetime
 import itertools

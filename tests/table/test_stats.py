@@ -1,4 +1,5 @@
-"""Merging statistics answers as observing everything at once: exactly, and within the sketches' bounds beyond 100,000 values."""
+"""Merging statistics answers as observing everything at once: exactly, and within the sketches' bounds beyond
+100,000 values."""
 
 import numpy as np
 import pyarrow as pa
@@ -94,7 +95,8 @@ def test_frequencies_come_by_count_then_name():
 
 
 def test_numeric_sketch_of_merged_parts_is_within_its_bound():
-    """Three parts: one that is a sketch already, one that becomes a sketch with it, and one value on two million rows."""
+    """Three parts: one that is a sketch already, one that becomes a sketch with it, and one value on two
+    million rows."""
     rng = np.random.default_rng(1)
     parts = [
         rng.normal(size=MAX_DISTINCT + 20_000).round(6),

@@ -1,4 +1,5 @@
-"""Checkpoints on a real disk: damage is noticed, storage that is gone for seconds is waited for, a full disk keeps what was there."""
+"""Checkpoints on a real disk: damage is noticed, storage that is gone for seconds is waited for, a full disk
+keeps what was there."""
 
 import shutil
 import subprocess

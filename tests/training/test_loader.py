@@ -1,4 +1,5 @@
-"""Rows of each step: the same for any number of workers and from wherever a run goes on, each once in an epoch, in bounded memory."""
+"""Rows of each step: the same for any number of workers and from wherever a run goes on, each once in an
+epoch, in bounded memory."""
 
 import numpy as np
 import pytest

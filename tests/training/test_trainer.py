@@ -85,7 +85,8 @@ def test_a_resumed_run_ends_in_the_same_weights(encoded):
 
 
 def test_a_round_that_a_notice_broke_off_has_the_figures_of_a_whole_one(encoded, tmp_path):
-    """Workers ask after 50 steps of a round of 120; the run goes on from the checkpoint that the notice led to."""
+    """Workers ask after 50 steps of a round of 120; the run goes on from the checkpoint that the notice led
+    to."""
     settings, shown, lines = config(**{"train.steps": 2400}), SimpleNamespace(rows=lambda count: None), []
     whole, first, second = (loop(encoded, settings) for _ in range(3))
     parts = [worker.Part(), worker.Part()]

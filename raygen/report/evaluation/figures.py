@@ -28,7 +28,8 @@ def column(name: str, histograms: list[dict | None], kind: str = "") -> str:
 
     Args:
         name: Only for the ids of the drawing; unlike that of any other figure of the page.
-        histograms: Of each run, `edges`, `real`, `synthetic` or `levels`, `real`, `synthetic`; the real part is taken from the first that has it.
+        histograms: Of each run, `edges`, `real`, `synthetic` or `levels`, `real`, `synthetic`; the real part
+            is taken from the first that has it.
         kind: "datetime" writes the axis as dates, from seconds since 1970.
     """
     numbers = [_steps(h) if h and h.get("edges") else None for h in histograms]
@@ -39,7 +40,8 @@ def column(name: str, histograms: list[dict | None], kind: str = "") -> str:
 
 
 def pairs(name: str, names: list, error: list, most: float | None = None) -> tuple[str, list[str]]:
-    """A heat map of the errors of column pairs, as SVG, and the columns it shows: the worst, if there are many.
+    """A heat map of the errors of column pairs, as SVG, and the columns it shows: the worst, if there are
+    many.
 
     Args:
         name: As in `column`.

@@ -1,7 +1,8 @@
-"""The report page: how good generated rows are and whether they are copied, as one HTML file that needs nothing else.
+"""The report page: how good generated rows are and whether they are copied, as one HTML file that needs
+nothing else.
 
-It shows report.json, which `raygen evaluate` writes. The keys of format 1; all but `runs` may be missing or null, and
-every number may be nan or null: what is not there is left out.
+It shows report.json, which `raygen evaluate` writes. The keys of format 1; all but `runs` may be missing or
+null, and every number may be nan or null: what is not there is left out.
 
     format          1
     raygen          version that wrote it, "0.2.0"
@@ -13,25 +14,36 @@ every number may be nan or null: what is not there is left out.
     command         how to make the report again
     config          {section: {setting: value}}
     seconds         that it took
-    gate            [{rule: "c2st >= 0.7", value, passed: true | false, run: name}]; `run` only where there are several
-    runs            one generated table each, to be compared if there are several:
+    gate            [{rule: "c2st >= 0.7", value, passed: true | false, run: name}]; `run` only where there
+    are several runs            one generated table each, to be compared if there are several:
       name, path, rows
-      problems      list of sentences: columns missing, extra or of another type, shards cut short, a manifest that disagrees
+      problems      list of sentences: columns missing, extra or of another type, shards cut short, a manifest
+          that disagrees
       unusable      true if the problems make the table unfit for any use
-      scores        {name: {value, low, high, floor, ceiling, better}}; low, high: 95 % interval; floor: shuffled columns;
-                    ceiling: other real rows; better: "lower", "higher" or the ideal value. Names, with their unit:
+      scores        {name: {value, low, high, floor, ceiling, better}}; low, high: 95 % interval; floor:
+      shuffled columns;
+                    ceiling: other real rows; better: "lower", "higher" or the ideal value. Names, with their
+                        unit:
                       percent: shape_error, trend_error, missing_error
-                      0 to 1: c2st (1: a classifier cannot tell), alpha_precision, beta_recall, category_coverage,
-                        range_coverage, outside (rows beyond the real range or with unseen categories), exact_copies
+                      0 to 1: c2st (1: a classifier cannot tell), alpha_precision, beta_recall,
+                          category_coverage,
+                        range_coverage, outside (rows beyond the real range or with unseen categories),
+                        exact_copies
                       0 to 1 with ideal .5: dcr_share, membership_auc
-                      dcr_2_percent (of the rows nearest to real ones), mle (with measure "AUC" | "RMSE" | "R2", target)
+                      dcr_2_percent (of the rows nearest to real ones), mle (with measure "AUC" | "RMSE" |
+                      "R2", target)
                     others are shown by their name
-      columns       [{name, kind, shape_error (percent), missing_real, missing_synthetic, outside, unseen, coverage (all 0 to 1), histogram}]
-                    histogram: {edges, real, synthetic} of a number column, seconds since 1970 if kind is "datetime";
-                    {levels, real, synthetic} of a categorical one, the level null for missing values; counts or shares
-      pairs         {names, error: [[percent or null]], worst: [[column, column, percent]]}; null where a pair does not count
-      budget        {held_out, resynthesised, generated}: each {shape_error, trend_error, c2st}, for other real rows, for those through
-                    encoder and decoder, and for generated rows; pairs_lost: as `worst`, the pairs that the decoder keeps least
+      columns       [{name, kind, shape_error (percent), missing_real, missing_synthetic, outside, unseen,
+      coverage (all 0 to 1), histogram}]
+                    histogram: {edges, real, synthetic} of a number column, seconds since 1970 if kind is
+                        "datetime";
+                    {levels, real, synthetic} of a categorical one, the level null for missing values; counts
+                    or shares
+      pairs         {names, error: [[percent or null]], worst: [[column, column, percent]]}; null where a pair
+      does not count budget        {held_out, resynthesised, generated}: each {shape_error, trend_error,
+      c2st}, for other real rows, for those through
+                    encoder and decoder, and for generated rows; pairs_lost: as `worst`, the pairs that the
+                    decoder keeps least
       latent        a latent report, as of `report.latent.page.render`, or the relative path of its page
 """
 
@@ -58,7 +70,8 @@ MEASURES = (  # of a column: heading, key, factor to percent
 
 
 def render(report: dict, title: str = "How good the generated rows are") -> str:
-    """A self-contained page for one report: verdict, scores, columns, pairs, what is at fault, privacy, how to make it again.
+    """A self-contained page for one report: verdict, scores, columns, pairs, what is at fault, privacy, how
+    to make it again.
 
     Args:
         report: As described above.
@@ -156,7 +169,8 @@ def _scores(runs: list[dict]) -> list[dict]:
 
 
 def _scale(found: list[Figure | None]) -> dict | None:
-    """Percent from the left end (worse) to the right (better) of ticks, dots and intervals; None for a score without a scale."""
+    """Percent from the left end (worse) to the right (better) of ticks, dots and intervals; None for a score
+    without a scale."""
     known = [f for f in found if f]
     ends = axis(known)
     if ends is None:

@@ -1,4 +1,5 @@
-"""The scores of an evaluation: what each is called, what it means, and where a value lies between bad and good."""
+"""The scores of an evaluation: what each is called, what it means, and where a value lies between bad and
+good."""
 
 from typing import NamedTuple
 
@@ -108,11 +109,13 @@ class Figure(NamedTuple):
         return f"{self.percent * value:.2f} %" if abs(value) < 1e5 else f"{self.percent * value:.2g} %"
 
     def loss(self) -> float:
-        """What a perfect score has least of: how far the value is from ideal, or its negative if higher is better."""
+        """What a perfect score has least of: how far the value is from ideal, or its negative if higher is
+        better."""
         return abs(self.value - self.ideal) if self.ideal is not None else -self.sign * self.value
 
     def ends(self) -> tuple[float, float] | None:
-        """The value of shuffled columns and that of other real rows, or what stands in for them; None if there is no telling."""
+        """The value of shuffled columns and that of other real rows, or what stands in for them; None if
+        there is no telling."""
         if self.ideal is not None:
             return None
         ceiling = self.ceiling if self.ceiling is not None else self.near
@@ -189,7 +192,8 @@ def figures(run: dict) -> list[Figure]:
 
 
 def axis(found: list[Figure]) -> tuple[float, float] | None:
-    """The values at the left (worse) and right (better) end of the scale that some runs share; an ideal one has its ideal in the middle."""
+    """The values at the left (worse) and right (better) end of the scale that some runs share; an ideal one
+    has its ideal in the middle."""
     first = found[0]
     seen = [v for f in found for v in (f.value, f.low, f.high, f.ceiling) if v is not None]
     if first.ideal is not None:

@@ -1,4 +1,5 @@
-"""What a report of `raygen evaluate` says, in words: the sentences of the page (`report_page`) and of the terminal (`report_lines`).
+"""What a report of `raygen evaluate` says, in words: the sentences of the page (`report_page`) and of the
+terminal (`report_lines`).
 
 A figure that is missing, None, nan or infinite is left out, and so is a sentence that needs it.
 """
@@ -8,7 +9,8 @@ from typing import NamedTuple
 from raygen.report.evaluation.scores import COPYING, SHORT, Figure, figure, figures, score_of
 from raygen.report.text import listed, number, whole
 
-LEVELS = (  # least share of the way from shuffled columns to other real rows, what to call it, and what it means
+# least share of the way from shuffled columns to other real rows, what to call it, and what it means
+LEVELS = (
     (
         0.97,
         "As good as other real rows",
@@ -83,7 +85,8 @@ def verdict(report: dict) -> list[str]:
 
 
 def state(report: dict) -> str:
-    """`bad` if a table is unusable, copied, poor or fails the gate, `fair` if something is amiss, else `good`."""
+    """`bad` if a table is unusable, copied, poor or fails the gate, `fair` if something is amiss, else
+    `good`."""
     found = runs(report)
     worst = [copying(run)[0] for run in found]
     low = [share for run in found if (share := _main(run)[1]) is not None]
@@ -156,7 +159,8 @@ def shortcomings(run: dict) -> list[str]:
 
 
 def copying(run: dict) -> tuple[int | None, str]:
-    """Whether rows are copied: 0 no sign, 1 some sign, 2 clearly, None if nothing was measured; and the sentence."""
+    """Whether rows are copied: 0 no sign, 1 some sign, 2 clearly, None if nothing was measured; and the
+    sentence."""
     found = [f for name in COPYING if (f := figure(run, name))]
     if not found:
         return None, "" if unusable(run) else "Whether rows are copied was not measured."
@@ -208,7 +212,8 @@ def comparison(found: list[dict]) -> list[str]:
 
 
 def best(found: list[dict], name: str) -> int | None:
-    """The run that is best on a score; None where fewer than two have it or the first two cannot be told apart."""
+    """The run that is best on a score; None where fewer than two have it or the first two cannot be told
+    apart."""
     ranked = _ranked(found, name)
     return ranked[0][0] if len(ranked) > 1 and _apart(ranked[0][1], ranked[1][1]) else None
 

@@ -12,7 +12,8 @@ MOST = 4  # runs beside each other
 
 
 def lines(report: dict) -> list[str]:
-    """Scores with floor and ceiling, worst columns and pairs, problems, gate and verdict, in ASCII of at most 110 columns.
+    """Scores with floor and ceiling, worst columns and pairs, problems, gate and verdict, in ASCII of at most
+    110 columns.
 
     Args:
         report: As for `report.evaluation.page.render`.

@@ -12,7 +12,8 @@ DENSITY = (0.16, 0.47, 0.86)  # of pictures, from transparent to this: seen on w
 
 
 def dimensions(rows: list[dict]) -> str:
-    """KL, variance of z_mean and mean posterior variance of each dimension, strongest first, as SVG; `` if there is nothing to draw."""
+    """KL, variance of z_mean and mean posterior variance of each dimension, strongest first, as SVG; `` if
+    there is nothing to draw."""
     rows = [{**d, "name": f"z{i}"} for i, d in enumerate(rows) if number(d.get("kl")) is not None]
     if not rows:
         return ""
@@ -77,11 +78,13 @@ def dimensions(rows: list[dict]) -> str:
 
 
 def picture(name: str, given: dict) -> str:
-    """Two densities side by side in the two directions of a sampler's picture, as SVG; `` if the counts cannot be read.
+    """Two densities side by side in the two directions of a sampler's picture, as SVG; `` if the counts
+    cannot be read.
 
     Args:
         name: Of the sampler.
-        given: `range` [[lo, hi], [lo, hi]], and `posterior` and `sampler`: counts as of `np.histogram2d`, the first direction first.
+        given: `range` [[lo, hi], [lo, hi]], and `posterior` and `sampler`: counts as of `np.histogram2d`, the
+            first direction first.
     """
     try:
         counts = [

@@ -1,4 +1,5 @@
-"""The latent page: where z of one trained VAE should be drawn from, as one HTML file that needs nothing else."""
+"""The latent page: where z of one trained VAE should be drawn from, as one HTML file that needs nothing
+else."""
 
 from raygen.report.latent import figures as latent_figures
 from raygen.report.latent import sentences
@@ -31,7 +32,8 @@ NEARLY_ALIKE, FAR_APART = 0.03, 0.15  # of a Kolmogorov-Smirnov distance
 
 
 def render(report: dict, title: str = "Where to draw z from") -> str:
-    """A self-contained page for one latent report: verdict, samplers, split of the KL, dimensions, rate, pictures.
+    """A self-contained page for one latent report: verdict, samplers, split of the KL, dimensions, rate,
+    pictures.
 
     Args:
         report: Plain numbers, lists and strings; what is missing, None or nan is left out.
@@ -112,7 +114,8 @@ def _fixed(figures: dict, key: str, decimals: int) -> str:
 
 
 def _shares(parts: list[tuple[str, float, str]], whole) -> list[dict]:
-    """Parts as percentages of their sum or of the greatest of them; negative ones, which noise can make, have no width."""
+    """Parts as percentages of their sum or of the greatest of them; negative ones, which noise can make, have
+    no width."""
     widths = [max(0.0, value) for _, value, _ in parts]
     full = whole(widths) if widths else 0.0
     return [

@@ -1,4 +1,5 @@
-"""What a latent report says, in words: the sentences of the page (`latent_page`) and of the terminal (`latent_lines`).
+"""What a latent report says, in words: the sentences of the page (`latent_page`) and of the terminal
+(`latent_lines`).
 
 A figure that is missing, None, nan or infinite is left out, and so is a sentence that needs it.
 """
@@ -98,7 +99,8 @@ def explain(report: dict) -> list[str]:
 
 
 def rungs(report: dict) -> list[str]:
-    """Which dearer samplers earn their cost, and what the chosen one gains over the best of the cheaper ones."""
+    """Which dearer samplers earn their cost, and what the chosen one gains over the best of the cheaper
+    ones."""
     chosen, rivals = report.get("chosen"), candidates(report)
     out: list[str] = []
     if chosen not in rivals:
@@ -153,7 +155,8 @@ def options(report: dict) -> list[str]:
 
 
 def agreement(report: dict) -> str:
-    """Whether a classifier on the generated rows ranks the samplers as the nats do; `` with fewer than two to rank."""
+    """Whether a classifier on the generated rows ranks the samplers as the nats do; `` with fewer than two to
+    rank."""
     ranked = [n for n in candidates(report) if figure(report, n, "c2st") is not None]
     if len(ranked) < 2:
         return ""
@@ -292,7 +295,8 @@ def _times(ratio: float) -> str:
 
 
 def _paired_error(report: dict, one: str, other: str) -> float | None:
-    """Standard error of the difference of two samplers, if one of them is the best: only then was it measured."""
+    """Standard error of the difference of two samplers, if one of them is the best: only then was it
+    measured."""
     for best, rest in ((one, other), (other, one)):
         if figure(report, best, "behind") == 0:
             return figure(report, rest, "behind_error")
@@ -300,7 +304,8 @@ def _paired_error(report: dict, one: str, other: str) -> float | None:
 
 
 def _is_behind(report: dict, name: str, rival: str) -> bool:
-    """Whether a sampler is behind a rival by more than one standard error and by more than a hundredth of a nat."""
+    """Whether a sampler is behind a rival by more than one standard error and by more than a hundredth of a
+    nat."""
     gain = (figure(report, rival, "nats") or 0.0) - (figure(report, name, "nats") or 0.0)
     return gain > max(
         _paired_error(report, name, rival) or figure(report, name, "behind_error") or 0.0, NEGLIGIBLE_NATS
@@ -322,7 +327,8 @@ def _work(report: dict, dear: str, cheap: str) -> str:
 
 
 def _kept(report: dict) -> float | None:
-    """Share of the variance of z that averaging z_log_var leaves, at most (Jensen), in the active dimensions."""
+    """Share of the variance of z that averaging z_log_var leaves, at most (Jensen), in the active
+    dimensions."""
     active = [d for d in report.get("dimensions") or [] if d.get("active")]
     kept, whole_ = (sum(number(d.get(k)) or 0.0 for d in active) for k in ("posterior_variance", "variance"))
     return kept / whole_ if whole_ > 0 else None

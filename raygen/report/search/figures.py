@@ -1,4 +1,5 @@
-"""The figures of the search page. Optuna's own take over pyplot and its colours; these are drawn for light, dark and print."""
+"""The figures of the search page. Optuna's own take over pyplot and its colours; these are drawn for light,
+dark and print."""
 
 from collections.abc import Sequence
 
@@ -24,7 +25,8 @@ ROW = 24  # height of a bar
 
 
 class Scale:
-    """The axis of a figure of all trials, lower is better times `sign`: as far as most go; what is worse lies on its edge."""
+    """The axis of a figure of all trials, lower is better times `sign`: as far as most go; what is worse lies
+    on its edge."""
 
     def __init__(self, values: Sequence[float], sign: float = 1.0):
         losses = sign * np.asarray(values, float)

@@ -1,8 +1,10 @@
-"""Which searched settings matter: shares by Optuna's fANOVA, and a test of whether there is anything to share.
+"""Which searched settings matter: shares by Optuna's fANOVA, and a test of whether there is anything to
+share.
 
-Each setting gets the share of the variance of the held-out nats that a random forest, fitted to the trials, finds along it over the searched space
-(Hutter, Hoos and Leyton-Brown 2014, An efficient approach for assessing hyperparameter importance, section 4). With few trials a forest finds
-some share for every setting, even for one without effect. So the nats are also compared, by their ranks, between the levels of the setting
+Each setting gets the share of the variance of the held-out nats that a random forest, fitted to the trials,
+finds along it over the searched space (Hutter, Hoos and Leyton-Brown 2014, An efficient approach for
+assessing hyperparameter importance, section 4). With few trials a forest finds some share for every setting,
+even for one without effect. So the nats are also compared, by their ranks, between the levels of the setting
 or the thirds of its scale (Kruskal-Wallis), as often as there are settings (Bonferroni).
 """
 
@@ -18,7 +20,8 @@ DOUBT = 0.1  # chance, at most, that some setting without effect is called clear
 
 
 class Importance(NamedTuple):
-    """Shares of the settings, the greatest first, which sum to 1; `why_not` instead if they cannot be told."""
+    """Shares of the settings, the greatest first, which sum to 1; `why_not` instead if they cannot be
+    told."""
 
     shares: dict[str, float]
     clear: frozenset[str]  # settings whose effect is more than chance

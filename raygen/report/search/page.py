@@ -31,14 +31,17 @@ FIRST = ("C2ST", "nats per row", "rows/s")  # that stand before the settings
 
 
 def render(search: dict, title: str = "What the search found") -> str:
-    """A self-contained page for one search: verdict, settings, its course, which settings matter, speed, all trials.
+    """A self-contained page for one search: verdict, settings, its course, which settings matter, speed, all
+    trials.
 
     Args:
-        search: As `raygen tune` writes it to search.json; every figure may be missing, None or nan and is then left out.
+        search: As `raygen tune` writes it to search.json; every figure may be missing, None or nan and is
+            then left out.
         title: Of the page.
 
     Returns:
-        HTML with one inline script, which sorts the table and switches the theme, and nothing to load. The same for the same search.
+        HTML with one inline script, which sorts the table and switches the theme, and nothing to load. The
+        same for the same search.
     """
     return fill("search.html.j2", title=title, **script(), **_view(Search(search)))
 

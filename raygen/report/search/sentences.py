@@ -1,4 +1,5 @@
-"""What the report of a search says, in words: the sentences of the page (`search_page`) and of the terminal (`search_lines`).
+"""What the report of a search says, in words: the sentences of the page (`search_page`) and of the terminal
+(`search_lines`).
 
 A sentence that needs a figure that is not known is left out.
 """
@@ -178,7 +179,8 @@ def listed(parts: list[str]) -> str:
 def _gained(search: Search) -> tuple[float | None, float | None]:
     """By how much the best trial is better than the config's own settings, and the standard error of that.
 
-    The errors are added as if independent. Since the same rows score both trials, the true error is smaller rather than larger.
+    The errors are added as if independent. Since the same rows score both trials, the true error is smaller
+    rather than larger.
     """
     winner, own = search.best, search.own
     if (

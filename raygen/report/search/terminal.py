@@ -19,7 +19,8 @@ FIGURES = (
 
 
 def lines(search: dict) -> list[str]:
-    """Trials with the settings that differ between them, gain over the defaults, Pareto front, failures, time; ASCII of at most 120 columns.
+    """Trials with the settings that differ between them, gain over the defaults, Pareto front, failures,
+    time; ASCII of at most 120 columns.
 
     Args:
         search: As `raygen tune` writes it to search.json.
@@ -43,7 +44,8 @@ def cut(text: str, most: int) -> str:
 
 
 def _table(search: Search) -> list[str]:
-    """Blocks of columns below each other, as many as the settings need; each begins with the trials' numbers."""
+    """Blocks of columns below each other, as many as the settings need; each begins with the trials'
+    numbers."""
     rows = search.ranked
     if not rows:
         return []
@@ -72,7 +74,8 @@ def _table(search: Search) -> list[str]:
 
 
 def _block(columns: list[list[str]], more: list[list[str]], marks: list[str]) -> list[str]:
-    """The lines of some columns and as many of `more`, which are taken from it, as fit; at least one if there would be only a number."""
+    """The lines of some columns and as many of `more`, which are taken from it, as fit; at least one if there
+    would be only a number."""
 
     def width(column: list[str]) -> int:
         return max(map(len, column))

@@ -1,6 +1,7 @@
 """A search as it is read: its trials, the best of them, and figures that can be compared.
 
-A search is the dictionary that `raygen tune` writes to search.json. A figure that is missing, None, nan or infinite is None.
+A search is the dictionary that `raygen tune` writes to search.json. A figure that is missing, None, nan or
+infinite is None.
 """
 
 import json
@@ -99,7 +100,8 @@ class Search:
 
     @cached_property
     def ranked(self) -> list[Trial]:
-        """The best first, then what finished by its objective, then what was stopped, the last first, by nats, then the rest."""
+        """The best first, then what finished by its objective, then what was stopped, the last first, by
+        nats, then the rest."""
 
         def place(t: Trial) -> tuple:
             told = (
@@ -135,7 +137,8 @@ class Search:
 
     @cached_property
     def records(self) -> list[tuple[int, float]]:
-        """Numbers of the finished trials that are fast enough, and the best objective up to each; the last goes on to the last trial."""
+        """Numbers of the finished trials that are fast enough, and the best objective up to each; the last
+        goes on to the last trial."""
         fast = [
             t
             for t in self.trials
@@ -151,7 +154,8 @@ class Search:
 
     @cached_property
     def settings(self) -> dict[str, str]:
-        """Dotted keys of what was searched, and a name of each: its last part, or the whole where two share it."""
+        """Dotted keys of what was searched, and a name of each: its last part, or the whole where two share
+        it."""
         keys = list(
             dict.fromkeys([*self.space, *self.defaults, *(key for t in self.trials for key in t.params)])
         )
@@ -165,12 +169,14 @@ class Search:
 
     @cached_property
     def projected(self) -> dict[int, float]:
-        """Nats that can be compared, by trial: of what finished its own; of the rest, where it would have ended had it kept its distance.
+        """Nats that can be compared, by trial: of what finished its own; of the rest, where it would have
+        ended had it kept its distance.
 
-        A trial that was stopped early has the nats of an early step, which say more of the step than of its settings. Its distance to a
-        trial that went to the end, at the step where it was stopped, is carried to the end of that one. (In simulated searches of 16 and 32
-        trials where one setting decides, fANOVA then named it in 83 to 100 % of them; with finished trials alone in 11 to 33 %, with the
-        last nats as they are in 61 to 100 %.)
+        A trial that was stopped early has the nats of an early step, which say more of the step than of its
+        settings. Its distance to a trial that went to the end, at the step where it was stopped, is carried
+        to the end of that one. (In simulated searches of 16 and 32 trials where one setting decides, fANOVA
+        then named it in 83 to 100 % of them; with finished trials alone in 11 to 33 %, with the last nats as
+        they are in 61 to 100 %.)
         """
         out = {t.number: t.nats for t in self.trials if t.finished and t.nats is not None}
         ends = [t for t in self.trials if t.state != "failed" and t.history]
@@ -222,7 +228,8 @@ class Axis(NamedTuple):
     high: float
 
     def place(self, value) -> float | None:
-        """Where a value lies: its number, log10 of it on a logarithmic scale, or the index of its level; None if it has no place."""
+        """Where a value lies: its number, log10 of it on a logarithmic scale, or the index of its level; None
+        if it has no place."""
         if self.levels:
             text = json.dumps(value)
             return float(self.levels.index(text)) if text in self.levels else None
@@ -241,7 +248,8 @@ class Axis(NamedTuple):
 
 
 def axes(search: Search) -> list[Axis]:
-    """An axis for each searched setting that has a value in some trial; what lies outside the given space widens it."""
+    """An axis for each searched setting that has a value in some trial; what lies outside the given space
+    widens it."""
     found = []
     for key in search.settings:
         values = [t.params[key] for t in search.trials if t.params.get(key) is not None]

@@ -1,4 +1,5 @@
-"""Three Ray nodes with addresses of their own, in network namespaces of this machine, one of which falls silent while it works."""
+"""Three Ray nodes with addresses of their own, in network namespaces of this machine, one of which falls
+silent while it works."""
 
 import json
 import os
@@ -175,7 +176,8 @@ def lost() -> list[int]:
 
 
 def finish_without_one(command, network: Network, title: str, lost: list[int]) -> float:
-    """Cut off one of the two nodes on which a process with this title works; seconds until the command ends well."""
+    """Cut off one of the two nodes on which a process with this title works; seconds until the command ends
+    well."""
     both = [
         number
         for number in range(3)

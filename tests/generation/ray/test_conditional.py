@@ -1,4 +1,5 @@
-"""Rows in memory, at a temperature and under conditions: those of `raygen generate`, for any actors, each satisfying what was asked."""
+"""Rows in memory, at a temperature and under conditions: those of `raygen generate`, for any actors, each
+satisfying what was asked."""
 
 import hashlib
 import json

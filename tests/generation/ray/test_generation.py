@@ -1,4 +1,5 @@
-"""Generation on a real local Ray: the same rows and files for any actors, resumed after anything, never fewer rows in silence."""
+"""Generation on a real local Ray: the same rows and files for any actors, resumed after anything, never fewer
+rows in silence."""
 
 import hashlib
 import json
@@ -364,7 +365,8 @@ def test_two_drivers_on_one_folder_make_the_rows_of_one(trained, large, tmp_path
 
 @pytest.mark.parametrize("finished", [True, False])
 def test_a_temporary_file_that_another_driver_swept_away(finished, trained, tmp_path):
-    """It sweeps once all shards are there: then ours is. If it is not, somebody else deleted the file, and that is an error."""
+    """It sweeps once all shards are there: then ours is. If it is not, somebody else deleted the file, and
+    that is an error."""
     settings, swept = {"generate.rows": 400_000, "generate.rows_per_shard": 400_000}, []
     generate(trained, tmp_path / "theirs", settings)
 
@@ -469,7 +471,8 @@ def counted(kind: str) -> dict[str, float]:
 
 
 def test_ray_counts_rows_and_bytes(trained, tmp_path):
-    """The counters reach the port that Prometheus reads, which Ray fills every ten seconds; earlier tests have counted too."""
+    """The counters reach the port that Prometheus reads, which Ray fills every ten seconds; earlier tests
+    have counted too."""
     before = {kind: counted(kind) for kind in ("rows", "bytes")}
     done, more = generate(trained, tmp_path / "out"), {"rows": 0.0, "bytes": 0.0}
     end = time.monotonic() + 60

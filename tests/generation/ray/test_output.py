@@ -1,4 +1,5 @@
-"""What a generation's folder may be, on a real local Ray: other formats, shards by size, partitions, more rows added, rows from the middle."""
+"""What a generation's folder may be, on a real local Ray: other formats, shards by size, partitions, more
+rows added, rows from the middle."""
 
 import gzip
 import hashlib
@@ -195,7 +196,8 @@ def test_a_shard_that_another_driver_has_made_longer_is_not_replaced(trained, tm
     out = tmp_path / "out"
 
     def grow(line: str) -> None:
-        """Once this driver has taken the folder, another one takes it for more rows and makes the last shard longer."""
+        """Once this driver has taken the folder, another one takes it for more rows and makes the last shard
+        longer."""
         if line.startswith("Generating"):
             run = json.loads((out / "_run.json").read_text())
             assert manifest.claim(str(out), run | {"rows": 3000}, {}) == 2500

@@ -1,4 +1,5 @@
-"""Rows chosen out of several candidates: as `raygen.sample` gives them, for any actors; what it does not go with is refused."""
+"""Rows chosen out of several candidates: as `raygen.sample` gives them, for any actors; what it does not go
+with is refused."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""`raygen verify` on a real local Ray: whatever is done to a finished folder is named, and mended byte for byte."""
+"""`raygen verify` on a real local Ray: whatever is done to a finished folder is named, and mended byte for
+byte."""
 
 import hashlib
 import json

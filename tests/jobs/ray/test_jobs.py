@@ -1,5 +1,6 @@
-"""`ray start --head` and `ray job submit`, as on the clusters of cluster.yaml and jobs/rayjob.yaml: a head that takes no work, and Ray's autoscaler,
-which adds a node when one is asked for; with ports and a folder of their own."""
+"""`ray start --head` and `ray job submit`, as on the clusters of cluster.yaml and jobs/rayjob.yaml: a head
+that takes no work, and Ray's autoscaler, which adds a node when one is asked for; with ports and a folder of
+their own."""
 
 import json
 import os
@@ -37,7 +38,8 @@ def free_ports(count: int) -> list[int]:
 
 
 def autoscaling(address: str) -> dict:
-    """A config as `ray up` leaves it on the head: nodes of two CPUs, one at most, started by Ray's own provider for tests."""
+    """A config as `ray up` leaves it on the head: nodes of two CPUs, one at most, started by Ray's own
+    provider for tests."""
     provider = {
         "type": "external",
         "module": "ray.autoscaler._private.fake_multi_node.node_provider.FakeMultiNodeProvider",
@@ -73,7 +75,8 @@ def autoscaling(address: str) -> dict:
 
 @pytest.fixture(scope="module")
 def submit(command):
-    """Submit a command to a cluster whose one node comes when it is asked for; the finished command that followed it."""
+    """Submit a command to a cluster whose one node comes when it is asked for; the finished command that
+    followed it."""
     from ray.util import get_node_ip_address
 
     folder = tempfile.mkdtemp(prefix="rg", dir="/tmp")  # short: Ray's sockets lie below it

@@ -1,4 +1,5 @@
-"""The model folder: what is damaged, edited or of another format is refused with a hint, and nothing in it can run code."""
+"""The model folder: what is damaged, edited or of another format is refused with a hint, and nothing in it
+can run code."""
 
 import hashlib
 import io

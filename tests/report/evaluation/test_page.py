@@ -99,7 +99,8 @@ def column(rng, name: str, error: float) -> dict:
 
 
 def run(name="vae", seed=0, names=NAMES, **scores) -> dict:
-    """One table in the manner of UCI Adult's; scores by name replace those of `SCORES`: a value, or value and half an interval, or None."""
+    """One table in the manner of UCI Adult's; scores by name replace those of `SCORES`: a value, or value and
+    half an interval, or None."""
     rng = np.random.default_rng(seed)
     keys = ("value", "low", "high", "floor", "ceiling", "better")
     given = {key: dict(zip(keys, values, strict=True)) for key, values in SCORES.items()}
@@ -361,7 +362,8 @@ def test_the_policy_lets_only_our_script_run():
     )
 
 
-# ---------------------------------------------------------------------------------------------------- the words
+# ---------------------------------------------------------------------------------------------------- the
+# words
 def verdict(**changes) -> str:
     return " ".join(sentences.verdict(full(run(**changes))))
 
@@ -528,7 +530,8 @@ def test_what_cannot_be_drawn_is_left_out():
         assert figures.pairs("x", ["a", "b"], bad or []) == ("", [])
 
 
-# ---------------------------------------------------------------------------------------------------- a real browser
+# ---------------------------------------------------------------------------------------------------- a real
+# browser
 LOOK = """
   page.querySelectorAll("details").forEach(d => d.open = true);
   const shown = [...page.querySelectorAll("svg")].filter(svg => svg.getBoundingClientRect().height > 50).length;
@@ -552,7 +555,8 @@ LOOK = """
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 @pytest.mark.parametrize("case", ["full", "three runs", "300 columns", "minimal"])
 def test_a_browser_shows_it_on_a_phone(case, tmp_path):
-    """390 px wide: nothing to scroll sideways, every figure drawn, nothing loaded; headings sort, the theme switches."""
+    """390 px wide: nothing to scroll sideways, every figure drawn, nothing loaded; headings sort, the theme
+    switches."""
     source = rendered(case)
     (scroll, width, shown, loaded, steps, evil, kept), log = in_browser(source, LOOK, tmp_path)
     assert 360 < width <= 390 and scroll == width

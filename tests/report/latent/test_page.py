@@ -43,7 +43,8 @@ def dimension(rng, active) -> dict:
 
 
 def picture(rng, dims, gap, rows=3256) -> dict:
-    """Three clusters beside a sampler that blurs them by `gap`, or draws all rows near the middle if `gap` is above 1."""
+    """Three clusters beside a sampler that blurs them by `gap`, or draws all rows near the middle if `gap` is
+    above 1."""
     centres = np.array([[-1.2, -0.5], [0.9, 0.8], [0.6, -1.1]])
     z = centres[rng.integers(0, 3, rows)] + rng.normal(0, 0.35, (rows, 2))
     drawn = rng.normal(0, 0.2, z.shape) if gap > 1 else (1 - gap) * z + gap * rng.normal(size=z.shape)
@@ -224,7 +225,8 @@ def test_texts_are_escaped(evil):
     assert page.text.count(evil) >= 5
 
 
-# ---------------------------------------------------------------------------------------------------- the words
+# ---------------------------------------------------------------------------------------------------- the
+# words
 def with_figures(**changes) -> dict:
     """`full` with figures of some samplers changed: `flow={"c2st": 0.7}`; None takes a sampler out."""
     report = full(chosen=changes.pop("chosen", "mixture"))
@@ -349,7 +351,8 @@ def test_active_dimensions_are_counted():
     assert latent_words.activity(full(8, 0)) == ["0 of 8 dimensions of z are active."]
 
 
-# ---------------------------------------------------------------------------------------------------- a real browser
+# ---------------------------------------------------------------------------------------------------- a real
+# browser
 LOOK = """
   const shown = [...page.querySelectorAll("svg")].filter(svg => svg.getBoundingClientRect().height > 50).length;
   return [root.scrollWidth, root.clientWidth, shown, loaded];

@@ -101,7 +101,8 @@ def rendered(case: str) -> str:
     return search_page.render(json.loads(json.dumps(CASES[case]())))
 
 
-# ---------------------------------------------------------------------------------------------------- the page
+# ---------------------------------------------------------------------------------------------------- the
+# page
 @pytest.mark.parametrize("case", CASES)
 def test_every_search_makes_a_page_that_stands_alone(case):
     source = rendered(case)
@@ -249,7 +250,8 @@ def with_objectives(values: list) -> dict:
     }
 
 
-# ---------------------------------------------------------------------------------------------------- settings as axes
+# ----------------------------------------------------------------------------------------------------
+# settings as axes
 def test_settings_become_axes():
     given = {
         "space": {
@@ -283,7 +285,8 @@ def test_where_a_setting_was_searched():
     assert [rule_text(rule) for rule in rules] == told
 
 
-# ---------------------------------------------------------------------------------------------------- importance
+# ----------------------------------------------------------------------------------------------------
+# importance
 def decided_by(key: str, count: int = 30, **options) -> dict:
     """A search in which one setting alone decides."""
 
@@ -379,7 +382,8 @@ def test_optuna_is_quiet_and_left_as_it_was():
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-# ---------------------------------------------------------------------------------------------------- a real browser
+# ---------------------------------------------------------------------------------------------------- a real
+# browser
 LOOK = """
   page.querySelectorAll("details").forEach(d => d.open = true);
   const shown = [...page.querySelectorAll("svg")].filter(svg => svg.getBoundingClientRect().height > 30).length;
@@ -398,7 +402,8 @@ LOOK = """
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 @pytest.mark.parametrize("case", ["full", "hostile", "one trial", "150 trials"])
 def test_a_browser_shows_it_on_a_phone(case, tmp_path):
-    """390 px wide: nothing to scroll sideways, every figure drawn, nothing loaded; headings sort, the theme switches."""
+    """390 px wide: nothing to scroll sideways, every figure drawn, nothing loaded; headings sort, the theme
+    switches."""
     given, source = copy.deepcopy(CASES[case]()), rendered(case)
     (scroll, width, shown, loaded, orders, papers, evil), log = in_browser(source, LOOK, tmp_path)
     assert 360 < width <= 390 and scroll == width

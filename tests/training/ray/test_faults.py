@@ -1,4 +1,5 @@
-"""Faults while a model is trained: each ends in the model of no fault, or in a clear error that keeps what was there; the output ends in a table."""
+"""Faults while a model is trained: each ends in the model of no fault, or in a clear error that keeps what
+was there; the output ends in a table."""
 
 import json
 import re

@@ -1,4 +1,5 @@
-"""Training on a real local Ray: the same model whatever happens on the way, and refusals before any worker starts."""
+"""Training on a real local Ray: the same model whatever happens on the way, and refusals before any worker
+starts."""
 
 import json
 import os
@@ -70,8 +71,8 @@ def follows(together: dict, alone: dict, rtol: float = 1e-3) -> None:
 
 @pytest.mark.parametrize("workers", [2, 4])
 def test_several_workers_follow_the_losses_of_one(workers, two_workers, trained, tiny, tmp_path):
-    """Of the same batch over all of them (four compute their 16 rows of a step five at a time), and come to its samplers, which are fitted to rows
-    of all."""
+    """Of the same batch over all of them (four compute their 16 rows of a step five at a time), and come to
+    its samplers, which are fitted to rows of all."""
     several = two_workers if workers == 2 else train(trained, tiny, tmp_path, workers, micro_batch_size=5)
     alone, together = trained.training.metrics, several.metrics
     follows(together, alone)
@@ -139,7 +140,8 @@ def shown(run: str) -> dict[tuple[str, str], float]:
 
 
 def test_ray_shows_rows_nats_waiting_and_workers(trained, tiny, tmp_path):
-    """The metrics reach the port that Prometheus reads, which Ray fills every ten seconds, while the run goes on."""
+    """The metrics reach the port that Prometheus reads, which Ray fills every ten seconds, while the run goes
+    on."""
     folder, values = tmp_path / f"run-{time.time_ns()}", {}
 
     def say(line):
@@ -190,7 +192,8 @@ def test_other_settings_in_the_same_folder_are_refused(trained):
 
 
 def test_a_model_is_of_the_rows_that_it_was_trained_on(tiny, tmp_path, local_ray):
-    """A file that is only touched holds the same; other rows are not called finished, nor do they go on from checkpoints of these."""
+    """A file that is only touched holds the same; other rows are not called finished, nor do they go on from
+    checkpoints of these."""
     rows, source = pq.read_table(demo.adult()), tmp_path / "table.parquet"
     pq.write_table(rows.slice(0, 1000), source)
     config = tiny(tmp_path / "run", {"data.source": str(source)})
