@@ -8,7 +8,9 @@ from test_model import SIZES, small_vae
 from raygen.latent import samplers as latent_samplers
 from raygen.latent import streams
 from raygen.latent.gaussians import Gaussians
-from raygen.sampling.decoder import BLOCK_ROWS, Decoder, latents
+from raygen.sampling.decoder import Decoder
+from raygen.sampling.draws import latents
+from raygen.sampling.row_blocks import BLOCK_ROWS
 
 
 def sampler(d=3):

@@ -7,8 +7,9 @@ import pytest
 from test_conditional import network, sampler
 from test_ratio import bare
 
-from raygen.sampling.decoder import BLOCK_ROWS, Decoder
+from raygen.sampling.decoder import Decoder
 from raygen.sampling.oversampling import Oversampled, chosen, drawn
+from raygen.sampling.row_blocks import BLOCK_ROWS
 
 SIZES = [5, 3, 2, 40]  # of test_model.small_vae
 BLOCK, CODE, TIMES = 1, 2, 1.8
