@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_model import SIZES, small_vae
 
 from raygen.latent import samplers as latent_samplers
 from raygen.latent import streams
 from raygen.latent.gaussians import Gaussians
 from raygen.sampling.decoder import BLOCK_ROWS, Decoder, latents
+from tests.model.test_vae import SIZES, small_vae
 
 
 def sampler(d=3):
