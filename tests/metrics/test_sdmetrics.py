@@ -5,11 +5,11 @@ from importlib import resources
 
 import pyarrow.parquet as pq
 import pytest
-from test_scoring import KINDS
 
 from raygen.metrics import column_ranges, fidelity
 from raygen.metrics import counted as comparison
 from raygen.metrics.counts import Reference
+from tests.metrics.test_scorecard import KINDS
 
 sdmetrics = pytest.importorskip("sdmetrics.reports.single_table")
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_model import SIZES, small_vae
 
 from raygen.codec.code_ranges import STEP, Pieces, whole
 from raygen.errors import ConfigError
@@ -14,6 +13,7 @@ from raygen.sampling.conditional import Candidates, Conditional, explore, resamp
 from raygen.sampling.decoder import Decoder
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.sampling.selection import Selection, Stratum
+from tests.model.test_vae import SIZES, small_vae
 
 BLOCKS = 20
 

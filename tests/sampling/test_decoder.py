@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_model import SIZES, small_vae
 
 from raygen.latent import samplers as latent_samplers
 from raygen.latent import streams
@@ -11,6 +10,7 @@ from raygen.latent.gaussians import Gaussians
 from raygen.sampling.decoder import Decoder
 from raygen.sampling.draws import latents
 from raygen.sampling.row_blocks import BLOCK_ROWS
+from tests.model.test_vae import SIZES, small_vae
 
 
 def sampler(d=3):

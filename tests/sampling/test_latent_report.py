@@ -5,13 +5,13 @@ import json
 
 import numpy as np
 import pytest
-from test_latent import RING_KL, correlated, four_rings, posteriors, ring
 
 from raygen.latent import samplers as latent_samplers
 from raygen.latent.samplers import Posteriors
 from raygen.report.latent import page as latent_page
 from raygen.report.latent import terminal
 from raygen.sampling import latent_report
+from tests.latent.test_samplers import RING_KL, correlated, four_rings, posteriors, ring
 
 
 def split(draw, log_var=-9.0, rows=12_000):

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_conditional import network, sampler
-from test_ratio import bare
 
 from raygen.sampling.decoder import Decoder
 from raygen.sampling.oversampling import Oversampled, chosen, drawn
 from raygen.sampling.row_blocks import BLOCK_ROWS
+from tests.model.test_density_ratio import bare
+from tests.sampling.test_conditional import network, sampler
 
 SIZES = [5, 3, 2, 40]  # of test_model.small_vae
 BLOCK, CODE, TIMES = 1, 2, 1.8

@@ -195,10 +195,10 @@ IMPATIENT = """
 import sys
 import ray
 import raygen
-from raygen import workers
+from raygen.training import ray_train
 
-workers.JOIN_SECONDS = 15
-ray.cloudpickle.register_pickle_by_value(workers)  # as it is here
+ray_train.JOIN_SECONDS = 15
+ray.cloudpickle.register_pickle_by_value(ray_train)  # as it is here
 raygen.train(raygen.Config.load(sys.argv[1]))
 """
 

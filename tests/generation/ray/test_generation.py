@@ -390,10 +390,10 @@ import time
 import urllib.request
 import ray
 import raygen
-from raygen import cluster
+from raygen.cluster import connection
 from ray.cluster_utils import Cluster
 
-cluster.prepare_environment(cluster.ENVIRONMENT | cluster.DRIVER_ENVIRONMENT)
+connection.prepare_environment(connection.ENVIRONMENT | connection.DRIVER_ENVIRONMENT)
 config, out = sys.argv[1:]
 memory = {"object_store_memory": 80_000_000}
 nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, **memory})

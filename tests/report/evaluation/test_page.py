@@ -7,13 +7,13 @@ import re
 
 import numpy as np
 import pytest
-from test_latent_page import full as latent_report
-from test_latent_page import spoilt
 
 from raygen.report.evaluation import figures, sentences
 from raygen.report.evaluation import page as report_page
 from raygen.report.evaluation import terminal as report_lines
 from tests.pages import CHROMIUM, Page, in_browser, plain
+from tests.report.latent.test_page import full as latent_report
+from tests.report.latent.test_page import spoilt
 
 SCORES = {  # value, low, high, floor, ceiling, better
     "shape_error": (1.15, 1.02, 1.29, 0.0, 0.34, "lower"),

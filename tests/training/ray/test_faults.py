@@ -158,12 +158,12 @@ import sys
 import time
 import ray
 import raygen
-from raygen import cluster
+from raygen.cluster import connection
 from ray._raylet import GcsClient
 from ray.cluster_utils import Cluster
 from ray.core.generated.autoscaler_pb2 import DrainNodeReason
 
-cluster.prepare_environment(cluster.ENVIRONMENT | cluster.DRIVER_ENVIRONMENT)
+connection.prepare_environment(connection.ENVIRONMENT | connection.DRIVER_ENVIRONMENT)
 memory = {"object_store_memory": 80_000_000}
 nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False, **memory})
 added = [nodes.add_node(num_cpus=1, **memory) for _ in range(3)]
@@ -238,11 +238,12 @@ import sys
 from pathlib import Path
 import ray
 import raygen
-from raygen import cluster, workers
+from raygen.cluster import connection
+from raygen.training import ray_train
 from ray.cluster_utils import Cluster
 
-workers.RESIZE_SECONDS, workers.ELASTIC_START_SECONDS = 2.0, 15
-cluster.prepare_environment(cluster.ENVIRONMENT | cluster.DRIVER_ENVIRONMENT)
+ray_train.RESIZE_SECONDS, ray_train.ELASTIC_START_SECONDS = 2.0, 15
+connection.prepare_environment(connection.ENVIRONMENT | connection.DRIVER_ENVIRONMENT)
 memory = {"object_store_memory": 80_000_000}
 nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, **memory})
 added = nodes.add_node(num_cpus=1, **memory)
