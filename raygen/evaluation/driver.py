@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 import pyarrow as pa
 
-from raygen import __version__, storage
+from raygen import __version__, score_catalogue, storage
 from raygen.cluster import connection
 from raygen.config import Config
 from raygen.errors import ConfigError, SchemaError, did_you_mean
@@ -66,8 +66,7 @@ def evaluate(
     """
     under, over = fail_under or {}, fail_over or {}
     for name in (*under, *over):
-        if name not in scorecard.BETTER:
-            raise ConfigError(f"there is no score '{name}'.", did_you_mean(name, scorecard.BETTER))
+        score_catalogue.definition(name)
     began = time.perf_counter()
     if config.run.folder:
         config = config.settled()

@@ -10,23 +10,9 @@ from raygen import rng
 from raygen.metrics import coverage, intervals, precision_recall, privacy, utility
 from raygen.metrics import fidelity as metrics
 from raygen.metrics.intervals import Score
+from raygen.score_catalogue import SCORES
 
-BETTER: dict[str, str | float] = {
-    "shape_error": "lower",
-    "trend_error": "lower",
-    "c2st": "higher",
-    "mle": "higher",
-    "alpha_precision": "higher",
-    "beta_recall": "higher",
-    "dcr_share": 0.5,
-    "dcr_2_percent": "higher",
-    "exact_copies": "lower",
-    "membership_auc": 0.5,
-    "category_coverage": "higher",
-    "range_coverage": "higher",
-    "outside": "lower",
-    "missing_error": "lower",
-}
+BETTER = {definition.name: definition.better for definition in SCORES.values()}
 
 
 def sample(table: pd.DataFrame, rows: int, seed: int) -> pd.DataFrame:

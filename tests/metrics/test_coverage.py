@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from test_metrics import mixed
+from tests.metrics.test_fidelity import mixed
 
 from raygen.metrics import coverage
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 import pytest
-from test_metrics import dependent, mixed
+from tests.metrics.test_fidelity import dependent, mixed
 
 from raygen.metrics import fidelity, intervals
 from raygen.metrics.intervals import Score

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from test_metrics import mixed
+from tests.metrics.test_fidelity import mixed
 
 from raygen.metrics import nearest
 from raygen.metrics.nearest import Rows

@@ -5,7 +5,7 @@ from importlib import resources
 
 import pyarrow.parquet as pq
 import pytest
-from test_scoring import KINDS
+from tests.metrics.test_scorecard import KINDS
 
 from raygen.metrics import column_ranges, fidelity
 from raygen.metrics import counted as comparison

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from test_metrics import dependent, mixed
+from tests.metrics.test_fidelity import dependent, mixed
 
 from raygen.errors import ConfigError
 from raygen.metrics import fidelity, utility

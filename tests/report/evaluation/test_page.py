@@ -7,8 +7,8 @@ import re
 
 import numpy as np
 import pytest
-from test_latent_page import full as latent_report
-from test_latent_page import spoilt
+from tests.report.latent.test_page import full as latent_report
+from tests.report.latent.test_page import spoilt
 
 from raygen.report.evaluation import figures, sentences
 from raygen.report.evaluation import page as report_page
