@@ -418,8 +418,10 @@ def _evaluate(args) -> dict:
     return {
         "folder": done.folder,
         "passed": done.passed,
-        "gate": done.report["gate"],
-        "scores": [run["scores"] for run in done.report["runs"]],
+        "gate": [rule.model_dump() for rule in done.report.gate],
+        "scores": [
+            {name: score.model_dump() for name, score in run.scores.items()} for run in done.report.runs
+        ],
     }
 
 

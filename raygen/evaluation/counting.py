@@ -8,11 +8,11 @@ import pyarrow as pa
 
 from raygen.evaluation import synthetic_rows
 from raygen.metrics import column_ranges
-from raygen.metrics.counts import Reference, Tally
+from raygen.metrics.counts import Counts, Reference
 from raygen.table.source import Source
 
 
-def tally(source: Source, reference: Reference) -> Tally:
+def tally(source: Source, reference: Reference) -> Counts:
     """All rows counted against the reference, in one pass; in two where the files do not tell the range of a
     number column."""
     import ray
@@ -32,16 +32,16 @@ def tally(source: Source, reference: Reference) -> Tally:
             lambda blocks: column_ranges.merged(column_ranges.observed(block, numbers) for block in blocks),
         )
         known = dict.fromkeys(numbers, column_ranges.NOTHING) | column_ranges.merged(seen)
-    nothing = reference.tally(pa.schema([source.schema.field(n) for n in columns]).empty_table(), known)
+    nothing = reference.count(pa.schema([source.schema.field(n) for n in columns]).empty_table(), known)
     shared = ray.put(reference)
 
-    def count(blocks) -> Tally:
+    def count(blocks) -> Counts:
         counted_by, counted = ray.get(shared), copy.deepcopy(nothing)
         for block in blocks:
             counted_by.add(block, counted)
         return counted
 
-    return functools.reduce(Tally.merge, each_piece(source, columns, count), nothing)
+    return functools.reduce(Counts.merge, each_piece(source, columns, count), nothing)
 
 
 def each_piece(source: Source, columns: list[str], work) -> list:
@@ -65,7 +65,3 @@ def each_piece(source: Source, columns: list[str], work) -> list:
 
     pieces = ray.data.from_items(synthetic_rows.pieces(source))
     return [pickle.loads(row["packed"]) for row in pieces.map_batches(run, batch_size=1).iter_rows()]
-
-
-def whole(reference: Reference, table: pa.Table) -> Tally:
-    return reference.tally(table, column_ranges.observed(table, reference.kinds))

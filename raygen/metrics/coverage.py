@@ -115,7 +115,8 @@ def problems(real: pa.Schema, synthetic: pa.Schema, kinds: dict[str, str]) -> li
             out.append(f"Column '{field.name}' is missing from the synthetic table.")
         elif (kind := _plain(synthetic.field(field.name).type)) != _plain(field.type):
             out.append(
-                f"Column '{field.name}' is {kind} in the synthetic table and {_plain(field.type)} in the real one."
+                f"Column '{field.name}' is {kind} in the synthetic table and {_plain(field.type)} "
+                "in the real one."
             )
     for name in synthetic.names:
         if name not in real.names:

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from tests.metrics.test_fidelity import mixed
 
 from raygen.metrics import coverage
+from tests.metrics.test_fidelity import mixed
 
 NAN = float("nan")
 

@@ -184,19 +184,6 @@ def test_trend_error_counts_dependent_pairs_only(counts, percent):
     )
 
 
-def test_joint_keeps_distinct_pairs_apart():
-    a, b = np.divmod(np.arange(12), 4)
-    for codes in fidelity._joint((a[:8], a[8:]), (b[:8], b[8:])):
-        assert len(set(codes)) == len(codes)
-
-
-def test_cramers_v_by_hand():
-    a, b = np.repeat([0, 0, 1, 1], [30, 10, 10, 30]), np.repeat([0, 1, 0, 1], [30, 10, 10, 30])
-    assert fidelity._cramers_v(a, b) == pytest.approx(0.5)  # (30 * 30 - 10 * 10) / (40 * 40)
-    assert fidelity._cramers_v(a, 5 * a + 2) == pytest.approx(1)
-    assert np.isnan(fidelity._cramers_v(a, np.zeros_like(a)))
-
-
 def test_identical_tables_have_no_error():
     table, kinds = mixed(300, 0)
     assert fidelity.shape_error(table, table, kinds) == 0

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pandas as pd
-from tests.metrics.test_fidelity import mixed
 
 from raygen.metrics import nearest
 from raygen.metrics.nearest import Rows
+from tests.metrics.test_fidelity import mixed
 
 KINDS = {"n": "numeric", "c": "categorical"}
 REAL = pd.DataFrame({"n": [0.0, 10.0, 4.0], "c": ["a", "b", None]})

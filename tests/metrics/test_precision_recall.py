@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from tests.metrics.test_fidelity import dependent, mixed
 
 from raygen.metrics import fidelity as metrics
 from raygen.metrics import precision_recall
 from raygen.metrics.nearest import embed
+from tests.metrics.test_fidelity import dependent, mixed
 
 
 def test_distance_from_the_centre_is_that_of_one_hot_vectors():

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from tests.metrics.test_fidelity import dependent, mixed
 
 from raygen.metrics import fidelity, intervals, privacy
+from tests.metrics.test_fidelity import dependent, mixed
 
 KINDS = {"n": "numeric", "c": "categorical"}
 

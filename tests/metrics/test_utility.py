@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from tests.metrics.test_fidelity import dependent, mixed
 
 from raygen.errors import ConfigError
 from raygen.metrics import fidelity, utility
+from tests.metrics.test_fidelity import dependent, mixed
 
 KINDS = {"x": "numeric", "y": "numeric", "c": "categorical", "b": "boolean"}
 
