@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator
 
-from raygen import score_catalogue
 from raygen.errors import OutputError
+from raygen.score_catalogue import SCORES
 
 FORMAT = 2  # of report.json
 
@@ -174,9 +174,10 @@ class Run(Record):
     @field_validator("scores")
     @classmethod
     def _in_the_catalogue(cls, scores: dict[str, ScoreRecord]) -> dict[str, ScoreRecord]:
-        for name in scores:
-            score_catalogue.definition(name)
-        return {name: scores[name] for name in score_catalogue.SCORES if name in scores}
+        unknown = [name for name in scores if name not in SCORES]
+        if unknown:
+            raise ValueError(f"there is no score '{unknown[0]}'")
+        return {name: scores[name] for name in SCORES if name in scores}
 
 
 class Report(Record):
