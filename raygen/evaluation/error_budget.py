@@ -37,12 +37,12 @@ def budget(
             shape_error=shape, trend_error=trend, c2st=fidelity.c2st(against, some, real.kinds)
         )
 
-    held_out, resynthesised, drawn = map(scores, tables)
+    held_out, resynthesised, generated_scores = map(scores, tables)
     return Budget(
         rows=rows,
         held_out=held_out,
         resynthesised=resynthesised,
-        generated=drawn,
+        generated=generated_scores,
         pairs_lost=_pairs_lost(reference, real.holdout, through),
     )
 
@@ -83,8 +83,8 @@ def resynthesise(model: Artifact, table: pa.Table, seed: int = 0) -> pa.Table:
         )
         z = np.zeros((BLOCK_ROWS, network.latent_dim), np.float32)
         z[: len(block[0])] = Posteriors(*(t.numpy() for t in network.encode(*block))).draw(generator)
-        drawn = [
+        arrays = [
             t.numpy()[: len(block[0])] for t in decoder.decode(tf.constant(z), tf.constant(start, tf.int64))
         ]
-        parts.append(model.codec.decode(drawn[0], drawn[1], start))
+        parts.append(model.codec.decode(arrays[0], arrays[1], start))
     return pa.concat_tables(parts)

@@ -137,14 +137,14 @@ def sample(source: Source, names: list[str], rows: int, seed: int) -> pd.DataFra
         for path in source.paths
         for g in range(pq.read_metadata(path, filesystem=source.filesystem).num_row_groups)
     ]
-    taken: list[pa.Table] = []
+    tables: list[pa.Table] = []
     for i in rng.generator(seed, "order of row groups").permutation(len(groups)):
-        if sum(t.num_rows for t in taken) >= GROUPS_PER_SAMPLE * rows:
+        if sum(t.num_rows for t in tables) >= GROUPS_PER_SAMPLE * rows:
             break
         path, group = groups[i]
         with source.filesystem.open_input_file(path) as stream:
-            taken.append(pq.ParquetFile(stream).read_row_group(group, columns=names).select(names))
-    return scorecard.sample(pa.concat_tables(taken, promote_options="permissive").to_pandas(), rows, seed)
+            tables.append(pq.ParquetFile(stream).read_row_group(group, columns=names).select(names))
+    return scorecard.sample(pa.concat_tables(tables, promote_options="permissive").to_pandas(), rows, seed)
 
 
 def pieces(source: Source) -> list[dict[str, Any]]:

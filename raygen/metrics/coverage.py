@@ -27,11 +27,11 @@ def categories(
     """
     out = {}
     for name, (a, b) in fidelity.columns(kinds, real, synthetic)[1].items():
-        held = np.isin(a[a > 0], b)
+        is_covered = np.isin(a[a > 0], b)
         known = np.unique(a[a > 0])
         out[name] = {
             "levels": Score(float(np.isin(known, b).mean()) if len(known) else NAN),
-            "mass": share(held),
+            "mass": share(is_covered),
         }
     return out
 

@@ -58,7 +58,8 @@ def assert_same(a: Counts, b: Counts) -> None:
 def by_pandas(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], all_pairs: bool):
     """Shape and Trend error by their definition, on whole tables."""
     numbers, levels = fidelity.columns(kinds, real, synthetic)
-    shapes = [fidelity.ks(*pair) for pair in numbers.values()] + [total_variation(*pair) for pair in levels.values()]
+    shapes = [fidelity.ks(*pair) for pair in numbers.values()]
+    shapes += [total_variation(*pair) for pair in levels.values()]
     frames = (pd.DataFrame({name: pair[side] for name, pair in numbers.items()}) for side in (0, 1))
     of_real, of_synthetic = (
         frame.corr(min_periods=2).to_numpy()[np.triu_indices(len(numbers), k=1)] for frame in frames

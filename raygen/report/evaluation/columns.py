@@ -58,13 +58,13 @@ def overlays(runs: list[Run]) -> list[dict[str, Any]]:
             for i, column in enumerate(columns)
             if column and column.shape_error is not None
         ]
-        told = ", ".join(f"{runs[i].name} {error}" if len(runs) > 1 else error for i, error in errors)
+        text = ", ".join(f"{runs[i].name} {error}" if len(runs) > 1 else error for i, error in errors)
         drawings.append(
             {
                 "name": name,
                 "svg": svg,
                 "errors": [(figures.CLASSES[i % 3], error) for i, error in errors],
-                "told": f"Shape error {told}." if told else "",
+                "alt": f"Shape error {text}." if text else "",
             }
         )
         if len(drawings) == DRAWN:
