@@ -21,7 +21,7 @@ from raygen.metrics.intervals import Score
 from raygen.metrics.scorecard import Scorecard
 from raygen.model import folder as model_folder
 from raygen.report.evaluation import page
-from raygen.report.evaluation.record import RealTable, Report, Run, ScoreRecord
+from raygen.report.evaluation.record import RealTable, Report, RuleRecord, Run, ScoreRecord
 from raygen.table.source import Source
 
 PAGE, REPORT = "index.html", "report.json"
@@ -91,8 +91,7 @@ def evaluate(
         ConfigError: If a setting names what is not there.
         OutputError: If the report cannot be written.
     """
-    under, over = fail_under or {}, fail_over or {}
-    for name in (*under, *over):
+    for name in (*(fail_under or {}), *(fail_over or {})):
         score_catalogue.definition(name)
     began = time.perf_counter()
     if config.run.folder:
@@ -101,11 +100,7 @@ def evaluate(
     say(f"Reading real rows of {config.data.source} ...")
     real = _real(config, model)
     tables = _synthetic(synthetic or [storage.join(config.run.folder, "synthetic")])
-    notes = real.notes + [
-        f"the rows of '{table.path}' were generated with {table.choice}, and are compared with all real rows."
-        for table in tables
-        if table.choice
-    ]
+    notes = _notes(real, tables)
     for note in notes:
         say(f"Note: {note}")
     folder = storage.absolute(out or storage.join(config.run.folder or ".", "report"))
@@ -123,11 +118,7 @@ def evaluate(
         config=config.to_dict(),
         notes=notes,
         runs=runs,
-        gate=[
-            rule.model_copy(update={"run": run.name})
-            for run in runs
-            for rule in scorecard.gate(run.scores, under, over)
-        ],
+        gate=_gate(runs, fail_under or {}, fail_over or {}),
         seconds=time.perf_counter() - began,
     )
     storage.write(storage.join(folder, REPORT), report.model_dump_json(indent=1).encode())
@@ -156,6 +147,23 @@ def _real(config: Config, model: model_folder.Artifact | None) -> RealRows:
             f"evaluate.target = '{target}' is no learned column.", did_you_mean(target, real.kinds)
         )
     return real
+
+
+def _notes(real: RealRows, tables: list[Synthetic]) -> list[str]:
+    """What a reader should know of the rows that are compared."""
+    return real.notes + [
+        f"the rows of '{table.path}' were generated with {table.choice}, and are compared with all real rows."
+        for table in tables
+        if table.choice
+    ]
+
+
+def _gate(runs: list[Run], under: dict[str, float], over: dict[str, float]) -> list[RuleRecord]:
+    return [
+        rule.model_copy(update={"run": run.name})
+        for run in runs
+        for rule in scorecard.gate(run.scores, under, over)
+    ]
 
 
 def _holdout(real: RealRows, config: Config) -> RealTable | None:
