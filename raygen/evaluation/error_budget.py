@@ -30,14 +30,12 @@ def budget(
     rows = min(*map(len, tables), len(train), MAX_BUDGET_ROWS)
     against = scorecard.sample(train, rows, seed)
 
-    def scores(table: pd.DataFrame) -> BudgetScores:
+    def scored(table: pd.DataFrame) -> BudgetScores:
         some = scorecard.sample(table, rows, seed + 1)
-        shape, trend = fidelity.shape_and_trend(against, some, real.kinds)
-        return BudgetScores(
-            shape_error=shape, trend_error=trend, c2st=fidelity.c2st(against, some, real.kinds)
-        )
+        scores = fidelity.scores(against, some, real.kinds)
+        return BudgetScores(shape_error=scores.shape_error, trend_error=scores.trend_error, c2st=scores.c2st)
 
-    held_out, resynthesised, generated_scores = map(scores, tables)
+    held_out, resynthesised, generated_scores = map(scored, tables)
     return Budget(
         rows=rows,
         held_out=held_out,

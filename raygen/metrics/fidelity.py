@@ -5,6 +5,8 @@ The scores follow the definitions of published comparisons. "numeric" and "datet
 own; a column of another kind is left out.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -18,6 +20,15 @@ from raygen.metrics.row_codes import LEVELS
 COUNTED = NUMBERS + LEVELS  # kinds of columns
 # One column: its values in each table, (real, synthetic) where nothing else is said.
 Pair = tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How near a table comes to the real one: errors in percent, C2ST 0 to 1; nan where undefined."""
+
+    shape_error: float
+    trend_error: float
+    c2st: float
 
 
 def shape_error(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]) -> float:
@@ -162,22 +173,24 @@ def floor(real: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 
 def quality(
     real: pd.DataFrame, holdout: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0
-) -> dict[str, dict[str, float]]:
+) -> dict[str, Fidelity]:
     """Score synthetic rows beside the floor and the ceiling (`holdout`: real rows that the model never saw).
 
     All on the same number of rows, that of the shortest table, drawn by `seed`. Errors as in `shape_error`.
 
     Returns:
-        {"synthetic" | "floor" | "ceiling": {"shape_error" | "trend_error" | "c2st": score}}.
+        By "synthetic", "floor" and "ceiling".
     """
     rows, generator = min(len(real), len(holdout), len(synthetic)), rng.generator(seed, "quality rows")
     real, holdout, synthetic = (_sample(table, rows, generator) for table in (real, holdout, synthetic))
     tables = {"synthetic": synthetic, "floor": floor(real, seed), "ceiling": holdout}
-    scores = {}
-    for row, table in tables.items():
-        shape, trend = shape_and_trend(real, table, kinds)
-        scores[row] = {"shape_error": shape, "trend_error": trend, "c2st": c2st(real, table, kinds, seed)}
-    return scores
+    return {name: scores(real, table, kinds, seed) for name, table in tables.items()}
+
+
+def scores(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0) -> Fidelity:
+    """Shape error, Trend error and C2ST of a table."""
+    shape, trend = shape_and_trend(real, synthetic, kinds)
+    return Fidelity(shape, trend, c2st(real, synthetic, kinds, seed))
 
 
 def columns(kinds: dict[str, str], *tables: pd.DataFrame) -> tuple[dict[str, Pair], dict[str, Pair]]:

@@ -286,11 +286,10 @@ def test_quality_scores_synthetic_between_floor_and_ceiling_on_equal_rows():
     )
     out = fidelity.quality(real, holdout, noisy, kinds)
     assert list(out) == ["synthetic", "floor", "ceiling"]
-    assert all(list(row) == ["shape_error", "trend_error", "c2st"] for row in out.values())
-    assert out["floor"]["shape_error"] == 0
-    assert out["floor"]["trend_error"] > out["synthetic"]["trend_error"] > out["ceiling"]["trend_error"]
-    assert out["floor"]["c2st"] < out["synthetic"]["c2st"] < out["ceiling"]["c2st"]
-    assert out["ceiling"]["shape_error"] > 0
+    assert out["floor"].shape_error == 0
+    assert out["floor"].trend_error > out["synthetic"].trend_error > out["ceiling"].trend_error
+    assert out["floor"].c2st < out["synthetic"].c2st < out["ceiling"].c2st
+    assert out["ceiling"].shape_error > 0
     assert out == fidelity.quality(real, holdout, noisy, kinds)
 
 
@@ -298,9 +297,7 @@ def test_quality_draws_as_many_rows_as_the_shortest_table_has():
     rng = np.random.default_rng(0)
     tables = [pd.DataFrame({"a": rng.normal(size=rows)}) for rows in (31, 10, 23)]
     for row in fidelity.quality(*tables, {"a": "numeric"}).values():
-        assert row["shape_error"] / 10 == pytest.approx(
-            round(row["shape_error"] / 10)
-        )  # steps of 1 / 10 rows
+        assert row.shape_error / 10 == pytest.approx(round(row.shape_error / 10))  # steps of 1 / 10 rows
 
 
 def test_c2st_is_quick():

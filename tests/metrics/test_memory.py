@@ -35,7 +35,9 @@ def test_fresh_rows_show_none(tables):
 
 def test_copies_of_unseen_rows_show_less_than_none(tables):
     train, holdout, _, kinds = tables
-    forward, backward = (memory(train, *both, kinds, rounds=1) for both in ((train, holdout), (holdout, train)))
+    forward, backward = (
+        memory(train, *both, kinds, rounds=1) for both in ((train, holdout), (holdout, train))
+    )
     assert backward.difference.value < -0.5
     assert backward.difference.value == pytest.approx(-forward.difference.value, abs=0.2)
 

@@ -74,6 +74,7 @@ def test_a_copy_of_the_training_rows_is_caught_by_the_copying_scores(card, rows,
     assert value(scores, "exact_copies") == 1
     assert value(scores, "dcr_share") > 0.95 and value(scores, "membership_auc") > 0.95
     assert value(scores, "dcr_2_percent") == 0 < value(perfect, "dcr_2_percent")
+    assert scores["memory"].low > 0.4 and abs(value(perfect, "memory")) < 0.1 > perfect["memory"].low
 
 
 def test_independent_columns_are_caught_by_trend_and_c2st_and_not_by_shape(card, rows):
@@ -110,14 +111,11 @@ def test_values_outside_the_real_range_and_unknown_levels_are_counted(card, rows
     assert value(card.score(wild), "outside") == pytest.approx(0.15, abs=0.02)
 
 
-def test_the_same_rows_have_the_same_scores(card, rows, perfect):
-    assert card.score(rows[2]) == perfect
+def test_the_same_rows_have_the_same_scores(card, rows):
+    assert card.score(rows[2][:200]) == card.score(rows[2][:200])
 
 
-def test_memory_is_large_for_copies_and_none_for_fresh_rows(card, rows, perfect):
-    fresh, copies = perfect["memory"], card.score(rows[0])["memory"]
-    assert abs(fresh.value) < 0.1 and fresh.low < 0 < fresh.high
-    assert copies.value > 0.5 and copies.low > 0.4
+def test_memory_compares_as_many_rows_as_there_are(card, rows):
     assert card.memory_rows(rows[0]) == card.memory_rows(rows[2]) == ROWS
     assert card.memory_rows(rows[2][:300]) == 300
 

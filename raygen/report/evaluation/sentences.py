@@ -27,6 +27,7 @@ MAIN = (*BY_CLASSIFIER, "trend_error", "shape_error")
 FAR = 0.85  # of the way to other real rows: a score below falls short
 BAD_COLUMN, BAD_PAIR = 3.0, 5.0  # percent; a column or a pair above is named
 NAMED = 3  # columns or pairs in a sentence
+ABOVE_DIFFERENCE = 0.02  # of two C2ST: memory beyond that is explained
 NEGLIGIBLE = 0.01  # of the way to other real rows: two runs this near are level
 
 
@@ -106,7 +107,10 @@ def memory(run: Run) -> str:
     value = f"memory {difference.show()}{interval}, ideal 0"
     if not remembers(run):
         return f"No sign of memory: {both} ({value})."
-    return f"Part of this is memory of the training rows: {both} ({value}). Longer training would add to it."
+    sentences = [f"Part of this is memory of the training rows: {both} ({value})."]
+    if difference.value > train_n.value - test.value + ABOVE_DIFFERENCE:
+        sentences.append("It exceeds their difference because rows pass for the very rows that they copy.")
+    return " ".join([*sentences, "Longer training would add to it."])
 
 
 def remembers(run: Run) -> bool:

@@ -98,6 +98,12 @@ def test_memory_is_said_with_both_figures_and_their_rows():
     assert "Part of this is memory of the training rows: C2ST is 0.771 against 3,256 unseen rows" in text
     assert "(memory 0.080, 95 % interval 0.050 to 0.110, ideal 0)" in text
     assert "memory" not in verdict().lower()
+    assert "because rows pass for the very rows that they copy" in " ".join(
+        sentences.verdict(report(remembering(0.4, 0.03)))
+    )
+    level = remembering(0.08, 0.03)
+    level["scores"]["c2st_train_n"]["value"] = 0.851
+    assert "very rows" not in " ".join(sentences.verdict(report(level)))
 
 
 def remembering(value: float, spread: float) -> dict:
