@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from statistics import harmonic_mean
 
-from raygen import __version__, uris
+from raygen import __version__, score_catalogue, uris
 from raygen.config import Config, parse_override
 from raygen.errors import ConfigError, GenerationError, RaygenError, TrainingError
 
@@ -108,7 +108,7 @@ def parser() -> argparse.ArgumentParser:
         action="extend",
         default=[],
         metavar="SCORE=VALUE",
-        help="exit 1 if a score is below",
+        help=f"exit 1 if a score is below; scores: {', '.join(score_catalogue.SCORES)}",
     )
     evaluate.add_argument(
         "--fail-over",
@@ -418,13 +418,16 @@ def _evaluate(args) -> dict:
     return {
         "folder": done.folder,
         "passed": done.passed,
-        "gate": done.report["gate"],
-        "scores": [run["scores"] for run in done.report["runs"]],
+        "gate": [rule.model_dump() for rule in done.report.gate],
+        "scores": [
+            {name: score.model_dump() for name, score in run.scores.items()} for run in done.report.runs
+        ],
     }
 
 
 def _limit(text: str) -> tuple[str, float]:
     name, _, value = text.partition("=")
+    score_catalogue.definition(name)
     try:
         return name, float(value)
     except ValueError:

@@ -1,6 +1,7 @@
 """`raygen demo`: the whole way on the bundled UCI Adult table, and a look at how good the rows are."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from importlib import resources
 
 import pyarrow.dataset as pads
@@ -51,7 +52,7 @@ def run(folder: str = "runs/demo", overrides: Iterable[str] = (), say=print) -> 
     )
     for name, title in NAMES.items():
         row = quality[name]
-        say(f"{title:28}{row['shape_error']:>10.2f} %{row['trend_error']:>11.2f} %{row['c2st']:>8.3f}")
+        say(f"{title:28}{row.shape_error:>10.2f} %{row.trend_error:>11.2f} %{row.c2st:>8.3f}")
     say("")
     say(
         f"Look at them:    python -c \"import pandas; print(pandas.read_parquet('{made.folder}/part-00000000.parquet'))\""
@@ -61,10 +62,11 @@ def run(folder: str = "runs/demo", overrides: Iterable[str] = (), say=print) -> 
     say(
         "Your own table:  raygen init YOUR.parquet -o mine.toml && raygen train mine.toml && raygen generate mine.toml"
     )
-    return {"model": trained.model, "synthetic": made.folder, "rows": made.rows, "quality": quality}
+    figures = {name: asdict(scores) for name, scores in quality.items()}
+    return {"model": trained.model, "synthetic": made.folder, "rows": made.rows, "quality": figures}
 
 
-def compare(model: str, folder: str, seed: int = 0) -> dict:
+def compare(model: str, folder: str, seed: int = 0) -> dict[str, fidelity.Fidelity]:
     """Quality of a folder of synthetic rows beside its floor and ceiling, on equal numbers of rows: half of
     the real table is the reference, the other half the ceiling."""
     found = model_folder.load(model)

@@ -2,39 +2,66 @@
 machine, and a gate."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
-from raygen import __version__, storage
+from raygen import __version__, score_catalogue, storage
 from raygen.cluster import connection
 from raygen.config import Config
 from raygen.errors import ConfigError, SchemaError, did_you_mean
-from raygen.evaluation import real_rows, synthetic_rows
-from raygen.evaluation.counting import tally
-from raygen.evaluation.counting import whole as counted_whole
-from raygen.evaluation.error_budget import budget
-from raygen.evaluation.real_rows import Real
-from raygen.metrics import counted as comparison
-from raygen.metrics import coverage, scorecard
+from raygen.evaluation import counting, error_budget, real_rows, synthetic_rows
+from raygen.evaluation.real_rows import RealRows
+from raygen.metrics import counted, coverage, scorecard
+from raygen.metrics.counted import CountedScores
 from raygen.metrics.counts import Reference
 from raygen.metrics.intervals import Score
+from raygen.metrics.scorecard import Scorecard
 from raygen.model import folder as model_folder
 from raygen.report.evaluation import page
+from raygen.report.evaluation.record import RealTable, Report, RuleRecord, Run, ScoreRecord
 from raygen.table.source import Source
 
 PAGE, REPORT = "index.html", "report.json"
-FORMAT = 1
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` made: its folder, whether the gate passed, and the report (see `report_page`)."""
+    """What `evaluate` made: its folder, whether the gate passed, and the report."""
 
     folder: str
     passed: bool
-    report: dict
+    report: Report
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """Synthetic rows to judge.
+
+    Attributes:
+        path, name: As named, and as short as tells it from the others.
+        source: Their files.
+        choice: How they were chosen among those of the model; empty: they were not.
+    """
+
+    path: str
+    name: str
+    source: Source
+    choice: str
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What synthetic rows are judged by: the real rows, their counts, and the floor and ceiling of scores."""
+
+    real: RealRows
+    train: pd.DataFrame
+    reference: Reference
+    scorecard: Scorecard
 
 
 def evaluate(
@@ -44,7 +71,7 @@ def evaluate(
     fail_under: dict[str, float] | None = None,
     fail_over: dict[str, float] | None = None,
     command: str = "",
-    say=print,
+    say: Say = print,
 ) -> Evaluation:
     """Compare synthetic rows with real ones.
 
@@ -64,78 +91,39 @@ def evaluate(
         ConfigError: If a setting names what is not there.
         OutputError: If the report cannot be written.
     """
-    under, over = fail_under or {}, fail_over or {}
-    for name in (*under, *over):
-        if name not in scorecard.BETTER:
-            raise ConfigError(f"there is no score '{name}'.", did_you_mean(name, scorecard.BETTER))
+    for name in (*(fail_under or {}), *(fail_over or {})):
+        score_catalogue.definition(name)
     began = time.perf_counter()
     if config.run.folder:
         config = config.settled()
-    e = config.evaluate
     model = _model(config)
     say(f"Reading real rows of {config.data.source} ...")
-    real = real_rows.real_rows(config, model)
-    if e.target and e.target not in real.kinds:
-        raise ConfigError(
-            f"evaluate.target = '{e.target}' is no learned column.", did_you_mean(e.target, real.kinds)
-        )
-    paths = synthetic or [storage.join(config.run.folder, "synthetic")]
-    sources = [synthetic_rows.opened(path) for path in paths]
-    chosen = {path: way for path in paths if (way := synthetic_rows.chosen(path))}
-    notes = real.notes + [
-        f"the rows of '{path}' were generated with {way}, and are compared with all real rows."
-        for path, way in chosen.items()
-    ]
+    real = _real(config, model)
+    tables = _synthetic(synthetic or [storage.join(config.run.folder, "synthetic")])
+    notes = _notes(real, tables)
     for note in notes:
         say(f"Note: {note}")
     folder = storage.absolute(out or storage.join(config.run.folder or ".", "report"))
     storage.make_folder(folder)
     with connection.connected():
-        say(
-            f"Real rows: {real.table.num_rows:,}, and {real.holdout.num_rows:,} others. Scoring floor and ceiling ..."
-        )
-        reference = Reference(real.table, real.kinds)
-        whole = real.table.to_pandas()
-        ends = scorecard.Ends(
-            whole, real_rows.apart(whole, real), real.kinds, real.knows, e.target, e.sample_rows, e.seed
-        )
-        if real.holdout.num_rows:
-            _count_ends(ends, reference, real.holdout)
-        judged = []
-        for source, path, name in zip(sources, paths, synthetic_rows.short_names(paths), strict=True):
-            with storage.reading(path):
-                judged.append(_run(source, path, name, real, reference, ends, e.seed, say))
-    runs = [run for run, _ in judged]
-    for run, sample in judged:
-        if model and synthetic_rows.generation(run["path"]).get("fingerprint") == model.fingerprint:
-            run["latent"] = _latent(model, run["path"])
-            if (
-                real.knows and real.holdout.num_rows and run["path"] not in chosen
-            ):  # the budget is of rows that only the sampler chose
-                say("Taking held-out rows through the encoder and the decoder ...")
-                run["budget"] = budget(model, real, whole, sample, reference, e.seed)
-    report = {
-        "format": FORMAT,
-        "raygen": __version__,
-        "real": {"path": real.path, "rows": real.table.num_rows, "columns": len(real.kinds)},
-        "holdout": {"path": e.holdout or real.path, "rows": real.holdout.num_rows} if real.knows else None,
-        "seed": e.seed,
-        "sample_rows": len(ends.real),
-        "command": command,
-        "config": config.to_dict(),
-        "notes": notes,
-        "runs": runs,
-        "gate": [
-            {**rule, "run": run["name"]}
-            for run in runs
-            for rule in scorecard.gate(run["scores"], under, over)
-        ],
-        "seconds": time.perf_counter() - began,
-    }
-    report = storage.plain(report)
-    storage.write_json(storage.join(folder, REPORT), report)
+        judge = _judge(real, config, say)
+        runs = [_run(table, judge, model, config.evaluate.seed, say) for table in tables]
+    report = Report(
+        raygen=__version__,
+        real=RealTable(path=real.path, rows=real.table.num_rows, columns=len(real.kinds)),
+        holdout=_holdout(real, config),
+        seed=config.evaluate.seed,
+        sample_rows=len(judge.scorecard.real),
+        command=command,
+        config=config.to_dict(),
+        notes=notes,
+        runs=runs,
+        gate=_gate(runs, fail_under or {}, fail_over or {}),
+        seconds=time.perf_counter() - began,
+    )
+    storage.write(storage.join(folder, REPORT), report.model_dump_json(indent=1).encode())
     storage.write(storage.join(folder, PAGE), page.render(report).encode())
-    return Evaluation(folder, all(rule["passed"] for rule in report["gate"]), report)
+    return Evaluation(folder, report.passed, report)
 
 
 def of_model(uri: str) -> Config:
@@ -146,116 +134,157 @@ def of_model(uri: str) -> Config:
 
 
 def _model(config: Config) -> model_folder.Artifact | None:
-    """The run's model, if it has one and learned this table."""
+    """The run's model, if it has one."""
     uri = storage.join(config.run.folder, "model") if config.run.folder else ""
-    if not uri or not model_folder.is_model(uri):
-        return None
-    return model_folder.load(uri)
+    return model_folder.load(uri) if uri and model_folder.is_model(uri) else None
 
 
-def _run(
-    source: Source,
-    path: str,
-    name: str,
-    real: Real,
-    reference: Reference,
-    ends: scorecard.Ends,
-    seed: int,
-    say,
-) -> tuple[dict, pd.DataFrame]:
-    """Scores of one folder of synthetic rows over all of them, and over a sample where a model is involved;
-    and that sample."""
-    problems = coverage.problems(
-        real.schema, source.schema, real.all_kinds
-    ) + synthetic_rows.manifest_problems(source)
-    usable = {name: kind for name, kind in real.kinds.items() if synthetic_rows.readable(source, name, kind)}
-    if len(usable) < len(real.kinds):
-        lost = [name for name in real.kinds if name not in usable]
-        message = f"synthetic rows '{path}' lack {', '.join(lost[:5])} in a form that can be compared: {' '.join(problems)}"
-        raise SchemaError(message, "compare tables of the same columns.")
-    synthetic_rows.check_files(source, list(real.kinds))
-    say(f"Counting all rows of {path} ...")
-    counted = tally(source, reference)
-    if not counted.num_rows:
-        raise SchemaError(f"synthetic rows '{path}' hold no row.", "generate some, or check the path.")
-    found = comparison.scores(reference, counted)
-    say(
-        f"  {counted.num_rows:,} rows. Scoring {min(len(ends.real), counted.num_rows):,} of them by models ..."
-    )
-    sample = synthetic_rows.sample(source, list(real.kinds), len(ends.real), seed)
-    scores = ends.judge(sample)
-    for score, value in _counted(found).items():
-        _settle(
-            scores.setdefault(
-                score, {"value": value, "low": None, "high": None, "better": scorecard.BETTER[score]}
-            ),
-            value,
+def _real(config: Config, model: model_folder.Artifact | None) -> RealRows:
+    real = real_rows.real_rows(config, model)
+    target = config.evaluate.target
+    if target and target not in real.kinds:
+        raise ConfigError(
+            f"evaluate.target = '{target}' is no learned column.", did_you_mean(target, real.kinds)
         )
-    pairs = found["pairs"]
-    run = {
-        "name": name,
-        "path": path,
-        "rows": counted.num_rows,
-        "problems": problems,
-        "scores": scores,
-        "columns": [_column(column) for column in found["columns"]],
-        "pairs": {
-            "names": pairs["names"],
-            "error": pairs["errors"],
-            "worst": [[*w["columns"], w["error"]] for w in pairs["worst"]],
-        },
-    }
-    return run, sample
+    return real
 
 
-def _latent(model: model_folder.Artifact, path: str) -> dict | None:
+def _notes(real: RealRows, tables: list[Synthetic]) -> list[str]:
+    """What a reader should know of the rows that are compared."""
+    return real.notes + [
+        f"the rows of '{table.path}' were generated with {table.choice}, and are compared with all real rows."
+        for table in tables
+        if table.choice
+    ]
+
+
+def _gate(runs: list[Run], under: dict[str, float], over: dict[str, float]) -> list[RuleRecord]:
+    return [
+        rule.model_copy(update={"run": run.name})
+        for run in runs
+        for rule in scorecard.gate(run.scores, under, over)
+    ]
+
+
+def _holdout(real: RealRows, config: Config) -> RealTable | None:
+    if not real.has_unseen:
+        return None
+    return RealTable(
+        path=config.evaluate.holdout or real.path, rows=real.holdout.num_rows, chose_model=real.chose_model
+    )
+
+
+def _synthetic(paths: list[str]) -> list[Synthetic]:
+    sources = [synthetic_rows.opened(path) for path in paths]
+    names = synthetic_rows.short_names(paths)
+    return [
+        Synthetic(path, name, source, synthetic_rows.choice(path))
+        for path, name, source in zip(paths, names, sources, strict=True)
+    ]
+
+
+def _judge(real: RealRows, config: Config, say: Say) -> Judge:
+    """Score the floor and the ceiling."""
+    say(
+        f"Real rows: {real.table.num_rows:,}, and {real.holdout.num_rows:,} others. "
+        "Scoring floor and ceiling ..."
+    )
+    settings = config.evaluate
+    train = real.table.to_pandas()
+    card = Scorecard(
+        train,
+        real_rows.apart(train, real),
+        real.kinds,
+        real.has_unseen,
+        settings.target,
+        settings.sample_rows,
+        settings.seed,
+    )
+    reference = Reference(real.table, real.kinds)
+    if real.holdout.num_rows:  # counted over all real and all held-out rows, as the synthetic rows are
+        scores = counted.scores(reference, reference.count_table(real.holdout))
+        card.ceiling |= {name: Score(value) for name, value in _of_all_rows(scores).items()}
+    return Judge(real, train, reference, card)
+
+
+def _run(table: Synthetic, judge: Judge, model: model_folder.Artifact | None, seed: int, say: Say) -> Run:
+    """Scores of one table of synthetic rows: over all of them, and over a sample where a classifier or a
+    neighbour is involved."""
+    with storage.reading(table.path):
+        problems = _problems(table, judge.real)
+        say(f"Counting all rows of {table.path} ...")
+        counts = counting.tally(table.source, judge.reference)
+        if not counts.num_rows:
+            raise SchemaError(
+                f"synthetic rows '{table.path}' hold no row.", "generate some, or check the path."
+            )
+        count = min(len(judge.scorecard.real), counts.num_rows)
+        say(f"  {counts.num_rows:,} rows. Scoring {count:,} of them by models ...")
+        sample = synthetic_rows.sample(table.source, list(judge.real.kinds), len(judge.scorecard.real), seed)
+        all_rows = counted.scores(judge.reference, counts)
+        run = Run(
+            name=table.name,
+            path=table.path,
+            rows=counts.num_rows,
+            problems=problems,
+            scores=_scores(judge.scorecard, sample, all_rows),
+            memory_rows=judge.scorecard.memory_rows(sample),
+            columns=all_rows.columns,
+            pairs=all_rows.pairs,
+        )
+    if not model or synthetic_rows.generation(table.path).get("fingerprint") != model.fingerprint:
+        return run
+    update: dict[str, Any] = {"latent": _latent(model, table.path)}
+    # The budget is of rows that the sampler alone chose.
+    if judge.real.has_unseen and judge.real.holdout.num_rows and not table.choice:
+        say("Taking held-out rows through the encoder and the decoder ...")
+        update["budget"] = error_budget.budget(model, judge.real, judge.train, sample, judge.reference, seed)
+    return run.model_copy(update=update)
+
+
+def _problems(table: Synthetic, real: RealRows) -> list[str]:
+    """How the table differs from the real one and from its manifest, in sentences.
+
+    Raises:
+        SchemaError: If it cannot be compared.
+    """
+    source = table.source
+    problems = coverage.problems(real.schema, source.schema, real.all_kinds)
+    problems += synthetic_rows.manifest_problems(source)
+    lost = [name for name, kind in real.kinds.items() if not synthetic_rows.readable(source, name, kind)]
+    if lost:
+        raise SchemaError(
+            f"synthetic rows '{table.path}' lack {', '.join(lost[:5])} in a form that can be compared: "
+            + " ".join(problems),
+            "compare tables of the same columns.",
+        )
+    synthetic_rows.check_files(source, list(real.kinds))
+    return problems
+
+
+def _scores(card: Scorecard, sample: pd.DataFrame, all_rows: CountedScores) -> dict[str, ScoreRecord]:
+    """The scores of a sample, with those of all rows in their place; an interval keeps its width."""
+    scores = card.score(sample)
+    for name, value in _of_all_rows(all_rows).items():
+        record = scores.get(name, card.record(name, Score(value)))
+        if record.value is None:
+            continue
+        moved = value - record.value
+        low, high = (None if end is None else max(0.0, end + moved) for end in (record.low, record.high))
+        scores[name] = record.model_copy(update={"value": value, "low": low, "high": high})
+    return scores
+
+
+def _of_all_rows(scores: CountedScores) -> dict[str, float]:
+    """The scores that are counted over all rows and have a value."""
+    names = [name for name, definition in score_catalogue.SCORES.items() if definition.counted]
+    values = {name: getattr(scores, name) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _latent(model: model_folder.Artifact, path: str) -> dict[str, Any] | None:
     """The model's latent report, with the sampler that these rows were drawn from."""
     report = model_folder.read_report(model.uri)
-    return (
-        report | {"chosen": synthetic_rows.generation(path).get("sampler", report["chosen"])}
-        if report
-        else None
-    )
-
-
-def _count_ends(ends: scorecard.Ends, reference: Reference, holdout: pa.Table) -> None:
-    """Put what is counted over all real and all held-out rows in place of the sample's, as for the synthetic
-    rows."""
-    for name, value in _counted(comparison.scores(reference, counted_whole(reference, holdout))).items():
-        if value is not None:
-            ends.ceiling[name] = Score(value)
-    ends.floor.pop("exact_copies", None)  # it would be of a sample
-
-
-def _counted(found: dict) -> dict[str, float | None]:
-    """The scores that are counted over all rows, by name, from what `metrics.counted.scores` gives."""
-    return {
-        "shape_error": found["shape_error"],
-        "trend_error": found["trend_error"],
-        "exact_copies": found["copies"]["share"],
-        "category_coverage": found["coverage"]["mass"],
-        "range_coverage": found["coverage"]["range"],
-        "outside": found["beyond"]["share"],
-        "missing_error": found["missing_error"],
-    }
-
-
-def _column(column: dict) -> dict:
-    """A column's figures under the names of report.json (see `report_page`)."""
-    missing, coverage_of = column["missing"], column.get("mass_seen", column.get("range_covered"))
-    return column | {
-        "missing_real": missing["real"],
-        "missing_synthetic": missing["synthetic"],
-        "coverage": coverage_of,
-    }
-
-
-def _settle(score: dict, value: float | None) -> None:
-    """Put the figure of all rows in place of the sample's; the interval keeps its width."""
-    if value is None or score["value"] is None:
-        return
-    moved = value - score["value"]
-    score["value"] = value
-    for end in ("low", "high"):
-        if score[end] is not None:
-            score[end] = max(0.0, score[end] + moved)
+    if not report:
+        return None
+    return report | {"chosen": synthetic_rows.generation(path).get("sampler", report["chosen"])}

@@ -17,10 +17,22 @@ from raygen.table.schema import Schema, check_rows, infer
 from raygen.table.source import Source
 
 FEW_ROWS = 500
+CHOSE_MODEL = (
+    "The held-out rows also chose the weights that were kept and the latent sampler, so they are not quite "
+    "unseen; evaluate.holdout names others."
+)
+CHANGED = (
+    "The source has changed since the model was trained, so its held-out rows are not known and copying "
+    "cannot be told."
+)
+NONE_UNSEEN = (
+    "No real rows are known that the synthetic ones were made without (evaluate.holdout), so copying cannot "
+    "be told."
+)
 
 
 @dataclass(frozen=True)
-class Real:
+class RealRows:
     """Real rows: those that synthetic ones are compared with, and others.
 
     Attributes:
@@ -28,7 +40,8 @@ class Real:
         table, holdout: Arrow tables of the schema's learned columns; `holdout` may be empty.
         kinds, all_kinds: Kind of each learned column, and of every column.
         schema: Of the source.
-        knows: Whether the synthetic rows were made without `holdout`.
+        has_unseen: Whether the synthetic rows were made without `holdout`.
+        chose_model: Whether `holdout` helped to choose the model, though it did not learn from it.
         notes: What a reader should know of this.
     """
 
@@ -38,52 +51,56 @@ class Real:
     kinds: dict[str, str]
     all_kinds: dict[str, str]
     schema: pa.Schema
-    knows: bool
+    has_unseen: bool
+    chose_model: bool
     notes: list[str]
 
 
-def real_rows(config: Config, model: model_folder.Artifact | None) -> Real:
+def real_rows(config: Config, model: model_folder.Artifact | None) -> RealRows:
+    """The real rows of an evaluation.
+
+    Raises:
+        SchemaError: If they cannot be read as the table that the schema describes.
+    """
     source = Source.open(config.data.source)
     if model:
         schema = model.codec.schema
     else:
         kinds = {str(n): str(k) for n, k in config.schema_.columns.items()} or infer(source.head())[0]
         schema = Schema.of(source.schema, kinds, config.data.source)
-    kinds, every = {name: schema.kinds[name] for name in schema.learned}, dict(schema.kinds)
-    whole = _as_learned(read(source), schema, f"source '{config.data.source}'")
-    check_rows(whole.num_rows, config.data.source)
-    notes: list[str] = []
+    table = _as_learned(read(source), schema, f"source '{config.data.source}'")
+    check_rows(table.num_rows, config.data.source)
+
+    def rows(
+        table: pa.Table,
+        holdout: pa.Table,
+        notes: list[str],
+        has_unseen: bool = True,
+        chose_model: bool = False,
+    ) -> RealRows:
+        kinds = {name: schema.kinds[name] for name in schema.learned}
+        path, every = config.data.source, dict(schema.kinds)
+        return RealRows(path, table, holdout, kinds, every, source.schema, has_unseen, chose_model, notes)
+
     if config.evaluate.holdout:
-        name = f"evaluate.holdout = '{config.evaluate.holdout}'"
-        other = _as_learned(read(Source.open(config.evaluate.holdout)), schema, name)
-        if not other.num_rows:
-            raise SchemaError(
-                f"{name} holds no row.",
-                "name real rows that the synthetic ones were made without, or leave it out.",
-            )
-        return Real(config.data.source, whole, other, kinds, every, source.schema, True, notes + _few(other))
-    held = held_out(model, whole) if model else None
-    if held is not None:
-        out = whole.filter(pa.array(held))
-        return Real(
-            config.data.source,
-            whole.filter(pa.array(~held)),
-            out,
-            kinds,
-            every,
-            source.schema,
-            True,
-            notes + _few(out),
+        holdout = _holdout(config.evaluate.holdout, schema)
+        return rows(table, holdout, _few(holdout))
+    mask = held_out(model, table) if model else None
+    if mask is not None:
+        holdout = table.filter(pa.array(mask))
+        return rows(table.filter(pa.array(~mask)), holdout, [CHOSE_MODEL, *_few(holdout)], chose_model=True)
+    return rows(table, table.slice(0, 0), [CHANGED if model else NONE_UNSEEN], has_unseen=False)
+
+
+def _holdout(path: str, schema: Schema) -> pa.Table:
+    name = f"evaluate.holdout = '{path}'"
+    holdout = _as_learned(read(Source.open(path)), schema, name)
+    if not holdout.num_rows:
+        raise SchemaError(
+            f"{name} holds no row.",
+            "name real rows that the synthetic ones were made without, or leave it out.",
         )
-    if model:
-        notes.append(
-            "The source has changed since the model was trained, so its held-out rows are not known and copying cannot be told."
-        )
-    else:
-        notes.append(
-            "No real rows are known that the synthetic ones were made without (evaluate.holdout), so copying cannot be told."
-        )
-    return Real(config.data.source, whole, whole.slice(0, 0), kinds, every, source.schema, False, notes)
+    return holdout
 
 
 def _as_learned(table: pa.Table, schema: Schema, where: str) -> pa.Table:
@@ -103,12 +120,9 @@ def _as_learned(table: pa.Table, schema: Schema, where: str) -> pa.Table:
 
 
 def _few(holdout: pa.Table) -> list[str]:
-    few = holdout.num_rows < FEW_ROWS
-    return (
-        [f"Only {holdout.num_rows} real rows were kept back: the ceiling is mostly the noise of so few."]
-        if few
-        else []
-    )
+    if holdout.num_rows >= FEW_ROWS:
+        return []
+    return [f"Only {holdout.num_rows} real rows were kept back: the ceiling is mostly the noise of so few."]
 
 
 def held_out(model: model_folder.Artifact, table: pa.Table) -> np.ndarray | None:
@@ -123,18 +137,15 @@ def held_out(model: model_folder.Artifact, table: pa.Table) -> np.ndarray | None
     if model.metrics.get("content", row_hash.content(hashes)) != row_hash.content(hashes):
         return None
     order = np.argsort(hashes, kind="stable")
+    rows = split.held_out(
+        np.arange(len(order)), len(order), model.config.train.holdout, model.config.run.seed
+    )
     mask = np.zeros(len(order), bool)
-    mask[
-        order[
-            split.held_out(
-                np.arange(len(order)), len(order), model.config.train.holdout, model.config.run.seed
-            )
-        ]
-    ] = True
+    mask[order[rows]] = True
     return mask
 
 
-def apart(table: pd.DataFrame, real: Real) -> tuple[pd.DataFrame, pd.DataFrame]:
+def apart(table: pd.DataFrame, real: RealRows) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Real rows and others; two halves of them where no others are known."""
     if real.holdout.num_rows:
         return table, real.holdout.to_pandas()
@@ -143,4 +154,5 @@ def apart(table: pd.DataFrame, real: Real) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def read(source: Source) -> pa.Table:
+    """All rows of a source."""
     return pa.Table.from_batches(source.batches(), source.schema)

@@ -1,9 +1,13 @@
 """The synthetic rows of an evaluation, raygen's or anybody's: their files, what is wrong with them, and rows
 at random."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import fs as pafs
 
 from raygen import rng, storage
 from raygen.errors import OutputError, SchemaError
@@ -36,7 +40,7 @@ def opened(path: str) -> Source:
     return source
 
 
-def generation(path: str) -> dict:
+def generation(path: str) -> dict[str, Any]:
     """What the rows of a folder that raygen generated are a function of; empty for anybody else's."""
     mark = storage.join(path, manifest.RUN)
     try:
@@ -45,12 +49,12 @@ def generation(path: str) -> dict:
         return {}
 
 
-def chosen(path: str) -> str:
+def choice(path: str) -> str:
     """How the rows of a folder were chosen among those of the model, if they were: by conditions, by strata,
     at a temperature, out of several."""
-    made = generation(path)
+    settings = generation(path)
     usual = {"where": "", "per": "", "temperature": 1.0, "oversample": 1}
-    ways = [f"{key} = {made[key]!r}" for key, value in usual.items() if made.get(key, value) != value]
+    ways = [f"{key} = {settings[key]!r}" for key, value in usual.items() if settings.get(key, value) != value]
     return ", ".join(ways)
 
 
@@ -74,7 +78,7 @@ def manifest_problems(source: Source) -> list[str]:
         if not header:
             begun = storage.exists(storage.join(folder, manifest.RUN))
             return out + ([f"'{folder}' has no manifest: its generation has not finished."] if begun else [])
-        lines, asked = manifest.read(folder), header["rows"]
+        lines, rows_wanted = manifest.read(folder), header["rows"]
     except OutputError as error:
         return [*out, error.message[0].upper() + error.message[1:]]
     unit = "rows" if parquet else "bytes"  # of text, whose rows are not known without reading it
@@ -92,8 +96,8 @@ def manifest_problems(source: Source) -> list[str]:
     for name in sorted(expected.keys() & there.keys()):
         if expected[name] != there[name]:
             out.append(f"Shard '{name}' has {there[name]:,} {unit}; its manifest says {expected[name]:,}.")
-    if parquet and sum(there.values()) < asked:
-        out.append(f"There are {sum(there.values()):,} rows of the {asked:,} that were asked for.")
+    if parquet and sum(there.values()) < rows_wanted:
+        out.append(f"There are {sum(there.values()):,} rows of the {rows_wanted:,} that were asked for.")
     return out
 
 
@@ -133,17 +137,17 @@ def sample(source: Source, names: list[str], rows: int, seed: int) -> pd.DataFra
         for path in source.paths
         for g in range(pq.read_metadata(path, filesystem=source.filesystem).num_row_groups)
     ]
-    taken: list[pa.Table] = []
+    tables: list[pa.Table] = []
     for i in rng.generator(seed, "order of row groups").permutation(len(groups)):
-        if sum(t.num_rows for t in taken) >= GROUPS_PER_SAMPLE * rows:
+        if sum(t.num_rows for t in tables) >= GROUPS_PER_SAMPLE * rows:
             break
         path, group = groups[i]
         with source.filesystem.open_input_file(path) as stream:
-            taken.append(pq.ParquetFile(stream).read_row_group(group, columns=names).select(names))
-    return scorecard.sample(pa.concat_tables(taken, promote_options="permissive").to_pandas(), rows, seed)
+            tables.append(pq.ParquetFile(stream).read_row_group(group, columns=names).select(names))
+    return scorecard.sample(pa.concat_tables(tables, promote_options="permissive").to_pandas(), rows, seed)
 
 
-def pieces(source: Source) -> list[dict]:
+def pieces(source: Source) -> list[dict[str, Any]]:
     """Row groups [first, last) of each Parquet file, up to GROUPS_PER_PIECE of them in a piece."""
     out = []
     for path in source.paths:
@@ -155,7 +159,7 @@ def pieces(source: Source) -> list[dict]:
     return out
 
 
-def blocks(filesystem, path: str, groups: range, columns: list[str]):
+def blocks(filesystem: pafs.FileSystem, path: str, groups: range, columns: list[str]) -> Iterator[pa.Table]:
     """The rows of some row groups, BLOCK_ROWS at a time."""
     with filesystem.open_input_file(path) as stream:
         for batch in pq.ParquetFile(stream).iter_batches(

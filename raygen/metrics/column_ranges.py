@@ -64,11 +64,13 @@ def ranges_of(
         Range by name; None where a footer does not tell (no statistics, or an infinite or NaN one): take
         `observed` of the rows.
     """
-    wanted = {name: kind for name, kind in kinds.items() if kind in NUMBERS}
+    numbers = {name: kind for name, kind in kinds.items() if kind in NUMBERS}
     with ThreadPoolExecutor(FOOTERS_AT_A_TIME) as pool:
-        footers = list(pool.map(_footer, files, repeat(wanted), repeat(filesystem or pafs.LocalFileSystem())))
+        footers = list(
+            pool.map(_footer, files, repeat(numbers), repeat(filesystem or pafs.LocalFileSystem()))
+        )
     out: dict[str, Range | None] = {}
-    for name in wanted:
+    for name in numbers:
         known = [part for footer in footers if (part := footer[name]) is not None]
         out[name] = (
             merged({name: part} for part in [NOTHING, *known])[name] if len(known) == len(footers) else None
@@ -84,7 +86,7 @@ def _footer(path: str, kinds: Mapping[str, str], filesystem: pafs.FileSystem) ->
     out: dict[str, Range | None] = {}
     for name, kind in kinds.items():
         groups = [metadata.row_group(g).column(places[name]) for g in range(metadata.num_row_groups)]
-        parts = [_told(group, schema.field(name).type, kind) for group in groups]
+        parts = [_range_in(group, schema.field(name).type, kind) for group in groups]
         known = [part for part in parts if part is not None]
         out[name] = (
             merged({name: part} for part in [NOTHING, *known])[name] if len(known) == len(parts) else None
@@ -92,8 +94,8 @@ def _footer(path: str, kinds: Mapping[str, str], filesystem: pafs.FileSystem) ->
     return out
 
 
-def _told(chunk: pq.ColumnChunkMetaData, kind_of_arrow: pa.DataType, kind: str) -> Range | None:
-    """What the statistics of a column chunk say, or None."""
+def _range_in(chunk: pq.ColumnChunkMetaData, kind_of_arrow: pa.DataType, kind: str) -> Range | None:
+    """The range that the statistics of a column chunk give, or None."""
     statistics = chunk.statistics
     if statistics is None:
         return None if chunk.num_values else NOTHING

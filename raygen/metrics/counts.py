@@ -2,8 +2,8 @@
 of rows.
 
     reference = Reference(real, kinds)
-    tally = reference.tally(block_1, ranges).merge(reference.tally(block_2, ranges))
-    comparison.scores(reference, tally)
+    counts = reference.count(block_1, ranges).merge(reference.count(block_2, ranges))
+    counted.scores(reference, counts)
 
 What is kept has the size of the real table, not of the synthetic one: counts at and between the real values
 of a number column, counts of the real levels and of the real pairs of levels, and one more for all that the
@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from raygen.metrics.column_ranges import NOTHING, NUMBERS, Range, floats, merged, range_of
+from raygen.metrics.column_ranges import NOTHING, NUMBERS, Range, floats, merged, observed, range_of
 from raygen.metrics.correlations import Moments
-from raygen.metrics.row_codes import LEVELS, Coded, codes_of, level_names, row_hashes
+from raygen.metrics.row_codes import LEVELS, CodedRows, codes_of, level_names, row_hashes
 
 MAX_KNOTS = 100_000  # values of a real number column that are counted one by one; of more, so many quantiles
 HISTOGRAM_BINS = 40
@@ -28,13 +28,13 @@ EXAMPLES = 5  # unseen levels that are kept by name
 SLICE_ROWS = 2**17  # counted at a time: what a slice needs fits the processor's cache
 DENSE_CELLS = 2**18  # a joint table up to this size is counted whole, a larger one at the real cells alone
 CUTS = 10  # bins of a number beside a level
-STRONG_CORRELATION, STRONG_ASSOCIATION = 0.5, 0.3  # as in metrics.trend_error
+STRONG_CORRELATION, STRONG_ASSOCIATION = 0.5, 0.3  # as in metrics.fidelity.trend_error
 
 Joint = tuple[str, str]
 
 
 @dataclass
-class Tally:
+class Counts:
     """What was counted of some rows; those of two sets of rows add up, in any order.
 
     Attributes:
@@ -66,15 +66,15 @@ class Tally:
     joints: dict[Joint, np.ndarray] = field(default_factory=dict)
     moments: Moments = field(default_factory=lambda: Moments.empty(0))
 
-    def merge(self, other: "Tally") -> "Tally":
-        """The tally of the rows of both.
+    def merge(self, other: "Counts") -> "Counts":
+        """The counts of the rows of both.
 
         Raises:
             ValueError: If the two were counted with different ranges.
         """
         if self.ranges != other.ranges:
-            raise ValueError("the tallies were counted with different ranges.")
-        out = Tally(self.ranges, self.num_rows + other.num_rows, self.num_copies + other.num_copies)
+            raise ValueError("the rows were counted with different ranges.")
+        out = Counts(self.ranges, self.num_rows + other.num_rows, self.num_copies + other.num_copies)
         out.num_outside, out.num_unseen = (
             self.num_outside + other.num_outside,
             self.num_unseen + other.num_unseen,
@@ -111,7 +111,7 @@ class Reference:
         edges: By name, edges of the histogram's bins.
         names: By name, the real levels as text (bool "True", 1.0 "1"), the most frequent first.
         cells: By pair of names, the real pairs of codes as `first * width + second`, ascending.
-        own: The real table's tally against itself.
+        own: The real table's own counts.
 
     Raises:
         KeyError: If `real` lacks a column of a kind that counts.
@@ -128,9 +128,9 @@ class Reference:
         ranges = {name: range_of(values) for name, values in coded.numbers.items()}
         self.hashes = np.unique(row_hashes(coded))
         self.cells = self._real_cells(coded, ranges)
-        self.own = self.tally(real, ranges)
+        self.own = self.count(real, ranges)
 
-    def tally(self, block: pa.Table, ranges: Mapping[str, Range]) -> Tally:
+    def count(self, block: pa.Table, ranges: Mapping[str, Range]) -> Counts:
         """Count rows.
 
         Args:
@@ -141,18 +141,22 @@ class Reference:
         Raises:
             KeyError: If `block` or `ranges` lacks a column.
         """
-        out = self._empty(ranges)
-        self.add(block, out)
-        return out
+        counts = self._empty(ranges)
+        self.add(block, counts)
+        return counts
 
-    def add(self, block: pa.Table, tally: Tally) -> None:
-        """Count rows into a tally that is there already; quicker than `merge` where a worker sees many small
+    def count_table(self, table: pa.Table) -> Counts:
+        """Count all rows of a table in memory."""
+        return self.count(table, observed(table, self.kinds))
+
+    def add(self, block: pa.Table, counts: Counts) -> None:
+        """Add rows to counts in place; quicker than `merge` where a worker sees many small
         blocks."""
         for start in range(0, block.num_rows, SLICE_ROWS):
-            self._count(self._coded(block.slice(start, SLICE_ROWS)), tally)
+            self._count(self._coded(block.slice(start, SLICE_ROWS)), counts)
 
-    def _empty(self, ranges: Mapping[str, Range]) -> Tally:
-        out = Tally({name: ranges[name] for name in self.knots})
+    def _empty(self, ranges: Mapping[str, Range]) -> Counts:
+        out = Counts({name: ranges[name] for name in self.knots})
         out.numbers = {name: np.zeros(2 * len(knots) + 1, np.int64) for name, knots in self.knots.items()}
         out.extremes = dict.fromkeys(self.knots, NOTHING)
         out.histograms = {name: np.zeros(len(edges) - 1, np.int64) for name, edges in self.edges.items()}
@@ -162,8 +166,8 @@ class Reference:
         out.moments = Moments.empty(len(self.knots))
         return out
 
-    def _count(self, rows: Coded, out: Tally) -> None:
-        """Add rows to a tally in place."""
+    def _count(self, rows: CodedRows, out: Counts) -> None:
+        """Add coded rows to counts in place."""
         out.num_rows += rows.num_rows
         out.num_copies += _members(row_hashes(rows), self.hashes)
         out.extremes = merged(
@@ -193,7 +197,7 @@ class Reference:
                 Moments.observe(np.stack([v / u for v, u in zip(rows.numbers.values(), units, strict=True)]))
             )
 
-    def _count_numbers(self, name: str, values: np.ndarray, out: Tally) -> np.ndarray:
+    def _count_numbers(self, name: str, values: np.ndarray, out: Counts) -> np.ndarray:
         """Count a number column; true where a value is outside the real range."""
         is_known = ~np.isnan(values)
         known = values[is_known]
@@ -209,17 +213,17 @@ class Reference:
         outside[is_known] = ~inside
         return outside
 
-    def _coded(self, rows: pa.Table) -> Coded:
+    def _coded(self, rows: pa.Table) -> CodedRows:
         numbers = {name: floats(rows[name], kind) for name, kind in self.kinds.items() if kind in NUMBERS}
         levels, unseen = {}, {}
         for name, names in self.names.items():
             levels[name], unseen[name] = codes_of(rows[name], names)
-        return Coded(rows.num_rows, numbers, levels, unseen)
+        return CodedRows(rows.num_rows, numbers, levels, unseen)
 
     def _width(self, name: str) -> int:
         return len(self.names[name]) + 2 if name in self.names else CUTS + 2
 
-    def _real_cells(self, real: Coded, ranges: Mapping[str, Range]) -> dict[Joint, np.ndarray]:
+    def _real_cells(self, real: CodedRows, ranges: Mapping[str, Range]) -> dict[Joint, np.ndarray]:
         """The pairs of columns whose joint counts, and their cells."""
         out = {}
         binned = {name: cut(values, ranges[name]) for name, values in real.numbers.items()}

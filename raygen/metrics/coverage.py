@@ -27,11 +27,11 @@ def categories(
     """
     out = {}
     for name, (a, b) in fidelity.columns(kinds, real, synthetic)[1].items():
-        held = np.isin(a[a > 0], b)
+        is_covered = np.isin(a[a > 0], b)
         known = np.unique(a[a > 0])
         out[name] = {
             "levels": Score(float(np.isin(known, b).mean()) if len(known) else NAN),
-            "mass": share(held),
+            "mass": share(is_covered),
         }
     return out
 
@@ -115,7 +115,8 @@ def problems(real: pa.Schema, synthetic: pa.Schema, kinds: dict[str, str]) -> li
             out.append(f"Column '{field.name}' is missing from the synthetic table.")
         elif (kind := _plain(synthetic.field(field.name).type)) != _plain(field.type):
             out.append(
-                f"Column '{field.name}' is {kind} in the synthetic table and {_plain(field.type)} in the real one."
+                f"Column '{field.name}' is {kind} in the synthetic table and {_plain(field.type)} "
+                "in the real one."
             )
     for name in synthetic.names:
         if name not in real.names:

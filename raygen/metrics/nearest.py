@@ -27,12 +27,12 @@ class Rows:
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def __getitem__(self, rows) -> "Rows":
+    def __getitem__(self, rows: np.ndarray | slice) -> "Rows":
         return Rows(self.numbers[rows], self.codes[rows])
 
-    def sample(self, rows: int, rng: np.random.Generator) -> "Rows":
+    def sample(self, rows: int, generator: np.random.Generator) -> "Rows":
         """At most so many rows, drawn without replacement, in random order."""
-        return self[rng.permutation(len(self))[:rows]]
+        return self[generator.permutation(len(self))[:rows]]
 
 
 def embed(kinds: dict[str, str], real: pd.DataFrame, *others: pd.DataFrame) -> list[Rows]:

@@ -62,8 +62,8 @@ def beta_recall(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, st
     points, rows = points.sample(count, generator), rows.sample(count, generator)
     to_real, _ = nearest(points, points, squared=True, others_only=True)
     to_synthetic, which = nearest(points, rows, squared=True)
-    found = np.column_stack([to_synthetic <= to_real, _from_centre(rows, rows)[which]])
-    return interval(_recall, [found], seed, least=0, most=1)
+    distances = np.column_stack([to_synthetic <= to_real, _from_centre(rows, rows)[which]])
+    return interval(_recall, [distances], seed, least=0, most=1)
 
 
 def _comparable(points: Rows, rows: Rows) -> bool:
@@ -86,8 +86,9 @@ def _precision(real: np.ndarray, synthetic: np.ndarray) -> float:
     return _agreement(*(np.searchsorted(d, radii, "right") / len(d) for d in (real, synthetic)))
 
 
-def _recall(found: np.ndarray) -> float:
-    covered, apart = found.T
+def _recall(distances: np.ndarray) -> float:
+    """Of rows with whether they are covered, and their distance from the centre."""
+    covered, apart = distances.T
     within = apart[:, None] <= np.quantile(apart, LEVELS)
     return _agreement(within.mean(axis=0), (within * covered[:, None]).mean(axis=0))
 

@@ -11,7 +11,7 @@ LEVELS = ("categorical", "boolean")
 
 
 @dataclass
-class Coded:
+class CodedRows:
     """Rows in the reference's words: floats, level codes (0 null, then the real levels, last any other), new
     levels by name."""
 
@@ -72,7 +72,7 @@ def codes_of(column: pa.ChunkedArray, names: pa.Array) -> tuple[np.ndarray, set[
     return np.concatenate(out), others
 
 
-def row_hashes(rows: Coded) -> np.ndarray:
+def row_hashes(rows: CodedRows) -> np.ndarray:
     """64 bits for each row: equal for equal rows, and for two others with a chance of 2^-64.
 
     So r real rows and s synthetic ones share r * s / 2^64 by accident: .00001 of a row for a million and 1e8.

@@ -41,10 +41,10 @@ def mle(
     """
     numbers, levels = fidelity.columns(kinds, train, test)
     if target not in {**numbers, **levels}:
-        found = (
+        reason = (
             f"of kind {kinds[target]}, which is not learned" if target in kinds else "no column of the table"
         )
-        raise ConfigError(f"target '{target}' is {found}.", did_you_mean(target, {**numbers, **levels}))
+        raise ConfigError(f"target '{target}' is {reason}.", did_you_mean(target, {**numbers, **levels}))
     y, truth = (numbers if target in numbers else levels).pop(target)
     features = _features(numbers, levels, len(train), len(train) + len(test))
     if kinds[target] in ("categorical", "boolean"):
@@ -66,7 +66,7 @@ def _features(
 
 
 def _auc(
-    x: np.ndarray, held: np.ndarray, is_level: np.ndarray, y: np.ndarray, truth: np.ndarray, seed: int
+    x: np.ndarray, x_test: np.ndarray, is_level: np.ndarray, y: np.ndarray, truth: np.ndarray, seed: int
 ) -> Score:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
@@ -79,41 +79,41 @@ def _auc(
         early_stopping=False, categorical_features=is_level, random_state=rng.integer(seed, "utility trees")
     )
     with threadpool_limits(1, "openmp"):
-        chances = model.fit(x, y).predict_proba(held)
-    judged = (
+        chances = model.fit(x, y).predict_proba(x_test)
+    positives = (
         classes[1:] if len(model.classes_) == 2 else classes
     )  # of two classes, each against the rest is the same
-    aucs = [auc(truth == c, chances[:, np.searchsorted(model.classes_, c)]) for c in judged]
+    aucs = [auc(truth == c, chances[:, np.searchsorted(model.classes_, c)]) for c in positives]
     return Score(*(float(np.mean([getattr(a, part) for a in aucs])) for part in ("value", "low", "high")))
 
 
 def _classes(y: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Classes by falling frequency in the test rows; the last for the rare ones and those that only the train
     rows have."""
-    found, counts = np.unique(truth, return_counts=True)
-    most = MOST_CLASSES if len(found) <= MOST_CLASSES else MOST_CLASSES - 1
+    levels, counts = np.unique(truth, return_counts=True)
+    most = MOST_CLASSES if len(levels) <= MOST_CLASSES else MOST_CLASSES - 1
     classes = np.full(1 + max(y.max(initial=0), truth.max(initial=0)), most)
-    kept = found[np.argsort(-counts, kind="stable")][:most]
-    classes[kept] = np.arange(len(kept))
+    frequent = levels[np.argsort(-counts, kind="stable")][:most]
+    classes[frequent] = np.arange(len(frequent))
     return classes[y], classes[truth]
 
 
 def _errors(
-    x: np.ndarray, held: np.ndarray, is_level: np.ndarray, y: np.ndarray, truth: np.ndarray, seed: int
+    x: np.ndarray, x_test: np.ndarray, is_level: np.ndarray, y: np.ndarray, truth: np.ndarray, seed: int
 ) -> tuple[Score, Score]:
     from sklearn.ensemble import HistGradientBoostingRegressor
     from threadpoolctl import threadpool_limits
 
-    known, asked = ~np.isnan(y), ~np.isnan(truth)
-    if not known.any() or not asked.any():
+    known, is_tested = ~np.isnan(y), ~np.isnan(truth)
+    if not known.any() or not is_tested.any():
         return Score(NAN), Score(NAN)
-    truth, empty = truth[asked], np.isnan(x[known]).all(axis=0)  # sklearn cannot cut a column of nulls
-    x, held = np.where(empty, 0, x), np.where(empty, 0, held)
+    truth, empty = truth[is_tested], np.isnan(x[known]).all(axis=0)  # sklearn cannot cut a column of nulls
+    x, x_test = np.where(empty, 0, x), np.where(empty, 0, x_test)
     model = HistGradientBoostingRegressor(
         early_stopping=False, categorical_features=is_level, random_state=rng.integer(seed, "utility trees")
     )
     with threadpool_limits(1, "openmp"):
-        squares = (model.fit(x[known], y[known]).predict(held[asked]) - truth) ** 2
+        squares = (model.fit(x[known], y[known]).predict(x_test[is_tested]) - truth) ** 2
     # Intervals by the delta method: the spread of each row's share in the score.
     mse, variance, root = squares.mean(), truth.var(), np.sqrt(len(truth))
     rmse = about(np.sqrt(mse), squares.std() / root / (2 * np.sqrt(mse)) if mse else 0.0, least=0)

@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from raygen.metrics import counted as comparison
+from raygen.metrics import counted as counted_scores
 from raygen.metrics.column_ranges import ranges_of
 from raygen.metrics.counts import Reference
 
@@ -82,12 +82,12 @@ def counted(folder: str) -> dict:
         pq.ParquetFile(file).iter_batches(BLOCK_ROWS) for file in files
     ):
         start = time.perf_counter()
-        part = reference.tally(pa.Table.from_batches([batch]), ranges)
+        part = reference.count(pa.Table.from_batches([batch]), ranges)
         tallies = tallies.merge(part) if tallies else part
         spent += time.perf_counter() - start
     read = time.perf_counter() - footers
     start = time.perf_counter()
-    scores = comparison.scores(reference, tallies)
+    scores = counted_scores.scores(reference, tallies)
     return {
         "rows": tallies.num_rows,
         "rows_per_second": round(tallies.num_rows / spent),
@@ -96,8 +96,8 @@ def counted(folder: str) -> dict:
         "footers_seconds": round(footers - prepared, 3),
         "scores_seconds": round(time.perf_counter() - start, 3),
         "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10),
-        "shape_error": round(scores["shape_error"], 4),
-        "trend_error": round(scores["trend_error"], 4),
+        "shape_error": round(scores.shape_error, 4),
+        "trend_error": round(scores.trend_error, 4),
     }
 
 

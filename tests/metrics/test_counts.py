@@ -10,35 +10,38 @@ import pickle
 from importlib import resources
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats.contingency import association
 
 from raygen.metrics import counted, fidelity, row_codes
-from raygen.metrics import counts as tally
+from raygen.metrics import counts as counts_module
 from raygen.metrics.column_ranges import NOTHING, merged, observed, ranges_of
 from raygen.metrics.correlations import Moments
-from raygen.metrics.counts import Reference, Tally
+from raygen.metrics.counted import CountedScores
+from raygen.metrics.counts import Counts, Reference
 
 NAN = float("nan")
 
 
-def count(reference: Reference, table: pa.Table, cuts=()) -> Tally:
-    """The tally of a table that arrives in blocks, each counted alone."""
+def count(reference: Reference, table: pa.Table, cuts=()) -> Counts:
+    """The counts of a table that arrives in blocks, each counted alone."""
     ends = [0, *sorted(cuts), table.num_rows]
     ranges = observed(table, reference.kinds)
     blocks = [table.slice(start, end - start) for start, end in itertools.pairwise(ends)]
-    return functools.reduce(Tally.merge, [reference.tally(block, ranges) for block in blocks])
+    return functools.reduce(Counts.merge, [reference.count(block, ranges) for block in blocks])
 
 
-def compare(real: pa.Table, synthetic: pa.Table, kinds: dict[str, str], **options) -> dict:
+def compare(real: pa.Table, synthetic: pa.Table, kinds: dict[str, str], **options) -> CountedScores:
     reference = Reference(real, kinds, **options)
     return counted.scores(reference, count(reference, synthetic))
 
 
-def assert_same(a: Tally, b: Tally) -> None:
+def assert_same(a: Counts, b: Counts) -> None:
     for name, value in vars(a).items():
         other = getattr(b, name)
         if name == "moments":
@@ -52,13 +55,58 @@ def assert_same(a: Tally, b: Tally) -> None:
             assert value == other, name
 
 
+def by_pandas(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], all_pairs: bool):
+    """Shape and Trend error by their definition, on whole tables."""
+    numbers, levels = fidelity.columns(kinds, real, synthetic)
+    shapes = [fidelity.ks(*pair) for pair in numbers.values()]
+    shapes += [total_variation(*pair) for pair in levels.values()]
+    frames = (pd.DataFrame({name: pair[side] for name, pair in numbers.items()}) for side in (0, 1))
+    of_real, of_synthetic = (
+        frame.corr(min_periods=2).to_numpy()[np.triu_indices(len(numbers), k=1)] for frame in frames
+    )
+    trends = list((np.abs(of_real - of_synthetic) / 2)[all_pairs | (np.abs(of_real) > 0.5)])
+    bins = [tuple(map(in_bins, pair)) for pair in numbers.values()]
+    for a, b in [
+        *itertools.combinations(levels.values(), 2),
+        *itertools.product(levels.values(), bins),
+    ]:
+        if all_pairs or cramers_v(a[0], b[0]) > 0.3:
+            width = 1 + np.concatenate(b).max(initial=0)
+            trends.append(total_variation(a[0] * width + b[0], a[1] * width + b[1]))
+    return tuple(
+        100 * np.nanmean(errors) if not np.isnan(errors).all() else NAN
+        for errors in (np.array(shapes, float), np.array(trends, float))
+    )
+
+
+def total_variation(a: np.ndarray, b: np.ndarray) -> float:
+    values = np.union1d(a, b)
+    shares = [(values[:, None] == side).mean(1) for side in (a, b)]
+    return np.abs(shares[0] - shares[1]).sum() / 2 if len(a) and len(b) else NAN
+
+
+def cramers_v(a: np.ndarray, b: np.ndarray) -> float:
+    table = pd.crosstab(a, b).to_numpy()
+    return association(table, correction=False) if min(table.shape) > 1 else NAN
+
+
+def in_bins(values: np.ndarray) -> np.ndarray:
+    """10 bins over the table's own range; the greatest value and nulls are an 11th."""
+    known = values[~np.isnan(values)]
+    low, high = (known.min(), known.max()) if len(known) else (0.0, 0.0)
+    pad = 0.5 if low == high else 0.0
+    return np.digitize(values, np.linspace(low - pad, high + pad, 11))
+
+
 def assert_as_metrics(real: pa.Table, synthetic: pa.Table, kinds: dict[str, str], both=(False, True)) -> None:
     frames = real.to_pandas(), synthetic.to_pandas()
     for all_pairs in both:
-        got = compare(real, synthetic, kinds, all_pairs=all_pairs)
-        want = fidelity.shape_error(*frames, kinds), fidelity.trend_error(*frames, kinds, all_pairs)
-        nan = [NAN if got[name] is None else got[name] for name in ("shape_error", "trend_error")]
-        assert nan == pytest.approx(want, abs=1e-9, nan_ok=True)
+        scores = compare(real, synthetic, kinds, all_pairs=all_pairs)
+        expected = by_pandas(*frames, kinds, all_pairs)
+        counted_errors = [NAN if e is None else e for e in (scores.shape_error, scores.trend_error)]
+        assert counted_errors == pytest.approx(expected, abs=1e-9, nan_ok=True)
+        of_frames = fidelity.shape_error(*frames, kinds), fidelity.trend_error(*frames, kinds, all_pairs)
+        assert of_frames == pytest.approx(expected, abs=1e-9, nan_ok=True)
 
 
 def adult() -> tuple[pa.Table, dict[str, str]]:
@@ -208,13 +256,13 @@ def test_nothing_to_compare_is_none(tables):
         (real, synthetic, {"id": "id"}),
     ):
         out = compare(one, other, some)
-        assert out["shape_error"] is out["trend_error"] is None
-        json.dumps(out, allow_nan=False)
+        assert out.shape_error is out.trend_error is None
+        json.dumps(out.model_dump(), allow_nan=False)
 
 
 def test_scores_are_plain_values(tables):
     out = compare(*tables)
-    assert json.loads(json.dumps(out, allow_nan=False)) == out
+    assert CountedScores.model_validate_json(json.dumps(out.model_dump(), allow_nan=False)) == out
 
 
 def test_a_missing_column_is_an_error(tables):
@@ -223,9 +271,9 @@ def test_a_missing_column_is_an_error(tables):
         Reference(real.drop(["float"]), kinds)
     reference = Reference(real, kinds)
     with pytest.raises(KeyError, match="text"):
-        reference.tally(synthetic.drop(["text"]), observed(synthetic, kinds))
+        reference.count(synthetic.drop(["text"]), observed(synthetic, kinds))
     with pytest.raises(KeyError, match="int8"):
-        reference.tally(synthetic, {})
+        reference.count(synthetic, {})
 
 
 @st.composite
@@ -268,25 +316,25 @@ def test_any_cut_and_order_of_blocks_gives_one_tally(real, synthetic, data):
     ]
     blocks = [synthetic.slice(start, end - start) for start, end in itertools.pairwise(ends)]
     assert merged(observed(block, SMALL_KINDS) for block in blocks) == ranges
-    parts = [reference.tally(block, ranges) for block in data.draw(st.permutations(blocks))]
+    parts = [reference.count(block, ranges) for block in data.draw(st.permutations(blocks))]
     before = copy.deepcopy(parts)
     split = data.draw(st.integers(1, len(parts)))
-    sides = [functools.reduce(Tally.merge, side) for side in (parts[:split], parts[split:]) if side]
-    assert_same(functools.reduce(Tally.merge, sides), reference.tally(synthetic, ranges))
+    sides = [functools.reduce(Counts.merge, side) for side in (parts[:split], parts[split:]) if side]
+    assert_same(functools.reduce(Counts.merge, sides), reference.count(synthetic, ranges))
     for part, was in zip(parts, before, strict=True):
         assert_same(part, was)  # merging leaves its parts alone
-    into = reference.tally(synthetic[:0], ranges)
+    into = reference.count(synthetic[:0], ranges)
     for block in blocks:
         reference.add(block, into)
-    assert_same(into, reference.tally(synthetic, ranges))
+    assert_same(into, reference.count(synthetic, ranges))
 
 
 def test_slices_and_sparse_joints_change_nothing(tables, monkeypatch):
     real, synthetic, kinds = tables
     want = count(Reference(real, kinds), synthetic)
-    monkeypatch.setattr(tally, "SLICE_ROWS", 61)
+    monkeypatch.setattr(counts_module, "SLICE_ROWS", 61)
     assert_same(count(Reference(real, kinds), synthetic), want)
-    monkeypatch.setattr(tally, "DENSE_CELLS", 0)
+    monkeypatch.setattr(counts_module, "DENSE_CELLS", 0)
     assert_same(count(Reference(real, kinds), synthetic), want)
 
 
@@ -364,7 +412,7 @@ def test_a_tally_does_not_grow_with_the_rows(tables):
                 pa.concat_tables([synthetic.set_column(12, "text", pa.array(map(str, range(700))))]),
             ).unseen["text"]
         )
-        == tally.EXAMPLES
+        == counts_module.EXAMPLES
     )
 
 
@@ -394,8 +442,8 @@ def test_copies_are_rows_equal_in_every_column():
     synthetic = pa.table(
         {"f": pa.array(f), "t": pa.array(t).dictionary_encode(), "n": pa.array(n, pa.int16())}
     )
-    out = compare(real, synthetic, kinds)["copies"]
-    assert out == {"rows": sum(copied), "share": sum(copied) / len(rows)}
+    out = compare(real, synthetic, kinds)
+    assert (out.copied_rows, out.exact_copies) == (sum(copied), sum(copied) / len(rows))
     reference = Reference(real, kinds)
     assert [count(reference, synthetic[i : i + 1]).num_copies for i in range(len(rows))] == list(
         map(int, copied)
@@ -406,12 +454,12 @@ def test_copies_of_adult_are_those_that_pandas_finds():
     table, kinds = adult()
     real, synthetic = table[:16_000], table[16_000:]
     pairs = synthetic.to_pandas().merge(real.to_pandas().drop_duplicates())
-    assert compare(real, synthetic, kinds)["copies"]["rows"] == len(pairs) == 11
+    assert compare(real, synthetic, kinds).copied_rows == len(pairs) == 11
 
 
 def test_hashes_keep_neighbouring_rows_apart():
     a, b, c = (axis.ravel() for axis in np.meshgrid(np.arange(60.0), np.arange(60.0), np.arange(60)))
-    hashes = row_codes.row_hashes(row_codes.Coded(len(a), {"a": a, "b": b}, {"c": c}, {}))
+    hashes = row_codes.row_hashes(row_codes.CodedRows(len(a), {"a": a, "b": b}, {"c": c}, {}))
     assert len(np.unique(hashes)) == len(a)
     bits = np.unpackbits(hashes.view(np.uint8)).reshape(-1, 64).mean(0)
     assert np.abs(bits - 0.5).max() < 0.01
@@ -420,38 +468,38 @@ def test_hashes_keep_neighbouring_rows_apart():
 def test_number_columns_by_hand():
     real = pa.table({"a": [0, 10, 10, 20, None]})
     out = compare(real, pa.table({"a": [-5, 5, 10, 15, 40, None, None, 10]}), {"a": "numeric"})
-    column = out["columns"][0]
-    assert column["shape_error"] == pytest.approx(100 / 6)  # below 0: none and 1/6; at 20: all and 5/6
-    assert column["error_bound"] == 0
-    assert column["missing"] == {"real": 0.2, "synthetic": 0.25}
-    assert column["outside"] == pytest.approx(2 / 6)
-    assert column["range"] == {"real": [0, 20], "synthetic": [-5, 40]}
-    assert column["range_covered"] == 1
-    assert out["outside"] == {"rows": 2, "share": 0.25}
-    bins = column["histogram"]
-    assert bins["edges"] == [i - 0.5 for i in range(22)]
-    assert {i: share for i, share in enumerate(bins["real"]) if share} == {0: 0.25, 10: 0.5, 20: 0.25}
-    assert {i: share for i, share in enumerate(bins["synthetic"]) if share} == pytest.approx(
+    column = out.columns[0]
+    assert column.shape_error == pytest.approx(100 / 6)  # below 0: none and 1/6; at 20: all and 5/6
+    assert column.error_bound == 0
+    assert (column.missing_real, column.missing_synthetic) == (0.2, 0.25)
+    assert column.outside == pytest.approx(2 / 6)
+    assert (column.real_range, column.synthetic_range) == ((0, 20), (-5, 40))
+    assert column.coverage == 1
+    assert (out.outside_rows, out.outside) == (2, 0.25)
+    bins = column.histogram
+    assert bins.edges == [i - 0.5 for i in range(22)]
+    assert {i: share for i, share in enumerate(bins.real) if share} == {0: 0.25, 10: 0.5, 20: 0.25}
+    assert {i: share for i, share in enumerate(bins.synthetic) if share} == pytest.approx(
         {5: 1 / 6, 10: 2 / 6, 15: 1 / 6}
     )
     inner = compare(real, pa.table({"a": [5, 10]}), {"a": "numeric"})
-    assert inner["coverage"] == {"levels": None, "mass": None, "range": 0.25}
+    assert (inner.level_coverage, inner.category_coverage, inner.range_coverage) == (None, None, 0.25)
     apart = compare(real, pa.table({"a": [50]}), {"a": "numeric"})
-    assert apart["coverage"]["range"] == 0 and apart["columns"][0]["shape_error"] == 100
+    assert apart.range_coverage == 0 and apart.columns[0].shape_error == 100
     unknown = compare(pa.table({"a": pa.nulls(3, pa.int64())}), real, {"a": "numeric"})
-    assert (unknown["outside"]["rows"], unknown["columns"][0]["outside"]) == (4, 1)
+    assert (unknown.outside_rows, unknown.columns[0].outside) == (4, 1)
 
 
 def test_datetimes_are_reported_in_seconds():
     days = pa.table({"t": pa.array([0, 1, 3], pa.int32()).cast(pa.date32())})
-    assert compare(days, days, {"t": "datetime"})["columns"][0]["range"]["real"] == [0, 3 * 86_400]
+    assert compare(days, days, {"t": "datetime"}).columns[0].real_range == (0, 3 * 86_400)
 
 
 def test_only_strong_correlations_count():
     x = np.repeat([0.0, 1.0], 10)
     for both, counts in ((7, False), (8, True)):  # r = 0.4 and 0.6
         table = pa.table({"x": x, "y": np.where(np.arange(20) % 10 < both, x, 1 - x)})
-        assert (compare(table, table, {"x": "numeric", "y": "numeric"})["trend_error"] is not None) == counts
+        assert (compare(table, table, {"x": "numeric", "y": "numeric"}).trend_error is not None) == counts
 
 
 def test_level_columns_by_hand():
@@ -463,29 +511,26 @@ def test_level_columns_by_hand():
         }
     )
     out = compare(real, synthetic, {"a": "categorical", "b": "boolean"})
-    a, b = out["columns"]
-    assert a["shape_error"] == pytest.approx(
+    a, b = out.columns
+    assert a.shape_error == pytest.approx(
         100 * (abs(2 / 5 - 1 / 8) + abs(1 / 5 - 3 / 8) + 1 / 5 + abs(1 / 5 - 1 / 8) + 3 / 8) / 2
     )
-    assert a["missing"] == {"real": 0.2, "synthetic": 0.125}
-    assert (a["levels"], a["levels_seen"], a["unseen"], a["unseen_examples"]) == (
+    assert (a.missing_real, a.missing_synthetic) == (0.2, 0.125)
+    assert (a.levels, a.level_coverage, a.unseen, a.unseen_examples) == (
         3,
         2 / 3,
         0.375,
         ["new", "old"],
     )
-    assert a["histogram"] == {
+    assert a.histogram.model_dump() == {
         "levels": ["x", "y", "z"],
         "real": [0.4, 0.2, 0.2],
         "synthetic": [0.125, 0.375, 0],
     }
-    assert (b["levels_seen"], b["unseen"], b["unseen_examples"]) == (1, 0.125, ["False"])
-    assert out["unseen"] == {"rows": 3, "share": 0.375}  # one row is new in both
-    assert out["coverage"] == {
-        "levels": pytest.approx((2 / 3 + 1) / 2),
-        "mass": pytest.approx((0.6 / 0.8 + 1) / 2),
-        "range": None,
-    }
+    assert (b.level_coverage, b.unseen, b.unseen_examples) == (1, 0.125, ["False"])
+    assert out.unseen_rows == 3  # one row is new in both
+    assert out.level_coverage == pytest.approx((2 / 3 + 1) / 2)
+    assert out.category_coverage == pytest.approx((0.6 / 0.8 + 1) / 2) and out.range_coverage is None
 
 
 def test_pairs_are_reported_by_name():
@@ -499,17 +544,17 @@ def test_pairs_are_reported_by_name():
         real,
         synthetic,
         {"a": "categorical", "n": "numeric", "b": "categorical", "m": "numeric", "c": "categorical"},
-    )["pairs"]
-    assert out["names"] == list("anbmc")
-    matrix = np.array(out["errors"], dtype=object)
+    ).pairs
+    assert out.names == list("anbmc")
+    matrix = np.array(out.errors, dtype=object)
     assert (matrix == matrix.T).all() and matrix[0, 0] is None
     assert matrix[1, 3] == pytest.approx(100) and matrix[0, 2] == pytest.approx(
         50
     )  # r 1 and -1; two of four cells
     assert matrix[0, 4] is None  # independent in the real table
-    assert out["worst"][0]["error"] == pytest.approx(100)
-    assert ["n", "m"] in [pair["columns"] for pair in out["worst"][:3]]
-    errors = [pair["error"] for pair in out["worst"]]
+    assert out.worst[0].error == pytest.approx(100)
+    assert ("n", "m") in [pair.columns for pair in out.worst[:3]]
+    errors = [pair.error for pair in out.worst]
     assert errors == sorted(errors, reverse=True)
 
 
@@ -520,15 +565,15 @@ def test_more_values_than_knots_bound_the_error(monkeypatch, knots):
         pa.table({"a": values})
         for values in (np.round(rng.normal(size=2000), 2), rng.normal(0.1, 1.2, size=3000))
     )
-    exact = compare(real, synthetic, {"a": "numeric"})["shape_error"]
-    monkeypatch.setattr(tally, "MAX_KNOTS", knots)
-    column = compare(real, synthetic, {"a": "numeric"})["columns"][0]
-    assert 0 < column["error_bound"] <= 100 / (knots - 1)
-    assert column["shape_error"] <= exact <= column["shape_error"] + column["error_bound"]
+    exact = compare(real, synthetic, {"a": "numeric"}).shape_error
+    monkeypatch.setattr(counts_module, "MAX_KNOTS", knots)
+    column = compare(real, synthetic, {"a": "numeric"}).columns[0]
+    assert 0 < column.error_bound <= 100 / (knots - 1)
+    assert column.shape_error <= exact <= column.shape_error + column.error_bound
     low, high = real["a"].to_numpy().min(), real["a"].to_numpy().max()
-    assert column["range"]["real"] == [low, high]
+    assert column.real_range == (low, high)
     values = synthetic["a"].to_numpy()
-    assert column["outside"] == ((values < low) | (values > high)).mean()
+    assert column.outside == ((values < low) | (values > high)).mean()
 
 
 def test_floor_and_ceiling_come_from_the_same_code():
@@ -539,9 +584,9 @@ def test_floor_and_ceiling_come_from_the_same_code():
     floor, ceiling, itself = (
         counted.scores(reference, count(reference, rows)) for rows in (permuted, holdout, real)
     )
-    assert floor["shape_error"] == itself["shape_error"] == 0 < ceiling["shape_error"]
-    assert floor["trend_error"] > 5 * ceiling["trend_error"] > itself["trend_error"] == 0
-    assert itself["copies"]["share"] == 1 > ceiling["copies"]["share"]
+    assert floor.shape_error == itself.shape_error == 0 < ceiling.shape_error
+    assert floor.trend_error > 5 * ceiling.trend_error > itself.trend_error == 0
+    assert itself.exact_copies == 1 > ceiling.exact_copies
     assert_same(reference.own, count(reference, real))
 
 

@@ -127,19 +127,28 @@ def test_interval_of_an_undefined_score_is_undefined():
         )
 
 
-def test_wrappers_give_the_value_of_metrics_within_an_interval():
+def test_scores_have_the_value_of_fidelity_within_an_interval():
     (real, kinds), (other, _) = mixed(600, 0), mixed(500, 1)
-    for name in ("shape_error", "trend_error", "c2st"):
-        score = getattr(intervals, name)(real, other, kinds)
-        given = [(i,) for i in range(3)] if name == "c2st" else [()]  # C2ST is the mean of three seeds
-        assert score.value == pytest.approx(
-            np.mean([getattr(fidelity, name)(real, other, kinds, *more) for more in given])
-        )
+    shape, trend = intervals.shape_and_trend(real, other, kinds)
+    c2st = intervals.c2st(real, other, kinds)
+    assert (shape.value, trend.value) == pytest.approx(
+        (fidelity.shape_error(real, other, kinds), fidelity.trend_error(real, other, kinds))
+    )
+    assert c2st.value == pytest.approx(
+        np.mean([fidelity.c2st(real, other, kinds, seed) for seed in range(3)])
+    )
+    for score in (shape, trend, c2st):
         assert score.low <= score.value <= score.high and score.low < score.high
-        assert score == getattr(intervals, name)(real, other, kinds)
-        assert math.isnan(getattr(intervals, name)(real, other, {}).value)
-    every = intervals.trend_error(real, other, kinds, all_pairs=True)
-    assert every.value == pytest.approx(fidelity.trend_error(real, other, kinds, all_pairs=True))
+    assert (shape, trend) == intervals.shape_and_trend(real, other, kinds)
+    assert c2st == intervals.c2st(real, other, kinds)
+    for score in (*intervals.shape_and_trend(real, other, {}), intervals.c2st(real, other, {})):
+        assert math.isnan(score.value)
+
+
+def test_an_interval_of_two_scores_is_that_of_each():
+    values = np.random.default_rng(0).normal(size=500)
+    mean, spread = intervals.joint_intervals(lambda a: (a.mean(), a.std()), [values])
+    assert mean == intervals.interval(np.mean, [values]) and spread == intervals.interval(np.std, [values])
 
 
 def test_c2st_interval_narrows_with_rows_and_ends_at_one():

@@ -6,8 +6,8 @@ from importlib import resources
 import pyarrow.parquet as pq
 import pytest
 
-from raygen.metrics import column_ranges, fidelity
-from raygen.metrics import counted as comparison
+from raygen.metrics import counted as counted_scores
+from raygen.metrics import fidelity
 from raygen.metrics.counts import Reference
 from tests.metrics.test_scorecard import KINDS
 
@@ -38,5 +38,5 @@ def test_shape_and_trend_are_those_of_its_quality_report():
     assert fidelity.shape_error(real.to_pandas(), other.to_pandas(), KINDS) == pytest.approx(shape, abs=1e-6)
     assert fidelity.trend_error(real.to_pandas(), other.to_pandas(), KINDS) == pytest.approx(trend, abs=1e-6)
     reference = Reference(real, KINDS)
-    counted = comparison.scores(reference, reference.tally(other, column_ranges.observed(other, KINDS)))
-    assert (counted["shape_error"], counted["trend_error"]) == pytest.approx((shape, trend), abs=1e-6)
+    counted = counted_scores.scores(reference, reference.count_table(other))
+    assert (counted.shape_error, counted.trend_error) == pytest.approx((shape, trend), abs=1e-6)

@@ -141,9 +141,9 @@ def test_evaluation_plan_and_inspection(store, run, generated):
     config, trained_there = run
     with store.failing(FAULTS, now_and_then):
         done = evaluation.evaluate(config, say=silent)
-    (judged,) = done.report["runs"]
-    assert (judged["name"], judged["rows"], judged["problems"]) == ("synthetic", 5000, [])
-    assert "latent" in judged and done.report["holdout"]["rows"] > 0
+    (scored,) = done.report.runs
+    assert (scored.name, scored.rows, scored.problems) == ("synthetic", 5000, [])
+    assert scored.latent and done.report.holdout.rows > 0
     assert store.objects("bucket/run/report").keys() == {"index.html", "report.json"}
     assert evaluation.of_model(trained_there.model).run.folder == store.uri("bucket/run")
     lines = []

@@ -1,4 +1,5 @@
 """The report on synthetic rows.
 
-In reading order: `scores`, `sentences`, `figures`, `page`, `terminal`.
+In reading order: `record` (what report.json holds), `scores`, `losses`, `sentences`, `figures`, `columns`,
+`page`, `terminal`.
 """

@@ -1,12 +1,16 @@
 """The figures of the report page: real beside generated, column by column, and the errors of column pairs."""
 
-import math
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from raygen.report.evaluation.record import LevelHistogram, NumberHistogram, Pairs
 from raygen.report.svg import BLUE, GREEN, INK, MUTED, ORANGE, draw_svg
-from raygen.report.text import number
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COLOURS = (BLUE, ORANGE, GREEN)
 CLASSES = ("one", "two", "three")  # the same colours in the page
@@ -16,59 +20,67 @@ WIDTH = 300
 LEVELS = 8  # categories, at most, of a figure; the others are one bar
 LETTERS = 16  # of a category or a column on an axis
 CELLS = 24  # columns, at most, of a heat map
-SHADE = (
-    0.80,
-    0.36,
-    0.10,
-)  # of a cell, from nearly transparent to nearly this: seen on white and on near black, and text on it
+# Of a cell, from nearly transparent to nearly this: seen on white and on near black, and text on it.
+SHADE = (0.80, 0.36, 0.10)
 
 
-def column(name: str, histograms: list[dict | None], kind: str = "") -> str:
-    """The real share of rows, grey, and that of each run on top, as SVG; `` if there is nothing to draw.
+class _Steps(NamedTuple):
+    """A histogram of numbers: edges, and the density of real and of synthetic rows."""
+
+    edges: np.ndarray
+    real: np.ndarray
+    synthetic: np.ndarray
+
+
+class _Shares(NamedTuple):
+    """Share of real and of synthetic rows by level."""
+
+    real: dict[str, float]
+    synthetic: dict[str, float]
+
+
+def column(name: str, histograms: Sequence[NumberHistogram | LevelHistogram | None], kind: str = "") -> str:
+    """The real share of rows, grey, and that of each run on top, as SVG; empty if there is nothing to draw.
 
     Args:
         name: Only for the ids of the drawing; unlike that of any other figure of the page.
-        histograms: Of each run, `edges`, `real`, `synthetic` or `levels`, `real`, `synthetic`; the real part
-            is taken from the first that has it.
+        histograms: Of each run; the real part is taken from the first that has it.
         kind: "datetime" writes the axis as dates, from seconds since 1970.
     """
-    numbers = [_steps(h) if h and h.get("edges") else None for h in histograms]
+    numbers = [_steps(h) if isinstance(h, NumberHistogram) else None for h in histograms]
     if any(numbers):
         return _numbers(name, numbers, kind)
-    levels = [_shares(h) if h and h.get("levels") else None for h in histograms]
+    levels = [_shares(h) if isinstance(h, LevelHistogram) else None for h in histograms]
     return _levels(name, levels) if any(levels) else ""
 
 
-def pairs(name: str, names: list, error: list, most: float | None = None) -> tuple[str, list[str]]:
+def pairs(name: str, pairs: Pairs, most: float | None = None) -> tuple[str, list[str]]:
     """A heat map of the errors of column pairs, as SVG, and the columns it shows: the worst, if there are
     many.
 
     Args:
         name: As in `column`.
-        names: Of the columns.
-        error: Percent by row and column; None where a pair does not count.
         most: The error of the strongest shade; that of the worst pair without it.
 
     Returns:
         "" and [] if there is nothing to draw.
     """
-    matrix = errors(names, error)
-    if matrix is None:
-        return "", []
+    matrix = np.array(pairs.errors, float)  # None becomes nan
     known = np.isfinite(matrix)
+    if not known.any():
+        return "", []
     worst = np.where(known, matrix, 0.0).max(axis=1)
-    kept = np.sort([i for i in np.argsort(-worst, kind="stable")[:CELLS] if known[i].any()])
-    matrix = matrix[np.ix_(kept, kept)]
+    drawn = np.sort([i for i in np.argsort(-worst, kind="stable")[:CELLS] if known[i].any()])
+    matrix = matrix[np.ix_(drawn, drawn)]
     top = most or np.nanmax(matrix) or 1.0
-    shown = [str(names[i]) for i in kept]
+    shown = [pairs.names[i] for i in drawn]
 
-    def draw(figure):
+    def draw(figure: "Figure") -> None:
         axes = figure.subplots()
         image = np.empty((*matrix.shape, 4))
         image[..., :3] = SHADE
-        image[..., 3] = np.where(
-            np.isfinite(matrix), 0.06 + 0.74 * np.sqrt(np.clip(np.nan_to_num(matrix) / top, 0, 1)), 0.0
-        )
+        strength = 0.06 + 0.74 * np.sqrt(np.clip(np.nan_to_num(matrix) / top, 0, 1))
+        image[..., 3] = np.where(np.isfinite(matrix), strength, 0.0)
         axes.imshow(image, interpolation="none", aspect="auto")
         size = 10 if len(shown) <= 16 else 8.5
         labels = [shorten(text) for text in shown]
@@ -81,74 +93,61 @@ def pairs(name: str, names: list, error: list, most: float | None = None) -> tup
     return draw_svg(name, 130 + max(90, min(300, 22 * len(shown))), draw), shown
 
 
-def errors(names: list, error: list) -> np.ndarray | None:
-    """The matrix of `pairs`, nan where a pair does not count; None if it cannot be read or holds nothing."""
-    try:
-        matrix = np.array(
-            [[math.nan if (v := number(cell)) is None else v for cell in row] for row in error], float
-        )
-    except (TypeError, ValueError):
-        return None
-    if matrix.shape != (len(names or []),) * 2 or not np.isfinite(matrix).any():
-        return None
-    np.fill_diagonal(matrix, np.nan)
-    return np.where(np.isnan(matrix), matrix.T, matrix) if np.isfinite(matrix).any() else None
-
-
 def shorten(text: str) -> str:
     """Start and end of a long name, for names often differ at the end."""
     return text if len(text) <= LETTERS else text[: LETTERS // 2] + ".." + text[2 - LETTERS // 2 :]
 
 
-def _numbers(name: str, given: list, kind: str) -> str:
-    real = next(h for h in given if h)
-    ends = [edge for h in given if h for edge in (h[0][0], h[0][-1])]
-    tops = [h[2].max() for h in given if h] + [real[1].max()]
+def _numbers(name: str, steps: list[_Steps | None], kind: str) -> str:
+    known = [h for h in steps if h]
+    ends = [edge for h in known for edge in (h.edges[0], h.edges[-1])]
+    top = max([h.synthetic.max() for h in known] + [known[0].real.max()])
+    span, reach = max(ends) - min(ends), max(map(abs, ends))
 
-    def draw(figure):
+    def draw(figure: "Figure") -> None:
         axes = figure.subplots()
-        axes.stairs(real[1], real[0], fill=True, color=MUTED, alpha=0.35)
-        for i, steps in enumerate(given):
-            if steps:
-                style = {"color": COLOURS[i % 3], "linestyle": DASHES[i % 4], "linewidth": 1.6}
-                axes.stairs(steps[2], steps[0], baseline=None, **style)
+        axes.stairs(known[0].real, known[0].edges, fill=True, color=MUTED, alpha=0.35)
+        for i, h in enumerate(steps):
+            if h:
+                style: dict[str, Any] = {
+                    "color": COLOURS[i % 3],
+                    "linestyle": DASHES[i % 4],
+                    "linewidth": 1.6,
+                }
+                axes.stairs(h.synthetic, h.edges, baseline=None, **style)
         axes.set_xlim(min(ends), max(ends))
-        axes.set_ylim(0, 1.05 * max(tops) or 1)
+        axes.set_ylim(0, 1.05 * top or 1)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         axes.locator_params(axis="x", nbins=4)
         axes.xaxis.set_major_formatter(
-            lambda value, _: (
-                _date(value, max(ends) - min(ends))
-                if kind == "datetime"
-                else _short(value, max(map(abs, ends)))
-            )
+            lambda value, _: _date(value, span) if kind == "datetime" else _short(value, reach)
         )
 
     return draw_svg(name, 120, draw, WIDTH)
 
 
-def _levels(name: str, given: list) -> str:
-    real = next(h for h in given if h)
-    names = sorted(real[0], key=lambda level: -real[0][level])
-    names += sorted({level for h in given if h for level in h[1]} - set(names))
+def _levels(name: str, shares: list[_Shares | None]) -> str:
+    known = [h for h in shares if h]
+    real = known[0].real
+    names = sorted(real, key=lambda level: -real[level])
+    names += sorted({level for h in known for level in h.synthetic} - set(names))
     shown, rest = (names, []) if len(names) <= LEVELS + 1 else (names[:LEVELS], names[LEVELS:])
 
-    def values(shares: dict) -> list[float]:
-        return [100 * shares.get(level, 0.0) for level in shown] + [
-            100 * sum(shares.get(level, 0.0) for level in rest)
-        ] * bool(rest)
+    def values(of: dict[str, float]) -> list[float]:
+        percents = [100 * of.get(level, 0.0) for level in shown]
+        return percents + ([100 * sum(of.get(level, 0.0) for level in rest)] if rest else [])
 
-    def draw(figure):
+    def draw(figure: "Figure") -> None:
         axes = figure.subplots()
-        labels = [shorten(level) for level in shown] + [f"{len(rest)} others"] * bool(rest)
+        labels = [shorten(level) for level in shown] + ([f"{len(rest)} others"] if rest else [])
         y = np.arange(len(labels))
-        axes.barh(y, values(real[0]), height=0.72, color=MUTED, alpha=0.35)
-        drawn = [i for i, h in enumerate(given) if h]
-        for place, i in enumerate(drawn):
+        axes.barh(y, values(real), height=0.72, color=MUTED, alpha=0.35)
+        drawn = [(i, h) for i, h in enumerate(shares) if h]
+        for place, (i, h) in enumerate(drawn):
             shift = 0.0 if len(drawn) == 1 else 0.44 * (place / (len(drawn) - 1) - 0.5)
             axes.plot(
-                values(given[i][1]),
+                values(h.synthetic),
                 y + shift,
                 linestyle="none",
                 marker=MARKERS[i % 4],
@@ -166,34 +165,27 @@ def _levels(name: str, given: list) -> str:
     return draw_svg(name, 40 + 16 * (len(shown) + bool(rest)), draw, WIDTH)
 
 
-def _steps(histogram: dict) -> tuple | None:
-    """Edges, and the density of real and synthetic rows; None if they cannot be drawn."""
-    try:
-        edges, real, synthetic = (np.array(histogram[key], float) for key in ("edges", "real", "synthetic"))
-    except (KeyError, TypeError, ValueError):
-        return None
-    if edges.ndim != 1 or len(edges) < 2 or real.shape != synthetic.shape or len(real) != len(edges) - 1:
-        return None
-    if not np.isfinite(edges).all() or (np.diff(edges) <= 0).any():
-        return None
-    return edges, *(_part(counts) / np.diff(edges) * np.ptp(edges) for counts in (real, synthetic))
+def _steps(histogram: NumberHistogram) -> _Steps:
+    edges = np.array(histogram.edges)
+    real, synthetic = (
+        _of_all(shares) / np.diff(edges) * np.ptp(edges) for shares in (histogram.real, histogram.synthetic)
+    )
+    return _Steps(edges, real, synthetic)
 
 
-def _shares(histogram: dict) -> tuple | None:
-    """Share of real and of synthetic rows by level; None if they cannot be drawn."""
-    try:
-        real, synthetic = (_part(np.array(histogram[key], float)) for key in ("real", "synthetic"))
-    except (KeyError, TypeError, ValueError):
-        return None
-    names = ["<missing>" if level is None else str(level) for level in histogram["levels"]]
-    if real.shape != (len(names),) or synthetic.shape != real.shape:
-        return None
-    return dict(zip(names, real.tolist(), strict=True)), dict(zip(names, synthetic.tolist(), strict=True))
+def _shares(histogram: LevelHistogram) -> _Shares:
+    names = ["<missing>" if level is None else level for level in histogram.levels]
+    real, synthetic = (
+        dict(zip(names, _of_all(shares).tolist(), strict=True))
+        for shares in (histogram.real, histogram.synthetic)
+    )
+    return _Shares(real, synthetic)
 
 
-def _part(counts: np.ndarray) -> np.ndarray:
-    counts = np.clip(np.nan_to_num(counts, posinf=0.0, neginf=0.0), 0, None)
-    return counts / (counts.sum() or 1.0)
+def _of_all(values: Sequence[float | None]) -> np.ndarray:
+    """The values as shares of their sum."""
+    shares = np.nan_to_num(np.array(values, float))
+    return shares / (shares.sum() or 1.0)
 
 
 def _short(value: float, reach: float) -> str:
@@ -206,7 +198,8 @@ def _short(value: float, reach: float) -> str:
 
 def _date(seconds: float, span: float) -> str:
     days = span / 86400
-    form = "%Y" if days > 3650 else "%Y-%m" if days > 90 else "%m-%d" if days > 3 else "%d. %H:%M"
+    forms = ((3650, "%Y"), (90, "%Y-%m"), (3, "%m-%d"), (float("-inf"), "%d. %H:%M"))
+    form = next(form for least, form in forms if days > least)
     try:
         return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).strftime(form)
     except OverflowError:

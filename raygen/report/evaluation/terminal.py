@@ -3,7 +3,8 @@
 import textwrap
 
 from raygen.report.evaluation import sentences
-from raygen.report.evaluation.scores import Figure, figure, figures
+from raygen.report.evaluation.record import Report, Run
+from raygen.report.evaluation.scores import figure, names_of
 
 WIDTH = 110
 WORST = 5  # columns and pairs of each run
@@ -11,79 +12,62 @@ COLUMN = 12  # characters of a run's scores
 MOST = 4  # runs beside each other
 
 
-def lines(report: dict) -> list[str]:
+def lines(report: Report) -> list[str]:
     """Scores with floor and ceiling, worst columns and pairs, problems, gate and verdict, in ASCII of at most
-    110 columns.
-
-    Args:
-        report: As for `report.evaluation.page.render`.
-    """
-    runs = sentences.runs(report)
-    out = []
-    if facts := sentences.facts(report):
-        out += [*_wrap(f"Compared: {facts}."), ""]
+    110 columns."""
+    runs = report.runs
+    text = [*_wrap(f"Compared: {sentences.facts(report)}."), ""]
     for first in range(0, len(runs), MOST):
-        out += _scores(runs[first : first + MOST], several=len(runs) > 1)
+        text += _scores(runs[first : first + MOST], several=len(runs) > 1)
     for run in runs:
-        name = f" of {run['name']}" if len(runs) > 1 else ""
-        if columns := sentences.worst_columns(run)[:WORST]:
-            out += _wrap(
-                f"Worst columns{name} (Shape error %): "
-                + ", ".join(f"{column} {error:.1f}" for column, error in columns)
-            )
-        if pairs := sentences.worst_pairs(run)[:WORST]:
-            out += _wrap(
-                f"Worst pairs{name} (%): " + ", ".join(f"{a} with {b} {error:.1f}" for a, b, error in pairs)
-            )
-        for sentence in sentences.budget_words(run):
-            out += _wrap(f"{run['name']}: {sentence}" if name else sentence)
-        for problem in sentences.problems(run):
-            out += _wrap(f"Problem{name}: {problem}")
-    for rule in report.get("gate") or []:
-        if rule:
-            value = f" ({rule['value']:.4g})" if sentences.number(rule.get("value")) is not None else ""
-            who = f" for {rule['run']}" if rule.get("run") else ""
-            out += _wrap(
-                f"Gate {'passed' if rule.get('passed') else 'FAILED'}: {rule.get('rule') or ''}{who}{value}"
-            )
-    out += [""] * bool(out)
+        text += _details(run, several=len(runs) > 1)
+    for rule in report.gate:
+        outcome = "passed" if rule.passed else "FAILED"
+        whose = f" for {rule.run}" if rule.run else ""
+        value = "" if rule.value is None else f" ({rule.value:.4g})"
+        text += _wrap(f"Gate {outcome}: {rule.rule}{whose}{value}")
+    text.append("")
     for sentence in sentences.verdict(report):
-        out += _wrap(sentence)
-    return [line.encode("ascii", "replace").decode().rstrip() for line in out]
+        text += _wrap(sentence)
+    return [line.encode("ascii", "replace").decode().rstrip() for line in text]
 
 
-def _scores(runs: list[dict], several: bool) -> list[str]:
-    names = list(dict.fromkeys(f.name for run in runs for f in figures(run)))
+def _details(run: Run, several: bool) -> list[str]:
+    """Worst columns and pairs, the budget and the problems of a run."""
+    whose = f" of {run.name}" if several else ""
+    text = []
+    if columns := sentences.worst_columns(run)[:WORST]:
+        named = ", ".join(f"{column} {error:.1f}" for column, error in columns)
+        text += _wrap(f"Worst columns{whose} (Shape error %): {named}")
+    if pairs := run.pairs.worst[:WORST]:
+        named = ", ".join(f"{pair.columns[0]} with {pair.columns[1]} {pair.error:.1f}" for pair in pairs)
+        text += _wrap(f"Worst pairs{whose} (%): {named}")
+    for sentence in sentences.budget(run):
+        text += _wrap(f"{run.name}: {sentence}" if several else sentence)
+    for problem in run.problems:
+        text += _wrap(f"Problem{whose}: {problem}")
+    return text
+
+
+def _scores(runs: list[Run], several: bool) -> list[str]:
+    """The table of scores; that of one run has its intervals."""
+    names = names_of(runs)
     if not names:
         return []
-    headings = [run["name"][: COLUMN - 2] if several else "value" for run in runs]
-    interval = f"{'95 % interval':>22}" if not several else ""
-    out = [
-        f"{'':26}"
-        + "".join(f"{heading:>{COLUMN}}" for heading in headings)
-        + interval
-        + f"{'shuffled':>{COLUMN}}{'real rows':>{COLUMN}}"
-    ]
+    headings = [run.name[: COLUMN - 2] if several else "value" for run in runs]
+    interval = "" if several else f"{'95 % interval':>22}"
+    heading = "".join(f"{heading:>{COLUMN}}" for heading in headings)
+    text = [f"{'':26}{heading}{interval}{'shuffled':>{COLUMN}}{'real rows':>{COLUMN}}"]
     for name in names:
-        found = [figure(run, name) for run in runs]
-        first = next(f for f in found if f)
-        span = f"{_interval(first):>22}" if not several else ""
+        scores = [figure(run, name) for run in runs]
+        first = next(f for f in scores if f)
+        values = "".join(f"{f.show() if f else '-':>{COLUMN}}" for f in scores)
+        interval = "" if several else f"{first.show_interval() or '-':>22}"
         ends = "".join(
             f"{'-' if v is None else first.show(v):>{COLUMN}}" for v in (first.floor, first.ceiling)
         )
-        out.append(
-            f"{first.label[:25]:26}"
-            + "".join(f"{f.show() if f else '-':>{COLUMN}}" for f in found)
-            + span
-            + ends
-        )
-    return [*out, ""]
-
-
-def _interval(f: Figure) -> str:
-    return (
-        "-" if f.low is None or f.high is None else f"{f.show(f.low).removesuffix(' %')} to {f.show(f.high)}"
-    )
+        text.append(f"{first.label[:25]:26}{values}{interval}{ends}")
+    return [*text, ""]
 
 
 def _wrap(text: str) -> list[str]:

@@ -15,6 +15,8 @@ import raygen
 from raygen.errors import ConfigError, SchemaError
 from raygen.evaluation import real_rows, synthetic_rows
 from raygen.model import folder as model_folder
+from raygen.report.evaluation.record import read
+from raygen.score_catalogue import SCORES
 
 pytestmark = pytest.mark.ray
 
@@ -50,18 +52,21 @@ def test_a_run_is_evaluated_against_rows_it_learned_and_rows_it_did_not(trained,
     done = raygen.evaluate(
         config, [str(synthetic)], str(tmp_path / "out"), {"c2st": 0.0}, {"shape_error": 0.0}, say=lines.append
     )
-    report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert report == done.report and report["format"] == 1
-    assert not done.passed and [rule["passed"] for rule in report["gate"]] == [True, False]
-    (run,) = report["runs"]
-    assert (run["name"], run["rows"], run["problems"]) == ("synthetic", 1500, [])
-    assert report["real"]["rows"] + report["holdout"]["rows"] == 2000
-    assert {"dcr_share", "exact_copies", "mle", "c2st"} <= set(run["scores"])
-    assert set(run["budget"]) >= {"held_out", "resynthesised", "generated", "pairs_lost"}
-    assert run["latent"]["chosen"] == model_folder.load(trained.model).sampler
-    assert len(run["columns"]) == 15
+    report = read((tmp_path / "out" / "report.json").read_text())
+    assert report == done.report and report.format == 2
+    assert not done.passed and [rule.passed for rule in report.gate] == [True, False]
+    (run,) = report.runs
+    assert (run.name, run.rows, run.problems) == ("synthetic", 1500, [])
+    assert report.real.rows + report.holdout.rows == 2000
+    assert list(run.scores) == list(SCORES)
+    assert run.memory_rows == min(1000, report.holdout.rows) and run.scores["memory"].low is not None
+    assert run.budget.rows == report.holdout.rows and run.budget.resynthesised.c2st is not None
+    assert run.latent["chosen"] == model_folder.load(trained.model).sampler
+    assert len(run.columns) == 15
+    assert report.holdout.chose_model and real_rows.CHOSE_MODEL in report.notes
     page = (tmp_path / "out" / "index.html").read_text()
     assert "capital_gain" in page and 'src="http' not in page and 'href="http' not in page
+    assert f"{run.memory_rows:,} unseen rows" in page and "not quite unseen" in page
 
 
 def test_rows_that_were_chosen_are_compared_with_a_note_and_without_a_budget(trained, tmp_path):
@@ -76,8 +81,8 @@ def test_rows_that_were_chosen_are_compared_with_a_note_and_without_a_budget(tra
     ).report
     how = "where = \"age < 60 AND income = '>50K'\", temperature = 0.8"
     note = f"the rows of '{folder}' were generated with {how}, and are compared with all real rows."
-    assert note in report["notes"] and f"Note: {note}" in lines
-    assert "budget" not in report["runs"][0] and "latent" in report["runs"][0]
+    assert note in report.notes and f"Note: {note}" in lines
+    assert report.runs[0].budget is None and report.runs[0].latent
     assert "are compared with all real rows." in (tmp_path / "out" / "index.html").read_text()
 
 
@@ -112,12 +117,12 @@ def test_anybodys_rows_side_by_side(real, synthetic, tmp_path):
     pq.write_table(pa.table(shuffled), tmp_path / "shuffled.parquet")
     paths = [str(tmp_path / "copy.parquet"), str(tmp_path / "shuffled.parquet"), str(synthetic)]
     done = raygen.evaluate(quick(real), paths, str(tmp_path / "out"), say=silent)
-    copy, shuffled, ours = (run["scores"] for run in done.report["runs"])
-    assert copy["shape_error"]["value"] == copy["trend_error"]["value"] == 0
-    assert shuffled["shape_error"]["value"] < 1e-9 and shuffled["trend_error"]["value"] > 15
-    assert copy["c2st"]["value"] > 0.9 > 0.5 > shuffled["c2st"]["value"]
+    copy, shuffled, ours = (run.scores for run in done.report.runs)
+    assert copy["shape_error"].value == copy["trend_error"].value == 0
+    assert shuffled["shape_error"].value < 1e-9 and shuffled["trend_error"].value > 15
+    assert copy["c2st"].value > 0.9 > 0.5 > shuffled["c2st"].value
     assert "dcr_share" not in ours  # no rows are known that anybody's rows were made without
-    assert any("copying cannot be told" in note for note in done.report["notes"])
+    assert any("copying cannot be told" in note for note in done.report.notes)
 
 
 def test_rows_decoded_by_argmax_are_caught_by_shape_and_coverage(trained, real, synthetic, tmp_path):
@@ -133,16 +138,16 @@ def test_rows_decoded_by_argmax_are_caught_by_shape_and_coverage(trained, real, 
     done = raygen.evaluate(
         quick(real), [str(tmp_path / "argmax.parquet"), str(synthetic)], str(tmp_path / "out"), say=silent
     )
-    argmax, drawn = (run["scores"] for run in done.report["runs"])
-    assert argmax["shape_error"]["value"] > 3 * drawn["shape_error"]["value"]
-    assert argmax["category_coverage"]["value"] < drawn["category_coverage"]["value"] - 0.1
+    argmax, drawn = (run.scores for run in done.report.runs)
+    assert argmax["shape_error"].value > 3 * drawn["shape_error"].value
+    assert argmax["category_coverage"].value < drawn["category_coverage"].value - 0.1
 
 
 def test_the_same_input_gives_the_same_report(real, synthetic, tmp_path):
     one, two = (
         raygen.evaluate(quick(real), [str(synthetic)], str(tmp_path / n), say=silent).report for n in "ab"
     )
-    assert {**one, "seconds": 0} == {**two, "seconds": 0}
+    assert one.model_copy(update={"seconds": 0.0}) == two.model_copy(update={"seconds": 0.0})
 
 
 def test_a_holdout_makes_copying_known(real, tmp_path):
@@ -151,8 +156,9 @@ def test_a_holdout_makes_copying_known(real, tmp_path):
         pq.write_table(piece, tmp_path / f"{name}.parquet")
     config = quick(str(tmp_path / "train.parquet"), **{"evaluate.holdout": str(tmp_path / "holdout.parquet")})
     done = raygen.evaluate(config, [str(tmp_path / "train.parquet")], str(tmp_path / "out"), say=silent)
-    scores = done.report["runs"][0]["scores"]
-    assert scores["exact_copies"]["value"] == 1 and scores["dcr_share"]["value"] > 0.9
+    scores = done.report.runs[0].scores
+    assert scores["exact_copies"].value == 1 and scores["dcr_share"].value > 0.9
+    assert scores["memory"].value > 0.3 and not done.report.holdout.chose_model
 
 
 def damaged(synthetic, tmp_path) -> Path:
@@ -160,9 +166,9 @@ def damaged(synthetic, tmp_path) -> Path:
 
 
 def problems(real, folder, tmp_path) -> list[str]:
-    return raygen.evaluate(quick(real), [str(folder)], str(tmp_path / "out"), say=silent).report["runs"][0][
-        "problems"
-    ]
+    return (
+        raygen.evaluate(quick(real), [str(folder)], str(tmp_path / "out"), say=silent).report.runs[0].problems
+    )
 
 
 def test_a_manifest_that_disagrees_is_named(real, synthetic, tmp_path):
@@ -197,10 +203,10 @@ def test_other_categories_are_named(real, synthetic, tmp_path):
     pq.write_table(rows.set_column(at, "sex", pa.array(["Robot"] * len(rows))), tmp_path / "rows.parquet")
     run = raygen.evaluate(
         quick(real), [str(tmp_path / "rows.parquet")], str(tmp_path / "out"), say=silent
-    ).report["runs"][0]
-    assert run["scores"]["outside"]["value"] == 1
-    (column,) = (c for c in run["columns"] if c["name"] == "sex")
-    assert column["shape_error"] == 100
+    ).report.runs[0]
+    assert run.scores["outside"].value == 1
+    (column,) = (c for c in run.columns if c.name == "sex")
+    assert column.shape_error == 100
 
 
 def test_what_is_dropped_is_no_problem(synthetic, table, tmp_path):
@@ -214,12 +220,8 @@ def test_what_is_dropped_is_no_problem(synthetic, table, tmp_path):
     }
     kinds |= dict.fromkeys(("education_num", "capital_gain", "capital_loss", "hours_per_week"), "numeric")
     config = quick(str(tmp_path / "real.parquet"), **{"schema.columns": kinds})
-    assert (
-        raygen.evaluate(config, [str(synthetic)], str(tmp_path / "out"), say=silent).report["runs"][0][
-            "problems"
-        ]
-        == []
-    )
+    report = raygen.evaluate(config, [str(synthetic)], str(tmp_path / "out"), say=silent).report
+    assert report.runs[0].problems == []
 
 
 def holdout_of(kind, table, tmp_path) -> str:

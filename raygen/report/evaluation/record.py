@@ -1,0 +1,225 @@
+"""What `raygen evaluate` finds, as records: from the scores to report.json and the page.
+
+report.json is the dump of a `Report`, and `read` checks one. A number that is nan or infinite is None in a
+record. Shares are 0 to 1, errors percent.
+"""
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator
+
+from raygen.errors import OutputError
+from raygen.score_catalogue import SCORES
+
+FORMAT = 2  # of report.json
+
+
+def _finite(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_finite)]
+
+
+class Record(BaseModel):
+    """Figures that cannot be changed, and that have a place each."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ScoreRecord(Record):
+    """One score of one table.
+
+    Attributes:
+        low, high: 95 % interval.
+        floor, ceiling: The score of rows whose columns were shuffled, and of other real rows.
+        better: As in `score_catalogue`.
+        measure, target: Of the machine-learning efficiency: "AUC" or "RMSE", and the predicted column.
+    """
+
+    value: Number = None
+    low: Number = None
+    high: Number = None
+    floor: Number = None
+    ceiling: Number = None
+    better: Literal["lower", "higher"] | float
+    measure: str = ""
+    target: str = ""
+
+
+class NumberHistogram(Record):
+    """Shares of the rows within the bins of a number column; seconds since 1970 for datetimes."""
+
+    edges: list[float]
+    real: list[Number]
+    synthetic: list[Number]
+
+
+class LevelHistogram(Record):
+    """Shares of the rows at the most frequent real levels; None is the level of missing values."""
+
+    levels: list[str | None]
+    real: list[Number]
+    synthetic: list[Number]
+
+
+class Column(Record):
+    """One column of the synthetic table beside the real one.
+
+    Attributes:
+        error_bound: By how much (percent) the exact Shape error may be larger.
+        outside: Share of values beyond the real range.
+        unseen: Share of rows with a level that the real table lacks; `unseen_examples` names a few.
+        coverage: Share of the real range that is covered, or of real rows whose level occurs.
+        level_coverage: Share of the real levels that occur, of `levels`.
+    """
+
+    name: str
+    kind: str
+    shape_error: Number = None
+    error_bound: Number = None
+    missing_real: Number = None
+    missing_synthetic: Number = None
+    outside: Number = None
+    unseen: Number = None
+    unseen_examples: list[str] = []
+    coverage: Number = None
+    levels: int | None = None
+    level_coverage: Number = None
+    real_range: tuple[float, float] | None = None
+    synthetic_range: tuple[float, float] | None = None
+    histogram: NumberHistogram | LevelHistogram | None = None
+
+
+class PairError(Record):
+    """The error of a pair of columns in percent."""
+
+    columns: tuple[str, str]
+    error: float
+
+
+class Pairs(Record):
+    """Errors of pairs in percent: a matrix in the order of `names`, None where a pair does not count; and the
+    worst pairs first."""
+
+    names: list[str] = []
+    errors: list[list[Number]] = []
+    worst: list[PairError] = []
+
+
+class BudgetScores(Record):
+    """Scores of one of the tables of an error budget."""
+
+    shape_error: Number = None
+    trend_error: Number = None
+    c2st: Number = None
+
+
+class Budget(Record):
+    """Other real rows, the same through encoder and decoder, and generated rows, all compared with as many
+    real rows; and the pairs that encoder and decoder lose most of."""
+
+    rows: int
+    held_out: BudgetScores
+    resynthesised: BudgetScores
+    generated: BudgetScores
+    pairs_lost: list[PairError] = []
+
+
+class RuleRecord(Record):
+    """A rule of the gate, such as `c2st >= 0.7`, and whether a run keeps it."""
+
+    rule: str
+    value: Number = None
+    passed: bool
+    run: str = ""
+
+
+class RealTable(Record):
+    """Real rows.
+
+    Attributes:
+        columns: Learned columns.
+        chose_model: Whether the rows, though the model did not learn from them, helped to choose it.
+    """
+
+    path: str
+    rows: int
+    columns: int | None = None
+    chose_model: bool = False
+
+
+class Run(Record):
+    """One table of synthetic rows.
+
+    Attributes:
+        problems: Sentences: columns of another type, shards cut short, a manifest that disagrees.
+        scores: By name, in the order of `score_catalogue`.
+        memory_rows: Rows of each table that `memory` and its two parts compare.
+        latent: The latent report of the model that drew the rows.
+    """
+
+    name: str
+    path: str = ""
+    rows: int
+    problems: list[str] = []
+    scores: dict[str, ScoreRecord]
+    memory_rows: int | None = None
+    columns: list[Column] = []
+    pairs: Pairs = Pairs()
+    budget: Budget | None = None
+    latent: dict[str, Any] | None = None
+
+    @field_validator("scores")
+    @classmethod
+    def _in_the_catalogue(cls, scores: dict[str, ScoreRecord]) -> dict[str, ScoreRecord]:
+        unknown = [name for name in scores if name not in SCORES]
+        if unknown:
+            raise ValueError(f"there is no score '{unknown[0]}'")
+        return {name: scores[name] for name in SCORES if name in scores}
+
+
+class Report(Record):
+    """All that a report page shows.
+
+    Attributes:
+        raygen: Version that wrote it.
+        holdout: Real rows that the synthetic ones were made without; None where none are known.
+        sample_rows: Rows of each table that scores made by a model see.
+        command: How to make the report again.
+        config: All settings.
+    """
+
+    format: Literal[2] = 2
+    raygen: str
+    real: RealTable
+    holdout: RealTable | None = None
+    seed: int
+    sample_rows: int
+    command: str = ""
+    config: dict[str, Any] = {}
+    notes: list[str] = []
+    runs: list[Run]
+    gate: list[RuleRecord] = []
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether every rule of the gate is kept."""
+        return all(rule.passed for rule in self.gate)
+
+
+def read(text: str | bytes) -> Report:
+    """The report of the text of a report.json.
+
+    Raises:
+        OutputError: If it is none, or one of another version.
+    """
+    try:
+        return Report.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        message = f"this is no report of format {FORMAT}: {place}: {first['msg']}."
+        raise OutputError(message, "evaluate the rows again with this version of raygen.") from None
