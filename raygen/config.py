@@ -89,8 +89,21 @@ class Model(Section):
     )
     prior_components: int = Field(default=256, ge=1, le=65536, description="Gaussians in the learned prior")
     beta: float = Field(default=0.85, gt=0, le=100, description="weight of the KL term")
+    decoder: Literal["autoregressive", "independent"] = Field(
+        default="autoregressive",
+        description="whether a column depends on z and on the columns before it, or on z alone",
+    )
+    turn_width: int = Field(
+        default=64,
+        ge=8,
+        le=4096,
+        description="width of what an autoregressive decoder says of earlier columns",
+    )
     dropout: float = Field(
-        default=0.0, ge=0, lt=1, description="share of the hidden units that each row is trained without"
+        default=0.3, ge=0, lt=1, description="share of the hidden units that each row is trained without"
+    )
+    context_dropout: float = Field(
+        default=0.3, ge=0, lt=1, description="share of the earlier columns that each row is trained without"
     )
 
 
@@ -101,7 +114,7 @@ class Train(Section):
     )
     use_gpu: bool = Field(default=False, description="one GPU for each worker")
     cpus_per_worker: int = Field(default=0, ge=0, description="0: an equal share of the cluster's CPUs")
-    steps: int = Field(default=6000, ge=1, description="optimizer steps at most")
+    steps: int = Field(default=4500, ge=1, description="optimizer steps at most")
     epochs: int = Field(
         default=300, ge=1, description="times that a row is seen at most; limits the steps on a small table"
     )
@@ -117,14 +130,16 @@ class Train(Section):
         default="float32",
         description="of the factors in the large matrix products; bfloat16 is faster where the processor knows it",
     )
-    learning_rate: float = Field(default=6e-3, gt=0, lt=1, description="peak of the cosine schedule")
+    learning_rate: float = Field(
+        default=4e-3, gt=0, lt=1, description="step size of Adam; it rises over 100 steps and stays"
+    )
     holdout: float = Field(
         default=0.1, gt=0, lt=0.9, description="share of rows kept out of training, for scoring"
     )
     patience: int = Field(
-        default=-1,
-        ge=-1,
-        description="of 20 evaluations without a better held-out bound, to stop and keep the best; 0: never; -1: 5 for a small table",
+        default=5,
+        ge=0,
+        description="of 30 evaluations, those without a better held-out bound after which training stops; 0: never; the best weights are kept",
     )
     shuffle_rows: int = Field(
         default=2**22,
@@ -345,7 +360,7 @@ class Config(Section):
             ConfigError: If a setting is unknown or has an impossible value.
         """
         try:
-            return cls.model_validate(settings)
+            return cls.model_validate(_with_decoder(settings))
         except ValidationError as error:
             raise _first_mistake(error) from None
 
@@ -379,6 +394,8 @@ class Config(Section):
             ConfigError: If a setting is unknown or has an impossible value.
         """
         nested = self.to_dict()
+        if settings.get("schema.numeric") and "model.decoder" not in settings:
+            del nested["model"]["decoder"]  # it follows from the kind of numbers
         for key, value in settings.items():
             section, _, name = key.partition(".")
             if not name:
@@ -418,6 +435,21 @@ def parse_override(text: str) -> tuple[str, Any]:
         return key.strip(), tomllib.loads(f"x = {value}")["x"]
     except tomllib.TOMLDecodeError:
         return key.strip(), value.strip()
+
+
+def _with_decoder(settings: dict) -> dict:
+    """Settings whose decoder is independent where numbers have Gaussian heads.
+
+    Raises:
+        ConfigError: If an autoregressive one is asked for there.
+    """
+    schema, model = settings.get("schema"), settings.get("model", {})
+    if not isinstance(schema, dict) or not isinstance(model, dict) or schema.get("numeric") != "gaussian":
+        return settings
+    if model.get("decoder", "independent") == "autoregressive":
+        message = "model.decoder = 'autoregressive' does not go with schema.numeric = 'gaussian'."
+        raise ConfigError(message, "set model.decoder = 'independent', or schema.numeric = 'bars'.")
+    return settings | {"model": {"decoder": "independent"} | model}
 
 
 def _first_mistake(error: ValidationError) -> ConfigError:

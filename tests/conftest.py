@@ -1,9 +1,10 @@
 """What many tests share: a small real table, one Ray on this machine, a tiny trained model, and `raygen` as a
-process of its own."""
+process of its own; and which tests are quick."""
 
 import contextlib
 import json
 import os
+import pickle
 import queue
 import shutil
 import signal
@@ -19,6 +20,7 @@ from typing import NamedTuple
 
 import pyarrow.parquet as pq
 import pytest
+from filelock import FileLock
 
 ROWS = 2000
 GPUS = len(list(Path("/dev").glob("nvidia[0-9]*")))
@@ -36,7 +38,26 @@ TINY = {
     "latent.flow_steps": 0,
     "latent.report": False,
     "latent.density_ratio": False,
+    "generate.num_actors": 1,  # each one imports TensorFlow, which takes longer than the rows of these tests
 }
+NOT_QUICK = ("ray", "slow", "browser", "gpu")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the quick tests, skip those of GPUs where there are too few, and put the files that take long
+    first: pytest-xdist hands out files in this order, so that both processes are busy to the end."""
+    ranks: dict[Path, int] = {}
+    for item in items:
+        if not any(map(item.get_closest_marker, NOT_QUICK)):
+            item.add_marker(pytest.mark.quick)
+        gpu = item.get_closest_marker("gpu")
+        if gpu and (needed := gpu.args[0] if gpu.args else 1) > GPUS:
+            item.add_marker(pytest.mark.skip(reason=f"this machine has {GPUS} GPU(s), not {needed}"))
+        rank = 0 if {"command", "raygen_command"} & set(getattr(item, "fixturenames", ())) else 1
+        rank = rank if item.get_closest_marker("ray") else 2
+        ranks[item.path] = min(rank, ranks.get(item.path, 2))
+    items.sort(key=lambda item: ranks[item.path])
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +86,15 @@ def local_ray():
     import ray
 
     has = {"num_cpus": 4, "num_gpus": max(1, GPUS), "object_store_memory": 150_000_000}
-    ray.init("local", include_dashboard=False, log_to_driver=False, logging_level="ERROR", **has)
+    quickly = {"metrics_report_interval_ms": 1000}  # ten seconds otherwise, for which tests would wait
+    ray.init(
+        "local",
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+        _system_config=quickly,
+        **has,
+    )
     yield
     ray.shutdown()
 
@@ -326,12 +355,18 @@ def long() -> dict:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(trained, tiny, long, tmp_path_factory):
-    """A run with `long`: its run folder, and what `train` returned."""
+def undisturbed(trained, tiny, long, tmp_path_factory, worker_id):
+    """A run with `long`, trained by the first process of tests that needs it: its run folder, and what
+    `train` returned."""
     import raygen
 
-    folder = trained.fresh_run(tmp_path_factory.mktemp("undisturbed"))
-    return folder, raygen.train(tiny(folder, long), lambda line: None)
+    base = tmp_path_factory.getbasetemp()
+    kept = (base if worker_id == "master" else base.parent) / "undisturbed.pickle"
+    with FileLock(f"{kept}.lock"):
+        if not kept.exists():
+            folder = trained.fresh_run(tmp_path_factory.mktemp("undisturbed"))
+            kept.write_bytes(pickle.dumps((folder, raygen.train(tiny(folder, long), lambda line: None))))
+    return pickle.loads(kept.read_bytes())
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from raygen.latent import samplers as latent_samplers
 from raygen.latent.samplers import Posteriors
 from raygen.metrics import fidelity
 from raygen.sampling import latent_report, sampler_comparison
-from raygen.sampling.decoder import BLOCK_ROWS, latents
+from raygen.sampling.draws import latents
+from raygen.sampling.row_blocks import BLOCK_ROWS
 
 FAR = 8.0  # standard deviations of z out to which the decoder's range is looked at
 TIMED_BLOCKS = 2

@@ -58,11 +58,12 @@ def resynthesise(found: Artifact, table: pa.Table, seed: int = 0) -> pa.Table:
 
     from raygen.latent.samplers import Posteriors
     from raygen.model.vae import positions
-    from raygen.sampling.decoder import BLOCK_ROWS, Decoder
+    from raygen.sampling.decoder import decoder_of
+    from raygen.sampling.row_blocks import BLOCK_ROWS
 
     codes, offsets = found.codec.encode(table)
     network = found.network()
-    decoder = Decoder(network, None, seed)
+    decoder = decoder_of(network, None, seed)
     generator = rng.generator(seed, "error budget posteriors")
     parts = []
     for start in range(0, len(codes), BLOCK_ROWS):

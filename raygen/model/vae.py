@@ -1,7 +1,6 @@
 """The Keras VAE: an encoder from codes to z_mean and z_log_var, a decoder from z to one logit per code, and
 its prior."""
 
-import contextlib
 import math
 
 import keras
@@ -10,148 +9,11 @@ import tensorflow as tf
 from keras import ops
 
 from raygen import rng
+from raygen.model.layers import LOG_2PI, LOG_VAR_RANGE, CodeTable, MixturePrior, ResidualMLP, product
+from raygen.model.turn import Turn, context_width
 
-LOG_2PI = math.log(2 * math.pi)
 MAX_LOGIT = 40.0  # exp(40) times any number of codes still fits float32
-GROUP_SIZES = (4, 16)
 MIN_SCALE = 0.02  # of the logistic inside a bar, in normal scores
-_factors = "float32"
-
-
-@contextlib.contextmanager
-def precision(kind: str):
-    """The type of the factors of the large matrix products, "float32" or "bfloat16", in what is traced
-    inside; sums and weights stay float32."""
-    global _factors
-    before, _factors = _factors, kind
-    try:
-        yield
-    finally:
-        _factors = before
-
-
-def product(a, b):
-    """a b, float32."""
-    if _factors == "float32":
-        return ops.matmul(a, b)
-    return ops.cast(ops.matmul(ops.cast(a, _factors), ops.cast(b, _factors)), "float32")
-
-
-@keras.saving.register_keras_serializable("raygen")
-class ResidualMLP(keras.layers.Layer):
-    """Dense relu layers; a layer as wide as its input is added to it.
-
-    Args:
-        units: Widths, first to last.
-        width: Width of the input.
-    """
-
-    def __init__(self, units, width, seed=0, **kwargs):
-        super().__init__(**kwargs)
-        self.units, self.width, self.seed = [int(u) for u in units], int(width), int(seed)
-        seeds = [
-            keras.initializers.HeNormal(seed=rng.integer(self.seed, "residual layer", i))
-            for i in range(len(self.units))
-        ]
-        self.layers = [
-            keras.layers.Dense(u, activation="relu", kernel_initializer=s)
-            for u, s in zip(self.units, seeds, strict=True)
-        ]
-        for layer, before in zip(self.layers, [self.width, *self.units], strict=False):
-            layer.build((None, before))
-        self.built = True
-
-    def call(self, x, keep=None):
-        """The last hidden layer; `keep`, if given, is what each hidden unit of each row is multiplied by, of
-        shape (rows, sum of units)."""
-        at = 0
-        for layer, before, after in zip(self.layers, [self.width, *self.units], self.units, strict=False):
-            out = layer.activation(product(x, layer.kernel) + layer.bias)
-            out = out if keep is None else out * keep[:, at : at + after]
-            x, at = x + out if before == after else out, at + after
-        return x
-
-    def get_config(self):
-        return {**super().get_config(), "units": self.units, "width": self.width, "seed": self.seed}
-
-
-@keras.saving.register_keras_serializable("raygen")
-class CodeTable(keras.layers.Layer):
-    """A trained vector for each code, as the encoder's embedding or the rows of the decoder's last matrix.
-
-    In a block whose codes are ordered (a number's atoms and bars), a code's vector is the sum of its own and
-    of those of its groups of 4 and of 16 neighbours, so that neighbours share what they learn (measured on
-    18,000 rows of 9 numbers: 1.5 nats of held-out bound, and XGB-C2ST .74 -> .79).
-
-    Args:
-        cardinalities: Codes of each block.
-        ordered: For each block, whether its codes are in order.
-        width: Of the vectors.
-        stddev: Of the initial vectors; those of groups start at zero.
-    """
-
-    def __init__(self, cardinalities, ordered, width, stddev, seed=0, **kwargs):
-        super().__init__(**kwargs)
-        self.settings = {
-            "cardinalities": list(cardinalities),
-            "ordered": list(ordered),
-            "width": width,
-            "stddev": stddev,
-            "seed": seed,
-        }
-        start = keras.initializers.RandomNormal(stddev=stddev, seed=seed)
-        self.own = self.add_weight(shape=(sum(cardinalities), width), initializer=start, name="own")
-        self.groups = [_groups(cardinalities, ordered, size) for size in GROUP_SIZES]
-        self.shared = [
-            self.add_weight(shape=(int(g[-1]) + 1, width), initializer="zeros", name=f"shared_{i}")
-            for i, g in enumerate(self.groups)
-        ]
-        self.built = True
-
-    def table(self):
-        """float32 of shape (codes, width)."""
-        return sum(
-            (ops.take(shared, group, axis=0) for group, shared in zip(self.groups, self.shared, strict=True)),
-            self.own.value,
-        )
-
-    def get_config(self):
-        return {**super().get_config(), **self.settings}
-
-
-@keras.saving.register_keras_serializable("raygen")
-class MixturePrior(keras.layers.Layer):
-    """p(z): a mixture of diagonal Gaussians, trained with the network (the VampPrior's aim, Tomczak and
-    Welling 2018, sec. 2)."""
-
-    def __init__(self, components, latent_dim, seed=0, **kwargs):
-        super().__init__(**kwargs)
-        self.components, self.latent_dim, self.seed = int(components), int(latent_dim), int(seed)
-        shape = (self.components, self.latent_dim)
-        self.mean = self.add_weight(
-            shape=shape, initializer=keras.initializers.RandomNormal(stddev=1.0, seed=seed), name="mean"
-        )
-        self.log_var = self.add_weight(shape=shape, initializer="zeros", name="log_var")
-        self.logits = self.add_weight(shape=(self.components,), initializer="zeros", name="logits")
-        self.built = True
-
-    def log_prob(self, z):
-        """log p(z), float32 of shape (rows,), for z of shape (rows, latent_dim)."""
-        log_var = ops.clip(self.log_var, -12.0, 6.0)
-        precision = ops.exp(-log_var)
-        constant = ops.sum(log_var + self.mean**2 * precision, axis=1) + self.latent_dim * LOG_2PI
-        square = ops.matmul(z**2, ops.transpose(precision)) - 2 * ops.matmul(
-            z, ops.transpose(self.mean * precision)
-        )
-        return ops.logsumexp(ops.log_softmax(self.logits) - 0.5 * (square + constant), axis=1)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "components": self.components,
-            "latent_dim": self.latent_dim,
-            "seed": self.seed,
-        }
 
 
 @keras.saving.register_keras_serializable("raygen")
@@ -171,6 +33,10 @@ class VAE(keras.Model):
         gaussian: Offsets are values in standard deviations from the mean, each under a Gaussian around a
             linear output of its own; the variance is learned, one for all, so that the loss is the sum of
             squared errors in nats.
+        decoder: "independent": columns are independent given z; "autoregressive": each depends on those
+            before it, too (see `turn`).
+        turn_width: Width of what an autoregressive decoder says of the columns before one.
+        order: Columns in the order in which an autoregressive decoder draws them; empty: as they are.
     """
 
     def __init__(
@@ -184,6 +50,9 @@ class VAE(keras.Model):
         prior_components=256,
         seed=0,
         gaussian=False,
+        decoder="independent",
+        turn_width=64,
+        order=(),
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -197,6 +66,9 @@ class VAE(keras.Model):
             "prior_components": int(prior_components),
             "seed": int(seed),
             "gaussian": bool(gaussian),
+            "decoder": decoder,
+            "turn_width": int(turn_width),
+            "order": [int(c) for c in order],
         }
         self.num_offsets, self.latent_dim, self.gaussian, units = (
             num_offsets,
@@ -247,6 +119,19 @@ class VAE(keras.Model):
             if prior == "mixture"
             else None
         )
+        self.turn = (
+            Turn(
+                *codes[:2],
+                num_offsets,
+                context_width(int(turn_width), len(cardinalities)),
+                units[0],
+                order,
+                rng.integer(seed, "turn"),
+                name="turn",
+            )
+            if decoder == "autoregressive"
+            else None
+        )
         self.built = True
 
     def set_tables(self, tables, frequencies):
@@ -274,23 +159,35 @@ class VAE(keras.Model):
         index = codes + self.starts
         return self._encode(self._hot(index), self._scores(index, offsets))
 
-    def decode(self, z, keep=None):
+    def decode(self, z, codes=None, offsets=None):
         """Logits of all codes, and centre and scale of the offset of each block that has one (see
-        `offset_law`); `keep` as in `bound`."""
-        hidden = self.decoder(z, keep)
-        logits = product(hidden, ops.transpose(self.code_kernel.table())) + self.code_bias
-        return ops.clip(logits, -MAX_LOGIT, MAX_LOGIT), *self.offset_law(hidden)
+        `offset_law`), of shapes (rows, num_codes) and (rows, num_offsets).
 
-    def offset_law(self, hidden):
+        Args:
+            z: float32 of shape (rows, latent_dim).
+            codes, offsets: Of the same rows, as in `encode`; an autoregressive decoder needs them: what it
+                says of a column depends on the columns before it.
+        """
+        if self.turn is None:
+            return self._decode(z)
+        index = codes + self.starts
+        return self._decode(z, self._hot(index), self._scores(index, offsets))
+
+    def hidden_logits(self, hidden):
+        """What the decoder's last hidden layer, by itself, says of all codes and of offsets: logits of shape
+        (rows, num_codes) and the output of the offset head."""
+        logits = product(hidden, ops.transpose(self.code_kernel.table())) + self.code_bias
+        return logits, self.offset_head(hidden)
+
+    def offset_law(self, head):
         """Centre and scale of the logistic inside the bar, in normal scores, or of the Gaussian, from the
-        decoder's last hidden layer."""
+        output of the offset head."""
         if self.gaussian:
-            centre = self.offset_head(hidden)
-            return centre, ops.exp(0.5 * ops.clip(self.noise_log_var, -12.0, 6.0)) * ops.ones_like(centre)
-        centre, scale = ops.split(self.offset_head(hidden), 2, axis=1)
+            return head, ops.exp(0.5 * ops.clip(self.noise_log_var, *LOG_VAR_RANGE)) * ops.ones_like(head)
+        centre, scale = ops.split(head, 2, axis=1)
         return centre, MIN_SCALE + ops.softplus(scale)
 
-    def bound(self, codes, offsets, noise, keep=None):
+    def bound(self, codes, offsets, noise, keep=None, keep_context=None):
         """The two terms of the negative ELBO by one draw z = z_mean + exp(z_log_var / 2) noise.
 
         Args:
@@ -298,6 +195,8 @@ class VAE(keras.Model):
             noise: Standard normals of shape (rows, latent_dim).
             keep: What hidden units are multiplied by, those of the encoder and then those of the decoder: 0,
                 or 1 / (1 - dropout); None: 1.
+            keep_context: The same for what an autoregressive decoder says of each column to the later ones,
+                of shape (rows, blocks).
 
         Returns:
             -log p(row | z), the cross-entropy of every block and of its offset, and KL(q || prior), in nats,
@@ -309,11 +208,12 @@ class VAE(keras.Model):
         of_encoder, of_decoder = (None, None) if keep is None else (keep[:, :half], keep[:, half:])
         z_mean, z_log_var = self._encode(hot, scores, of_encoder)
         z = z_mean + ops.exp(0.5 * z_log_var) * noise
-        return self._reconstruction(z, hot, scores, of_decoder), self._kl(z_mean, z_log_var, z, noise)
+        nats = self._reconstruction(z, hot, scores, of_decoder, keep_context)
+        return nats, self._kl(z_mean, z_log_var, z, noise)
 
     def call(self, inputs):
         codes, offsets = inputs
-        return self.decode(self.encode(codes, offsets)[0])
+        return self.decode(self.encode(codes, offsets)[0], codes, offsets)
 
     def _hot(self, index):
         """float32 of shape (rows, num_codes), 1 at the row's code of each block: on a CPU its matmul and the
@@ -342,20 +242,30 @@ class VAE(keras.Model):
         x = self.encoder(
             ops.maximum(x, 0.0), keep
         )  # ops.relu here ends TensorFlow 2.21's optimisation of the whole graph (10 % of a step)
-        return self.mean_head(x), ops.clip(self.log_var_head(x), -12.0, 6.0)
+        return self.mean_head(x), ops.clip(self.log_var_head(x), *LOG_VAR_RANGE)
 
-    def _reconstruction(self, z, hot, scores, keep):
-        logits, centre, scale = self.decode(z, keep)
+    def _decode(self, z, hot=None, scores=None, keep=None, keep_context=None):
+        hidden = self.decoder(z, keep)
+        logits, head = self.hidden_logits(hidden)
+        if self.turn is not None:
+            values = scores[2] * scores[3] if self.num_offsets else None
+            gates = self.turn.gates(hidden, hot, values, keep_context)
+            logits = logits + self.turn.logits(gates)
+            if self.num_offsets:
+                head = head + ops.concatenate(self.turn.offsets(gates), axis=1)
+        return ops.clip(logits, -MAX_LOGIT, MAX_LOGIT), *self.offset_law(head)
+
+    def _reconstruction(self, z, hot, scores, keep, keep_context):
+        logits, centre, scale = self._decode(z, hot, scores, keep, keep_context)
         log_total = ops.log(ops.matmul(ops.exp(logits), self.segments))
         nats = ops.sum(log_total, axis=1) - ops.sum(hot * logits, axis=1)
         if self.num_offsets:
             low, high, score, has_offset = scores
-            law = (
-                log_gaussian(score, centre, scale)
-                if self.gaussian
-                else truncated_logistic(score, low, high, centre, scale)
-            )
-            nats = nats - ops.sum(has_offset * law, axis=1)
+            if self.gaussian:
+                density = log_gaussian(score, centre, scale)
+            else:
+                density = truncated_logistic(score, low, high, centre, scale)
+            nats = nats - ops.sum(has_offset * density, axis=1)
         return nats
 
     def _kl(self, z_mean, z_log_var, z, noise):
@@ -367,15 +277,6 @@ class VAE(keras.Model):
 
     def get_config(self):
         return {**super().get_config(), **self.settings}
-
-
-def _groups(cardinalities, ordered, size: int) -> np.ndarray:
-    """Number of each code's group: `size` neighbours of an ordered block, the whole of another one."""
-    sizes = [size if o else n for n, o in zip(cardinalities, ordered, strict=True)]
-    firsts = np.cumsum([0, *(-(-n // s) for n, s in zip(cardinalities, sizes, strict=True))])
-    return np.concatenate(
-        [f + np.arange(n) // s for n, s, f in zip(cardinalities, sizes, firsts, strict=False)]
-    ).astype(np.int32)
 
 
 def log_gaussian(value, centre, scale):

@@ -1,16 +1,19 @@
 """Rows that satisfy conditions, by importance resampling of z: no rejection, exact counts, rows a function of
 their number.
 
-Given z the columns are independent, so that P(conditions | z) is known: the product over the conditioned
+Where the columns are independent given z, P(conditions | z) is known: the product over the conditioned
 columns of the mass that the decoder gives to the pieces of codes which satisfy them. A block of rows draws a
 fixed number of candidates z, weighs each by P(conditions | z), takes as many as it has rows by systematic
-resampling (Douc, Cappe and Moulines 2005), and decodes them with the other codes left out. Candidates come
+resampling (Douc, Cappe and Moulines 2005), and decodes them with the other codes left out. Where columns are
+drawn in turn, a candidate is a whole row, drawn with the other codes left out, and its weight is the product of
+the masses that were left on the way (see `turn_decoder`). Candidates' z come
 from the sampler with its components reweighted towards those that satisfy the conditions, which the weights
 undo; a pilot finds the components' weights and the number of candidates. As that number grows the law of the
 rows becomes p(z | conditions) p(row | z, conditions); what is left at a finite number is of the order of one
 over the block's effective sample size.
 """
 
+import hashlib
 import math
 
 import numpy as np
@@ -20,8 +23,11 @@ from raygen.codec.code_ranges import STEP
 from raygen.errors import ConfigError
 from raygen.latent import streams
 from raygen.model.vae import MAX_LOGIT, VAE
-from raygen.sampling.decoder import BLOCK_ROWS, Decoder, log_share
+from raygen.sampling.decoder import Decoder, of_block
+from raygen.sampling.draws import log_share
+from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.sampling.selection import Law, Selection
+from raygen.sampling.turn_decoder import TurnDecoder
 
 EXPLORED_BLOCKS = 24  # of candidates, by which the components are reweighted
 MEASURED_BLOCKS = 8  # of candidates under the new weights, by which their number is chosen
@@ -52,13 +58,19 @@ class Conditional:
         self, model: VAE, sampler, seed: int, temperature: float, selection: Selection, laws: list[Law]
     ):
         self.selection, self.laws = selection, laws
-        self.decoder = Decoder(model, None, seed, temperature, selection.pieces)
-        self.candidates = Candidates(model, sampler, temperature, selection, ("candidates", seed))
+        in_turn = model.turn is not None
+        self.decoder = None if in_turn else Decoder(model, None, seed, temperature, selection.pieces)
+        kind = TurnCandidates if in_turn else Candidates
+        self.candidates = kind(model, sampler, temperature, selection, ("candidates", seed))
         self.resample = streams.key(seed, "resample")
 
     def block(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Codes and positions of the rows of a block, int32 and float32 (BLOCK_ROWS, columns)."""
-        z, first = tf.constant(self._chosen(number)), tf.constant(number * BLOCK_ROWS, tf.int64)
+        chosen = self._chosen(number)
+        if self.decoder is None:
+            codes, position = chosen
+            return codes, position
+        z, first = tf.constant(chosen[0]), tf.constant(number * BLOCK_ROWS, tf.int64)
         codes, position = (drawn.numpy() for drawn in self.decoder.decode(z, first))
         if self.selection.strata:
             column, stratum = self.selection.block, self.selection.strata[number % self.selection.num_laws]
@@ -67,17 +79,19 @@ class Conditional:
             position[:, column] = np.clip(low + (high - low) * position[:, column], low, high)
         return codes, position
 
-    def _chosen(self, number: int) -> np.ndarray:
-        """z of the rows of a block."""
+    def _chosen(self, number: int) -> list[np.ndarray]:
+        """What is drawn of the candidates that become the rows of a block: their z, or their codes and
+        positions."""
         stratum = number % self.selection.num_laws
         law = self.laws[stratum]
         drawn = [
-            self.candidates.block(number * MAX_CANDIDATES + i, stratum, law.weights)[:2]
+            self.candidates.block(number * MAX_CANDIDATES + i, stratum, law.weights)
             for i in range(law.candidates)
         ]
-        z, log_weight = (np.concatenate(part) for part in zip(*drawn, strict=True))
+        log_weight = np.concatenate([weight for _, weight, _ in drawn])
         offset = float(streams.uniform(self.resample, (1,), number * streams.PER_COUNTER)[0])
-        return z[resampled(log_weight, BLOCK_ROWS, offset)[SPREAD]]
+        taken = resampled(log_weight, BLOCK_ROWS, offset)[SPREAD]
+        return [np.concatenate(arrays)[taken] for arrays in zip(*(one for one, _, _ in drawn), strict=True)]
 
 
 class Candidates:
@@ -100,39 +114,47 @@ class Candidates:
             0.0  # too light for a uniform number to pick
         )
         self.weights /= self.weights.sum()
-        self.parts = {
-            i: (self._logits(i), p.codes, log_share(model, i, p)) for i, p in selection.pieces.items()
-        }
-        self.own = self._logits(selection.block) if selection.block is not None else None
+        self._prepare(stream)
         scalar = tf.TensorSpec((), tf.float32)
         components = tf.TensorSpec((len(upper),), tf.float32)
+        code = tf.TensorSpec((), tf.int32)
         self.graph = tf.function(
-            self._draw,
-            input_signature=[tf.TensorSpec((), tf.int64), components, tf.TensorSpec((), tf.int32), scalar],
+            self._draw, input_signature=[tf.TensorSpec((), tf.int64), components, code, scalar, scalar]
         )
+
+    def _prepare(self, stream: tuple) -> None:
+        model, selection = self.model, self.selection
+        self.parts = {
+            i: (i, self._logits(i), p.codes, log_share(model, i, p)) for i, p in selection.pieces.items()
+        }
+        self.own = self._logits(selection.block) if selection.block is not None else None
 
     def block(
         self, number: int, stratum: int, weights: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
         """A block of candidates drawn with these weights of the components.
 
         Returns:
-            z, float32 of shape (BLOCK_ROWS, latent_dim); log of their importance weights, whose mean is the
-            conditions' probability, float64 of shape (BLOCK_ROWS,); and their components, int32 of the same
-            shape.
+            What is drawn: z, float32 of shape (BLOCK_ROWS, latent_dim); log of the importance weights, whose
+            mean is the conditions' probability, float64 of shape (BLOCK_ROWS,); and the components of z, int32
+            of the same shape.
         """
-        code, share = 0, 0.0
+        code, low, high = 0, 0.0, 1.0
         if self.selection.strata:
             one = self.selection.strata[stratum]
-            code, share = one.code, math.log(min(one.high + STEP - one.low, 1.0))
+            code, low, high = one.code, one.low, one.high
         upper = np.cumsum(weights)
-        law = tf.constant(upper / upper[-1], tf.float32), tf.constant(code), tf.constant(share, tf.float32)
-        z, log_probability, k = (
-            drawn.numpy() for drawn in self.graph(tf.constant(number * BLOCK_ROWS, tf.int64), *law)
+        stratum_of = tf.constant(code), tf.constant(low, tf.float32), tf.constant(high, tf.float32)
+        drawn = self.graph(
+            tf.constant(number * BLOCK_ROWS, tf.int64),
+            tf.constant(upper / upper[-1], tf.float32),
+            *stratum_of,
         )
-        return z, log_probability.astype(float) + np.log(self.weights[k] / (weights[k] / upper[-1])), k
+        *rows, log_probability, k = (one.numpy() for one in drawn)
+        return rows, log_probability.astype(float) + np.log(self.weights[k] / (weights[k] / upper[-1])), k
 
-    def _draw(self, first, upper, code, share):
+    def _latents(self, first, upper):
+        """z of the candidates, and their components."""
         component, normals = self.keys
         k = tf.searchsorted(upper, streams.uniform(component, (BLOCK_ROWS,), first), side="right")
         k = tf.minimum(k, len(self.weights) - 1)
@@ -140,16 +162,20 @@ class Candidates:
             normals, (BLOCK_ROWS, self.sampler.latent_dim), first * self.sampler.latent_dim
         )
         z = self.sampler.draw(tf.gather(self.middle, k), noise)
+        return z, k
+
+    def _draw(self, first, upper, code, low, high):
+        z, k = self._latents(first, upper)
         hidden = self.model.decoder(z)
-        law = self.model.offset_law(hidden) if self.model.num_offsets else None
+        law = self.model.offset_law(self.model.offset_head(hidden)) if self.model.num_offsets else None
         total = tf.zeros((BLOCK_ROWS,))
-        for logits, codes, share_of in self.parts.values():
+        for block, logits, codes, share_of in self.parts.values():
             every = logits(hidden)
             total += tf.reduce_logsumexp(
-                tf.gather(every, codes, axis=1) + share_of(law), axis=1
+                tf.gather(every, codes, axis=1) + share_of(of_block(law, block)), axis=1
             ) - tf.reduce_logsumexp(every, axis=1)
         if self.own is not None:
-            every = self.own(hidden)
+            every, share = self.own(hidden), tf.math.log(tf.minimum(high + STEP - low, 1.0))
             total += tf.gather(every, code, axis=1) + share - tf.reduce_logsumexp(every, axis=1)
         return z, total, k
 
@@ -163,6 +189,23 @@ class Candidates:
         return lambda hidden: tf.minimum(tf.matmul(hidden, kernel) + bias, MAX_LOGIT) / self.temperature
 
 
+class TurnCandidates(Candidates):
+    """Blocks of rows drawn in turn with what breaks the conditions left out, weighed by the masses that were left.
+
+    Arguments, and what `block` returns, as in `Candidates`, but that codes and positions take the place of z.
+    """
+
+    def _prepare(self, stream: tuple) -> None:
+        name = tuple(map(str, stream))
+        seed = int.from_bytes(hashlib.sha256(repr(name).encode()).digest()[:7], "little")
+        s = self.selection
+        self.decoder = TurnDecoder(self.model, None, seed, self.temperature, s.pieces, s.block)
+
+    def _draw(self, first, upper, code, low, high):
+        z, k = self._latents(first, upper)
+        return *self.decoder.weigh(z, first, code, low, high), k
+
+
 def explore(model: VAE, sampler, temperature: float, selection: Selection) -> list[Law]:
     """Find the law of each stratum, by candidates that depend on no seed.
 
@@ -170,7 +213,8 @@ def explore(model: VAE, sampler, temperature: float, selection: Selection) -> li
         ConfigError: If the model gives the conditions hardly any probability, or only few z that satisfy
             them.
     """
-    candidates = Candidates(model, sampler, temperature, selection, ("pilot",))
+    kind = Candidates if model.turn is None else TurnCandidates
+    candidates = kind(model, sampler, temperature, selection, ("pilot",))
     return [_explored(candidates, stratum) for stratum in range(selection.num_laws)]
 
 

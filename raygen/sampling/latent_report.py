@@ -7,7 +7,8 @@ import tensorflow as tf
 from raygen import rng
 from raygen.latent.samplers import Posteriors
 from raygen.metrics import fidelity
-from raygen.sampling.decoder import BLOCK_ROWS, latents
+from raygen.sampling.draws import latents
+from raygen.sampling.row_blocks import BLOCK_ROWS
 
 KL_ROWS = 32_768  # rows whose posteriors make up q(z) in the exact KL
 KL_DRAWS = 2048

@@ -16,7 +16,9 @@ from raygen.latent import streams
 from raygen.model.density_ratio import Ratio, fit, inclusion
 from raygen.model.vae import VAE
 from raygen.sampling.conditional import resampled
-from raygen.sampling.decoder import BLOCK_ROWS, Decoder
+from raygen.sampling.decoder import Decoder, decoder_of
+from raygen.sampling.row_blocks import BLOCK_ROWS
+from raygen.sampling.turn_decoder import TurnDecoder
 from raygen.table.split import spread
 
 REAL_ROWS = 65_536  # to learn the ratio from, at most
@@ -36,7 +38,7 @@ class Oversampled:
         factor: Candidates for each row, 2 or more.
     """
 
-    def __init__(self, decoder: Decoder, ratio: Ratio, seed: int, factor: int):
+    def __init__(self, decoder: Decoder | TurnDecoder, ratio: Ratio, seed: int, factor: int):
         self.decoder, self.ratio, self.factor = decoder, ratio, factor
         self.choice = streams.key(seed, "oversample")
 
@@ -56,7 +58,7 @@ def chosen(log_ratio: np.ndarray, rows: int, offset: float) -> np.ndarray:
     return resampled(np.log(np.maximum(chance, 1e-300)), rows, offset)
 
 
-def drawn(decoder: Decoder, blocks: range) -> tuple[np.ndarray, np.ndarray]:
+def drawn(decoder: Decoder | TurnDecoder, blocks: range) -> tuple[np.ndarray, np.ndarray]:
     """Codes and positions of the model's own rows, block after block."""
     codes, position = zip(*map(decoder.block, blocks), strict=True)
     return np.concatenate(codes), np.concatenate(position)
@@ -82,7 +84,7 @@ def fit_ratio(
     )
     learned = -(-min(DRAWN_PER_REAL * len(real), DRAWN_ROWS) // BLOCK_ROWS)
     judged = max(1, round(DRAWN_PER_REAL * len(out) / BLOCK_ROWS))
-    decoder = Decoder(model, sampler, 2**31 + seed)  # a seed that no user can give
+    decoder = decoder_of(model, sampler, 2**31 + seed)  # a seed that no user can give
     (some, _), (fresh, _) = drawn(decoder, range(learned)), drawn(decoder, range(learned, learned + judged))
     ratio, loss = fit(tables.cardinalities, codec.frequencies(), real, some, out, fresh, seed)
     figures = {"trees": len(ratio.roots), "held_out_loss": loss, "seconds": time.perf_counter() - began}

@@ -144,19 +144,21 @@ class Rows:
         oversample: int = 1,
     ):
         from raygen.sampling.conditional import Conditional, explore
-        from raygen.sampling.decoder import BLOCK_ROWS, Decoder
+        from raygen.sampling.decoder import Decoder, decoder_of
         from raygen.sampling.oversampling import Oversampled
+        from raygen.sampling.row_blocks import BLOCK_ROWS
+        from raygen.sampling.turn_decoder import TurnDecoder
 
         self.codec, self.block_rows = found.codec, BLOCK_ROWS
         self.schema = found.codec.schema.output
         self.blocks = wanted.blocks if wanted else row_blocks.blocks
         network, sampler = found.network(), found.samplers[found.sampler]
-        self.decoder: Decoder | Conditional | Oversampled
+        self.decoder: Decoder | TurnDecoder | Conditional | Oversampled
         if wanted:
             laws = laws or explore(network, sampler, temperature, wanted)
             self.decoder = Conditional(network, sampler, seed, temperature, wanted, laws)
         else:
-            self.decoder = Decoder(network, sampler, seed, temperature)
+            self.decoder = decoder_of(network, sampler, seed, temperature)
             if oversample > 1:
                 self.decoder = Oversampled(self.decoder, _ratio(found, oversample), seed, oversample)
         self.last = 0, self.decoder.block(0)  # traces the graph

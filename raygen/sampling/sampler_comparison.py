@@ -10,7 +10,9 @@ from raygen import rng
 from raygen.latent.samplers import Posteriors
 from raygen.metrics import fidelity
 from raygen.model.vae import positions
-from raygen.sampling.decoder import BLOCK_ROWS, Decoder, latents
+from raygen.sampling.decoder import decoder_of
+from raygen.sampling.draws import latents
+from raygen.sampling.row_blocks import BLOCK_ROWS
 
 COMPARED_ROWS = 8192
 REPEATS = 3
@@ -42,7 +44,7 @@ class Comparison:
         out = np.sort(generator.permutation(len(held[0]))[: self.rows])
         self.ceiling = [_stored(codec, held[0][out], held[1][out], generator)] * self.repeats
         self.bound_z = [held_posteriors.take(out).draw(generator) for _ in range(self.repeats)]
-        self.decode = Decoder(model, None, seed).decode
+        self.decode = decoder_of(model, None, seed).decode
 
     def speed(self, sampler) -> float:
         """Rows/s from random numbers to codes, in this process."""

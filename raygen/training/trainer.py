@@ -1,20 +1,23 @@
 """The training loop of one worker, in graph: K steps in each call, gradients summed over all workers."""
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from raygen.latent import streams
-from raygen.model.vae import VAE, positions, precision
+from raygen.model.layers import precision
+from raygen.model.vae import VAE, positions
 from raygen.training.loader import Feed
 
 STEPS_PER_CALL = 50
 ROWS_PER_CALL = 2**18
-WARMUP = 0.1  # share of the steps over which beta rises to its value
-LR_WARMUP = 0.02
+BETA_STEPS = 400  # over which beta rises to its value
+RATE_STEPS = 100  # over which the learning rate rises to its value
+AVERAGE_POWER = 8.0  # weight t of the average of weights counts as t ** 7: the last tenth of the steps, about
 MAX_GRADIENT = 5.0
 SCORE_ROWS = 4096
 
@@ -32,7 +35,22 @@ def build(codec, config) -> VAE:
         m.prior_components,
         config.run.seed,
         gaussian=tables.gaussian,
+        decoder=m.decoder,
+        turn_width=m.turn_width,
     )
+
+
+class Rate(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that rises over RATE_STEPS steps and stays, times a factor that a divergence halves."""
+
+    def __init__(self, rate: float):
+        self.rate, self.factor = rate, tf.Variable(1.0, trainable=False)
+
+    def __call__(self, step):
+        return self.factor * self.rate * tf.minimum(1.0, (tf.cast(step, tf.float32) + 1) / RATE_STEPS)
+
+    def get_config(self) -> dict:
+        return {"rate": self.rate}
 
 
 class Loop:
@@ -41,6 +59,10 @@ class Loop:
     Every worker holds its own copy of the weights. The copies stay equal because they start from the same
     seed and every step applies the same gradient, summed over the workers in one packed all-reduce (of
     bfloat16 numbers where that is the precision).
+
+    The rate is not lowered at the end, since nobody knows beforehand where the end is: scores, posteriors and
+    the model that is kept have an average of the weights, over a window that grows with the steps (Karras et
+    al. 2024, "Analyzing and improving the training dynamics of diffusion models", sec. 3.1).
 
     Args:
         model: The VAE, with the same weights on every worker.
@@ -54,18 +76,19 @@ class Loop:
     def __init__(self, model, config, feed: Feed, world_size=1, strategy=None):
         self.model, self.config, self.feed, self.world = model, config, feed, world_size
         self.strategy = strategy or tf.distribute.get_strategy()
-        steps, rate = config.train.steps, config.train.learning_rate
-        schedule = keras.optimizers.schedules.CosineDecay(
-            0.0, steps, alpha=0.01, warmup_target=rate, warmup_steps=max(1, int(LR_WARMUP * steps))
-        )
-        self.optimizer = keras.optimizers.Adam(schedule, beta_2=0.99)
+        self.rate = Rate(config.train.learning_rate)
+        self.optimizer = keras.optimizers.Adam(self.rate, beta_2=0.99)
         self.optimizer.build(model.trainable_variables)
+        self.variables = [variable.value for variable in model.trainable_variables]
+        self.average = [tf.Variable(variable, trainable=False) for variable in self.variables]
         self.noise = streams.key(config.run.seed, "training noise")
         self.dropped = streams.key(config.run.seed, "dropout")
+        self.dropped_contexts = streams.key(config.run.seed, "context dropout")
         self.held_noise = streams.key(config.run.seed, "held-out noise")
         self.rows_at_once = min(SCORE_ROWS, config.train.micro_batch_size or SCORE_ROWS)
         self.step = 0
-        self.best = [w.copy() for w in model.get_weights()]
+        self.best = self._averages()
+        self.good = self.state()
 
     def run(self, count: int, told: Callable[[int], None] = lambda rows: None) -> dict[str, float]:
         """Take `count` steps; mean reconstruction and KL over them and over all workers, in nats per row,
@@ -95,15 +118,16 @@ class Loop:
         }
 
     def score(self) -> dict[str, float]:
-        """Means over all held-out rows of all workers, in nats per row: reconstruction, KL, their sum (the
-        negative ELBO) with its standard error, and the loss that training lowers, with the KL weighted by
-        beta."""
+        """Means over all held-out rows of all workers under the averaged weights, in nats per row:
+        reconstruction, KL, their sum (the negative ELBO) with its standard error, and the loss that training
+        lowers, with the KL weighted by beta."""
         codes, offsets = self.feed.held
         total = np.zeros(4, np.float32)
-        for start in range(0, len(codes), self.rows_at_once):
-            piece = slice(start, start + self.rows_at_once)
-            first = tf.constant(self.feed.first_held + start, tf.int64)
-            total += self._score(tf.constant(codes[piece]), tf.constant(offsets[piece]), first).numpy()
+        with self.averaged():
+            for start in range(0, len(codes), self.rows_at_once):
+                piece = slice(start, start + self.rows_at_once)
+                first = tf.constant(self.feed.first_held + start, tf.int64)
+                total += self._score(tf.constant(codes[piece]), tf.constant(offsets[piece]), first).numpy()
         total = self._sum(tf.constant(total)).numpy().astype(float)
         reconstruction, kl, square = (total[:3] / total[3]).tolist()
         nats, loss = reconstruction + kl, reconstruction + self.config.model.beta * kl
@@ -111,44 +135,82 @@ class Loop:
         terms = {"held_out_reconstruction": reconstruction, "held_out_kl": kl, "held_out_loss": loss}
         return {"held_out_nats": nats, "held_out_error": error, **terms}
 
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The model with the average of its weights, for as long as this lasts."""
+        weights = [variable.numpy() for variable in self.variables]
+        self._assign(self._averages())
+        try:
+            yield
+        finally:
+            self._assign(weights)
+
     def mean(self, values: np.ndarray) -> float:
         """Mean of numbers that lie spread over all workers, each of which must call this."""
         total = self._sum(tf.constant([values.sum(), len(values)], tf.float64)).numpy()
         return float(total[0] / total[1])
 
     def posterior(self, codes, offsets) -> tuple[np.ndarray, np.ndarray]:
-        """z_mean and z_log_var, each float32 of shape (rows, latent_dim)."""
+        """z_mean and z_log_var under the weights that the model has, each float32 of shape (rows,
+        latent_dim)."""
         out = []
         for start in range(0, len(codes), self.rows_at_once):
             piece = slice(start, start + self.rows_at_once)
             out.append(
-                [t.numpy() for t in self._encode(tf.constant(codes[piece]), tf.constant(offsets[piece]))]
+                [x.numpy() for x in self._encode(tf.constant(codes[piece]), tf.constant(offsets[piece]))]
             )
         z_mean, z_log_var = (np.concatenate(parts) for parts in zip(*out, strict=True))
         return z_mean, z_log_var
 
     def keep_best(self) -> None:
-        self.best = [w.copy() for w in self.model.get_weights()]
+        """Note that the average of the weights is the best so far."""
+        self.best = self._averages()
 
     def restore_best(self) -> None:
-        self.model.set_weights(self.best)
+        """Make the best average the weights of the model; nothing is trained after that."""
+        self._assign(self.best)
+        for average, best in zip(self.average, self.best, strict=True):
+            average.assign(best)
+
+    def keep_good(self) -> None:
+        """Note the state that `go_back` returns to."""
+        self.good = self.state()
+
+    def go_back(self) -> None:
+        """Return to the state of the last `keep_good`, with half the learning rate."""
+        factor = float(self.rate.factor.numpy()) / 2
+        self.load_state(self.good)
+        self.rate.factor.assign(factor)
 
     def state(self) -> dict[str, np.ndarray]:
-        """All that a later `load_state` needs to go on as if nothing had happened."""
+        """All that a later `load_state` needs to continue as if there had been no interruption."""
         optimizer: dict = {}
         self.optimizer.save_own_variables(optimizer)
         arrays = {f"optimizer/{k}": np.asarray(v) for k, v in optimizer.items()}
         arrays |= {f"weights/{i}": w for i, w in enumerate(self.model.get_weights())}
+        arrays |= {f"average/{i}": w for i, w in enumerate(self._averages())}
         arrays |= {f"best/{i}": w for i, w in enumerate(self.best)}
-        return arrays | {"step": np.array(self.step)}
+        return arrays | {"step": np.array(self.step), "rate_factor": self.rate.factor.numpy()}
 
     def load_state(self, arrays: dict[str, np.ndarray]) -> None:
+        """Continue from a `state`."""
+        prefix = "optimizer/"
         self.optimizer.load_own_variables(
-            {k.removeprefix("optimizer/"): v for k, v in arrays.items() if k.startswith("optimizer/")}
+            {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
         )
-        self.model.set_weights([arrays[f"weights/{i}"] for i in range(len(self.best))])
+        self.model.set_weights([arrays[f"weights/{i}"] for i in range(len(self.model.weights))])
+        for i, average in enumerate(self.average):
+            average.assign(arrays[f"average/{i}"])
         self.best = [arrays[f"best/{i}"] for i in range(len(self.best))]
         self.step = int(arrays["step"])
+        self.rate.factor.assign(arrays["rate_factor"])
+
+    def _averages(self) -> list[np.ndarray]:
+        return [average.numpy() for average in self.average]
+
+    def _assign(self, weights: list[np.ndarray]) -> None:
+        for variable, weight in zip(self.variables, weights, strict=True):
+            variable.assign(weight)
 
     @tf.function(reduce_retracing=True)
     def _chunk(self, codes, offsets, first):
@@ -173,6 +235,10 @@ class Loop:
         flat, _ = tf.clip_by_global_norm(tf.split(packed, sizes), MAX_GRADIENT)
         # outside of `strategy.run`: inside, Keras would sum the gradients a second time
         self.optimizer.apply([tf.reshape(g, v.shape) for g, v in zip(flat, variables, strict=True)])
+        done = tf.cast(step, tf.float32)
+        stay = (done / (done + 1)) ** AVERAGE_POWER
+        for average, variable in zip(self.average, self.variables, strict=True):
+            average.assign(stay * average + (1 - stay) * variable)
         return terms
 
     def _gradients(self, codes, offsets, step, first):
@@ -180,18 +246,14 @@ class Loop:
         of its loss, of shape (parameters,)."""
         t, rows = self.config.train, tf.shape(codes)[0]
         noise = streams.by_row(streams.normal, self.noise, rows, self.config.model.latent_dim, first)
-        beta = self.config.model.beta * tf.minimum(
-            1.0, tf.cast(step, tf.float32) / max(1.0, WARMUP * t.steps)
-        )
+        beta = self.config.model.beta * tf.minimum(1.0, tf.cast(step, tf.float32) / BETA_STEPS)
         with precision(t.precision), tf.GradientTape() as tape:
-            reconstruction, kl = self.model.bound(
-                tf.cast(codes, tf.int32), positions(offsets), noise, self._keep(rows, first)
-            )
+            keep = self._keep(rows, first), self._keep_context(rows, first)
+            reconstruction, kl = self.model.bound(tf.cast(codes, tf.int32), positions(offsets), noise, *keep)
             terms = tf.stack([tf.reduce_sum(reconstruction), tf.reduce_sum(kl)]) / t.batch_size
             loss = terms[0] + beta * terms[1]
-        gradients = tape.gradient(
-            loss, self.model.trainable_variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
+        # of TensorFlow's own variables: of Keras' ones it cannot make zeros where one is not connected
+        gradients = tape.gradient(loss, self.variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return terms, tf.concat([tf.reshape(tf.convert_to_tensor(g), [-1]) for g in gradients], 0)
 
     def _keep(self, rows, first):
@@ -201,6 +263,16 @@ class Loop:
         if not dropout:
             return None
         drawn = streams.by_row(streams.uniform, self.dropped, rows, units, first)
+        return tf.cast(drawn >= dropout, tf.float32) / (1 - dropout)
+
+    def _keep_context(self, rows, first):
+        """The same for what a column says to the later ones; of shape (rows, columns)."""
+        dropout = self.config.model.context_dropout
+        if not dropout or self.model.turn is None:
+            return None
+        drawn = streams.by_row(
+            streams.uniform, self.dropped_contexts, rows, len(self.model.settings["cardinalities"]), first
+        )
         return tf.cast(drawn >= dropout, tf.float32) / (1 - dropout)
 
     @tf.function(reduce_retracing=True)

@@ -22,7 +22,8 @@ from raygen.config import Config
 from raygen.errors import SchemaError
 from raygen.latent import samplers as latent_samplers
 from raygen.model.vae import VAE, positions
-from raygen.sampling.decoder import Decoder, draw_gaussian
+from raygen.sampling.decoder import Decoder
+from raygen.sampling.draws import draw_gaussian
 from raygen.table import arrow
 from raygen.table.schema import Schema, infer
 from raygen.table.stats import MAX_DECIMALS, NumericStats

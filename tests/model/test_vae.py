@@ -7,8 +7,9 @@ import tensorflow as tf
 from scipy import stats
 
 from raygen.codec.codec import Tables
-from raygen.model.vae import VAE, CodeTable, MixturePrior, truncated_logistic
-from raygen.sampling.decoder import draw_truncated_logistic
+from raygen.model.layers import CodeTable, MixturePrior
+from raygen.model.vae import VAE, truncated_logistic
+from raygen.sampling.draws import draw_truncated_logistic
 
 SIZES = [5, 3, 2, 40]
 ORDERED = [True, False, False, True]

@@ -10,7 +10,8 @@ from raygen.latent import samplers as latent_samplers
 from raygen.latent.gaussians import Gaussians
 from raygen.sampling import conditional
 from raygen.sampling.conditional import Candidates, Conditional, explore, resampled
-from raygen.sampling.decoder import BLOCK_ROWS, Decoder
+from raygen.sampling.decoder import Decoder
+from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.sampling.selection import Selection, Stratum
 from tests.model.test_vae import SIZES, small_vae
 

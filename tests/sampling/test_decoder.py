@@ -7,7 +7,9 @@ import tensorflow as tf
 from raygen.latent import samplers as latent_samplers
 from raygen.latent import streams
 from raygen.latent.gaussians import Gaussians
-from raygen.sampling.decoder import BLOCK_ROWS, Decoder, latents
+from raygen.sampling.decoder import Decoder
+from raygen.sampling.draws import latents
+from raygen.sampling.row_blocks import BLOCK_ROWS
 from tests.model.test_vae import SIZES, small_vae
 
 

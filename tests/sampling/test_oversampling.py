@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from raygen.sampling.decoder import BLOCK_ROWS, Decoder
+from raygen.sampling.decoder import Decoder
 from raygen.sampling.oversampling import Oversampled, chosen, drawn
+from raygen.sampling.row_blocks import BLOCK_ROWS
 from tests.model.test_density_ratio import bare
 from tests.sampling.test_conditional import network, sampler
 
