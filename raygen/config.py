@@ -139,7 +139,7 @@ class Train(Section):
     patience: int = Field(
         default=5,
         ge=0,
-        description="of 30 evaluations, those without a better held-out bound after which training stops; 0: never; the best weights are kept",
+        description="of 20 evaluations, those without a better held-out bound after which training stops; 0: never; the best weights are kept",
     )
     shuffle_rows: int = Field(
         default=2**22,

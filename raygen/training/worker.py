@@ -23,7 +23,7 @@ from raygen.training.checkpoints import Checkpoints, rounds_of
 from raygen.training.ray_metrics import Gauges
 from raygen.training.samplers import fit_samplers
 
-ROUNDS = 30  # evaluations in a run
+ROUNDS = 20  # evaluations in a run
 DIVERGED = 2.0  # times the best held-out nats, plus as many nats: beyond it a run goes back
 MOST_DIVERGED = 4  # times that a run goes back
 HISTORY = "history.jsonl"  # beside the model: one line of figures for each

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -201,9 +202,9 @@ def test_a_step_in_pieces_takes_the_memory_of_one(encoded):
 
 A_STEP = """
 import tensorflow as tf
-from raygen.model import VAE
+from raygen.model.vae import VAE
 
-model = VAE([5, 3], [True, False], 1, 2, [16, 16], "mixture", 8, 0)
+model = VAE([5, 3], [True, False], 1, 2, [16, 16], "mixture", 8, 0, decoder="autoregressive")
 
 @tf.function
 def step(codes, offsets, noise):
@@ -242,11 +243,84 @@ def test_the_best_weights_come_back(encoded):
     trained = loop(encoded, config())
     trained.run(10)
     trained.keep_best()
-    kept = [w.copy() for w in trained.model.get_weights()]
+    nats, best = trained.score()["held_out_nats"], [w.copy() for w in trained.best]
     trained.run(10)
-    assert not np.array_equal(kept[0], trained.model.get_weights()[0])
+    assert trained.score()["held_out_nats"] != nats
     trained.restore_best()
-    assert all(np.array_equal(a, b) for a, b in zip(kept, trained.model.get_weights(), strict=True))
+    assert all(
+        np.array_equal(a, b.numpy()) for a, b in zip(best, trained.model.trainable_variables, strict=True)
+    )
+    assert trained.score()["held_out_nats"] == pytest.approx(nats, rel=1e-6)
+
+
+def test_scores_are_of_averaged_weights_and_training_goes_on_with_its_own(encoded):
+    """The average of the first step's weights is those weights; later it moves more slowly than they do."""
+    trained = loop(encoded, config())
+    trained.run(1)
+    for average, variable in zip(trained.average, trained.variables, strict=True):
+        np.testing.assert_array_equal(average.numpy(), variable.numpy())
+    expected = trained.average[0].numpy()
+    for step in range(1, 6):
+        trained.run(1)
+        stay = (step / (step + 1)) ** 8
+        expected = stay * expected + (1 - stay) * trained.variables[0].numpy()
+    np.testing.assert_allclose(trained.average[0].numpy(), expected, rtol=1e-4, atol=1e-6)
+    before = [variable.numpy() for variable in trained.variables]
+    trained.score()
+    for variable, weight in zip(trained.variables, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), weight)
+
+
+def test_a_run_that_diverges_goes_back_with_half_the_rate_and_says_so(encoded, tmp_path):
+    """A weight that is no number is what a step too large leaves."""
+    settings, lines = config(**{"train.steps": 40, "train.patience": 0}), []
+    trained = loop(encoded, settings)
+    run, broken = trained.run, []
+
+    def breaks_once(count, told):
+        figures = run(count, told)
+        if trained.step >= 20 and not broken:
+            broken.append(trained.step)
+            trained.variables[0].assign(trained.variables[0] * np.nan)
+            trained.average[0].assign(trained.average[0] * np.nan)
+        return figures
+
+    trained.run = breaks_once
+    context = worker.Rounds(settings, lines.append, checkpoints.Checkpoints(str(tmp_path), lines.append))
+    shown = SimpleNamespace(rows=lambda count: None, round=lambda figures: None)
+    history = worker._run(trained, context, None, shown, str(tmp_path / "history.jsonl"))
+    assert broken and history[-1]["step"] == 40 and np.isfinite(history[-1]["held_out_nats"])
+    (line,) = (line for line in lines if "diverged" in line)
+    assert re.search(r"diverged at step 20 .* goes back to step 18, with 0.5 of train.learning_rate", line)
+    assert float(trained.rate.factor.numpy()) == 0.5
+    assert "the weights of step" in lines[-1]
+
+
+SHAPES = {
+    "only categories": {"a": ["x", "y"] * 30, "b": ["p", "q", "r"] * 20},
+    "only counts": {"a": [0, 1, 2] * 20},
+    "one column": {"a": ["x", "y"] * 30},
+    "one number": {"a": [0.37 * i for i in range(60)]},
+    "a constant": {"a": [1] * 60, "b": ["x"] * 60},
+    "a constant alone": {"a": ["x"] * 60},
+}
+
+
+@pytest.mark.parametrize("decoder", ["autoregressive", "independent"])
+@pytest.mark.parametrize("columns", SHAPES.values(), ids=SHAPES)
+def test_tables_of_any_shape_are_trained(columns, decoder):
+    """Some weights have no gradient then: the last column says nothing to others, and there may be no offsets."""
+    import pyarrow as pa
+
+    from raygen.codec import codec
+
+    table = pa.table(columns)
+    schema = Schema.of(table.schema, infer(table)[0], "test")
+    built = Codec.fit(schema, codec.observe(schema, table), 16, 16)
+    settings = config(**{"train.batch_size": 16, "model.decoder": decoder, "model.context_dropout": 0.2})
+    trained = loop((built, *built.encode(table)), settings)
+    trained.run(5)
+    assert np.isfinite(trained.score()["held_out_nats"])
 
 
 @pytest.mark.parametrize(
@@ -260,5 +334,5 @@ def test_the_best_weights_come_back(encoded):
     ],
 )
 def test_patience(losses, spent):
-    history = [{"held_out_loss": loss} for loss in losses]
+    history = [{"held_out_nats": nats, "round": i + 1, "step": 10 * (i + 1)} for i, nats in enumerate(losses)]
     assert worker._patience_spent(history, config(**{"train.patience": 3})) is spent
