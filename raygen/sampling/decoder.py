@@ -89,16 +89,17 @@ class Decoder:
             )
 
     @property
+    def matrices(self) -> list[np.ndarray]:
+        """The decoder's own matrices, each of which a row is multiplied with once."""
+        layers = (*self.model.decoder.layers, self.model.offset_head)
+        weights = [w for layer in layers for w in layer.get_weights() if w.ndim == 2]
+        return [*weights, self.model.code_kernel.own.numpy().T]
+
+    @property
     def flops_per_row(self) -> int:
         """Multiplications and additions of the decoder's own matrices for one row: the floor of
         generation."""
-        weights = [
-            w
-            for layer in (*self.model.decoder.layers, self.model.offset_head)
-            for w in layer.get_weights()
-            if w.ndim == 2
-        ]
-        return int(2 * (sum(w.size for w in weights) + self.model.code_kernel.own.numpy().size))
+        return 2 * sum(matrix.size for matrix in self.matrices)
 
     def block(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Codes and positions of rows [number * BLOCK_ROWS, (number + 1) * BLOCK_ROWS), int32 and float32
@@ -225,13 +226,7 @@ def of_block(law, block: int):
     return tuple(side[:, block : block + 1] for side in law)
 
 
-def decoder_of(
-    model: VAE,
-    sampler,
-    seed: int,
-    temperature: float = 1.0,
-    pieces: dict[int, Pieces] | None = None,
-) -> "Decoder | TurnDecoder":
+def decoder_of(model: VAE, sampler, seed: int, temperature: float = 1.0) -> "Decoder | TurnDecoder":
     """The decoder that goes with a model; arguments as in `Decoder`."""
     kind = Decoder if model.turn is None else TurnDecoder
-    return kind(model, sampler, seed, temperature, pieces)
+    return kind(model, sampler, seed, temperature)

@@ -15,8 +15,8 @@ from raygen.codec.codec import Codec
 from raygen.latent import streams
 from raygen.model.density_ratio import Ratio, fit, inclusion
 from raygen.model.vae import VAE
-from raygen.sampling.conditional import resampled
 from raygen.sampling.decoder import Decoder, decoder_of
+from raygen.sampling.resampling import resampled
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.sampling.turn_decoder import TurnDecoder
 from raygen.table.split import spread

@@ -79,17 +79,31 @@ class Selection:
 
 
 @dataclass(frozen=True)
+class Proposal:
+    """What candidates are drawn from; their weights undo it.
+
+    Attributes:
+        weights: float64 of shape (components,), sum 1: of the sampler's components.
+        factors: float32 of shape (codes,): what the masses of codes are multiplied by where columns are drawn
+            in turn; None: nothing.
+    """
+
+    weights: np.ndarray
+    factors: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
 class Law:
     """How rows of one stratum are drawn; found by `sampling.conditional.explore`, the same for every actor.
 
     Attributes:
-        weights: float64 of shape (components,), sum 1: of the sampler's components when candidates are drawn.
+        proposal: What candidates are drawn from.
         candidates: Drawn for each row.
         probability: Of the conditions under the model.
-        distinct: Different z among those that a block's rows are decoded from, as a share of its rows, about.
+        distinct: Different candidates among those that become a block's rows, as a share of its rows, about.
     """
 
-    weights: np.ndarray
+    proposal: Proposal
     candidates: int
     probability: float
     distinct: float
@@ -104,9 +118,8 @@ def lines(selection: Selection, laws: list[Law]) -> list[str]:
         what = f"Strata: {selection.rows_per_stratum:,} rows for each of {len(laws)} categories of {selection.column}{also}: "
         what += f"probability {min(law.probability for law in laws):.3g} to {max(law.probability for law in laws):.3g} under the model"
     most, least = max(law.candidates for law in laws), min(law.distinct for law in laws)
-    return [
-        f"{what}; {'up to ' if len(laws) > 1 else ''}{most} candidate z for a row, {'at least ' if len(laws) > 1 else ''}{least:.0%} of z distinct."
-    ]
+    up_to, at_least = ("up to ", "at least ") if len(laws) > 1 else ("", "")
+    return [f"{what}; {up_to}{most} candidate(s) for a row, {at_least}{least:.0%} of those taken distinct."]
 
 
 def select(codec: Codec, where: str, per: str = "") -> Selection | None:

@@ -1,19 +1,15 @@
-"""From row numbers to codes with a decoder that draws columns in turn: what was drawn is said to the columns that
-follow (see `model.turn`).
+"""From row numbers to codes with a decoder that draws columns in turn: what was drawn is said to the columns
+that follow (see `model.turn`). The graph has one section for each column."""
 
-The graph has one section for each column. Where only pieces of a column's codes are wanted (see `selection`), the
-others are left out, and the mass that was left is part of the row's weight: rows that are resampled by their
-weights satisfy the conditions and follow the model's law (sequential importance resampling, Doucet and Johansen
-2009).
-"""
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from raygen.codec.code_ranges import STEP, Pieces
 from raygen.latent import streams
 from raygen.model.vae import MAX_LOGIT, MIN_SCALE, VAE
-from raygen.sampling.draws import draw_truncated_logistic, latents, log_share, scores
+from raygen.sampling.draws import draw_truncated_logistic, latents
 from raygen.sampling.row_blocks import BLOCK_ROWS
 
 TILE = 16
@@ -28,50 +24,37 @@ class TurnDecoder:
         sampler: Where z is drawn from (see `latent.samplers`); None if only `decode` is called.
         seed: Of the rows.
         temperature: The codes' logits are divided by it; z and positions are drawn as ever.
-        pieces: By number of the block: what its values are to be drawn from.
-        stratum: Number of a block whose code is given with the rows (see `weigh`); None: there is none.
     """
 
-    def __init__(
-        self,
-        model: VAE,
-        sampler,
-        seed: int,
-        temperature: float = 1.0,
-        pieces: dict[int, Pieces] | None = None,
-        stratum: int | None = None,
-    ):
-        self.model, self.temperature, self.stratum = model, temperature, stratum
-        self.num_offsets, self.sizes = model.num_offsets, model.settings["cardinalities"]
-        self.columns = len(self.sizes)
+    def __init__(self, model: VAE, sampler, seed: int, temperature: float = 1.0):
+        self.model, self.num_offsets = model, model.num_offsets
+        self.columns = Columns(model, model.turn.order, temperature)
         self.keys = [streams.key(seed, purpose) for purpose in ("code", "position")]
-        turn = model.turn
-        self.spans = [slice(int(a), int(a) + size) for a, size in zip(model.starts, self.sizes, strict=True)]
-        self.code_kernel = tf.constant(model.code_kernel.table().numpy().T)
-        self.code_bias = tf.constant(model.code_bias.numpy())
-        self.vectors, self.kernel = turn.embedding.table().numpy(), turn.kernel.table().numpy()
-        self.bias, self.score_vectors = turn.bias.numpy(), turn.score_vectors.numpy()
-        self.offset_kernel, self.hidden_in = turn.offset_kernel.numpy(), tf.constant(turn.hidden_in.numpy())
-        self.edges = [
-            np.stack([w.numpy() for w in (model.score_low, model.score_high, model.has_offset)], axis=1)
-        ]
-        self.pieces = {i: _Piece(model, i, p) for i, p in (pieces or {}).items()}
-        self.decode = tf.function(lambda z, first: self._decode(z, first)[:2])
-        self.weigh = tf.function(self._decode)
+        self.decode = tf.function(self._decode)
         if sampler is not None:
             z = latents(sampler, seed)
             self.draw = tf.function(
-                lambda first: self._decode(z(first), first)[:2], input_signature=[tf.TensorSpec((), tf.int64)]
+                lambda first: self._decode(z(first), first), input_signature=[tf.TensorSpec((), tf.int64)]
             )
+
+    @property
+    def matrices(self) -> list[np.ndarray]:
+        """The decoder's own matrices, each of which a row is multiplied with once."""
+        turn = self.model.turn
+        layers = (*self.model.decoder.layers, self.model.offset_head)
+        offsets = turn.offset_kernel.numpy()[: self.num_offsets]
+        own = [self.model.code_kernel.own.numpy().T, turn.hidden_in.numpy(), turn.kernel.own.numpy().T]
+        return [
+            *(w for layer in layers for w in layer.get_weights() if w.ndim == 2),
+            *own,
+            np.moveaxis(offsets, 0, 1).reshape(turn.width, -1),
+        ]
 
     @property
     def flops_per_row(self) -> int:
         """Multiplications and additions of the decoder's own matrices for one row: the floor of
         generation."""
-        layers = (*self.model.decoder.layers, self.model.offset_head)
-        weights = [w for layer in layers for w in layer.get_weights() if w.ndim == 2]
-        own = sum(w.size for w in weights) + self.model.code_kernel.own.numpy().size
-        return int(2 * (own + self.kernel.size + self.hidden_in.numpy().size + self.offset_kernel.size))
+        return 2 * sum(matrix.size for matrix in self.matrices)
 
     def block(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Codes and positions of rows [number * BLOCK_ROWS, (number + 1) * BLOCK_ROWS), int32 and float32
@@ -79,91 +62,120 @@ class TurnDecoder:
         codes, position = self.draw(tf.constant(number * BLOCK_ROWS, tf.int64))
         return codes.numpy(), position.numpy()
 
-    def _decode(self, z, first, code=None, low=None, high=None):
-        """Codes and positions of the BLOCK_ROWS rows from number `first` on, and the log of their weights, of
-        shape (BLOCK_ROWS,): the mass that the model gives, column after column, to what is wanted.
+    def _decode(self, z, first):
+        """Codes and positions of the BLOCK_ROWS rows from number `first` on, given z of shape (BLOCK_ROWS,
+        latent_dim)."""
+        count = len(self.columns.sizes)
+        picks, places = uniforms(self.keys, count, first)
+        state = self.columns.start(z)
+        for column in self.columns.order:
+            self.columns.draw(state, column, picks[column], places[column])
+        return state.rows(range(count))
 
-        Args:
-            z: float32 of shape (BLOCK_ROWS, latent_dim).
-            first: Number of the first row, int64.
-            code, low, high: Code and positions of the block `stratum`, if there is one.
-        """
-        shape, start = (BLOCK_ROWS, self.columns), first * self.columns
-        picks, places = (tf.unstack(tf.transpose(streams.uniform(key, shape, start))) for key in self.keys)
+
+@dataclass
+class State:
+    """Rows of which some columns have been drawn, inside a graph.
+
+    Attributes:
+        base: What z says of the codes of the columns to draw, before the turn, of shape (rows, codes).
+        head: What z says of offsets, (rows, 2 * num_offsets).
+        context: What z and the columns drawn so far say of the next one, (rows, width).
+        codes, positions: By number of the column, each of shape (rows,).
+    """
+
+    base: Any
+    head: Any
+    context: Any
+    codes: dict
+    positions: dict
+
+    def rows(self, columns):
+        """Codes and positions of these columns, each of shape (rows, columns)."""
+        return tuple(tf.stack([drawn[c] for c in columns], axis=1) for drawn in (self.codes, self.positions))
+
+
+class Columns:
+    """Columns of a model that are drawn in turn, inside a graph.
+
+    Args:
+        model: The trained VAE, of an autoregressive decoder.
+        order: Numbers of the columns to draw, in turn.
+        temperature: As in `TurnDecoder`.
+    """
+
+    def __init__(self, model: VAE, order: list[int], temperature: float):
+        self.model, self.order, self.temperature = model, list(order), temperature
+        self.num_offsets, self.sizes = model.num_offsets, model.settings["cardinalities"]
+        self.spans = [slice(int(a), int(a) + size) for a, size in zip(model.starts, self.sizes, strict=True)]
+        ends = np.cumsum([0, *(self.sizes[c] for c in self.order)])
+        self.places = {c: slice(int(a), int(b)) for c, a, b in zip(self.order, ends, ends[1:], strict=False)}
+        turn, codes = model.turn, [np.arange(self.spans[c].start, self.spans[c].stop) for c in self.order]
+        taken = np.concatenate([np.zeros(0, int), *codes])
+        self.code_kernel = tf.constant(model.code_kernel.table().numpy()[taken].T)
+        self.code_bias = tf.constant(model.code_bias.numpy()[taken])
+        self.vectors, self.kernel = turn.embedding.table().numpy(), turn.kernel.table().numpy()
+        self.bias, self.score_vectors = turn.bias.numpy(), turn.score_vectors.numpy()
+        self.offset_kernel, self.hidden_in = turn.offset_kernel.numpy(), tf.constant(turn.hidden_in.numpy())
+        edges = (model.score_low, model.score_high, model.has_offset)
+        self.edges = np.stack([w.numpy() for w in edges], axis=1)
+
+    def start(self, z) -> State:
+        """Rows of which z, of shape (rows, latent_dim), is drawn."""
         hidden = self.model.decoder(z)
         base = tf.matmul(hidden, self.code_kernel) + self.code_bias
-        head, context = self.model.offset_head(hidden), tf.matmul(hidden, self.hidden_in)
-        codes: list = [None] * self.columns
-        positions: list = [None] * self.columns
-        weight = tf.zeros((BLOCK_ROWS,))
-        for j in self.model.turn.order:
-            gate = tf.nn.relu(context + self.bias[j])
-            logits = base[:, self.spans[j]] + tf.matmul(gate, self.kernel[self.spans[j]], transpose_b=True)
-            logits = tf.clip_by_value(logits, -MAX_LOGIT, MAX_LOGIT) / self.temperature
-            offset = self._offset(head, gate, j) if j < self.num_offsets else None
-            if j == self.stratum:
-                share = tf.math.log(tf.minimum(high + STEP - low, 1.0))
-                weight += tf.gather(logits, code, axis=1) + share - tf.reduce_logsumexp(logits, axis=1)
-                codes[j] = tf.fill((BLOCK_ROWS,), code)
-                positions[j] = tf.clip_by_value(low + (high - low) * places[j], low, high)
-            elif j in self.pieces:
-                piece = self.pieces[j]
-                inside = tf.gather(logits, piece.codes, axis=1) + piece.log_share(offset)
-                left = tf.reduce_logsumexp(inside, axis=1)
-                weight += left - tf.reduce_logsumexp(logits, axis=1)
-                index = pick(tf.exp(inside - tf.reduce_max(inside, axis=1, keepdims=True)), picks[j])
-                codes[j], positions[j] = piece.value(index, places[j], offset)
-            else:
-                codes[j] = pick(tf.exp(logits), picks[j])
-                positions[j] = places[j]
-                if offset:
-                    low_score, high_score, _ = self._edges(codes[j], j)
-                    positions[j] = draw_truncated_logistic(places[j], low_score, high_score, *offset)
-            context += tf.gather(self.vectors[self.spans[j]], codes[j])
-            if offset:
-                low_score, high_score, has_offset = self._edges(codes[j], j)
-                value = (low_score + (high_score - low_score) * positions[j]) * has_offset
-                context += value[:, None] * self.score_vectors[j]
-        return tf.stack(codes, axis=1), tf.stack(positions, axis=1), weight
+        return State(base, self.model.offset_head(hidden), tf.matmul(hidden, self.hidden_in), {}, {})
 
-    def _offset(self, head, gate, column: int):
-        """Centre and scale of a column's offset, each of shape (BLOCK_ROWS,)."""
+    def law(self, state: State, column: int):
+        """Logits of the column's codes, at most 0 where there is a temperature; and centre and scale of its
+        offset, each of shape (rows,), or None."""
+        gate = tf.nn.relu(state.context + self.bias[column])
+        logits = state.base[:, self.places[column]]
+        logits += tf.matmul(gate, self.kernel[self.spans[column]], transpose_b=True)
+        logits = tf.clip_by_value(logits, -MAX_LOGIT, MAX_LOGIT)
+        if self.temperature != 1:
+            logits = (logits - tf.reduce_max(logits, axis=1, keepdims=True)) / self.temperature
+        if column >= self.num_offsets:
+            return logits, None
         more = tf.matmul(gate, self.offset_kernel[column])
-        centre = head[:, column] + more[:, 0]
-        return centre, MIN_SCALE + tf.nn.softplus(head[:, self.num_offsets + column] + more[:, 1])
+        scale = tf.nn.softplus(state.head[:, self.num_offsets + column] + more[:, 1])
+        return logits, (state.head[:, column] + more[:, 0], MIN_SCALE + scale)
 
-    def _edges(self, code, column: int):
-        """Normal scores at the edges of the bins drawn, and whether they are bins, each (BLOCK_ROWS,)."""
-        return tf.unstack(tf.gather(self.edges[0][self.spans[column]], code), axis=1)
+    def draw(self, state: State, column: int, pick, place) -> None:
+        """Draw a column by two uniform numbers for each row."""
+        logits, offset = self.law(state, column)
+        self.add(state, column, picked(tf.exp(logits), pick), place, offset)
 
+    def add(self, state: State, column: int, code, place, offset=None) -> None:
+        """Say to the columns that follow what this one is.
 
-class _Piece:
-    """What a column's values are drawn from: parts of codes."""
-
-    def __init__(self, model: VAE, block: int, pieces: Pieces):
-        self.codes, self.has_offset = tf.constant(pieces.codes, tf.int32), block < model.num_offsets
-        self.low, self.high = tf.constant(pieces.low), tf.constant(pieces.high)
-        self._share = log_share(model, block, pieces)
-        if self.has_offset:
-            self.score_low, self.score_high = map(tf.constant, scores(model, block, pieces))
-
-    def log_share(self, offset):
-        """Log of the share of its code that each piece stands for, of shape (rows or 1, pieces)."""
-        return self._share(tuple(side[:, None] for side in offset) if offset else None)
-
-    def value(self, index, place, offset):
-        """Codes and positions of the pieces drawn, from uniform `place`."""
-        if offset:
-            edges = (tf.gather(score, index) for score in (self.score_low, self.score_high))
-            place = draw_truncated_logistic(place, *edges, *offset)
-        low, high = tf.gather(self.low, index), tf.gather(self.high, index)
-        return tf.gather(self.codes, index), tf.clip_by_value(low + (high - low) * place, low, high)
+        Args:
+            code: int32 of shape (rows,).
+            place: Position inside the code; with `offset`, the uniform number that draws it.
+            offset: As `law` gives it.
+        """
+        if column < self.num_offsets:
+            low, high, has_offset = tf.unstack(tf.gather(self.edges[self.spans[column]], code), axis=1)
+            if offset:
+                place = draw_truncated_logistic(place, low, high, *offset)
+            score = (low + (high - low) * place) * has_offset
+            state.context += score[:, None] * self.score_vectors[column]
+        state.context += tf.gather(self.vectors[self.spans[column]], code)
+        state.codes[column], state.positions[column] = code, place
 
 
-def pick(mass, uniform):
-    """Number of the code that a uniform number in [0, 1) draws by mass, int32 of shape (rows,), for mass of shape
-    (rows, codes). Where there are many, first a tile of TILE codes by its mass and then the code inside it:
-    cumulative sums, as small matrix products, run over a few tiles and one tile instead of all codes."""
+def uniforms(keys, count: int, first) -> list[list]:
+    """For each stream a uniform number for each of `count` columns of the BLOCK_ROWS rows from number `first`
+    on, each of shape (BLOCK_ROWS,)."""
+    return [
+        tf.unstack(tf.transpose(streams.uniform(key, (BLOCK_ROWS, count), first * count))) for key in keys
+    ]
+
+
+def picked(mass, uniform):
+    """Number of the code that a uniform number in [0, 1) draws by mass, int32 of shape (rows,), for mass of
+    shape (rows, codes). Where there are many, first a tile of TILE codes by its mass and then the code inside
+    it: cumulative sums, as small matrix products, run over a few tiles and one tile instead of all codes."""
     rows, size = mass.shape[0], mass.shape[1]
     if size <= MOST_WHOLE:
         running = tf.matmul(mass, _upto(size))

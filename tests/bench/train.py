@@ -2,8 +2,11 @@
 
     python tests/bench/train.py tables MODEL [--rows 1e6 1e7] [--steps 3000] [--set SECTION.KEY=VALUE ...]
     python tests/bench/train.py workers [--table FILE] [--batch 512 2048] [--steps 600] [--set
-    SECTION.KEY=VALUE ...] python tests/bench/train.py pieces [--table FILE] [--batch 16384] [--micro 0 4096
-    512] [--steps 60] [--set SECTION.KEY=VALUE ...]
+    SECTION.KEY=VALUE ...]
+    python tests/bench/train.py pieces [--table FILE] [--batch 16384] [--micro 0 4096 512] [--steps 60] [--set
+    SECTION.KEY=VALUE ...]
+    python tests/bench/train.py decoders [--table FILE | --columns N] [--batch 512] [--steps 600] [--set
+    SECTION.KEY=VALUE ...]
 
 `tables` draws each table from MODEL (raygen generate), trains on it by one worker, and tells rows/s, the
 share of time in which the worker waited for rows, the held-out nats, and peak memory (resident, sampled five
@@ -15,11 +18,17 @@ times are medians over the rounds after the first.
 
 `pieces` trains one table by one worker, its steps computed so many rows at a time (0: all), and tells rows/s,
 the loss and the peak memory.
+
+`decoders` trains one table, or one of N columns, with the independent and with the autoregressive decoder in
+this process, the steps of one and of the other taking turns: rows/s (medians), multiplications and additions
+of the products with weights for one row, forward and backward, beside the rate at which this machine
+multiplies matrices of that width, and the seconds until the first steps were taken.
 """
 
 import argparse
 import itertools
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -33,21 +42,25 @@ import psutil
 from raygen.commands import demo
 
 BRIEF = ["latent.sampler=normal", "latent.density_ratio=false", "latent.report=false"]
+WIDE_ROWS = 4000
+DECODERS = ("independent", "autoregressive")
 
 
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    args.add_argument("what", choices=["tables", "workers", "pieces"])
+    args.add_argument("what", choices=["tables", "workers", "pieces", "decoders"])
     args.add_argument("model", nargs="?", default="")
     args.add_argument("--rows", nargs="+", type=float, default=[1e6, 1e7])
     args.add_argument("--batch", nargs="+", type=int, default=[512])
     args.add_argument("--micro", nargs="+", type=int, default=[0, 4096, 512])
     args.add_argument("--steps", type=int, default=0)
     args.add_argument("--table", default=demo.adult())
+    args.add_argument("--columns", type=int, default=0)
     args.add_argument("--set", nargs="*", default=[])
     a = args.parse_args()
-    for found in {"tables": tables, "workers": workers, "pieces": pieces}[a.what](a):
-        print(json.dumps(found), flush=True)
+    measure = {"tables": tables, "workers": workers, "pieces": pieces, "decoders": decoders}[a.what]
+    for figures in measure(a):
+        print(json.dumps(figures), flush=True)
 
 
 def tables(a):
@@ -122,6 +135,88 @@ def pieces(a):
             "nats": round(metrics["held_out_nats"], 4),
             **seen,
         }
+
+
+def decoders(a):
+    import tensorflow as tf
+
+    from raygen.config import Config
+    from raygen.training import driver, encoding
+    from raygen.training.trainer import Loop, build
+
+    with tempfile.TemporaryDirectory() as folder:
+        table = wide(Path(folder) / "wide.parquet", a.columns) if a.columns else a.table
+        trained(table, f"{folder}/run", [*BRIEF, "train.steps=1", "train.num_workers=0", *a.set])
+        stored = json.loads(Path(folder, "run", "model", "raygen.json").read_text())["config"]
+        encoded = encoding.read_encoded(str(next(Path(folder, "run", "encoded").iterdir())))
+    for batch in a.batch:
+        loops, first, speeds = {}, {}, {kind: [] for kind in DECODERS}
+        steps = a.steps or 600
+        for kind in DECODERS:
+            settings = {"model.decoder": kind, "train.steps": steps, "train.batch_size": batch}
+            config = driver.sized(Config.from_dict(stored).override(settings), encoded.num_rows)
+            model = build(encoded.codec, config)
+            model.set_tables(encoded.codec.tables(), encoded.codec.frequencies())
+            loops[kind] = Loop(model, config, encoded.feed(config, 0, 1))
+            began = time.perf_counter()
+            loops[kind].run(1)
+            first[kind] = time.perf_counter() - began
+        each = max(1, steps // 12)
+        for _ in range(12):
+            for kind, loop in loops.items():
+                speeds[kind].append(loop.run(each)["rows_per_second"])
+        rate = multiplications_per_second(tf, batch, loops[kind].config.model.hidden_units[0])
+        speed = {kind: statistics.median(values[1:]) for kind, values in speeds.items()}
+        for kind, loop in loops.items():
+            flops = flops_per_row(loop.model)
+            yield {
+                "decoder": kind,
+                "columns": len(loop.model.settings["cardinalities"]),
+                "codes": loop.model.num_codes,
+                "batch": batch,
+                "rows_per_second": round(speed[kind]),
+                "of_independent": round(speed[kind] / speed["independent"], 3),
+                "flops_per_row": flops,
+                "floor_rows_per_second": round(rate / flops),
+                "share_of_floor": round(speed[kind] * flops / rate, 3),
+                "seconds_to_first_step": round(first[kind], 1),
+            }
+
+
+def wide(path: Path, columns: int) -> str:
+    """A table of so many columns, numbers and categories in turn, all of them tied to one number."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from raygen import rng
+
+    generator = rng.generator(0, "wide table")
+    tie = generator.standard_normal(WIDE_ROWS)
+    data = {}
+    for i in range(columns):
+        value = tie + generator.standard_normal(WIDE_ROWS)
+        codes = np.digitize(value, np.linspace(-2, 2, 2 + i % 7))
+        data[f"column_{i}"] = np.round(value, 3) if i % 2 else np.array(list("abcdefghij"))[codes]
+    pq.write_table(pa.table(data), path)
+    return str(path)
+
+
+def flops_per_row(model) -> int:
+    """Multiplications and additions of the products of one row with weights, forward and twice as many
+    backward; vectors that groups of codes share are added, not multiplied."""
+    shapes = [v.shape for v in model.trainable_variables if len(v.shape) > 1 and "shared" not in v.name]
+    return 6 * sum(math.prod(shape) for shape in shapes)
+
+
+def multiplications_per_second(tf, rows: int, width: int) -> float:
+    """Multiplications and additions a second of matrix products of (rows, width) and (width, 1024)."""
+    a, b, seconds = tf.random.normal((rows, width)), tf.random.normal((width, 1024)), []
+    for _ in range(30):
+        began = time.perf_counter()
+        tf.matmul(a, b).numpy()
+        seconds.append(time.perf_counter() - began)
+    return 2 * rows * width * 1024 / statistics.median(seconds)
 
 
 def trained(table: str, folder: str, settings: list[str]) -> tuple[list[dict], dict, dict]:

@@ -1,25 +1,47 @@
 """Rows under conditions, against the exact law of a small network, and what temperature does."""
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from raygen.codec.code_ranges import STEP, Pieces, whole
+from raygen.codec.codec import Tables
 from raygen.errors import ConfigError
 from raygen.latent import samplers as latent_samplers
 from raygen.latent.gaussians import Gaussians
+from raygen.model.vae import VAE
 from raygen.sampling import conditional
-from raygen.sampling.conditional import Candidates, Conditional, explore, resampled
-from raygen.sampling.decoder import Decoder
+from raygen.sampling.candidates import Candidates
+from raygen.sampling.conditional import Conditional, explore
+from raygen.sampling.decoder import Decoder, decoder_of
+from raygen.sampling.resampling import resampled
 from raygen.sampling.row_blocks import BLOCK_ROWS
-from raygen.sampling.selection import Selection, Stratum
+from raygen.sampling.selection import Proposal, Selection, Stratum
+from raygen.sampling.turn_candidates import TurnCandidates
 from tests.model.test_vae import SIZES, small_vae
 
 BLOCKS = 20
+DECODERS = ("independent", "autoregressive")
+ORDER = [2, 0, 3, 1]  # of an autoregressive decoder
 
 
-def network(spread=0.5):
-    """A network whose codes and offsets depend on z."""
+def in_turn(vae, order=()):
+    """The same network with an autoregressive decoder, whose columns depend on those before them."""
+    turned = VAE(**vae.settings | {"decoder": "autoregressive", "turn_width": 8, "order": list(order)})
+    own = {id(variable) for variable in turned.turn.weights}
+    shared = [variable for variable in turned.weights if id(variable) not in own]
+    for variable, same in zip(shared, vae.weights, strict=True):
+        variable.assign(same)
+    rng = np.random.default_rng(4)
+    for variable in (turned.turn.embedding.own, turned.turn.kernel.own, turned.turn.offset_kernel):
+        variable.assign(rng.normal(0, 0.7, variable.shape))
+    return turned
+
+
+def network(decoder="independent", spread=0.5):
+    """A network whose codes and offsets depend on z, and on the columns before them."""
     vae, rng = small_vae(), np.random.default_rng(0)
     vae.code_kernel.own.assign(rng.normal(0, spread, vae.code_kernel.own.shape))
     vae.code_bias.assign(rng.normal(0, 0.5, sum(SIZES)))
@@ -27,7 +49,7 @@ def network(spread=0.5):
     low = np.concatenate([np.linspace(-2, 2, size, endpoint=False) for size in SIZES])
     vae.score_low.assign(low)
     vae.score_high.assign(low + np.concatenate([np.full(size, 4 / size) for size in SIZES]))
-    return vae
+    return vae if decoder == "independent" else in_turn(vae, ORDER)
 
 
 def sampler():
@@ -79,15 +101,20 @@ CONDITIONS = {
 
 @pytest.fixture(scope="module")
 def free():
-    """Rows without conditions, by temperature."""
-    return {t: tuple(rows(Decoder(network(), sampler(), 3, t), 6 * BLOCKS)) for t in (1.0, 0.6)}
+    """Rows without conditions, by decoder and temperature."""
+    return {
+        (kind, t): tuple(rows(decoder_of(network(kind), sampler(), 3, t), 6 * BLOCKS))
+        for kind in DECODERS
+        for t in (1.0, 0.6)
+    }
 
 
+@pytest.mark.parametrize("decoder", DECODERS)
 @pytest.mark.parametrize("temperature", [1.0, 0.6])
 @pytest.mark.parametrize("pieces", CONDITIONS.values(), ids=CONDITIONS)
-def test_rows_are_those_of_the_model_that_satisfy_the_condition(pieces, temperature, free):
-    vae, law = network(), sampler()
-    every, places = free[temperature]
+def test_rows_are_those_of_the_model_that_satisfy_the_condition(pieces, temperature, decoder, free):
+    vae, law = network(decoder), sampler()
+    every, places = free[decoder, temperature]
     holds = meets(pieces, every, places)
     found = Selection("it", pieces)
     laws = explore(vae, law, temperature, found)
@@ -102,13 +129,14 @@ def test_rows_are_those_of_the_model_that_satisfy_the_condition(pieces, temperat
     assert distance(every, codes) > 0.05, "a condition that changes nothing tests nothing"
 
 
-def test_a_stratum_is_its_code_alone(free):
-    vae, law, block = network(), sampler(), len(SIZES) - 1
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_a_stratum_is_its_code_alone(decoder, free):
+    vae, law, block = network(decoder), sampler(), len(SIZES) - 1
     strata = (Stratum("a", 0, 0.0, 1 - STEP), Stratum("b", 1, 0.25, 0.5))
     found = Selection("", {}, "it", block, strata, 10)
     laws = explore(vae, law, 1.0, found)
     made = Conditional(vae, law, 3, 1.0, found, laws)
-    every, places = free[1.0]
+    every, places = free[decoder, 1.0]
     for stratum, pieces in enumerate([{block: whole(np.array([0]))}, {block: piece([1], 0.25, 0.5)}]):
         parts = [made.block(2 * i + stratum) for i in range(BLOCKS)]
         codes, position = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -118,8 +146,9 @@ def test_a_stratum_is_its_code_alone(free):
         assert distance(every[holds], codes) < 3 * np.sqrt(max(SIZES) / min(holds.sum(), len(codes) / 2))
 
 
-def test_a_block_needs_nothing_before_it_and_seeds_differ():
-    vae, law, found = network(), sampler(), Selection("it", CONDITIONS["codes"])
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_a_block_needs_nothing_before_it_and_seeds_differ(decoder):
+    vae, law, found = network(decoder), sampler(), Selection("it", CONDITIONS["codes"])
     laws = explore(vae, law, 1.0, found)
     first = Conditional(vae, law, 3, 1.0, found, laws)
     first.block(0)
@@ -128,22 +157,82 @@ def test_a_block_needs_nothing_before_it_and_seeds_differ():
     assert not np.array_equal(first.block(7)[0], Conditional(vae, law, 4, 1.0, found, laws).block(7)[0])
     assert not np.array_equal(first.block(7)[0], first.block(8)[0])
     assert not np.intersect1d(
-        first._chosen(7)[:, 0], first._chosen(8)[:, 0]
+        first.chosen(7)[0][:, 0], first.chosen(8)[0][:, 0]
     ).size  # nor do they share candidates
 
 
-def test_candidates_undo_their_weights():
-    """The mean importance weight is the probability of the conditions, however the components are
+@pytest.mark.parametrize("kind", [Candidates, TurnCandidates])
+def test_candidates_undo_their_proposal(kind):
+    """The mean importance weight is the probability of the conditions, however components and codes are
     weighted."""
-    vae, law, found = network(), sampler(), Selection("it", CONDITIONS["codes"])
-    candidates = Candidates(vae, law, 1.0, found, ("test",))
-    assert candidates.weights[1] == 0  # 1e-9 is too light for a float32 to pick
+    vae = network("independent" if kind is Candidates else "autoregressive")
+    found = Selection("it", {1: whole(np.array([0]))})  # the last column in turn
+    candidates, rng = kind(vae, sampler(), 1.0, found, ("test",)), np.random.default_rng(0)
+    assert candidates.components.weights[1] == 0  # 1e-9 is too light for a float32 to pick
     means = []
     for weights in ([0.4, 0, 0.3, 0.2, 0.1], [0.1, 0, 0.2, 0.3, 0.4], [0.25, 0, 0.25, 0.25, 0.25]):
-        drawn = [candidates.block(i, 0, np.array(weights)) for i in range(BLOCKS)]
+        factors = np.exp(rng.normal(0, 0.7, vae.num_codes)).astype(np.float32)
+        proposal = Proposal(np.array(weights), factors if means else None)
+        drawn = [candidates.block(i, 0, proposal) for i in range(BLOCKS)]
         assert {int(k) for _, _, parts in drawn for k in np.unique(parts)} == {0, 2, 3, 4}
         means.append(np.mean([np.exp(log_weight) for _, log_weight, _ in drawn]))
     np.testing.assert_allclose(means, means[0], rtol=0.02)
+
+
+def test_rows_in_turn_follow_the_enumerated_law():
+    """Three columns without offsets and a z of two values: the conditional law of all 24 rows is known, and a
+    condition on the last column in turn, or between others, is met as it says."""
+    sizes, order, points = [4, 3, 2], [1, 2, 0], np.array([[-1.0, 0.5], [1.0, 1.0]], np.float32)
+    vae = in_turn(VAE(sizes, [False] * 3, 0, 2, [8], prior_components=2, seed=2), order)
+    zeros = np.zeros(9, np.float32)
+    vae.set_tables(Tables(sizes, [False] * 3, 0, zeros, zeros, zeros), np.full(9, 0.3))
+    vae.code_kernel.own.assign(np.random.default_rng(1).normal(0, 1, vae.code_kernel.own.shape))
+    law = Gaussians("mixture", np.array([0.3, 0.7], np.float32), points, np.full((2, 2), 1e-6, np.float32))
+    every = np.array(list(itertools.product(*map(range, sizes))), np.int32)
+    mass = np.zeros(len(every))
+    for weight, point in zip((0.3, 0.7), points, strict=True):
+        logits = vae.decode(np.tile(point, (24, 1)), every, np.zeros((24, 0), np.float32))[0]
+        parts = zip(tf.split(logits, sizes, axis=1), every.T, strict=True)
+        mass += weight * np.exp(sum(tf.nn.log_softmax(x).numpy()[range(24), c] for x, c in parts))
+    assert mass.sum() == pytest.approx(1, abs=1e-5)
+    for pieces in ({0: whole(np.array([1, 3]))}, {2: piece([1], 0.5)}, {1: piece([0]), 0: piece([3])}):
+        met = [np.isin(every[:, i], p.codes) * p.share[0] for i, p in pieces.items()]
+        target = mass * np.prod(met, axis=0)
+        found = Selection("it", pieces)
+        laws = explore(vae, law, 1.0, found)
+        codes, position = rows(Conditional(vae, law, 3, 1.0, found, laws))
+        assert meets(pieces, codes, position).all()
+        assert laws[0].probability == pytest.approx(target.sum(), rel=0.02)
+        seen = np.bincount(np.ravel_multi_index(codes.T, sizes), minlength=24) / len(codes)
+        assert np.abs(seen - target / target.sum()).sum() / 2 < 0.02
+    free = np.concatenate([decoder_of(vae, law, 3).block(i)[0] for i in range(BLOCKS)])
+    seen = np.bincount(np.ravel_multi_index(free.T, sizes), minlength=24) / len(free)
+    assert np.abs(seen - mass).sum() / 2 < 0.02
+
+
+def test_a_pilot_finds_rare_rows_in_turn():
+    """A column that almost copies the one before it: under a rare condition candidates take the codes that
+    lead there."""
+    vae = in_turn(VAE([40, 40], [False] * 2, 0, 2, [8], prior="normal", seed=2))
+    zeros = np.zeros(80, np.float32)
+    vae.set_tables(Tables([40, 40], [False] * 2, 0, zeros, zeros, zeros), np.full(80, 1 / 40))
+    turn = vae.turn
+    turn.hidden_in.assign(np.zeros(turn.hidden_in.shape))
+    vae.code_kernel.own.assign(np.zeros(vae.code_kernel.own.shape))
+    code = np.random.default_rng(0).choice([-1.0, 1.0], (40, 8))
+    turn.bias.assign(np.zeros((2, 8)))
+    turn.embedding.own.assign(np.concatenate([code, code]))
+    turn.kernel.own.assign(np.concatenate([np.zeros((40, 8)), 3 * code]))
+    law = Gaussians(
+        "normal", np.ones(1, np.float32), np.zeros((1, 2), np.float32), np.ones((1, 2), np.float32)
+    )
+    found = Selection("it", {1: piece([7])})
+    laws = explore(vae, law, 1.0, found)
+    plain = TurnCandidates(vae, law, 1.0, found, ("plain",))
+    weight = np.exp(np.concatenate([plain.block(i, 0, Proposal(np.ones(1)))[1] for i in range(BLOCKS)]))
+    assert laws[0].probability == pytest.approx(weight.mean(), rel=0.1)
+    effective = weight.sum() ** 2 / (weight**2).sum() / len(weight)
+    assert laws[0].candidates < 0.5 * 1.5 / effective and laws[0].distinct > 0.8
 
 
 def test_resampling_takes_each_as_often_as_it_weighs():
@@ -167,7 +256,7 @@ def test_a_condition_without_mass_is_refused_with_its_probability(monkeypatch):
         explore(vae, law, 1.0, Selection("it = 3", {len(SIZES) - 1: last}))
     assert "loosen the condition" in caught.value.hint
     monkeypatch.setattr(conditional, "MIN_DISTINCT", 0.9999)
-    with pytest.raises(ConfigError, match=r"is met by few z: only \d+% of the rows"):
+    with pytest.raises(ConfigError, match=r"is met by few candidates: only \d+% of the rows"):
         explore(vae, law, 1.0, Selection("it", CONDITIONS["part of a bar"]))
 
 

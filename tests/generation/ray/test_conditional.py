@@ -61,7 +61,7 @@ def one_actor(trained, tmp_path_factory) -> Path:
             "Conditions income = '>50K' AND age BETWEEN 30 AND 49 AND fnlwgt > 100000.5: probability 0."
         )
     ]
-    assert len(told) == 1 and "% of z distinct" in told[0]
+    assert len(told) == 1 and "% of those taken distinct" in told[0]
     return folder
 
 
