@@ -52,7 +52,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not any(map(item.get_closest_marker, NOT_QUICK)):
             item.add_marker(pytest.mark.quick)
         gpu = item.get_closest_marker("gpu")
-        if gpu and GPUS < (needed := gpu.args[0] if gpu.args else 1):
+        needed = gpu.args[0] if gpu and gpu.args else 1
+        if gpu and needed > GPUS:
             item.add_marker(pytest.mark.skip(reason=f"this machine has {GPUS} GPU(s), not {needed}"))
         rank = 0 if {"command", "raygen_command"} & set(getattr(item, "fixturenames", ())) else 1
         rank = rank if item.get_closest_marker("ray") else 2
@@ -151,9 +152,8 @@ def toml(tmp_path):
                 if key not in ("columns", "space")
             ]
             for key, domain in settings.get("space", {}).items():
-                lines.append(
-                    f'space."{key}" = {{ {", ".join(f"{kind} = {json.dumps(values)}" for kind, values in domain.items())} }}'
-                )
+                rule = ", ".join(f"{kind} = {json.dumps(values)}" for kind, values in domain.items())
+                lines.append(f'space."{key}" = {{ {rule} }}')
         path = tmp_path / name
         path.write_text("\n".join(lines))
         return str(path)

@@ -84,7 +84,7 @@ def test_a_driver_killed_and_its_last_checkpoint_damaged(trained, tiny, tmp_path
     content = last.read_bytes()
     last.write_bytes(content[: len(content) // 2])
 
-    finished = raygen_command("train", config)
+    finished = raygen_command("train", config, "--set", "train.num_workers=0")  # by the driver alone
     assert finished.finish() == 0, finished.output
     warning = (
         f"Warning: the checkpoint '{last.name}' is damaged; going on from '{before.name}', the one before it."
@@ -186,11 +186,13 @@ def say(line):
         lost.append(of_a_worker())
         deadline = int((time.time() + 4) * 1000)
         gcs = GcsClient(address=ray.get_runtime_context().gcs_address)
-        accepted, why = gcs.drain_node(lost[1], DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION"), "spot", deadline)
+        reason = DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION")
+        accepted, why = gcs.drain_node(lost[1], reason, "spot", deadline)
         print("drained:", accepted, why, flush=True)
     if line.startswith("A node is about to be taken away") and len(started) == 0:
         options = ["--num-cpus=1", f"--object-store-memory={memory['object_store_memory']}", "--block"]
-        started.append(subprocess.Popen([ray_command, "start", f"--address={nodes.address}", *options], stdout=subprocess.DEVNULL))
+        another = [ray_command, "start", f"--address={nodes.address}", *options]
+        started.append(subprocess.Popen(another, stdout=subprocess.DEVNULL))
 
 
 done = raygen.train(raygen.Config.load(config), say=say)
@@ -248,7 +250,8 @@ memory = {"object_store_memory": 80_000_000}
 nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, **memory})
 added = nodes.add_node(num_cpus=1, **memory)
 ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
-another = [Path(sys.executable).parent / "ray", "start", f"--address={nodes.address}", "--num-cpus=1", "--object-store-memory=80000000", "--block"]
+options = ["--num-cpus=1", "--object-store-memory=80000000", "--block"]
+another = [Path(sys.executable).parent / "ray", "start", f"--address={nodes.address}", *options]
 lost, came = [], []
 
 
