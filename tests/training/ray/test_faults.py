@@ -257,7 +257,7 @@ lost, came = [], []
 
 def say(line):
     print(line, flush=True)
-    if line.startswith("step    400/") and not lost:
+    if line.startswith("step    250/") and not lost:
         lost.append(True)
         nodes.remove_node(added, allow_graceful=False)
     if line.startswith("1 of 2 worker(s)"):
@@ -276,8 +276,8 @@ nodes.shutdown()
 def test_workers_that_come_and_go(trained, tiny, tmp_path, toml, command, seen):
     """Two workers, then one, then two again follow the losses of this process alone, on the same batches."""
     steps = {
-        "train.steps": 8000,
-        "train.epochs": 8000,
+        "train.steps": 5000,
+        "train.epochs": 5000,
         "train.batch_size": 1024,
         "train.learning_rate": 2e-4,
         "train.patience": 0,
@@ -294,7 +294,7 @@ def test_workers_that_come_and_go(trained, tiny, tmp_path, toml, command, seen):
         for a, b in zip(together, alone, strict=True):
             assert a[figure] == pytest.approx(b[figure], abs=0.1), (figure, a["step"])
     resumed = [int(step.replace(",", "")) for step in re.findall(r"Resuming at step ([\d,]+) of", run.output)]
-    assert len(resumed) == 2 and resumed[0] % 400 == resumed[1] % 400 == 0
+    assert len(resumed) == 2 and resumed[0] % 250 == resumed[1] % 250 == 0
     seen(
         "a node of two lost, another one comes (elastic)",
         f"{' -> '.join(there)} workers, resuming at steps {resumed[0]} and {resumed[1]}",
