@@ -47,7 +47,7 @@ NOT_QUICK = ("ray", "slow", "browser", "gpu")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the quick tests, skip those of GPUs where there are too few, and put the files that take long
     first: pytest-xdist hands out files in this order, so that both processes are busy to the end."""
-    ranks: dict[Path, int] = {}
+    ranks: dict[Path, list[bool]] = {}  # processes of its own, Ray, a slow test
     for item in items:
         if not any(map(item.get_closest_marker, NOT_QUICK)):
             item.add_marker(pytest.mark.quick)
@@ -55,10 +55,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         needed = gpu.args[0] if gpu and gpu.args else 1
         if gpu and needed > GPUS:
             item.add_marker(pytest.mark.skip(reason=f"this machine has {GPUS} GPU(s), not {needed}"))
-        rank = 0 if {"command", "raygen_command"} & set(getattr(item, "fixturenames", ())) else 1
-        rank = rank if item.get_closest_marker("ray") else 2
-        ranks[item.path] = min(rank, ranks.get(item.path, 2))
-    items.sort(key=lambda item: ranks[item.path])
+        processes = {"command", "raygen_command"} & set(getattr(item, "fixturenames", ()))
+        needs = [bool(processes), *(bool(item.get_closest_marker(name)) for name in ("ray", "slow"))]
+        ranks[item.path] = max(needs, ranks.get(item.path, needs))
+    items.sort(key=lambda item: ranks[item.path], reverse=True)
 
 
 @pytest.fixture(scope="session")

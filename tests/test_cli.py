@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 
@@ -23,9 +22,7 @@ from raygen import cli
 try: cli.main(['--help'])
 finally: print(*sorted(sys.modules), file=sys.stderr)
 """
-    began = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
-    assert time.perf_counter() - began < 20  # 0.3 s on a free machine; TensorFlow alone takes 4
     assert done.returncode == 0
     assert all(f"\n    {verb} " in done.stdout for verb in VERBS)
     assert not {"ray", "tensorflow", "keras", "pandas", "pyarrow"} & set(done.stderr.split())

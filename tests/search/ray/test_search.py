@@ -382,7 +382,7 @@ def test_an_interrupted_search_says_how_to_go_on(tiny, trained, toml, raygen_com
     run = raygen_command("tune", toml(tiny(trained.fresh_run(tmp_path), {**QUICK, "train.steps": 20000})))
     run.wait_for("trials: ")
     run.send(signal.SIGINT)
-    assert run.finish(60) == 130, run.output
+    assert run.finish() == 130, run.output
     assert (
         "What was finished stays; to go on, run: raygen tune" in run.output and "Traceback" not in run.output
     )

