@@ -47,17 +47,18 @@ NOT_QUICK = ("ray", "slow", "browser", "gpu")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the quick tests, skip those of GPUs where there are too few, and put the files that take long
     first: pytest-xdist hands out files in this order, so that both processes are busy to the end."""
-    ranks: dict[Path, int] = {}
+    ranks: dict[Path, list[bool]] = {}  # processes of its own, Ray, a slow test
     for item in items:
         if not any(map(item.get_closest_marker, NOT_QUICK)):
             item.add_marker(pytest.mark.quick)
         gpu = item.get_closest_marker("gpu")
-        if gpu and (needed := gpu.args[0] if gpu.args else 1) > GPUS:
+        needed = gpu.args[0] if gpu and gpu.args else 1
+        if gpu and needed > GPUS:
             item.add_marker(pytest.mark.skip(reason=f"this machine has {GPUS} GPU(s), not {needed}"))
-        rank = 0 if {"command", "raygen_command"} & set(getattr(item, "fixturenames", ())) else 1
-        rank = rank if item.get_closest_marker("ray") else 2
-        ranks[item.path] = min(rank, ranks.get(item.path, 2))
-    items.sort(key=lambda item: ranks[item.path])
+        processes = {"command", "raygen_command"} & set(getattr(item, "fixturenames", ()))
+        needs = [bool(processes), *(bool(item.get_closest_marker(name)) for name in ("ray", "slow"))]
+        ranks[item.path] = max(needs, ranks.get(item.path, needs))
+    items.sort(key=lambda item: ranks[item.path], reverse=True)
 
 
 @pytest.fixture(scope="session")
@@ -87,14 +88,15 @@ def local_ray():
 
     has = {"num_cpus": 4, "num_gpus": max(1, GPUS), "object_store_memory": 150_000_000}
     quickly = {"metrics_report_interval_ms": 1000}  # ten seconds otherwise, for which tests would wait
-    ray.init(
-        "local",
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-        _system_config=quickly,
-        **has,
-    )
+    options = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
+    for left in (2, 1, 0):
+        try:
+            ray.init("local", _system_config=quickly, **options, **has)
+            break
+        except Exception as error:  # Ray gives a node 30 s to start, too few on a very busy machine
+            if not left or "timed out" not in str(error):
+                raise
+            ray.shutdown()
     yield
     ray.shutdown()
 
@@ -151,9 +153,8 @@ def toml(tmp_path):
                 if key not in ("columns", "space")
             ]
             for key, domain in settings.get("space", {}).items():
-                lines.append(
-                    f'space."{key}" = {{ {", ".join(f"{kind} = {json.dumps(values)}" for kind, values in domain.items())} }}'
-                )
+                rule = ", ".join(f"{kind} = {json.dumps(values)}" for kind, values in domain.items())
+                lines.append(f'space."{key}" = {{ {rule} }}')
         path = tmp_path / name
         path.write_text("\n".join(lines))
         return str(path)

@@ -12,11 +12,13 @@ VOID = {"meta", "link", "br", "img", "hr", "input"}
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None
 )
-FRAME = """<!DOCTYPE html><title>test</title><body><iframe width="{width}" height="800" srcdoc="{page}"></iframe><pre id="found"></pre><script>
+FRAME = """<!DOCTYPE html><title>test</title>
+<body><iframe width="{width}" height="800" srcdoc="{page}"></iframe><pre id="found"></pre><script>
 const frame = document.querySelector("iframe");
 frame.onload = () => {{
   const page = frame.contentDocument, root = page.documentElement;
-  const loaded = frame.contentWindow.performance.getEntriesByType("resource").map(e => e.name.slice(0, 20)).filter(n => !n.startsWith("data:"));
+  const entries = frame.contentWindow.performance.getEntriesByType("resource");
+  const loaded = entries.map(e => e.name.slice(0, 20)).filter(n => !n.startsWith("data:"));
   document.getElementById("found").textContent = JSON.stringify((() => {{ {look} }})());
 }};
 </script>"""

@@ -23,7 +23,10 @@ os.environ |= {
     "AWS_MAX_ATTEMPTS": "3",
 }
 ANSWERS = {503: "SlowDown", 500: "InternalError", 403: "AccessDenied"}
-BODY = '<?xml version="1.0" encoding="UTF-8"?><Error><Code>{code}</Code><Message>{code} of the proxy{more}</Message></Error>'
+BODY = (
+    '<?xml version="1.0" encoding="UTF-8"?>'
+    "<Error><Code>{code}</Code><Message>{code} of the proxy{more}</Message></Error>"
+)
 HOP = ("connection", "transfer-encoding", "content-length")
 
 

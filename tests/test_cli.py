@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 
@@ -17,10 +16,13 @@ VERBS = ("demo", "init", "train", "generate", "verify", "plan", "inspect", "doct
 
 
 def test_help_names_every_verb_and_loads_neither_ray_nor_tensorflow():
-    program = "import sys\nfrom raygen import cli\ntry: cli.main(['--help'])\nfinally: print(*sorted(sys.modules), file=sys.stderr)"
-    began = time.perf_counter()
+    program = """
+import sys
+from raygen import cli
+try: cli.main(['--help'])
+finally: print(*sorted(sys.modules), file=sys.stderr)
+"""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
-    assert time.perf_counter() - began < 20  # 0.3 s on a free machine; TensorFlow alone takes 4
     assert done.returncode == 0
     assert all(f"\n    {verb} " in done.stdout for verb in VERBS)
     assert not {"ray", "tensorflow", "keras", "pandas", "pyarrow"} & set(done.stderr.split())
@@ -103,10 +105,8 @@ def test_init_replaces_a_file_only_when_told(table, tmp_path, run_cli):
     path.write_text("mine")
     status, _, err = run_cli("init", table, "-o", path)
     assert (status, path.read_text()) == (2, "mine")
-    assert (
-        err
-        == f"OutputError: '{path}' exists already.\nHint: choose another file with -o, or replace it with --force.\n"
-    )
+    hint = "choose another file with -o, or replace it with --force."
+    assert err == f"OutputError: '{path}' exists already.\nHint: {hint}\n"
     assert run_cli("init", table, "-o", path, "--force")[0] == 0
     assert path.read_text() != "mine"
 
@@ -126,10 +126,8 @@ def test_init_of_a_missing_table_or_into_a_missing_folder_has_a_hint(table, tmp_
 def test_a_missing_config_ends_with_2_and_a_hint(verb, run_cli):
     status, out, err = run_cli(verb, "nowhere.toml")
     assert (status, out) == (2, "")
-    assert (
-        err
-        == "ConfigError: config file 'nowhere.toml' cannot be read: No such file or directory.\nHint: raygen init DATA writes one.\n"
-    )
+    message = "config file 'nowhere.toml' cannot be read: No such file or directory."
+    assert err == f"ConfigError: {message}\nHint: raygen init DATA writes one.\n"
 
 
 @pytest.mark.parametrize(
@@ -197,15 +195,16 @@ def test_inspect_shows_columns_training_and_samplers(trained, run_cli):
 
 
 @pytest.mark.ray
-def test_plan_of_a_trillion_rows_tells_what_would_finish_in_time(trained, run_cli):
-    status, out, _ = run_cli("plan", trained.model, "--rows", "1e12", "--within", "2d", "--json")
+def test_plan_of_a_trillion_rows_tells_what_would_finish_in_time(trained, toml, run_cli):
+    config = toml(trained.config.override({"generate.num_actors": 0}))
+    status, out, _ = run_cli("plan", config, "--rows", "1e12", "--within", "2d", "--json")
     assert status == 0
     assert "in 1,000,000 shard(s) by 4 actor(s)" in out
     answer = json.loads(out.splitlines()[-1])["generate"]
     speed, needed = answer["rows_per_second_of_an_actor"], answer["actors_needed"]
     assert needed >= 1e12 / speed / (2 * 86_400)
     assert f"To finish in 2.0 days: {needed:,} actor(s), {needed:,} CPU(s)." in out
-    status, out, _ = run_cli("plan", trained.model, "--rows", "1e12", "--within", "0.1s")
+    status, out, _ = run_cli("plan", config, "--rows", "1e12", "--within", "0.1s")
     assert "To finish in 0 s, set generate.rows_per_shard to" in out
 
 
@@ -244,7 +243,7 @@ def test_plan_tells_rows_shards_actors_and_time_and_writes_nothing(trained, toml
     assert status == 0
     assert "Source: " in out
     assert "2,000 rows x 15 columns" in out
-    assert "1,000,000,000 rows, seed 0, in 1,000 shard(s) by 4 actor(s)" in out
+    assert "1,000,000,000 rows, seed 0, in 1,000 shard(s) by 1 actor(s)" in out
     answer = json.loads(out.splitlines()[-1])
     assert answer["generate"]["seconds"] > 0
     assert "To finish in 60 min: " in out and answer["generate"]["actors_needed"] >= 1

@@ -144,6 +144,7 @@ def test_misfits_of_the_posted_optimum_are_those_of_its_equations():
     assert found == pytest.approx(expected, abs=0.02)
 
 
+@pytest.mark.slow
 def test_posted_loss_is_diagnosed_and_rows_are_written(files, tmp_path):
     _, enc, dec, _ = posted(8)
     paths = files(enc, dec, white(8))
@@ -170,6 +171,7 @@ def test_posted_loss_is_diagnosed_and_rows_are_written(files, tmp_path):
     json.dumps(result)
 
 
+@pytest.mark.slow
 def test_a_correct_vae_has_no_defect_and_its_law_is_normal(files, tmp_path):
     enc, dec = correct()
     result, said = run(*files(enc, dec, white(4, rows=2000)))
@@ -181,6 +183,7 @@ def test_a_correct_vae_has_no_defect_and_its_law_is_normal(files, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_clusters_leave_holes_that_no_gaussian_mends(files):
     rng = np.random.default_rng(0)
     x = (4 * rng.choice([-1, 1], (1500, 2)) + 0.3 * rng.normal(size=(1500, 2))).astype(np.float32)
@@ -198,6 +201,7 @@ def test_a_consistent_log_sigma_is_told_from_the_two_others():
     assert measurements.read_convention(net, x, net.encode(x))["convention"] == "log_sigma"
 
 
+@pytest.mark.slow
 def test_a_vae_trained_by_adam_is_read_rightly():
     """Hidden layers of 32, 8 columns that hang on 3, one second of training with the posted loss; the rate
     falls to 0, so that it comes to rest."""
@@ -468,6 +472,7 @@ def test_an_existing_file_is_not_replaced(tmp_path):
     assert out.read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_command_line(files, tmp_path, run_cli):
     x = white(4, rows=400)
     paths, out = (

@@ -28,8 +28,16 @@ CHECKS = (
     "IAM_LOAD_MANAGED_POLICIES",
 )
 PROGRAMS = {
-    "ssh": '#!/bin/bash\neval "said=${@: -1}"\necho "${@: -6:1} $said" >> $NODES/said\nexec bash -n -c "$said"\n',
-    "rsync": '#!/bin/bash\nto=$NODES/${@: -1}\nto=${to/:\\~/}\nmkdir -p "$(dirname "$to")" && exec cp -rT "${@: -2:1}" "$to"\n',
+    "ssh": r"""#!/bin/bash
+eval "said=${@: -1}"
+echo "${@: -6:1} $said" >> $NODES/said
+exec bash -n -c "$said"
+""",
+    "rsync": r"""#!/bin/bash
+to=$NODES/${@: -1}
+to=${to/:\~/}
+mkdir -p "$(dirname "$to")" && exec cp -rT "${@: -2:1}" "$to"
+""",
 }
 
 
@@ -47,14 +55,17 @@ from ray.core.generated.instance_manager_pb2 import Instance
 
 reader = FileConfigReader(Path("~/ray_bootstrap_config.yaml").expanduser())
 config = reader.get_cached_autoscaling_config()
-cloud = NodeProviderAdapter(_get_node_provider(config.get_provider_config(), config.get_config("cluster_name")), reader)
+provider = _get_node_provider(config.get_provider_config(), config.get_config("cluster_name"))
+cloud = NodeProviderAdapter(provider, reader)
 cloud.launch({"cpu": 1, "gpu": 1}, "a request")
 nodes, errors, end = {}, [], time.monotonic() + 60
 while len(nodes) < 3 and not errors and time.monotonic() < end:
     time.sleep(0.2)
-    nodes, errors = {node.node_type: name for name, node in cloud.get_non_terminated().items()}, cloud.poll_errors()
+    nodes = {node.node_type: name for name, node in cloud.get_non_terminated().items()}
+    errors = cloud.poll_errors()
 assert sorted(nodes) == ["cpu", "gpu", "head"], [nodes, *(error.__cause__ for error in errors)]
-RayInstaller(cloud.v1_provider, config).install_ray(Instance(cloud_instance_id=nodes["gpu"], instance_type="gpu"), "172.31.0.4")
+gpu = Instance(cloud_instance_id=nodes["gpu"], instance_type="gpu")
+RayInstaller(cloud.v1_provider, config).install_ray(gpu, "172.31.0.4")
 cloud._do_terminate([nodes["cpu"]], "another")
 assert not cloud.poll_errors() and set(cloud.get_non_terminated()) == {nodes["head"], nodes["gpu"]}
 """
@@ -110,6 +121,7 @@ def instances(ec2) -> dict[str, dict]:
     return {tag["Value"]: one for one in found for tag in one["Tags"] if tag["Key"] == "ray-user-node-type"}
 
 
+@pytest.mark.slow
 def test_a_cluster_comes_grows_and_goes(environment, tmp_path):
     text, config = (ROOT / "cluster.yaml").read_text(), tmp_path / "cluster.yaml"
     account = boto3.Session("me", "me", region_name="us-west-2")

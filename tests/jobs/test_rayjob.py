@@ -55,10 +55,10 @@ POD = typed(
     tolerations={"type": "array"},
     volumes=NAMED,
 )
-# The fields that a user writes of RayJobSpec and RayClusterSpec, as in KubeRay's CRD (helm-chart/kuberay-operator/crds/ray.io_rayjobs.yaml; 1 MB,
-# nearly all of it pod templates, of which POD knows what is used here) and in the rules of its operator
-# (controllers/ray/utils/validation.go). What is required is so in the CRD before 1.4, which made
-# rayStartParams optional.
+# The fields that a user writes of RayJobSpec and RayClusterSpec, as in KubeRay's CRD
+# (helm-chart/kuberay-operator/crds/ray.io_rayjobs.yaml; 1 MB, nearly all of it pod templates, of which POD
+# knows what is used here) and in the rules of its operator (controllers/ray/utils/validation.go). What is
+# required is so in the CRD before 1.4, which made rayStartParams optional.
 GROUP = {"rayStartParams": TEXTS, "template": typed(("spec",), metadata={"type": "object"}, spec=POD)}
 WORKERS = typed(
     ("groupName", "minReplicas", "maxReplicas", "rayStartParams", "template"),

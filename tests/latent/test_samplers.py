@@ -81,6 +81,7 @@ def drawn(sampler, rows, seed=0):
     return sampler.draw(pick, noise).numpy(), pick, noise
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 class TestEverySampler:
     """The conformance suite: draw, log_prob, state and cost agree with one another."""
@@ -174,6 +175,7 @@ def test_no_gaussian_gains_on_rings_of_unit_covariance(draw):
     assert latent_samplers.choose(scores) == "normal"
 
 
+@pytest.mark.slow
 def test_a_mixture_wins_on_a_mixture_and_the_flow_adds_nothing():
     _, scores = fitted(mixture_of_eight, (*GAUSSIAN, "mixture", "flow"), components=8, flow_steps=1000)
     truth = posteriors(mixture_of_eight)[2].z_mean.astype(float)
@@ -186,6 +188,7 @@ def test_a_mixture_wins_on_a_mixture_and_the_flow_adds_nothing():
     assert latent_samplers.choose(scores) == "mixture"
 
 
+@pytest.mark.slow
 def test_held_out_rows_choose_the_number_of_components():
     """Eight clusters: two components are too few, and for a correlated Gaussian one is enough."""
     rows, check, _ = posteriors(mixture_of_eight)
@@ -194,6 +197,7 @@ def test_held_out_rows_choose_the_number_of_components():
     assert len(latent_samplers.fit("mixture", rows, check, 16).weights) == 1
 
 
+@pytest.mark.slow
 def test_only_the_flow_claims_the_four_rings():
     """KL(q || N(0, I)) = 6.17 nats; a mixture must tile a four-dimensional torus."""
     _, scores = fitted(
@@ -205,6 +209,7 @@ def test_only_the_flow_claims_the_four_rings():
     assert latent_samplers.choose(scores) == "flow"
 
 
+@pytest.mark.slow
 def test_a_flow_bends_a_gaussian_into_a_checkerboard():
     rows, check, held = posteriors(checkerboard)
     base = latent_samplers.fit("gaussian", rows, check)
@@ -218,6 +223,7 @@ def test_a_flow_bends_a_gaussian_into_a_checkerboard():
     assert white.mean() > 0.7
 
 
+@pytest.mark.slow
 def test_samplers_are_the_same_each_time_and_fit_few_rows():
     rows, check, _ = posteriors(mixture_of_eight, rows=2000)
     a, b = (latent_samplers.fit_all(["mixture", "flow"], rows, check, 4, 500, seed=3)[0] for _ in range(2))

@@ -121,7 +121,7 @@ def test_generation_goes_on_to_the_rows_that_a_local_disk_gets(store, generated,
     lines = [json.loads(line) for part in PARTS for line in there[part].decode().splitlines()]
     assert {line["file"]: line["sha256"] for line in lines} == local
     assert 1 <= done.kept <= 3, (
-        "neither the shard that was deleted nor the one that was refused; the actor may have gone on to others"
+        "neither the shard that was deleted nor the one that was refused; the actor may have gone on"
     )
 
 

@@ -15,7 +15,7 @@ import raygen
 from raygen.errors import ConfigError, SchemaError
 from raygen.evaluation import real_rows, synthetic_rows
 from raygen.model import folder as model_folder
-from raygen.report.evaluation.record import read
+from raygen.report.evaluation.record import Run, read
 from raygen.score_catalogue import SCORES
 
 pytestmark = pytest.mark.ray
@@ -165,47 +165,45 @@ def damaged(synthetic, tmp_path) -> Path:
     return Path(shutil.copytree(synthetic, tmp_path / "damaged"))
 
 
-def problems(real, folder, tmp_path) -> list[str]:
-    return (
-        raygen.evaluate(quick(real), [str(folder)], str(tmp_path / "out"), say=silent).report.runs[0].problems
-    )
-
-
-def test_a_manifest_that_disagrees_is_named(real, synthetic, tmp_path):
+@pytest.fixture(scope="module")
+def wrong(real, synthetic, tmp_path_factory) -> list[Run]:
+    """What the report says of runs that are wrong in ways that can still be compared, side by side: a folder
+    whose manifest disagrees, a column too many and one of another type, another category."""
+    tmp_path = tmp_path_factory.mktemp("wrong")
     folder = damaged(synthetic, tmp_path)
     (folder / "part-00000001.parquet").unlink()
     first = pq.read_table(folder / "part-00000000.parquet")
     pq.write_table(first.slice(0, 10), folder / "part-00000000.parquet")
     pq.write_table(first.slice(0, 0), folder / "empty.parquet")
-    found = " ".join(problems(real, folder, tmp_path))
+    rows = pq.read_table(synthetic)
+    retyped = rows.set_column(0, "age", pc.cast(rows["age"], pa.float32()))
+    retyped = retyped.append_column("more", pa.array(np.zeros(len(rows))))
+    pq.write_table(retyped, tmp_path / "retyped.parquet")
+    at = rows.column_names.index("sex")
+    robots = rows.set_column(at, "sex", pa.array(["Robot"] * len(rows)))
+    pq.write_table(robots, tmp_path / "robots.parquet")
+    paths = [str(folder), str(tmp_path / "retyped.parquet"), str(tmp_path / "robots.parquet")]
+    return raygen.evaluate(quick(real), paths, str(tmp_path / "out"), say=silent).report.runs
+
+
+def test_a_manifest_that_disagrees_is_named(wrong):
+    found = " ".join(wrong[0].problems)
     assert "names shard 'part-00000001.parquet', which is not there" in found
     assert "'part-00000000.parquet' has 10 rows; its manifest says 600" in found
     assert "'empty.parquet' is not in the manifest" in found and "'empty.parquet' has no rows" in found
     assert "of the 1,500 that were asked for" in found
 
 
-def test_extra_and_retyped_columns_are_named(real, synthetic, tmp_path):
-    rows = pq.read_table(synthetic)
-    rows = rows.set_column(0, "age", pc.cast(rows["age"], pa.float32())).append_column(
-        "more", pa.array(np.zeros(len(rows)))
-    )
-    pq.write_table(rows, tmp_path / "rows.parquet")
-    found = problems(real, tmp_path / "rows.parquet", tmp_path)
-    assert found == [
+def test_extra_and_retyped_columns_are_named(wrong):
+    assert wrong[1].problems == [
         "Column 'age' is float in the synthetic table and int64 in the real one.",
         "Column 'more' of the synthetic table is not in the real one.",
     ]
 
 
-def test_other_categories_are_named(real, synthetic, tmp_path):
-    rows = pq.read_table(synthetic)
-    at = rows.column_names.index("sex")
-    pq.write_table(rows.set_column(at, "sex", pa.array(["Robot"] * len(rows))), tmp_path / "rows.parquet")
-    run = raygen.evaluate(
-        quick(real), [str(tmp_path / "rows.parquet")], str(tmp_path / "out"), say=silent
-    ).report.runs[0]
-    assert run.scores["outside"].value == 1
-    (column,) = (c for c in run.columns if c.name == "sex")
+def test_other_categories_are_named(wrong):
+    assert wrong[2].scores["outside"].value == 1
+    (column,) = (c for c in wrong[2].columns if c.name == "sex")
     assert column.shape_error == 100
 
 

@@ -73,14 +73,9 @@ def test_every_row_satisfies_the_condition_and_memory_gives_the_same(one_actor, 
 
 
 def test_actors_threads_and_shards_change_nothing(one_actor, trained, tmp_path):
-    generate(trained, tmp_path / "actors", {"generate.num_actors": 3, "generate.where": WHERE})
-    assert hashes(tmp_path / "actors") == hashes(one_actor)
-    generate(
-        trained,
-        tmp_path / "shards",
-        {"generate.rows_per_shard": 1777, "generate.cpus_per_actor": 3, "generate.where": WHERE},
-    )
-    assert pq.ParquetDataset(tmp_path / "shards").read().equals(pq.ParquetDataset(one_actor).read())
+    several = {"generate.num_actors": 2, "generate.cpus_per_actor": 2, "generate.rows_per_shard": 1777}
+    generate(trained, tmp_path / "out", several, where=WHERE)
+    assert pq.ParquetDataset(tmp_path / "out").read().equals(pq.ParquetDataset(one_actor).read())
 
 
 def test_what_is_missing_is_made_again_and_other_conditions_are_refused(one_actor, trained):

@@ -35,6 +35,7 @@ ROWS = 2000
 QUICK = {
     "train.num_workers": 1,
     "search.trials": 2,
+    "search.concurrent_trials": 2,  # as many as there are cores: each at a time imports TensorFlow anew
     "search.objective": "nats",
     "search.space": {
         "model.latent_dim": {"choice": [2, 4]},
@@ -77,10 +78,8 @@ def test_the_best_trial_is_the_model_that_train_would_have_made(searched, quick,
     finished = [t for t in trials.values() if t["state"] == "finished"]
     assert best["objective"] == min(t["objective"] for t in finished)
     assert done.fingerprint == best["fingerprint"] == model_folder.load(done.model).fingerprint
-    alone = raygen.train(
-        config.settled().override(best["params"] | {"run.folder": str(quick(tmp_path).run.folder)}),
-        lambda line: None,
-    )
+    here = {"run.folder": str(quick(tmp_path).run.folder), "train.num_workers": 0}
+    alone = raygen.train(config.settled().override(best["params"] | here), lambda line: None)
     assert alone.fingerprint == done.fingerprint
     assert (Path(done.model) / "latent.html").exists()
     assert raygen.train(config.settled().override(best["params"])).finished_before
@@ -197,13 +196,18 @@ def test_the_same_search_again_keeps_what_is_finished(searched):
     times = {
         path: path.stat().st_mtime_ns for path in Path(config.run.folder).glob("search/trials/**/*.keras")
     }
-    again = raygen.tune(config.override({"search.concurrent_trials": 1}), say=lambda line: None)
+    points = [t["params"] for t in done.search["trials"]]
+    too_fast = config.override({"search.concurrent_trials": 1, "search.min_rows_per_second": 1e12})
+    message = (
+        r"search.min_rows_per_second = 1e\+12: no finished trial is as fast; the fastest, trial \d, makes"
+    )
+    with pytest.raises(TrainingError, match=message):
+        raygen.tune(too_fast, say=lambda line: None)
+    again = raygen.tune(too_fast.override({"search.min_rows_per_second": 1.0}), say=lambda line: None)
     assert {path: path.stat().st_mtime_ns for path in times} == times
-    assert [t["params"] for t in again.search["trials"]] == [t["params"] for t in done.search["trials"]]
-    with pytest.raises(TrainingError, match="no finished trial is as fast"):
-        raygen.tune(config.override({"search.min_rows_per_second": 1e12}), say=lambda line: None)
+    assert [t["params"] for t in again.search["trials"]] == points and again.search["best"] is not None
     more = raygen.tune(config.override({"search.trials": 6}), say=lambda line: None)
-    assert [t["params"] for t in more.search["trials"][:5]] == [t["params"] for t in done.search["trials"]]
+    assert [t["params"] for t in more.search["trials"][:5]] == points
     assert len(more.search["trials"]) == 6
 
 
@@ -212,7 +216,7 @@ def test_a_killed_search_goes_on_from_its_checkpoints(tiny, trained, toml, rayge
     settings = {
         "search.trials": 3,
         "search.scheduler": "none",
-        "train.steps": 3000,
+        "train.steps": 1000,
         "train.num_workers": 1,
         "search.concurrent_trials": 1,
     }
@@ -222,7 +226,7 @@ def test_a_killed_search_goes_on_from_its_checkpoints(tiny, trained, toml, rayge
     first.wait_for("Trial 0 finished")
     folder = tmp_path / "run" / "checkpoints"
     while len({p.parent for p in folder.glob("*/step-*.npz")}) < 2:
-        first.wait_for("")
+        time.sleep(0.02)
     first.send(signal.SIGKILL)
     first.finish()
     from raygen.training import checkpoints
@@ -257,13 +261,13 @@ def test_a_failed_trial_is_reported_and_the_rest_go_on(local_ray, quick, tmp_pat
 
 
 def test_a_search_of_failed_trials_fails(local_ray, quick, toml, run_cli, tmp_path):
-    config = quick(tmp_path)
+    config = quick(tmp_path, {"search.trials": 1})
     (tmp_path / "search").mkdir()
     (tmp_path / "search" / "trials").write_text("a file where a folder should be")
     status, out, err = run_cli("tune", toml(config))
     assert status == 1
     assert (
-        "TrainingError: no trial of 2 finished: " in err
+        "TrainingError: no trial of 1 finished: " in err
         and "search/trials" in err
         and "Traceback" not in out + err
     )
@@ -274,27 +278,9 @@ def test_trials_without_the_gpu_that_they_ask_for_fail(local_ray, gpus, quick, t
     if gpus:
         pytest.skip("this machine has a GPU")
     with pytest.raises(
-        TrainingError, match=r"no trial of 2 finished: train\.use_gpu = true: TensorFlow finds no GPU"
+        TrainingError, match=r"no trial of 1 finished: train\.use_gpu = true: TensorFlow finds no GPU"
     ):
-        raygen.tune(quick(tmp_path, {"train.use_gpu": True}), say=lambda line: None)
-
-
-def test_no_trial_is_fast_enough_until_the_limit_is_lowered(local_ray, quick, tmp_path):
-    config = quick(tmp_path, {"search.min_rows_per_second": 1e12, "search.scheduler": "none"})
-    with pytest.raises(
-        TrainingError,
-        match=r"search.min_rows_per_second = 1e\+12: no finished trial is as fast; the fastest, trial [01], makes",
-    ):
-        raygen.tune(config, say=lambda line: None)
-    times = [path.stat().st_mtime_ns for path in sorted(tmp_path.glob("search/trials/**/*.keras"))]
-    assert len(times) == 2
-    assert (
-        raygen.tune(config.override({"search.min_rows_per_second": 1.0}), say=lambda line: None).search[
-            "best"
-        ]
-        is not None
-    )
-    assert [path.stat().st_mtime_ns for path in sorted(tmp_path.glob("search/trials/**/*.keras"))] == times
+        raygen.tune(quick(tmp_path, {"train.use_gpu": True, "search.trials": 1}), say=lambda line: None)
 
 
 def test_optuna_with_two_objectives_c2st_and_a_log(local_ray, quick, tmp_path):
@@ -330,37 +316,25 @@ def test_a_stopped_trial_without_c2st_is_a_pruned_one_to_optuna():
     assert [t.state.name for t in search.searcher._ot_study.trials] == ["PRUNED", "COMPLETE"]
 
 
-def test_other_bars_and_priors_are_compared_by_the_nats_of_values(local_ray, quick, tmp_path):
-    space = {"schema.bars": {"choice": [16, 128]}, "model.prior": {"choice": ["mixture", "normal"]}}
+def test_other_bars_and_another_prior_are_compared_by_the_nats_of_values(local_ray, quick, tmp_path):
+    """Of a prior that has no law of its own; what the objective of the mixture is made of, see above."""
+    space = {"schema.bars": {"choice": [16, 128]}, "model.prior": {"choice": ["normal"]}}
     settings = {
         "search.algorithm": "grid",
-        "search.trials": 4,
         "search.space": space,
         "search.scheduler": "none",
         "train.steps": 400,
     }
     trials = raygen.tune(quick(tmp_path, settings), say=lambda line: None).search["trials"]
-    assert {t["params"]["model.prior"]: t["sampler"] for t in trials}["normal"] != "learned"
-    nats = {
-        (t["params"]["schema.bars"], t["params"]["model.prior"]): (t["held_out_nats"], t["objective"])
-        for t in trials
-    }
-    for prior in ("mixture", "normal"):
-        codes, values = (abs(nats[16, prior][i] - nats[128, prior][i]) for i in (0, 1))
-        assert codes > 3 and values < 1, nats  # codes of 128 bars say more than those of 16
+    assert all(t["params"]["model.prior"] == "normal" and t["sampler"] != "learned" for t in trials)
+    nats = {t["params"]["schema.bars"]: (t["held_out_nats"], t["objective"]) for t in trials}
+    codes, values = (abs(nats[16][i] - nats[128][i]) for i in (0, 1))
+    assert codes > 3 and values < 1, nats  # codes of 128 bars say more than those of 16
     assert len(list((tmp_path / "encoded").iterdir())) == 2
 
 
-def test_another_objective_judges_the_same_models_anew(local_ray, quick, tmp_path):
-    config = quick(tmp_path, {"search.scheduler": "none"})
-    nats = raygen.tune(config, say=lambda line: None).search["trials"]
-    c2st = raygen.tune(config.override({"search.objective": "c2st"}), say=lambda line: None).search["trials"]
-    assert [t["fingerprint"] for t in c2st] == [t["fingerprint"] for t in nats]
-    assert all(t["objective"] == t["c2st"] and 0 <= t["objective"] <= 1 for t in c2st)
-    assert all(t["objective"] > 10 for t in nats)
-
-
 def test_a_killed_trial_goes_on_under_its_own_number(local_ray, quick, kill_one, tmp_path):
+    """Then another objective judges the same models anew."""
     space = {"train.learning_rate": {"choice": [2e-3, 1e-3, 5e-4]}}
     settings = {
         "search.algorithm": "grid",
@@ -377,7 +351,7 @@ def test_a_killed_trial_goes_on_under_its_own_number(local_ray, quick, kill_one,
                 time.sleep(0.05)
             killed.append(kill_one("ImplicitFunc"))
 
-    config = quick(tmp_path, {**settings, "train.steps": 2000})
+    config = quick(tmp_path, {**settings, "train.steps": 1000})
     second = sized(config.settled().override({"train.learning_rate": 1e-3}), ROWS)
     killer = queue.Queue()
     thread = threading.Thread(target=lambda: [kill_once(line) for line in iter(killer.get, None)])
@@ -396,14 +370,19 @@ def test_a_killed_trial_goes_on_under_its_own_number(local_ray, quick, kill_one,
             model_folder.read_index(t["model"])["config"]["train"]["learning_rate"]
             == t["params"]["train.learning_rate"]
         )
-        assert [h[0] for h in t["history"]] == list(range(100, t["steps"] + 1, 100))
+        assert [h[0] for h in t["history"]] == list(range(50, t["steps"] + 1, 50))
+
+    c2st = raygen.tune(config.override({"search.objective": "c2st"}), say=lambda line: None).search["trials"]
+    assert [t["fingerprint"] for t in c2st] == [t["fingerprint"] for t in trials]
+    assert all(t["objective"] == t["c2st"] and 0 <= t["objective"] <= 1 for t in c2st)
+    assert all(t["objective"] > 10 for t in trials)
 
 
 def test_an_interrupted_search_says_how_to_go_on(tiny, trained, toml, raygen_command, tmp_path):
     run = raygen_command("tune", toml(tiny(trained.fresh_run(tmp_path), {**QUICK, "train.steps": 20000})))
     run.wait_for("trials: ")
     run.send(signal.SIGINT)
-    assert run.finish(60) == 130, run.output
+    assert run.finish() == 130, run.output
     assert (
         "What was finished stays; to go on, run: raygen tune" in run.output and "Traceback" not in run.output
     )
@@ -458,22 +437,25 @@ def test_a_damaged_record_of_a_search_is_refused(local_ray, quick, tmp_path):
         raygen.tune(quick(tmp_path), say=lambda line: None)
 
 
-def test_three_stopped_trials_of_two_workers_each_free_their_resources(
+def test_stopped_trials_of_two_workers_each_free_their_resources(
     tiny, trained, toml, raygen_command, tmp_path
 ):
-    """Two CPUs hold one trial: the next one waits for ever if a stopped one keeps its placement group."""
-    space = {"search.space": {"train.learning_rate": {"choice": [5e-3, 1e-5, 1e-6, 1e-7]}}}
+    """Two CPUs hold one trial: the last one waits for ever if the stopped one before it keeps its placement
+    group."""
+    space = {"search.space": {"train.learning_rate": {"choice": [5e-3, 1e-5, 1e-6]}}}
     settings = {
         "train.num_workers": 2,
-        "train.steps": 100,
+        "train.steps": 60,
         "search.objective": "nats",
         "search.algorithm": "grid",
-        "search.trials": 4,
+        "search.trials": 3,
     }
-    run = raygen_command("tune", toml(tiny(trained.fresh_run(tmp_path), settings | space)), "--json")
+    two_cpus = {"RAY_OVERRIDE_RESOURCES": '{"CPU": 2}'}
+    config = toml(tiny(trained.fresh_run(tmp_path), settings | space))
+    run = raygen_command("tune", config, "--json", env=two_cpus)
     assert run.finish(480) == 0, run.output
     record = json.loads(run.lines[-1])["search"]
-    assert [t["state"] for t in record["trials"]] == ["finished", "stopped", "stopped", "stopped"]
+    assert [t["state"] for t in record["trials"]] == ["finished", "stopped", "stopped"]
     assert record["best"] == 0
     assert not run.wait_for_no_others()
 
