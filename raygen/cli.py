@@ -208,7 +208,8 @@ def _with_rows(verb) -> None:
     )
     verb.add_argument(
         "--sampler",
-        help="latent sampler in place of the model's choice: normal, diagonal, gaussian, learned, mixture, flow, naive",
+        help="latent sampler in place of the model's choice: normal, diagonal, gaussian, learned, "
+        "mixture, flow, naive",
     )
     verb.add_argument(
         "--temperature",
@@ -346,7 +347,8 @@ def _train(args) -> dict:
     )
     rate = harmonic_mean(h["rows_per_second"] for h in m["history"])
     _say(
-        f"Model {done.model} ({done.fingerprint}) {state}: {m['steps']:,} steps on {m['rows']:,} rows, {rate:,.0f} rows/s; "
+        f"Model {done.model} ({done.fingerprint}) {state}: {m['steps']:,} steps on {m['rows']:,} "
+        f"rows, {rate:,.0f} rows/s; "
         f"held-out {m['held_out_nats']:.3f} nats/row; z from {done.sampler}."
     )
     return asdict(done)
@@ -363,7 +365,8 @@ def _tune(args) -> dict:
     page, best = (uris.join(done.folder, name) for name in (search.PAGE, search.BEST))
     _say(f"Model {done.model} ({done.fingerprint}); the search: {page}; its best settings: {best}")
     _say(
-        f"Next: raygen generate {done.model}, or for a longer run: raygen train {best} --set train.steps={2 * config.train.steps}"
+        f"Next: raygen generate {done.model}, or for a longer run: raygen train {best} --set "
+        f"train.steps={2 * config.train.steps}"
     )
     return asdict(done)
 
@@ -374,7 +377,8 @@ def _generate(args) -> dict:
     done = generation.generate(_config_or_model(args), say=args.say, **_asked(args))
     kept = f", {done.kept} of them were there before" if done.kept else ""
     args.say(
-        f"Wrote {done.rows:,} rows in {done.shards:,} shard(s){kept} and {done.bytes / 1e6:,.1f} MB to {done.folder} in {done.seconds:.0f} s."
+        f"Wrote {done.rows:,} rows in {done.shards:,} shard(s){kept} and {done.bytes / 1e6:,.1f} MB "
+        f"to {done.folder} in {done.seconds:.0f} s."
     )
     return asdict(done)
 
@@ -386,7 +390,8 @@ def _verify(args) -> dict:
     state = ", ".join(f"{count:,} {kind}" for kind, count in done.found.items()) or "all as the manifest says"
     mended = f", {done.mended:,} of them made again" if args.mend else ""
     args.say(
-        f"{done.rows:,} rows in {done.shards:,} whole shard(s){mended}, {done.bytes / 1e6:,.1f} MB, in {done.seconds:.0f} s: {state}."
+        f"{done.rows:,} rows in {done.shards:,} whole shard(s){mended}, {done.bytes / 1e6:,.1f} MB, "
+        f"in {done.seconds:.0f} s: {state}."
     )
     if done.mendable:
         args.say(f"To mend it, run: {shlex.join(['raygen', 'verify', args.folder, '--mend'])}")

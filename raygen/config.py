@@ -70,7 +70,8 @@ class Schema(Section):
     )
     numeric: Literal["bars", "gaussian"] = Field(
         default="bars",
-        description="bars: any shape, within the observed range; gaussian: squared error, drawn beyond that range too",
+        description="bars: any shape, within the observed range; gaussian: squared error, drawn "
+        "beyond that range too",
     )
     columns: dict[str, Kind] = Field(
         default_factory=dict, description="kind of each column; inferred if empty"
@@ -110,7 +111,8 @@ class Model(Section):
 class Train(Section):
     num_workers: Annotated[int | list[int], PlainValidator(_workers)] = Field(
         default=1,
-        description="Ray Train workers; 0 trains in this process; [1, 4]: as many of 1 to 4 as the cluster holds, and again when it changes",
+        description="Ray Train workers; 0 trains in this process; [1, 4]: as many of 1 to 4 as the "
+        "cluster holds, and again when it changes",
     )
     use_gpu: bool = Field(default=False, description="one GPU for each worker")
     cpus_per_worker: int = Field(default=0, ge=0, description="0: an equal share of the cluster's CPUs")
@@ -124,11 +126,13 @@ class Train(Section):
     micro_batch_size: int = Field(
         default=0,
         ge=0,
-        description="rows of a step that a worker computes at a time, adding up their gradients, to use less memory; 0: all of its",
+        description="rows of a step that a worker computes at a time, adding up their gradients, to "
+        "use less memory; 0: all of its",
     )
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32",
-        description="of the factors in the large matrix products; bfloat16 is faster where the processor knows it",
+        description="of the factors in the large matrix products; bfloat16 is faster where the "
+        "processor knows it",
     )
     learning_rate: float = Field(
         default=4e-3, gt=0, lt=1, description="step size of Adam; it rises over 100 steps and stays"
@@ -139,12 +143,14 @@ class Train(Section):
     patience: int = Field(
         default=5,
         ge=0,
-        description="of 20 evaluations, those without a better held-out bound after which training stops; 0: never; the best weights are kept",
+        description="of 20 evaluations, those without a better held-out bound after which training "
+        "stops; 0: never; the best weights are kept",
     )
     shuffle_rows: int = Field(
         default=2**22,
         ge=64,
-        description="training rows that are shuffled together, over all workers; more are read as they are needed",
+        description="training rows that are shuffled together, over all workers; more are read as "
+        "they are needed",
     )
     memory_gib: float = Field(default=4.0, gt=0, description="encoded rows that a worker may hold in memory")
     max_failures: int = Field(
@@ -169,7 +175,8 @@ class Train(Section):
 class Latent(Section):
     sampler: Literal["auto", "normal", "diagonal", "gaussian", "learned", "mixture", "flow", "naive"] = Field(
         default="auto",
-        description="where z is drawn from; auto: the cheapest within one standard error of the best on held-out rows",
+        description="where z is drawn from; auto: the cheapest within one standard error of the best "
+        "on held-out rows",
     )
     min_rows_per_second: float = Field(
         default=0.0,
@@ -200,7 +207,8 @@ class Search(Section):
     )
     objective: Literal["nats", "c2st"] = Field(
         default="c2st",
-        description="chooses the best: c2st of generated rows (higher is better), or held-out nats per row of the values (lower)",
+        description="chooses the best: c2st of generated rows (higher is better), or held-out nats "
+        "per row of the values (lower)",
     )
     algorithm: Literal["random", "tpe", "grid"] = Field(
         default="random", description="how points are chosen; tpe: Optuna's, from the results so far"
@@ -296,29 +304,35 @@ class Generate(Section):
         default=1.0,
         ge=0.01,
         le=100,
-        description="the codes' logits are divided by it: below 1, likely values more often; z, and the place inside a bar, are drawn as ever",
+        description="the codes' logits are divided by it: below 1, likely values more often; z, and "
+        "the place inside a bar, are drawn as ever",
     )
     where: str = Field(
         default="",
-        description="conditions that every row satisfies, such as income = '>50K' AND age BETWEEN 30 AND 40; empty: none",
+        description="conditions that every row satisfies, such as income = '>50K' AND age BETWEEN 30 "
+        "AND 40; empty: none",
     )
     per: str = Field(
         default="",
-        description="exactly so many rows of each category of a column, such as income=10000, in place of rows; empty: no",
+        description="exactly so many rows of each category of a column, such as income=10000, in "
+        "place of rows; empty: no",
     )
     oversample: int = Field(
         default=1,
         ge=1,
         le=16,
-        description="draw so many rows for each that is kept, chosen by their density ratio, none twice; 1: keep all",
+        description="draw so many rows for each that is kept, chosen by their density ratio, none "
+        "twice; 1: keep all",
     )
     partition_by: list[str] = Field(
         default_factory=list,
-        description="categorical or boolean columns to cut each shard by, into Hive folders such as income=%3E50K/",
+        description="categorical or boolean columns to cut each shard by, into Hive folders such as "
+        "income=%3E50K/",
     )
     compression: Literal["auto", "zstd", "snappy", "gzip", "lz4", "none"] = Field(
         default="auto",
-        description="of the files; auto: zstd for Parquet, none for csv and jsonl, which may also be gzip or zstd",
+        description="of the files; auto: zstd for Parquet, none for csv and jsonl, which may also be "
+        "gzip or zstd",
     )
 
 
@@ -330,11 +344,13 @@ class Evaluate(Section):
     )
     target: str = Field(
         default="",
-        description="column to predict by a model of the synthetic rows (machine-learning efficiency); empty: none",
+        description="column to predict by a model of the synthetic rows (machine-learning "
+        "efficiency); empty: none",
     )
     holdout: Uri = Field(
         default="",
-        description="real rows that the synthetic ones were made without; empty: those that training held out",
+        description="real rows that the synthetic ones were made without; empty: those that training "
+        "held out",
     )
     seed: int = Field(default=0, ge=0, lt=2**31, description="of samples, folds and trees")
 

@@ -36,10 +36,15 @@ CONNECT_SECONDS, SILENT_SECONDS = 5, 20
 GCS_RETRY_SECONDS = 30
 CAUSES = {
     r"NO_SUCH_BUCKET|Bucket '.*' not found|bucket does not exist": "create the bucket, or correct its name.",
-    r"ACCESS_DENIED|INVALID_ACCESS|INVALID_CLIENT_TOKEN|SIGNATURE|EXPIRED|HTTP status 40[013]|UNAUTHENTICATED|PERMISSION_DENIED": "check the "
-    "credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the role, for s3) and what they may do there.",
-    r"NETWORK_CONNECTION|curlCode|CURL error|UNAVAILABLE|resolv": "check the network, and AWS_ENDPOINT_URL or ?endpoint_override= if they are set.",
-    r"SLOW_DOWN|INTERNAL_FAILURE|HTTP status 5": "run the same command again when the store answers, or set AWS_MAX_ATTEMPTS higher.",
+    r"ACCESS_DENIED|INVALID_ACCESS|INVALID_CLIENT_TOKEN|SIGNATURE|EXPIRED|HTTP status "
+    r"40[013]|UNAUTHENTICATED|PERMISSION_DENIED": "check the "
+    "credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the role, for s3) and what they may "
+    "do there.",
+    r"NETWORK_CONNECTION|curlCode|CURL error|UNAVAILABLE|resolv": "check the network, and AWS_ENDPOINT_URL "
+    "or "
+    "?endpoint_override= if they are set.",
+    r"SLOW_DOWN|INTERNAL_FAILURE|HTTP status 5": "run the same command again when the store answers, "
+    "or set AWS_MAX_ATTEMPTS higher.",
 }
 
 
@@ -51,9 +56,9 @@ class S3(pafs.S3FileSystem):
     """
 
     def __init__(self, options: dict):
-        # Parts are sent in the background, so that one that fails keeps the stream's close() from completing the upload without it; and an
-        # upload begins when the stream is opened, else one that could not begin is completed as an empty
-        # object.
+        # Parts are sent in the background, so that one that fails keeps the stream's close() from completing
+        # the upload without it; and an upload begins when the stream is opened, else one that could not begin
+        # is completed as an empty object.
         safe = {"background_writes": True, "allow_delayed_open": False}
         waits = {"connect_timeout": CONNECT_SECONDS, "request_timeout": SILENT_SECONDS}
         super().__init__(

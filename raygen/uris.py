@@ -24,7 +24,10 @@ SECRETS = (
     r"[?&][^=&]*(secret|token|passw|credential|signature|key)[^=&]*=",
     r"[?&]sig=",
 )
-HINT = "take them out, and give them to every node: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for s3, or a role."
+HINT = (
+    "take them out, and give them to every node: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for "
+    "s3, or a role."
+)
 
 
 def without_credentials(uri: str) -> str:
@@ -39,7 +42,8 @@ def without_credentials(uri: str) -> str:
         scheme, _, rest = place.partition("://")
         shown = rest.rpartition("@")[2] if "@" in rest else "" if ":" in rest else rest
         raise ConfigError(
-            f"'{scheme}://{'***@' if '@' in rest else ''}{shown or '***'}{'?***' if query else ''}' has credentials in it.",
+            f"'{scheme}://{'***@' if '@' in rest else ''}{shown or '***'}{'?***' if query else ''}' "
+            "has credentials in it.",
             HINT,
         )
     return uri

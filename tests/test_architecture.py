@@ -150,13 +150,17 @@ def run(code: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
 
 
-HEAVY = "import sys; heavy = sorted({'ray', 'tensorflow', 'keras', 'matplotlib', 'jinja2', 'optuna'} & set(sys.modules)); assert not heavy, heavy"
+HEAVY = (
+    "import sys; heavy = sorted({'ray', 'tensorflow', 'keras', 'matplotlib', 'jinja2', 'optuna'} "
+    "& set(sys.modules)); assert not heavy, heavy"
+)
 LIGHT = {
     "import raygen": "import raygen",
     "config": "import raygen; raygen.Config().override({'train.steps': 5})",
     "init": "import raygen; raygen.init",
     "cli": "import raygen.cli; raygen.cli.parser().format_help()",
-    "--help": "import raygen.cli, contextlib\nwith contextlib.suppress(SystemExit): raygen.cli.main(['--help'])\n",
+    "--help": "import raygen.cli, contextlib\nwith contextlib.suppress(SystemExit): "
+    "raygen.cli.main(['--help'])\n",
 }
 
 

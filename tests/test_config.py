@@ -49,7 +49,8 @@ MISTAKES = {
     ),
     "unknown kind": (
         {"schema": {"columns": {"a.b c": "numerc"}}},
-        "schema.columns.a.b c = \"numerc\": expected 'numeric', 'categorical', 'boolean', 'datetime', 'id' or 'drop'.",
+        "schema.columns.a.b c = \"numerc\": expected 'numeric', 'categorical', 'boolean', 'datetime', "
+        "'id' or 'drop'.",
         "did you mean 'numeric'?",
     ),
     "unknown likelihood": (

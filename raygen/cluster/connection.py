@@ -85,7 +85,10 @@ def _check_dashboard() -> None:
     try:
         list_nodes(limit=1, timeout=CONNECT_SECONDS)
     except (RayStateApiException, requests.RequestException, ConnectionError) as error:
-        message = f"a search with train.num_workers above 1 needs Ray's dashboard, which does not answer: {str(error).splitlines()[0]}"
+        message = (
+            "a search with train.num_workers above 1 needs Ray's dashboard, which does not "
+            f"answer: {str(error).splitlines()[0]}"
+        )
         raise ClusterError(
             message, "start Ray with its dashboard (ray start --head), or set train.num_workers = 1."
         ) from None

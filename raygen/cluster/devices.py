@@ -68,5 +68,8 @@ def check_gpu(setting: str) -> None:
         message = (
             f"{setting}: TensorFlow finds no GPU on node {socket.gethostname()}, though Ray has one there."
         )
-        hint = "install TensorFlow's CUDA libraries on all nodes (pip install 'tensorflow[and-cuda]', see nvidia-smi), or leave it out to use CPUs."
+        hint = (
+            "install TensorFlow's CUDA libraries on all nodes (pip install 'tensorflow[and-cuda]', "
+            "see nvidia-smi), or leave it out to use CPUs."
+        )
         raise ClusterError(message, hint)

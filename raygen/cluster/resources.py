@@ -54,7 +54,10 @@ def check_shared(folder: str, available: Resources, setting: str = "run.folder")
             there = ray.remote(os.path.exists).options(num_cpus=0, scheduling_strategy=place)
             if not ray.get(there.remote(mark)):
                 named = f"{setting} = " if setting else ""
-                message = f"{named}'{folder}': node {node['NodeManagerAddress']} does not see what this one writes there."
+                message = (
+                    f"{named}'{folder}': node {node['NodeManagerAddress']} does not see what "
+                    "this one writes there."
+                )
                 raise ClusterError(
                     message, "set it to a mount that all nodes share, or to a URI such as s3://bucket/run."
                 )
@@ -90,7 +93,10 @@ def require(setting: str, count: int, cpus: float, gpus: float, available: Resou
     if fits >= count or grows({"CPU": cpus, "GPU": gpus}, count):
         return
     needs = f"{count * cpus:g} CPUs" + (f" and {count * gpus:g} GPUs" if gpus else "")
-    has = f"{available.cpus} CPUs and {available.gpus:g} GPUs on {len(available.nodes)} node{'s' * (len(available.nodes) != 1)}"
+    has = (
+        f"{available.cpus} CPUs and {available.gpus:g} GPUs on {len(available.nodes)} "
+        f"node{'s' * (len(available.nodes) != 1)}"
+    )
     message = (
         f"{setting} = {count} with {cpus:g} CPUs and {gpus:g} GPUs each needs {needs}; the cluster has {has}."
     )

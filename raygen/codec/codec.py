@@ -111,7 +111,10 @@ class Codec:
                 if i < self.num_offsets:
                     offsets[:, i] = offset
             if len(codes) and codes[:, i].max() >= block.cardinality:
-                message = f"column '{name.removesuffix(TIME)}' has missing values; when its statistics were taken it had none."
+                message = (
+                    f"column '{name.removesuffix(TIME)}' has missing values; when its "
+                    "statistics were taken it had none."
+                )
                 raise SchemaError(message, "leave the source as it is while it is read.")
         return codes, offsets
 

@@ -43,24 +43,28 @@ def run(folder: str = "runs/demo", overrides: Iterable[str] = (), say=print) -> 
     trained = training.train(config, say)
     made = generation.generate(config, say=say)
     say(
-        f"Wrote {made.rows:,} rows to {made.folder}: the columns, types and precision of the {trained.metrics['rows']:,} real ones."
+        f"Wrote {made.rows:,} rows to {made.folder}: the columns, types and precision of the "
+        f"{trained.metrics['rows']:,} real ones."
     )
     say("")
     quality = compare(trained.model, made.folder)
     say(
-        f"{'':28}{'Shape error':>12}{'Trend error':>13}{'C2ST':>8}   (a classifier tells them from real rows: 0 always, 1 never)"
+        f"{'':28}{'Shape error':>12}{'Trend error':>13}{'C2ST':>8}   (a classifier tells them from "
+        "real rows: 0 always, 1 never)"
     )
     for name, title in NAMES.items():
         row = quality[name]
         say(f"{title:28}{row.shape_error:>10.2f} %{row.trend_error:>11.2f} %{row.c2st:>8.3f}")
     say("")
     say(
-        f"Look at them:    python -c \"import pandas; print(pandas.read_parquet('{made.folder}/part-00000000.parquet'))\""
+        'Look at them:    python -c "import pandas; '
+        f"print(pandas.read_parquet('{made.folder}/part-00000000.parquet'))\""
     )
     say(f"A million more:  raygen generate {trained.model} --rows 1e6 --seed 1 --out {folder}/million")
     say(f"All scores:      raygen evaluate {trained.model} --target income")
     say(
-        "Your own table:  raygen init YOUR.parquet -o mine.toml && raygen train mine.toml && raygen generate mine.toml"
+        "Your own table:  raygen init YOUR.parquet -o mine.toml && raygen train mine.toml && raygen "
+        "generate mine.toml"
     )
     figures = {name: asdict(scores) for name, scores in quality.items()}
     return {"model": trained.model, "synthetic": made.folder, "rows": made.rows, "quality": figures}

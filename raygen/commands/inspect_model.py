@@ -30,7 +30,8 @@ def inspect(model: str, say=print) -> dict:
         say(f"{field.name[:24]:24} {kind:12} {str(field.type)[:22]:22} {codes or '-'}")
     say("")
     say(
-        f"Training: {m['steps']:,} steps in {m['training_seconds']:.0f} s; the weights kept are those of step {m['kept_step']:,}."
+        f"Training: {m['steps']:,} steps in {m['training_seconds']:.0f} s; the weights kept are those "
+        f"of step {m['kept_step']:,}."
     )
     say("   step   epoch  reconstruction      KL   (held-out, nats/row)")
     for h in m["history"][:: max(1, len(m["history"]) // 10)]:

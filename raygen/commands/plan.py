@@ -83,12 +83,14 @@ def plan(
     if settings.per.strip() and not asked:
         column, rows_each = conditions.parse_per(settings.per)
         say(
-            f"Generate: {rows_each:,} rows for each category of {column}; how many that is in all, and how long it takes, is known with a model."
+            f"Generate: {rows_each:,} rows for each category of {column}; how many that is in all, "
+            "and how long it takes, is known with a model."
         )
         return answer
     if settings.shard_mib and not asked:
         say(
-            f"Generate: {shards.rows:,} rows in shards of {settings.shard_mib:g} MiB; how many, and how long it takes, is known with a model."
+            f"Generate: {shards.rows:,} rows in shards of {settings.shard_mib:g} MiB; how many, and "
+            "how long it takes, is known with a model."
         )
         return answer
     answer["generate"] = {
@@ -99,7 +101,10 @@ def plan(
     }
     first = f" from number {shards.first_row:,} on" if shards.first_row else ""
     files = f" of {len(shards.partitions):,} files each" if len(shards.partitions) > 1 else ""
-    line = f"Generate: {shards.rows:,} rows{first}, seed {settings.seed}, in {shards.num_shards:,} shard(s){files} by {actors} actor(s)"
+    line = (
+        f"Generate: {shards.rows:,} rows{first}, seed {settings.seed}, in {shards.num_shards:,} "
+        f"shard(s){files} by {actors} actor(s)"
+    )
     if not measured:
         say(line + "; how long that takes is known once there is a model.")
         return answer
@@ -107,14 +112,16 @@ def plan(
     seconds, total = shards.seconds(actors, speed), size * shards.rows
     answer["generate"] |= {"rows_per_second_of_an_actor": speed, "bytes": total, "seconds": seconds}
     say(
-        f"{line}; about {total / 1e9:,.2f} GB in {duration(seconds)} ({speed:,.0f} rows/s for each actor, as measured now)."
+        f"{line}; about {total / 1e9:,.2f} GB in {duration(seconds)} ({speed:,.0f} rows/s for each "
+        "actor, as measured now)."
     )
     needed = shards.actors_within(within, speed)
     answer["generate"] |= {"within": within, "actors_needed": needed}
     if needed:
         gpus = f", {needed * settings.gpus_per_actor:,.10g} GPU(s)" if settings.gpus_per_actor else ""
         say(
-            f"To finish in {duration(within)}: {needed:,} actor(s), {needed * settings.cpus_per_actor:,} CPU(s){gpus}."
+            f"To finish in {duration(within)}: {needed:,} actor(s), "
+            f"{needed * settings.cpus_per_actor:,} CPU(s){gpus}."
         )
     else:
         most, one = f"{int(within * speed):,} or less", duration(shards.rows_per_shard / speed)
@@ -131,12 +138,14 @@ def _training(config: Config, available, say) -> dict:
     t = training.sized(config, rows).train
     epochs = t.steps * t.batch_size / (rows * (1 - t.holdout))
     say(
-        f"Source: {config.data.source}: {rows:,} rows x {len(schema.kinds)} columns ({len(schema.learned)} learned) in {len(source.paths)} file(s)."
+        f"Source: {config.data.source}: {rows:,} rows x {len(schema.kinds)} columns "
+        f"({len(schema.learned)} learned) in {len(source.paths)} file(s)."
     )
     for name, note in notes.items():
         say(f"  column '{name}' {note}.")
     say(
-        f"Train: {training.in_words(config)} worker(s) of {cpus} CPU(s), {t.steps:,} steps of {t.batch_size} rows ({epochs:.1f} epochs)."
+        f"Train: {training.in_words(config)} worker(s) of {cpus} CPU(s), {t.steps:,} steps of "
+        f"{t.batch_size} rows ({epochs:.1f} epochs)."
     )
     return {
         "rows": rows,

@@ -33,7 +33,10 @@ def find(figures: dict, report: dict) -> list[dict[str, str]]:
     ]
     active = [d for d in report["dimensions"] if d["active"]]
     if not active:
-        text = f"None of the {len(report['dimensions'])} dimensions of z is active: z_mean is the same for every row, so z says nothing about the row."
+        text = (
+            f"None of the {len(report['dimensions'])} dimensions of z is active: z_mean is the "
+            "same for every row, so z says nothing about the row."
+        )
         found.append(_defect("breaks", "collapsed", text, "weigh the KL less, or warm its weight up from 0"))
     return sorted(found, key=lambda d: SEVERITY.index(d["severity"]))
 
@@ -41,7 +44,10 @@ def find(figures: dict, report: dict) -> list[dict[str, str]]:
 def _outputs(o: dict) -> list[dict[str, str]]:
     found = []
     if o["columns_out"] == 1 < o["columns"]:
-        text = f"The decoder gives one number; a row has {o['columns']}. The squared error holds it against all of them and does not complain."
+        text = (
+            f"The decoder gives one number; a row has {o['columns']}. The squared error holds it "
+            "against all of them and does not complain."
+        )
         found.append(
             _defect("breaks", "broadcast", text, f"end the decoder in Dense({o['columns']}), and train again")
         )
@@ -77,11 +83,15 @@ def _outputs(o: dict) -> list[dict[str, str]]:
                 "breaks",
                 "range",
                 text,
-                "end the decoder in a Dense layer without activation, or scale the table to its range, and train again",
+                "end the decoder in a Dense layer without activation, or scale the table to its "
+                "range, and train again",
             )
         )
     if o["misfit"] > MISFED:
-        text = f"Reconstructions of held-out rows are {o['misfit']:.3g} times as far off as the column's mean would be (squared; the median column). "
+        text = (
+            f"Reconstructions of held-out rows are {o['misfit']:.3g} times as far off as the "
+            "column's mean would be (squared; the median column). "
+        )
         text += (
             "Either the table is not what the network was trained on, or the network learned nothing of it."
         )
@@ -94,7 +104,10 @@ def _outputs(o: dict) -> list[dict[str, str]]:
             )
         )
     if o["uneven"] > UNEVEN:
-        text = f"Column '{o['widest']}' varies {o['uneven']:.3g} times as much as '{o['narrowest']}': the squared error sees the wide columns only."
+        text = (
+            f"Column '{o['widest']}' varies {o['uneven']:.3g} times as much as '{o['narrowest']}': "
+            "the squared error sees the wide columns only."
+        )
         found.append(_defect("harms", "unscaled", text, "standardise the columns, and train again"))
     return found
 
@@ -102,7 +115,10 @@ def _outputs(o: dict) -> list[dict[str, str]]:
 def _spread(c: dict) -> list[dict[str, str]]:
     if c["convention"] != "mixed":
         return []
-    text = "The draw takes the encoder's second output as a log standard deviation, std = exp(o), the KL as a log variance: the two do not agree."
+    text = (
+        "The draw takes the encoder's second output as a log standard deviation, std = exp(o), the "
+        "KL as a log variance: the two do not agree."
+    )
     return [
         _defect(
             "harms",
@@ -126,17 +142,26 @@ def _prior(report: dict, holes: dict) -> list[dict[str, str]]:
     if active and s["nats"] > max(PRIOR_NATS, 2 * normal["behind_error"]):
         mean = sum(active) / len(active)
         name = "over-dispersed" if mean < NARROW else "under-dispersed" if mean > WIDE else "prior"
-        text = f"N(0, I) is not the law of z: {title(best)} fits z of held-out rows better by {show(s['nats'])} nats a row."
+        text = (
+            f"N(0, I) is not the law of z: {title(best)} fits z of held-out rows better by "
+            f"{show(s['nats'])} nats a row."
+        )
         if name != "prior":
             does = f"{name.replace('dispersed', 'disperses')} about {max(mean, 1 / mean):.2g}-fold"
             text += f" Var z is {mean:.3g} on average in the active dimensions, so N(0, I) {does}."
         text += f" {100 * holes['normal']:.0f} % of its draws lie where at most 1 % of the z of rows do"
         if "variance_ratio" in normal:
-            text += f"; what the decoder makes of them has {normal['variance_ratio']:.2f} times the variance of the real rows"
+            text += (
+                f"; what the decoder makes of them has {normal['variance_ratio']:.2f} times the "
+                "variance of the real rows"
+            )
         found.append(_defect("harms", name, text + ".", f"draw z from {title(best)}"))
     if active and holes["gaussian"] > HOLES:
         share = f"{100 * holes['gaussian']:.0f} %"
-        text = f"q(z) has holes: even of a Gaussian with its mean and covariance {share} of the draws lie where at most 1 % of the z of rows do."
+        text = (
+            f"q(z) has holes: even of a Gaussian with its mean and covariance {share} of the draws "
+            "lie where at most 1 % of the z of rows do."
+        )
         found.append(
             _defect("harms", "holes", text, "draw z from a mixture or a flow (`--generate` chooses)")
         )

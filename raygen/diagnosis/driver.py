@@ -67,7 +67,8 @@ def doctor(
     held = max(int(HELD_SHARE * len(x)), HELD_ROWS)
     held_x, x = x[np.sort(order[:held])], x[np.sort(order[held:])]
     say(
-        f"Encoder: {networks.width} columns -> z of {networks.latent_dim}; decoder: z -> {networks.columns_out}. {there:,} rows of '{data}'."
+        f"Encoder: {networks.width} columns -> z of {networks.latent_dim}; decoder: z -> "
+        f"{networks.columns_out}. {there:,} rows of '{data}'."
     )
     found, held_found = networks.encode(x), networks.encode(held_x)
     spread = measurements.read_convention(networks, x, found, convention, seed)
@@ -96,7 +97,8 @@ def doctor(
     if generate:
         if report["chosen"] == "naive":
             say(
-                "Warning: --sampler naive drops the variance of z_mean; its rows lie near the decoder's average row."
+                "Warning: --sampler naive drops the variance of z_mean; its rows lie near the "
+                "decoder's average row."
             )
         scale = np.zeros(len(names)) if mean_only else variance**0.5
         _write(
@@ -155,17 +157,21 @@ def _notes(figures: dict, networks, there: int, taken: int) -> list[str]:
     ]
     if spread["misfits"] and not spread["told"]:
         notes.append(
-            "Whether the KL takes it in the same way, the weights do not tell: training has not come to rest, or its loss is another."
+            "Whether the KL takes it in the same way, the weights do not tell: training has not come "
+            "to rest, or its loss is another."
         )
     notes.append(
-        f"The decoder's mean alone lacks the residual variance, {100 * share:.0f} % of the median column's variance; rows are drawn around it so."
+        f"The decoder's mean alone lacks the residual variance, {100 * share:.0f} % of the median "
+        "column's variance; rows are drawn around it so."
     )
     notes.append(
-        "If the network was trained on these very rows, its z fits them better than it would new ones: give rows kept back from training too."
+        "If the network was trained on these very rows, its z fits them better than it would new "
+        "ones: give rows kept back from training too."
     )
     if taken < there:
         notes.append(
-            f"The table has {there:,} rows; {taken:,} of them were drawn by the seed, and are all that was looked at."
+            f"The table has {there:,} rows; {taken:,} of them were drawn by the seed, and are all "
+            "that was looked at."
         )
     return notes
 

@@ -20,10 +20,15 @@ MAX_LOG_VAR = 20.0
 PARTS = ("config.json", "metadata.json", "model.weights.h5")
 CODE = ("Lambda", "__lambda__")
 RESAVE = (
-    "save a model that ends at z_mean and z_log_sigma: keras.Model(encoder.inputs, encoder.outputs[:2]).save('encoder.keras'), "
-    "or by layer names: keras.Model(encoder.inputs, [encoder.get_layer('Z-Mean').output, encoder.get_layer('Z-Log-Sigma').output])."
+    "save a model that ends at z_mean and z_log_sigma: keras.Model(encoder.inputs, "
+    "encoder.outputs[:2]).save('encoder.keras'), "
+    "or by layer names: keras.Model(encoder.inputs, [encoder.get_layer('Z-Mean').output, "
+    "encoder.get_layer('Z-Log-Sigma').output])."
 )
-REWRITE = "build the decoder of keras' own layers, set its weights with set_weights, and save it with decoder.save('decoder.keras')."
+REWRITE = (
+    "build the decoder of keras' own layers, set its weights with set_weights, and save it with "
+    "decoder.save('decoder.keras')."
+)
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,10 @@ def load(encoder, decoder) -> Networks:
         )
     same = len(set(outputs)) == 1 and len(outputs[0]) == 2 and outputs[0][1] is not None
     if len(outputs) not in (2, 3) or not same:
-        expected = "two or three of one shape (rows, latent_dim) were expected: z_mean, z_log_sigma and, if need be, z"
+        expected = (
+            "two or three of one shape (rows, latent_dim) were expected: z_mean, z_log_sigma "
+            "and, if need be, z"
+        )
         raise ModelError(
             f"the encoder gives {_show(outputs)}; {expected}.",
             "save keras.Model(encoder.inputs, [z_mean, z_log_sigma]).",
@@ -255,7 +263,8 @@ def _refuse_code(path: Path, what: str, hint: str) -> None:
         if not _is_known(*found):
             name = found[2] or found[0]
             raise ModelError(
-                f"{what} has '{name}', a class of its maker's own: its code is not in the file, and is not looked for.",
+                f"{what} has '{name}', a class of its maker's own: its code is not in the file, and "
+                "is not looked for.",
                 hint,
             )
 

@@ -98,7 +98,8 @@ def written(asked: Job, say) -> Generation:
     folder, settings = asked.folder, asked.settings
     if asked.found.sampler == NAIVE:
         say(
-            "Warning: the sampler 'naive' averages z_mean and z_log_var and drops the variance of z_mean: its rows are all near one another."
+            "Warning: the sampler 'naive' averages z_mean and z_log_var and drops the variance of "
+            "z_mean: its rows are all near one another."
         )
     for note in asked.notes:
         say(note)
@@ -114,7 +115,8 @@ def written(asked: Job, say) -> Generation:
         if grown := manifest.claim(folder, identity, asked.told):
             say(f"The folder was begun for {grown:,} rows of this generation; now for {plan.rows:,}.")
         say(
-            f"Generating {plan.rows:,} rows in {plan.num_shards:,} shard(s) with {actors} actor(s) of {settings.cpus_per_actor} CPU(s)."
+            f"Generating {plan.rows:,} rows in {plan.num_shards:,} shard(s) with {actors} actor(s) of "
+            f"{settings.cpus_per_actor} CPU(s)."
         )
         totals, made = _run(asked, laws, actors, say)
     if (totals.rows, totals.shards) != (plan.rows, plan.num_shards):
@@ -179,8 +181,8 @@ def _run(asked: Job, laws: list, actors: int, say) -> tuple[Totals, int]:
         for actor in ray.get(board.close.remote()):
             ray.kill(
                 actor
-                # else an error's traceback and Ray Data's executor keep the actors, and their CPUs, for as long
-                # as they like
+                # else an error's traceback and Ray Data's executor keep the actors, and their CPUs, for as
+                # long as they like
             )
     for line in progress.by_node():
         say(line)

@@ -51,7 +51,10 @@ class Format:
             whole_blocks(settings.row_group_rows),
         )
         if found.is_text and found.compression not in ENDINGS:
-            message = f"generate.compression = '{found.compression}' with generate.format = '{found.name}': expected {' or '.join(ENDINGS)}."
+            message = (
+                f"generate.compression = '{found.compression}' with generate.format = "
+                f"'{found.name}': expected {' or '.join(ENDINGS)}."
+            )
             raise ConfigError(message, "choose one of these, or write Parquet.")
         return found
 

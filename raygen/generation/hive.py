@@ -74,7 +74,10 @@ class Partitions:
             counts = " x ".join(
                 f"{len(known)} of {column}" for column, known in zip(columns, levels, strict=True)
             )
-            message = f"{SETTING}: {counts} categories make {found.num_files:,} files of each shard; at most {MAX_FILES:,} are allowed."
+            message = (
+                f"{SETTING}: {counts} categories make {found.num_files:,} files of each shard; "
+                f"at most {MAX_FILES:,} are allowed."
+            )
             raise ConfigError(message, "name a column of fewer categories.")
         for column, known, names in zip(columns, levels, found._names, strict=True):
             if NULL in known:
@@ -85,7 +88,10 @@ class Partitions:
             seen = dict[str, str | None]()
             for level, name in zip(known, names, strict=True):
                 if name.lower() in seen:  # many disks tell no case apart
-                    message = f"{SETTING}: categories '{seen[name.lower()]}' and '{level}' of column '{column}' are one folder where case does not count."
+                    message = (
+                        f"{SETTING}: categories '{seen[name.lower()]}' and '{level}' of column "
+                        f"'{column}' are one folder where case does not count."
+                    )
                     raise ConfigError(message, "name another column, or spell them alike in the table.")
                 seen[name.lower()] = level
         for name in itertools.chain(*(folder.split("/") for folder in found.folders)):

@@ -258,7 +258,10 @@ def _check_growth(folder: str, before: Plan, rows: int) -> None:
         moved = moved or f"{most:,}, which {MAX_PARTS:,} parts of the manifest name by more shards each"
     if moved:
         message = f"'{folder}' holds {before.num_shards:,} shards; with {rows:,} rows there are over {moved}."
-        hint = f"choose an empty folder with --out; --first-row {before.first_row + before.rows} makes only the rows that are not here."
+        hint = (
+            f"choose an empty folder with --out; --first-row {before.first_row + before.rows} "
+            "makes only the rows that are not here."
+        )
         raise OutputError(message, hint)
 
 
@@ -270,7 +273,10 @@ def check_rows(folder: str, plan: Plan) -> None:
         OutputError: If another driver has marked it since this one did.
     """
     if (rows := read_run(folder)["rows"]) != plan.rows:
-        message = f"'{folder}' is marked for {rows:,} rows now, no longer for {plan.rows:,}: another generation has begun there."
+        message = (
+            f"'{folder}' is marked for {rows:,} rows now, no longer for {plan.rows:,}: another "
+            "generation has begun there."
+        )
         raise OutputError(
             message, f"let it end, then run this command again with --rows {max(rows, plan.rows)}."
         )
@@ -315,7 +321,10 @@ def finish(folder: str, plan: Plan, identity: dict, more: dict, totals: Totals) 
     except OutputError:
         before = header  # damaged: it is written anew
     if before["hash"] != header["hash"]:
-        message = f"the shards of '{folder}' are not those that it was finished with: one was edited with its manifest, or made by other software."
+        message = (
+            f"the shards of '{folder}' are not those that it was finished with: one was edited "
+            "with its manifest, or made by other software."
+        )
         raise GenerationError(
             message, f"generate into an empty folder, or delete {HEADER} to take them as they are."
         )

@@ -41,7 +41,10 @@ class Job:
         check_oversample(found, settings)
         wanted = selection.select(found.codec, settings.where, settings.per)
         if settings.partition_by and form.is_text:
-            message = f"generate.partition_by = {settings.partition_by} with generate.format = '{form.name}': only Parquet is partitioned."
+            message = (
+                f"generate.partition_by = {settings.partition_by} with generate.format = "
+                f"'{form.name}': only Parquet is partitioned."
+            )
             raise ConfigError(message, "leave one of them out.")
         cuts = Partitions.of(found.codec, settings.partition_by)
         rows = num_rows(settings, wanted)

@@ -145,7 +145,8 @@ def _header_problems(folder: str, totals: Totals, parts_are_missing: bool):
     elif not parts_are_missing and totals.to_dict() != {key: header[key] for key in totals.to_dict()}:
         yield (
             "edited",
-            f"The parts of the manifest are not those that {manifest.HEADER} was made from: a line was edited.",
+            f"The parts of the manifest are not those that {manifest.HEADER} was made from: a line "
+            "was edited.",
         )
 
 
@@ -162,7 +163,8 @@ def _check(batch: dict, folder: str, run: dict, mend: bool) -> dict:
             problems.append(
                 (
                     "manifest",
-                    f"Part '{plan.part_name(number)}' of the manifest is missing or damaged: {len(shards):,} shard(s).",
+                    f"Part '{plan.part_name(number)}' of the manifest is missing or damaged: "
+                    f"{len(shards):,} shard(s).",
                 )
             )
         by_file = {line["file"]: line for line in lines or []}

@@ -168,7 +168,10 @@ def read_index(uri: str) -> dict:
         index = storage.read_json(storage.join(uri, INDEX))
         number = index["format"]
         if number > FORMAT:
-            message = f"'{uri}' was made by raygen {index['raygen']} (format {number}); this is raygen {__version__} (format {FORMAT})."
+            message = (
+                f"'{uri}' was made by raygen {index['raygen']} (format {number}); this is "
+                f"raygen {__version__} (format {FORMAT})."
+            )
             raise ModelError(message, "pip install -U raygen")
         if index["checksum"] != _checksum(index):
             raise _damaged(uri, f"{INDEX} was edited")

@@ -1,8 +1,8 @@
 """Columns in turn: what the columns before it say about a column, given z.
 
 A decoder whose columns are independent given z makes z carry every tie between columns. Here a column's
-logits also depend on the codes of the columns before it (NADE, Larochelle and Murray 2011, made conditional on
-z), as a correction of low width:
+logits also depend on the codes of the columns before it (NADE, Larochelle and Murray 2011, made conditional
+on z), as a correction of low width:
 
     logits_j = K_j h + V_j g_j,    g_j = relu(A h + b_j + sum over k before j of (E_k[code_k] + score_k v_k))
 

@@ -16,7 +16,10 @@ from typing import NamedTuple
 from raygen.errors import ConfigError
 
 COMPARISONS = ("=", "!=", "<", "<=", ">", ">=")
-HINT = "write it as --where \"income = '>50K' AND age BETWEEN 30 AND 40\": AND joins, text stands in single quotes."
+HINT = (
+    "write it as --where \"income = '>50K' AND age BETWEEN 30 AND 40\": AND joins, text stands in "
+    "single quotes."
+)
 MOST_ROWS = 2**53
 _TOKEN = re.compile(
     r"""(?P<text>'(?:[^']|'')*')

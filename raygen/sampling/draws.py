@@ -22,8 +22,8 @@ def scores(model: VAE, block: int, pieces: Pieces) -> tuple[np.ndarray, np.ndarr
 
 
 def log_share(model: VAE, block: int, pieces: Pieces):
-    """A function of the centre and the scale of the block's offset, each of shape (rows, 1): log of the part of
-    its code's mass that lies in each piece, of shape (rows or 1, pieces)."""
+    """A function of the centre and the scale of the block's offset, each of shape (rows, 1): log of the part
+    of its code's mass that lies in each piece, of shape (rows or 1, pieces)."""
     share = pieces.share
     cut = np.flatnonzero(share < 1)
     if block >= model.num_offsets or model.gaussian or not len(cut):

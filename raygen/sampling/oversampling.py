@@ -89,6 +89,7 @@ def fit_ratio(
     ratio, loss = fit(tables.cardinalities, codec.frequencies(), real, some, out, fresh, seed)
     figures = {"trees": len(ratio.roots), "held_out_loss": loss, "seconds": time.perf_counter() - began}
     say(
-        f"Density ratio for generate.oversample: {len(ratio.roots)} trees, held-out loss {loss:.4f} nats (0.6931: drawn rows pass for real ones)."
+        f"Density ratio for generate.oversample: {len(ratio.roots)} trees, held-out loss {loss:.4f} "
+        "nats (0.6931: drawn rows pass for real ones)."
     )
     return ratio, figures

@@ -69,7 +69,10 @@ def num_rows(settings: Generate, wanted: selection.Selection | None) -> int:
     if not wanted or not wanted.strata:
         return settings.rows
     if settings.first_row:
-        message = f"generate.first_row = {settings.first_row:,} and generate.per = '{settings.per}': how many rows precede depends on the categories."
+        message = (
+            f"generate.first_row = {settings.first_row:,} and generate.per = '{settings.per}': "
+            "how many rows precede depends on the categories."
+        )
         raise ConfigError(message, "leave one of them out.")
     return wanted.num_rows
 
@@ -104,7 +107,10 @@ def check_oversample(found: model_folder.Artifact, settings: Generate) -> None:
     given["temperature"] = "" if settings.temperature == 1 else str(settings.temperature)
     given["sampler"] = "" if settings.sampler in ("chosen", found.sampler) else settings.sampler
     if others := [f"generate.{name} = {value!r}" for name, value in given.items() if value]:
-        message = f"generate.oversample = {settings.oversample} does not go with {', '.join(others)}: the density ratio that it chooses by"
+        message = (
+            f"generate.oversample = {settings.oversample} does not go with {', '.join(others)}: "
+            "the density ratio that it chooses by"
+        )
         raise ConfigError(
             f"{message} is of rows of sampler '{found.sampler}' at temperature 1 under no conditions.",
             "leave one of them out.",
@@ -114,10 +120,14 @@ def check_oversample(found: model_folder.Artifact, settings: Generate) -> None:
 def _ratio(found: model_folder.Artifact, oversample: int) -> Ratio:
     if found.ratio:
         return found.ratio
-    message = f"generate.oversample = {oversample} chooses rows by a density ratio, and model '{found.uri}' has none."
+    message = (
+        f"generate.oversample = {oversample} chooses rows by a density ratio, and model "
+        f"'{found.uri}' has none."
+    )
     raise ConfigError(
         message,
-        "delete the model and train it again with latent.density_ratio = true, or leave generate.oversample at 1.",
+        "delete the model and train it again with latent.density_ratio = true, or leave "
+        "generate.oversample at 1.",
     )
 
 

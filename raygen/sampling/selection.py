@@ -115,8 +115,14 @@ def lines(selection: Selection, laws: list[Law]) -> list[str]:
         what = f"Conditions {selection.text}: probability {laws[0].probability:.3g} under the model"
     else:
         also = f" with {selection.text}" if selection.text else ""
-        what = f"Strata: {selection.rows_per_stratum:,} rows for each of {len(laws)} categories of {selection.column}{also}: "
-        what += f"probability {min(law.probability for law in laws):.3g} to {max(law.probability for law in laws):.3g} under the model"
+        what = (
+            f"Strata: {selection.rows_per_stratum:,} rows for each of {len(laws)} categories of "
+            f"{selection.column}{also}: "
+        )
+        what += (
+            f"probability {min(law.probability for law in laws):.3g} to "
+            f"{max(law.probability for law in laws):.3g} under the model"
+        )
     most, least = max(law.candidates for law in laws), min(law.distinct for law in laws)
     up_to, at_least = ("up to ", "at least ") if len(laws) > 1 else ("", "")
     return [f"{what}; {up_to}{most} candidate(s) for a row, {at_least}{least:.0%} of those taken distinct."]
@@ -269,7 +275,10 @@ def _intervals(codec: Codec, conditions: list[Condition]) -> list[Interval]:
     column, cast = conditions[0].column, _caster(codec, conditions[0].column)
     read = _day if codec.schema.kinds[column] == "datetime" else _number
     if read is _day and _has_no_day(codec.schema.arrow.field(column).type):
-        message = f"generate.where: column '{column}' of type {codec.schema.arrow.field(column).type} has no day, and datetimes are compared by day."
+        message = (
+            f"generate.where: column '{column}' of type {codec.schema.arrow.field(column).type} "
+            "has no day, and datetimes are compared by day."
+        )
         raise ConfigError(message, "condition other columns.")
 
     def beside(value, towards: float):

@@ -82,7 +82,8 @@ def tune(config: Config, command: str = "", say=print) -> Tuning:
         }
         each = f"{config.train.num_workers} workers of {cpus} CPU(s)" if nested else f"{cpus} CPU(s)"
         say(
-            f"Searching {', '.join(space.domains)}: {config.search.trials} trials of {each}, {most} at a time."
+            f"Searching {', '.join(space.domains)}: {config.search.trials} trials of {each}, {most} "
+            "at a time."
         )
         free = resources.free_cpus()
         if free < cpus * config.train.most_workers:
@@ -100,7 +101,8 @@ def check(config: Config, space: Space) -> None:
     s = config.search
     if config.train.elastic:
         raise ConfigError(
-            f"train.num_workers = {config.train.num_workers}: trials of a search have a fixed number of workers.",
+            f"train.num_workers = {config.train.num_workers}: trials of a search have a fixed number "
+            "of workers.",
             "name one number.",
         )
     for point in space.corners():
@@ -111,13 +113,19 @@ def check(config: Config, space: Space) -> None:
                 f"search.space has an impossible model ({point}): {error.message}", error.hint
             ) from None
     if s.cost != "none" and (s.algorithm != "tpe" or s.scheduler != "none"):
-        message = f"search.cost = '{s.cost}' needs search.algorithm = 'tpe' and search.scheduler = 'none'; they are '{s.algorithm}' and '{s.scheduler}'."
+        message = (
+            f"search.cost = '{s.cost}' needs search.algorithm = 'tpe' and search.scheduler = "
+            f"'none'; they are '{s.algorithm}' and '{s.scheduler}'."
+        )
         raise ConfigError(
             message, "set these, or search.cost = 'none': the cost of each trial is shown in any case."
         )
     batch = space.domains.get("train.batch_size", ("choice", []))[0]
     if batch != "choice" and config.train.most_workers > 1:
-        message = f"search.space.'train.batch_size' = {{{batch} = ...}}: {config.train.num_workers} workers cannot split every batch of a range."
+        message = (
+            f"search.space.'train.batch_size' = {{{batch} = ...}}: {config.train.num_workers} "
+            "workers cannot split every batch of a range."
+        )
         raise ConfigError(message, "list a few sizes, as {choice = [256, 512]}.")
     package = PACKAGES.get(s.log_to)
     if package and importlib.util.find_spec(package) is None:
@@ -144,7 +152,10 @@ def room(config: Config, available: resources.Resources) -> tuple[int, int]:
         {"CPU": cpus, "GPU": gpus}, s.concurrent_trials * workers
     ):
         needs = f"{workers} worker(s) of {cpus} CPU(s) and {gpus:g} GPU(s)"
-        message = f"search.concurrent_trials = {s.concurrent_trials}: the cluster holds {fits} trial(s) of {needs} at a time."
+        message = (
+            f"search.concurrent_trials = {s.concurrent_trials}: the cluster holds {fits} "
+            f"trial(s) of {needs} at a time."
+        )
         raise ClusterError(message, f"set search.concurrent_trials = {fits}, or 0 for as many as fit.")
     return cpus, min(s.concurrent_trials or fits, s.trials)
 
@@ -218,7 +229,10 @@ def _nothing_found(config: Config, record: dict, folder: str) -> TrainingError:
     if finished:
         fastest = max(finished, key=lambda t: t["rows_per_second"])
         speed = f"the fastest, trial {fastest['number']}, makes {fastest['rows_per_second']:,.0f}"
-        message = f"search.min_rows_per_second = {config.search.min_rows_per_second:g}: no finished trial is as fast; {speed}."
+        message = (
+            f"search.min_rows_per_second = {config.search.min_rows_per_second:g}: no finished "
+            f"trial is as fast; {speed}."
+        )
         return TrainingError(
             message, "set it lower and run the same command again: no trial is trained anew."
         )
@@ -228,7 +242,8 @@ def _nothing_found(config: Config, record: dict, folder: str) -> TrainingError:
     )
     return TrainingError(
         message,
-        f"mend the space, then run the same command again; the trials are listed in '{storage.join(folder, PAGE)}'.",
+        "mend the space, then run the same command again; the trials are listed in "
+        f"'{storage.join(folder, PAGE)}'.",
     )
 
 

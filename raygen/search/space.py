@@ -60,7 +60,8 @@ class Space:
         if len(space.encodings()) > ENCODINGS:
             hint = "search fewer of the schema's settings at once."
             raise ConfigError(
-                f"search.space has {len(space.encodings())} combinations of schema settings; {ENCODINGS} can be encoded.",
+                f"search.space has {len(space.encodings())} combinations of schema settings; "
+                f"{ENCODINGS} can be encoded.",
                 hint,
             )
         if config.search.algorithm == "grid":
@@ -127,7 +128,10 @@ class Space:
                     "list values, as {choice = [...]}.",
                 )
         if self.grid_size() != config.search.trials:
-            message = f"search.trials = {config.search.trials}, and the grid of search.space has {self.grid_size()} points."
+            message = (
+                f"search.trials = {config.search.trials}, and the grid of search.space has "
+                f"{self.grid_size()} points."
+            )
             raise ConfigError(
                 message, f"set search.trials = {self.grid_size()}, or search.algorithm = 'random'."
             )

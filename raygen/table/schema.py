@@ -83,7 +83,10 @@ class Schema:
             if self.kinds[field.name] == "id" and pa.types.is_integer(field.type):
                 last = int(np.iinfo(field.type.to_pandas_dtype()).max)
                 if rows > last:
-                    message = f"column '{field.name}' of kind id and type {field.type} cannot number {rows:,} rows; it ends at {last:,}."
+                    message = (
+                        f"column '{field.name}' of kind id and type {field.type} cannot number "
+                        f"{rows:,} rows; it ends at {last:,}."
+                    )
                     raise SchemaError(
                         message,
                         f'set schema.columns.{field.name} = "drop" and train again, or generate fewer rows.',
@@ -157,7 +160,10 @@ def check_table(schema: Schema, stats: dict, where: str) -> None:
         if schema.kinds[name] == "categorical" and pa.types.is_dictionary(kind):
             count, most = len(part.frequencies()), int(np.iinfo(kind.index_type.to_pandas_dtype()).max) + 1
             if count > most:
-                message = f"column '{name}' has {count:,} categories in all files together; its type {kind} holds {most:,}."
+                message = (
+                    f"column '{name}' has {count:,} categories in all files together; its type "
+                    f"{kind} holds {most:,}."
+                )
                 raise SchemaError(
                     message, f'set schema.columns.{name} = "drop", or write the files with a wider index.'
                 )

@@ -122,7 +122,10 @@ class Checkpoints:
                     else f"'{uri}' cannot be written: {storage.reason(error)}."
                 )
                 if wait is None or getattr(error.__cause__ or error, "errno", None) in FINAL:
-                    hint = f"mend that; the checkpoints before are kept in '{self.folder}': run the same command to resume."
+                    hint = (
+                        f"mend that; the checkpoints before are kept in '{self.folder}': run the "
+                        "same command to resume."
+                    )
                     raise OutputError(reason, hint) from error
                 self.say(f"Warning: {reason} Trying again in {wait} s.")
                 time.sleep(wait)

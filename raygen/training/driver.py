@@ -137,7 +137,10 @@ def check_sampler(config: Config) -> None:
             "latent.sampler = 'learned' needs model.prior = 'mixture'.", "set latent.sampler = 'auto'."
         )
     if wanted == "flow" and d > latent_samplers.FLOW_LATENT_DIM:
-        message = f"latent.sampler = 'flow' is fitted up to model.latent_dim = {latent_samplers.FLOW_LATENT_DIM}; this one is {d}."
+        message = (
+            "latent.sampler = 'flow' is fitted up to model.latent_dim = "
+            f"{latent_samplers.FLOW_LATENT_DIM}; this one is {d}."
+        )
         raise ConfigError(message, "set latent.sampler = 'mixture' or 'auto'.")
     if wanted == "flow" and not config.latent.flow_steps:
         raise ConfigError(
@@ -150,11 +153,15 @@ def check_memory(config: Config, encoded: encoding.Encoded) -> None:
     t, workers = config.train, config.train.fewest_workers
     need = encoded.worker_bytes(config, workers) / 2**30
     if need > t.memory_gib:
-        message = f"train.memory_gib = {t.memory_gib:g}: each of {workers} workers must hold {need:.1f} GiB of encoded rows."
+        message = (
+            f"train.memory_gib = {t.memory_gib:g}: each of {workers} workers must hold "
+            f"{need:.1f} GiB of encoded rows."
+        )
         fewer = int(min(encoded.num_rows / 2, t.shuffle_rows) * t.memory_gib / need)
         raise ClusterError(
             message,
-            f"set train.memory_gib = {int(np.ceil(need))}, train.shuffle_rows = {fewer} or less, or more train.num_workers.",
+            f"set train.memory_gib = {int(np.ceil(need))}, train.shuffle_rows = {fewer} or less, or "
+            "more train.num_workers.",
         )
 
 
@@ -169,7 +176,8 @@ def sized(config: Config, num_rows: int) -> Config:
     training = num_rows - held
     if held < 2 * workers or training < workers:
         raise ConfigError(
-            f"train.holdout = {t.holdout} leaves {training} of {num_rows} rows to train on and {held} to score.",
+            f"train.holdout = {t.holdout} leaves {training} of {num_rows} rows to train on and {held} "
+            "to score.",
             "change it.",
         )
     most = training // split.LANES * split.LANES if training >= split.LANES else training // workers * workers

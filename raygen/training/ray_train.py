@@ -53,7 +53,10 @@ def fit(config: Config, settings: dict, cpus: int, say, callbacks: Sequence = ()
             rank, error = min(worker_exceptions.items())
             if str(error) != self.told:
                 self.told = str(error)
-                line = f"Warning: worker {rank} was lost; all start again from the last checkpoint, as soon as there is room for them."
+                line = (
+                    f"Warning: worker {rank} was lost; all start again from the last checkpoint, "
+                    "as soon as there is room for them."
+                )
                 board.add_unless_failed.remote(line)
 
     need = {"CPU": cpus, **({"GPU": 1} if t.use_gpu else {})}
@@ -110,7 +113,10 @@ def _lost(error: Exception, config: Config, cpus: int, checkpoints: str) -> Rayg
     from ray.train.v2._internal.exceptions import WorkerGroupStartupTimeoutError
 
     if isinstance(getattr(error, "controller_failure", None), WorkerGroupStartupTimeoutError):
-        message = f"no room came for train.num_workers = {config.train.num_workers} of {cpus} CPU(s){' and a GPU' * config.train.use_gpu} each."
+        message = (
+            f"no room came for train.num_workers = {config.train.num_workers} of {cpus} "
+            f"CPU(s){' and a GPU' * config.train.use_gpu} each."
+        )
         return ClusterError(
             message, "see what holds the cluster (ray status), then run the same command again."
         )
@@ -184,8 +190,14 @@ def _check_reach(rank: int) -> None:
                     break
                 except OSError as error:
                     if time.monotonic() > end:
-                        message = f"worker {rank} on {hosts[rank]} cannot reach worker {other} on {hosts[other]}: {error}."
-                        hint = "let the nodes connect to each other on all TCP ports, or set train.num_workers = 1."
+                        message = (
+                            f"worker {rank} on {hosts[rank]} cannot reach worker {other} on "
+                            f"{hosts[other]}: {error}."
+                        )
+                        hint = (
+                            "let the nodes connect to each other on all TCP ports, or set "
+                            "train.num_workers = 1."
+                        )
                         raise ClusterError(message, hint) from error
                     time.sleep(0.1)  # it may not listen yet
         barrier()

@@ -44,13 +44,15 @@ def fit_samplers(loop, codec, config: Config, say) -> tuple[dict, dict, Any]:
             )
     if chosen == latent_samplers.NAIVE:
         say(
-            "Warning: latent.sampler = 'naive' drops the variance of z_mean; its rows lie near the decoder's average row."
+            "Warning: latent.sampler = 'naive' drops the variance of z_mean; its rows lie near the "
+            "decoder's average row."
         )
     report = latent_report.describe(rows, scored, samplers, scores, chosen, seed, loop.feed.batches.num_rows)
     if config.latent.report:
         for number, (name, sampler) in enumerate(samplers.items(), 1):
             say(
-                f"Comparing rows of sampler {number} of {len(samplers)} with real ones: {name}, {tables.repeats} x {tables.rows:,} rows ..."
+                f"Comparing rows of sampler {number} of {len(samplers)} with real ones: {name}, "
+                f"{tables.repeats} x {tables.rows:,} rows ..."
             )
             report["samplers"][name] |= tables.of_sampler(sampler)
         report |= {"tables": tables.references(), "rows_compared": tables.rows}

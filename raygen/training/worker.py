@@ -119,7 +119,10 @@ def work(settings: dict, rounds: Rounds) -> None:
     except tf.errors.ResourceExhaustedError as error:
         rows = min(config.train.micro_batch_size or feed.batches.rows, feed.batches.rows)
         (tensor,) = re.findall(r"tensor with (shape\[.*?\])", error.message)[:1] or ["what they need"]
-        message = f"{rows:,} rows at a time do not fit the memory of node {socket.gethostname()}: TensorFlow could not allocate {tensor}."
+        message = (
+            f"{rows:,} rows at a time do not fit the memory of node {socket.gethostname()}: "
+            f"TensorFlow could not allocate {tensor}."
+        )
         raise ClusterError(
             message,
             f"set train.micro_batch_size = {max(1, rows // 2)} or less: the same steps, in less memory.",
@@ -147,8 +150,8 @@ def _read(folder: str) -> encoding.Encoded:
 def _run(loop, rounds: Rounds, judge: objective.Judge | None, shown: Gauges, written: str) -> list[dict]:
     """Rounds of steps, each with a score and a checkpoint, until the steps or the patience are spent.
 
-    The weights that are kept are the average that was best on held-out rows: what is learned after it is which
-    rows the table holds, not what rows are like.
+    The weights that are kept are the average that was best on held-out rows: what is learned after it is
+    which rows the table holds, not what rows are like.
     """
     config = rounds.config
     state = rounds.checkpoints.load()
@@ -283,8 +286,10 @@ def _patience_spent(history: list[dict], config: Config) -> bool:
 def _line(figures: dict, config: Config, left: float) -> str:
     nats, reconstruction, kl = (figures[f"held_out_{k}"] for k in ("nats", "reconstruction", "kl"))
     return (
-        f"step {figures['step']:>6,}/{config.train.steps:,}  epoch {figures['epoch']:6.1f}  held-out {nats:7.3f} nats/row "
-        f"(reconstruction {reconstruction:.3f}, KL {kl:.3f})  {figures['rows_per_second']:9,.0f} rows/s  {left:4.0f} s left"
+        f"step {figures['step']:>6,}/{config.train.steps:,}  epoch {figures['epoch']:6.1f}  held-out "
+        f"{nats:7.3f} nats/row "
+        f"(reconstruction {reconstruction:.3f}, KL {kl:.3f})  {figures['rows_per_second']:9,.0f} "
+        f"rows/s  {left:4.0f} s left"
     )
 
 

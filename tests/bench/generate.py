@@ -89,7 +89,8 @@ import sys
 from raygen import Config, artifact, generate
 model, rows, count, per, out = sys.argv[1:]
 config = Config.from_dict(artifact.read_index(model)["config"])
-asked = {"run.folder": model.rsplit("/", 1)[0], "generate.num_actors": int(count), "generate.cpus_per_actor": 1, "generate.rows_per_shard": int(per)}
+asked = {"run.folder": model.rsplit("/", 1)[0], "generate.num_actors": int(count)}
+asked |= {"generate.cpus_per_actor": 1, "generate.rows_per_shard": int(per)}
 generate(config.override(asked), int(rows), out=out)
 """
 

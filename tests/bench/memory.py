@@ -31,7 +31,8 @@ def main():
             shutil.copytree(a.model, f"{folder}/model")
             config = Path(folder) / "bench.toml"
             config.write_text(
-                f'run.folder = "{folder}"\ngenerate.rows = {rows}\ngenerate.num_actors = {a.actors}\ngenerate.rows_per_shard = {SHARD_ROWS}\n'
+                f'run.folder = "{folder}"\ngenerate.rows = {rows}\ngenerate.num_actors = '
+                f"{a.actors}\ngenerate.rows_per_shard = {SHARD_ROWS}\n"
             )
             found = watched([sys.executable, "-m", "raygen.cli", "generate", str(config)])
             verify = [sys.executable, "-m", "raygen.cli", "verify", f"{folder}/synthetic"]

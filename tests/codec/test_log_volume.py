@@ -89,9 +89,9 @@ LAWS = {
     "tiny floats": (1e-12 * stats.expon.ppf(U), 1 + 6 * LN10),  # below 1e-9 it is 1e-18
     "Cauchy floats": (stats.cauchy.ppf(U), np.log(4 * np.pi) + 9 * LN10),
 }
-# What the piecewise linear law inside a bar costs: 1,000 equal values in whole steps of 1/32 of a bar lose .01, a bar of just over 32
-# values, whose ends get half a step, .03; and floats gain .013 with 256 bars, as no value lies between the
-# last of a bar and the next's first.
+# What the piecewise linear law inside a bar costs: 1,000 equal values in whole steps of 1/32 of a bar lose
+# .01, a bar of just over 32 values, whose ends get half a step, .03; and floats gain .013 with 256 bars, as
+# no value lies between the last of a bar and the next's first.
 TOLERANCE = 0.04
 
 
@@ -321,7 +321,8 @@ def test_a_real_table():
     table = pq.read_table(resources.files("raygen") / "datasets" / "adult.parquet")
     before, after = np.transpose([before_and_after(fitted(table, bars), table) for bars in BARS[2:]])
     print(
-        f"UCI Adult, independent columns, bars {BARS[2:]}: nats of codes {before.round(2)}, of values {after.round(2)}"
+        f"UCI Adult, independent columns, bars {BARS[2:]}: nats of codes {before.round(2)}, of values "
+        f"{after.round(2)}"
     )
     assert before[2] - before[0] == pytest.approx(2 * np.log(2), abs=0.05)
     assert (

@@ -222,7 +222,8 @@ def test_what_the_settings_ask_for():
     for settings in ({"format": "csv"}, {"format": "jsonl"}):
         with pytest.raises(
             ConfigError,
-            match=r"compression = 'snappy' with generate.format = '(csv|jsonl)': expected none or gzip or zstd",
+            match=r"compression = 'snappy' with generate.format = '(csv|jsonl)': expected none or "
+            r"gzip or zstd",
         ):
             of(compression="snappy", **settings)
     with pytest.raises(ConfigError, match=r"generate\.format"):

@@ -204,7 +204,8 @@ def test_parts_that_would_have_to_name_other_shards_are_not_added_to(folder):
     manifest.check(folder, identity | {"rows": 4096})
     with pytest.raises(
         OutputError,
-        match="holds 4,000 shards; with 4,097 rows there are over 4,096, which 4,096 parts of the manifest name",
+        match="holds 4,000 shards; with 4,097 rows there are over 4,096, which 4,096 parts of the "
+        "manifest name",
     ) as caught:
         manifest.check(folder, identity | {"rows": 4097})
     assert "--first-row 4007" in caught.value.hint

@@ -33,7 +33,8 @@ def test_the_default_space_holds_the_default_settings():
 def test_keys_without_quotes_are_tables_to_toml(tmp_path):
     path = tmp_path / "a.toml"
     path.write_text(
-        '[search.space]\nmodel.latent_dim = {choice = [4, 8]}\n"train.learning_rate" = {log_uniform = [1e-3, 1e-2]}\n'
+        '[search.space]\nmodel.latent_dim = {choice = [4, 8]}\n"train.learning_rate" = {log_uniform = '
+        "[1e-3, 1e-2]}\n"
     )
     assert Space.of(Config.load(str(path))).to_dict() == {
         "model.latent_dim": {"choice": [4, 8]},
@@ -195,7 +196,8 @@ SETTINGS = {
     ),
     "impossible model": (
         {"latent.sampler": "learned", "search.space": {"model.prior": {"choice": ["mixture", "normal"]}}},
-        "search.space has an impossible model ({'model.prior': 'normal'}): latent.sampler = 'learned' needs model.prior = 'mixture'.",
+        "search.space has an impossible model ({'model.prior': 'normal'}): latent.sampler = 'learned' "
+        "needs model.prior = 'mixture'.",
         "auto",
     ),
     "grid of another size": (

@@ -98,7 +98,8 @@ RIGHT = {"age": "numeric", "income": "categorical", "blob": "drop"}
 MISTAKES = {
     "an absent column": (
         RIGHT | {"incme": "categorical"},
-        "source 'bucket/census/' has no column 'incme', which [schema.columns] names. Found: age, income, blob (3).",
+        "source 'bucket/census/' has no column 'incme', which [schema.columns] names. Found: age, "
+        "income, blob (3).",
         "did you mean 'income'?",
     ),
     "an absent column like none": (

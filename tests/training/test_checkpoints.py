@@ -75,7 +75,8 @@ def test_a_damaged_one_is_noticed_and_the_one_before_it_is_taken(how, three, tmp
     again = Checkpoints(three.folder, lines.append)
     assert int(again.load()["step"]) == 6
     assert lines == [
-        "Warning: the checkpoint 'step-000000009.npz' is damaged; going on from 'step-000000006.npz', the one before it."
+        "Warning: the checkpoint 'step-000000009.npz' is damaged; going on from 'step-000000006.npz', "
+        "the one before it."
     ]
     with pytest.raises(StorageError, match=r"step-000000009\.npz' is damaged"):
         again.read("step-000000009.npz")

@@ -309,7 +309,8 @@ SHAPES = {
 @pytest.mark.parametrize("decoder", ["autoregressive", "independent"])
 @pytest.mark.parametrize("columns", SHAPES.values(), ids=SHAPES)
 def test_tables_of_any_shape_are_trained(columns, decoder):
-    """Some weights have no gradient then: the last column says nothing to others, and there may be no offsets."""
+    """Some weights have no gradient then: the last column says nothing to others, and there may be no
+    offsets."""
     import pyarrow as pa
 
     from raygen.codec import codec

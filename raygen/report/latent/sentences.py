@@ -76,9 +76,15 @@ def headline(report: dict) -> str:
     if nats is None:
         return text + "."
     if abs(nats) <= error:
-        return f"{text}: it fits the z of held-out rows as well as N(0, I) does ({pair(nats, error, '+')} nats per row)."
+        return (
+            f"{text}: it fits the z of held-out rows as well as N(0, I) does "
+            f"({pair(nats, error, '+')} nats per row)."
+        )
     word = "better" if nats > 0 else "worse"
-    return f"{text}: it fits the z of held-out rows {word} than N(0, I), by {pair(abs(nats), error or None)} nats per row."
+    return (
+        f"{text}: it fits the z of held-out rows {word} than N(0, I), by "
+        f"{pair(abs(nats), error or None)} nats per row."
+    )
 
 
 def explain(report: dict) -> list[str]:
@@ -87,12 +93,14 @@ def explain(report: dict) -> list[str]:
     nats = figure(report, chosen, "nats") if chosen else None
     if nats is not None and 0.05 < nats < 30:
         out.append(
-            f"In other words, z of a typical held-out row is e^{nats:.2f} = {_times(math.exp(nats))} as likely under it as under N(0, I)."
+            f"In other words, z of a typical held-out row is e^{nats:.2f} = {_times(math.exp(nats))} "
+            "as likely under it as under N(0, I)."
         )
     total = number((report.get("kl") or {}).get("total"))
     if nats is not None and chosen != "normal" and total and total > 0.05 and nats > 0:
         out.append(
-            f"q(z) of the training rows lies {show(total)} nats from N(0, I), so it gains {min(100.0, 100 * nats / total):.0f} % of them. The rest "
+            f"q(z) of the training rows lies {show(total)} nats from N(0, I), so it gains "
+            f"{min(100.0, 100 * nats / total):.0f} % of them. The rest "
             "is in part where single training rows lie, which no sampler should learn."
         )
     return out + rungs(report)
@@ -114,7 +122,8 @@ def rungs(report: dict) -> list[str]:
             out.append(f"{_start(rival)} is cheaper and would do as well.")
         else:
             out.append(
-                f"Over {title(rival)}, the best of the cheaper ones, it gains {pair(gain, error)} nats: it earns its cost."
+                f"Over {title(rival)}, the best of the cheaper ones, it gains {pair(gain, error)} "
+                "nats: it earns its cost."
             )
     for rival in dearer:
         gain, error = nats[rival] - nats[chosen], _paired_error(report, chosen, rival)
@@ -140,7 +149,8 @@ def options(report: dict) -> list[str]:
     out = []
     if figure(report, "diagonal", "nats") is not None:
         out.append(
-            "(a) Mean and standard deviation of the sampled z in each dimension, which by the law of total variance is `diagonal` without its "
+            "(a) Mean and standard deviation of the sampled z in each dimension, which by the law of "
+            "total variance is `diagonal` without its "
             f"sampling noise: {_effect(report, 'diagonal')}."
         )
     kept = _kept(report)
@@ -149,7 +159,8 @@ def options(report: dict) -> list[str]:
         if kept is not None:
             effect.append(f"at most {100 * kept:.2g} % of the variance of z is left in the active dimensions")
         out.append(
-            f"(b) Mean of z_mean, and exp of half the mean of z_log_var as standard deviation (`naive`): {'; '.join(effect)}."
+            "(b) Mean of z_mean, and exp of half the mean of z_log_var as standard deviation "
+            f"(`naive`): {'; '.join(effect)}."
         )
     return out
 
@@ -161,7 +172,10 @@ def agreement(report: dict) -> str:
     if len(ranked) < 2:
         return ""
     if all((figure(report, n, "c2st") or 0.0) < TOLD_APART for n in ranked):
-        return "The classifier (C2ST) tells the rows of every sampler from real ones nearly always, so it ranks none: that is the decoder's doing."
+        return (
+            "The classifier (C2ST) tells the rows of every sampler from real ones nearly always, "
+            "so it ranks none: that is the decoder's doing."
+        )
     same, against = 0, []
     for i, low in enumerate(ranked):
         for high in ranked[i + 1 :]:
@@ -176,17 +190,25 @@ def agreement(report: dict) -> str:
             else:
                 against.append((high, low) if gain > 0 else (low, high))
     if not same + len(against):
-        return "The classifier (C2ST) cannot tell these samplers apart within its error, so it neither supports nor opposes the nats."
+        return (
+            "The classifier (C2ST) cannot tell these samplers apart within its error, so it "
+            "neither supports nor opposes the nats."
+        )
     if not against:
         pairs = f"all {same} pairs" if same > 1 else "the one pair"
-        return f"The rows agree with the nats: the classifier (C2ST) puts {pairs} that both can tell apart in the same order."
+        return (
+            f"The rows agree with the nats: the classifier (C2ST) puts {pairs} that both can tell "
+            "apart in the same order."
+        )
     ahead, behind = max(against, key=lambda p: abs(_difference(report, p[0], p[1], "c2st", "c2st_error")[0]))
     scores = " against ".join(
         pair(figure(report, n, "c2st"), figure(report, n, "c2st_error")) for n in (ahead, behind)
     )
     return (
-        f"The rows disagree with the nats in {len(against)} of {same + len(against)} pairs that both can tell apart: {title(ahead)} fits z better "
-        f"than {title(behind)}, yet its rows pass less well for real (C2ST {scores}). The nats weigh every part of z alike, the decoder does not: "
+        f"The rows disagree with the nats in {len(against)} of {same + len(against)} pairs that both "
+        f"can tell apart: {title(ahead)} fits z better "
+        f"than {title(behind)}, yet its rows pass less well for real (C2ST {scores}). The nats weigh "
+        "every part of z alike, the decoder does not: "
         "prefer the sampler whose rows pass."
     )
 
@@ -199,8 +221,10 @@ def missing(report: dict) -> str:
     if bound is None or ceiling is None or mine is None:
         return ""
     return (
-        f"C2ST of the chosen sampler is {mine:.3f}. A perfect sampler would reach about {bound:.3f}: the {max(0.0, bound - mine):.3f} between is "
-        f"the sampler's. The {max(0.0, ceiling - bound):.3f} from there to other real rows ({ceiling:.3f}) is the decoder's: no sampler mends it."
+        f"C2ST of the chosen sampler is {mine:.3f}. A perfect sampler would reach about {bound:.3f}: "
+        f"the {max(0.0, bound - mine):.3f} between is "
+        f"the sampler's. The {max(0.0, ceiling - bound):.3f} from there to other real rows "
+        f"({ceiling:.3f}) is the decoder's: no sampler mends it."
     )
 
 
@@ -241,7 +265,8 @@ def warning(report: dict) -> str:
     if nats is None or limit is None or nats <= limit:
         return ""
     return (
-        "Warning: the rate is above ln(rows), so z can index single rows. This does not prove copying, for a sampler draws z anew; measure it: "
+        "Warning: the rate is above ln(rows), so z can index single rows. This does not prove "
+        "copying, for a sampler draws z anew; measure it: "
         "are generated rows nearer to training rows than to held-out ones?"
     )
 
@@ -253,7 +278,10 @@ def activity(report: dict) -> list[str]:
         return []
     active = [d for d in dimensions if d.get("active")]
     idle = len(dimensions) - len(active)
-    text = f"{len(active)} of {len(dimensions)} dimension{'s' if len(dimensions) > 1 else ''} of z {'is' if len(active) == 1 else 'are'} active"
+    text = (
+        f"{len(active)} of {len(dimensions)} dimension{'s' if len(dimensions) > 1 else ''} of z "
+        f"{'is' if len(active) == 1 else 'are'} active"
+    )
     out = [
         text
         + (

@@ -28,13 +28,15 @@ def lines(report: dict) -> list[str]:
     out[0] += "".join(f"{heading:>{width}}" for heading, _, _, width in COST)
     for name in sentences.names(report):
         s = report["samplers"][name] or {}
-        nats = f"{pair(s.get('nats'), s.get('error'), '+') or '-':>21}{pair(s.get('behind'), s.get('behind_error')) or '-':>18}"
+        gain, behind = pair(s.get("nats"), s.get("error"), "+"), pair(s.get("behind"), s.get("behind_error"))
+        nats = f"{gain or '-':>21}{behind or '-':>18}"
         cost = "".join(f"{_fixed(s.get(key), decimals):>{width}}" for _, key, decimals, width in COST)
         out.append(f"{'*' if name == report.get('chosen') else ' '} {name[:10]:10}{nats}{_scores(s)}{cost}")
     tables = report.get("tables") or {}
     out += [f"  {name:49}{_scores(tables[name])}" for name in sentences.TABLES if tables.get(name)]
     out += [
-        "  * drawn from; Shape and Trend error in %; C2ST 1: rows pass for real; spread 1: the variance of real rows",
+        "  * drawn from; Shape and Trend error in %; C2ST 1: rows pass for real; spread 1: the "
+        "variance of real rows",
         "",
     ]
     if parts := sentences.split(report):

@@ -46,7 +46,10 @@ def of(search: Search) -> Importance:
     if finished == 0:
         why_not = "no trial finished"
     elif len(counted) < LEAST:
-        why_not = f"{len(counted)} trial{'s' * (len(counted) != 1)} with nats {'are' if len(counted) > 1 else 'is'} too few"
+        why_not = (
+            f"{len(counted)} trial{'s' * (len(counted) != 1)} with nats "
+            f"{'are' if len(counted) > 1 else 'is'} too few"
+        )
     elif len(space) < 2:
         why_not = "only one setting differs" if space else "no setting differs"
     elif math.isclose(target.min(), target.max(), rel_tol=1e-9, abs_tol=1e-12):

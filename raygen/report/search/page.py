@@ -99,7 +99,8 @@ def importance_words(found: Importance, names: dict[str, str]) -> list[str]:
     rest = len(found.shares) - len(sure)
     if not sure:
         return [
-            f"No setting's effect is more than chance may give in {found.trials} trials; the bars are guesses."
+            f"No setting's effect is more than chance may give in {found.trials} trials; the bars are "
+            "guesses."
         ]
     others = f" What the other{'s' * (rest > 1)} did may be chance." if rest else ""
     return [f"More than chance: {sentences.listed(sure)}.{others}"]

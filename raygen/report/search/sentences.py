@@ -84,7 +84,8 @@ def gain(search: Search) -> list[str]:
         step, value = own.history[-1]
         ahead = value - winner.at(step)
         return [
-            f"The trial with {who}) {ended} at step {whole(step)}; there trial {winner.number} was {_better(NATS, ahead)}."
+            f"The trial with {who}) {ended} at step {whole(step)}; there trial {winner.number} was "
+            f"{_better(NATS, ahead)}."
         ]
     gained, noise = _gained(search)
     if gained is None:
@@ -94,7 +95,8 @@ def gain(search: Search) -> list[str]:
         return [f"{out}; how much of it is noise is not known."]
     if abs(gained) <= noise:
         return [
-            f"{out}, within the noise of the held-out rows (+- {show(noise)}): the search found nothing that is surely better."
+            f"{out}, within the noise of the held-out rows (+- {show(noise)}): the search found "
+            "nothing that is surely better."
         ]
     if abs(gained) < CLEAR * noise:
         return [
@@ -153,7 +155,8 @@ def spent(search: Search) -> list[str]:
         out.append(f"The search took {duration(wall)}{at_once}.")
     if training is not None and outside is not None:
         out.append(
-            f"Its trials trained and fitted samplers for {duration(training)}; {100 * outside:.0f} % of the places for trials did neither."
+            f"Its trials trained and fitted samplers for {duration(training)}; {100 * outside:.0f} % "
+            "of the places for trials did neither."
         )
     if start is not None:
         out.append(f"The first trial began after {duration(start)}.")

@@ -240,7 +240,8 @@ def with_figures(**changes) -> dict:
 def test_the_verdict_names_the_chosen_sampler_and_its_gain():
     assert (
         latent_words.headline(full())
-        == "Draw z from the mixture: it fits the z of held-out rows better than N(0, I), by 4.970 +- 0.060 nats per row."
+        == "Draw z from the mixture: it fits the z of held-out rows better than N(0, I), by 4.970 +- "
+        "0.060 nats per row."
     )
     worse = with_figures(diagonal={"nats": -0.4}, chosen="diagonal")
     assert "held-out rows worse than N(0, I), by 0.400" in latent_words.headline(worse)
@@ -263,7 +264,8 @@ def test_a_dearer_sampler_must_earn_its_cost():
     sentences = latent_words.rungs(full())
     assert sentences == [
         "Over the learned prior, the best of the cheaper ones, it gains 0.260 nats: it earns its cost.",
-        "The flow is dearer (3,500 rows/s instead of 770,000) and gains 0.012 +- 0.021 nats, no more than one standard error: "
+        "The flow is dearer (3,500 rows/s instead of 770,000) and gains 0.012 +- 0.021 nats, no more "
+        "than one standard error: "
         "it does not earn its cost.",
     ]
     dear = with_figures(flow={"nats": 5.4}, mixture={"behind": 0.43, "behind_error": 0.03})
@@ -286,8 +288,8 @@ def test_the_options_of_the_question_by_figures():
     a, b = latent_words.options(full())
     assert a.startswith("(a) Mean and standard deviation of the sampled z")
     assert (
-        "1.204 nats per row better than N(0, I), 3.766 behind the mixture, C2ST 0.502, generated columns have 0.97 times the variance"
-        in a
+        "1.204 nats per row better than N(0, I), 3.766 behind the mixture, C2ST 0.502, generated "
+        "columns have 0.97 times the variance" in a
     )
     assert (
         b.startswith("(b) Mean of z_mean")
@@ -307,8 +309,8 @@ def test_the_classifier_agrees_disagrees_or_cannot_tell():
     against = latent_words.agreement(with_figures(learned={"c2st": 0.871}))
     assert against.startswith("The rows disagree with the nats in 2 of 14 pairs")
     assert (
-        "the mixture fits z better than the learned prior, yet its rows pass less well for real (C2ST 0.832 +- 0.006 against 0.871 +- 0.006)"
-        in against
+        "the mixture fits z better than the learned prior, yet its rows pass less well for real (C2ST "
+        "0.832 +- 0.006 against 0.871 +- 0.006)" in against
     )
     blind = full(names=("naive", "mixture", "flow"))
     assert "cannot tell these samplers apart" in latent_words.agreement(blind)
@@ -320,7 +322,8 @@ def test_the_classifier_agrees_disagrees_or_cannot_tell():
 
 def test_what_is_missing_is_shared_out():
     assert latent_words.missing(full()) == (
-        "C2ST of the chosen sampler is 0.832. A perfect sampler would reach about 0.962: the 0.130 between is the sampler's. "
+        "C2ST of the chosen sampler is 0.832. A perfect sampler would reach about 0.962: the 0.130 "
+        "between is the sampler's. "
         "The 0.035 from there to other real rows (0.997) is the decoder's: no sampler mends it."
     )
 
@@ -345,7 +348,10 @@ def test_the_rate_beside_the_rows():
 
 
 def test_active_dimensions_are_counted():
-    text = "11 of 16 dimensions of z are active; in the rest z_mean hardly moves from row to row, so that z is only noise there."
+    text = (
+        "11 of 16 dimensions of z are active; in the rest z_mean hardly moves from row to row, so "
+        "that z is only noise there."
+    )
     assert latent_words.activity(full())[0] == text
     assert latent_words.activity(full(1, 1))[0] == "1 of 1 dimension of z is active."
     assert latent_words.activity(full(8, 0)) == ["0 of 8 dimensions of z are active."]
@@ -354,7 +360,8 @@ def test_active_dimensions_are_counted():
 # ---------------------------------------------------------------------------------------------------- a real
 # browser
 LOOK = """
-  const shown = [...page.querySelectorAll("svg")].filter(svg => svg.getBoundingClientRect().height > 50).length;
+  const high = svg => svg.getBoundingClientRect().height > 50;
+  const shown = [...page.querySelectorAll("svg")].filter(high).length;
   return [root.scrollWidth, root.clientWidth, shown, loaded];
 """
 

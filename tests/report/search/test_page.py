@@ -386,7 +386,8 @@ def test_optuna_is_quiet_and_left_as_it_was():
 # browser
 LOOK = """
   page.querySelectorAll("details").forEach(d => d.open = true);
-  const shown = [...page.querySelectorAll("svg")].filter(svg => svg.getBoundingClientRect().height > 30).length;
+  const high = svg => svg.getBoundingClientRect().height > 30;
+  const shown = [...page.querySelectorAll("svg")].filter(high).length;
   const numbers = () => [...page.querySelectorAll("table.sortable tbody th")].map(th => +th.textContent);
   const paper = () => frame.contentWindow.getComputedStyle(page.body).backgroundColor;
   const buttons = page.querySelectorAll("table.sortable thead button"), orders = [numbers()];
@@ -394,7 +395,8 @@ LOOK = """
   const papers = [paper()];
   page.getElementById("theme").click();
   papers.push(paper());
-  return [root.scrollWidth, root.clientWidth, shown, loaded, orders, papers, frame.contentWindow.evil === true];
+  const evil = frame.contentWindow.evil === true;
+  return [root.scrollWidth, root.clientWidth, shown, loaded, orders, papers, evil];
 """
 
 

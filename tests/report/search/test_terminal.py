@@ -75,8 +75,8 @@ def test_no_line_is_wider_than_the_terminal(many, objective):
 
 def test_it_says_what_was_gained_and_what_is_noise():
     assert (
-        "0.500 nats per row better than with the config's own settings (trial 0, 25.00 +- 0.10 nats per row), 3.5 standard errors"
-        in text(with_gain(0.5))
+        "0.500 nats per row better than with the config's own settings (trial 0, 25.00 +- 0.10 nats "
+        "per row), 3.5 standard errors" in text(with_gain(0.5))
     )
     assert "more than their noise" in text(with_gain(0.5))
     assert (
@@ -97,8 +97,8 @@ def test_a_classifier_is_better_when_higher():
     assert terminal.lines(given)[2].count("C2ST") == 1
     own = given["trials"][0]["objective"]
     assert (
-        f"That is {best['objective'] - own:.3f} better than with the config's own settings (trial 0, C2ST {own:.3f}"
-        in text(given)
+        f"That is {best['objective'] - own:.3f} better than with the config's own settings (trial 0, "
+        f"C2ST {own:.3f}" in text(given)
     )
 
 
@@ -123,8 +123,8 @@ def test_defaults_that_did_not_finish():
     best = next(t for t in stopped["trials"] if t["number"] == stopped["best"])
     ahead = 31.0 - best["history"][1][2]
     assert (
-        f"(trial 0) was stopped at step 600; there trial {best['number']} was {ahead:.3f} nats per row better."
-        in text(stopped)
+        f"(trial 0) was stopped at step 600; there trial {best['number']} was {ahead:.3f} nats per "
+        "row better." in text(stopped)
     )
     assert "was stopped, so there is nothing to compare with." in text(
         changed(search(), 0, state="stopped", history=[])
@@ -146,8 +146,8 @@ def test_the_front_and_where_the_time_went():
             f"trial {number} ({t['objective']:.2f} nats per row, {t['rows_per_second']:,.0f} rows/s)" in told
         )
     assert (
-        "1.8 trials at a time. Its trials trained and fitted samplers for 22.3 min; 26 % of the places for trials did neither."
-        in told
+        "1.8 trials at a time. Its trials trained and fitted samplers for 22.3 min; 26 % of the "
+        "places for trials did neither." in told
     )
     one = with_gain(0.5)
     one["front"] = [1]
