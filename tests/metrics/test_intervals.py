@@ -127,6 +127,7 @@ def test_interval_of_an_undefined_score_is_undefined():
         )
 
 
+@pytest.mark.slow
 def test_wrappers_give_the_value_of_metrics_within_an_interval():
     (real, kinds), (other, _) = mixed(600, 0), mixed(500, 1)
     for name in ("shape_error", "trend_error", "c2st"):
@@ -142,6 +143,7 @@ def test_wrappers_give_the_value_of_metrics_within_an_interval():
     assert every.value == pytest.approx(fidelity.trend_error(real, other, kinds, all_pairs=True))
 
 
+@pytest.mark.slow
 def test_c2st_interval_narrows_with_rows_and_ends_at_one():
     (real, kinds), (same, _), (noisy, _) = (
         dependent(4000, 1),

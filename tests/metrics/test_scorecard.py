@@ -55,6 +55,7 @@ def value(found, name):
     return found[name]["value"]
 
 
+@pytest.mark.slow
 def test_other_real_rows_reach_the_ceiling(perfect):
     assert set(perfect) == set(scorecard.BETTER)
     for name in ("shape_error", "trend_error", "c2st", "mle", "alpha_precision", "beta_recall"):
@@ -64,6 +65,7 @@ def test_other_real_rows_reach_the_ceiling(perfect):
     assert value(perfect, "exact_copies") < 0.01
 
 
+@pytest.mark.slow
 def test_a_copy_of_the_training_rows_is_caught_by_the_copying_scores(ends, rows, perfect):
     found = ends.judge(rows[0].sample(frac=1, random_state=1))
     assert value(found, "c2st") > 0.95  # which it would win
@@ -72,6 +74,7 @@ def test_a_copy_of_the_training_rows_is_caught_by_the_copying_scores(ends, rows,
     assert value(found, "dcr_2_percent") == 0 < value(perfect, "dcr_2_percent")
 
 
+@pytest.mark.slow
 def test_independent_columns_are_caught_by_trend_and_c2st_and_not_by_shape(ends, rows):
     found = ends.judge(fidelity.floor(rows[2], seed=3))
     assert value(found, "shape_error") < 3
@@ -81,6 +84,7 @@ def test_independent_columns_are_caught_by_trend_and_c2st_and_not_by_shape(ends,
     assert value(found, "mle") < 0.6
 
 
+@pytest.mark.slow
 def test_one_scrambled_column_is_caught(ends, rows, perfect):
     scrambled = rows[2].assign(relationship=rows[2]["relationship"].sample(frac=1, random_state=2).to_numpy())
     found = ends.judge(scrambled)
@@ -89,6 +93,7 @@ def test_one_scrambled_column_is_caught(ends, rows, perfect):
     assert value(found, "c2st") < value(perfect, "c2st") - 0.2
 
 
+@pytest.mark.slow
 def test_the_most_frequent_levels_alone_are_caught_by_shape_and_coverage(ends, rows):
     """What decoding by argmax does to rare levels."""
     narrow = rows[2].copy()
@@ -99,6 +104,7 @@ def test_the_most_frequent_levels_alone_are_caught_by_shape_and_coverage(ends, r
     assert value(found, "category_coverage") < 0.85 < found["category_coverage"]["ceiling"]
 
 
+@pytest.mark.slow
 def test_values_outside_the_real_range_and_unknown_levels_are_counted(ends, rows):
     wild = rows[2].copy()
     wild.loc[:199, "age"] = 200
@@ -106,6 +112,7 @@ def test_values_outside_the_real_range_and_unknown_levels_are_counted(ends, rows
     assert value(ends.judge(wild), "outside") == pytest.approx(0.15, abs=0.02)
 
 
+@pytest.mark.slow
 def test_the_same_rows_have_the_same_scores(ends, rows, perfect):
     assert ends.judge(rows[2]) == perfect
 
