@@ -205,6 +205,7 @@ def test_floor_keeps_marginals_and_dtypes_and_breaks_pairs():
     pd.testing.assert_series_equal(fidelity.floor(every).dtypes, every.dtypes)
 
 
+@pytest.mark.slow
 def test_c2st_of_one_distribution_is_near_one_and_of_another_near_zero():
     (real, kinds), (same, _), (other, _) = dependent(2000, 1), dependent(3000, 2), dependent(2000, 3)
     assert fidelity.c2st(real, same, kinds) > 0.93
@@ -278,6 +279,7 @@ def test_a_missing_or_unreadable_column_is_an_error():
         fidelity.shape_error(table, table, {"c": "numeric"})
 
 
+@pytest.mark.slow
 def test_quality_scores_synthetic_between_floor_and_ceiling_on_equal_rows():
     (real, kinds), (holdout, _), (noisy, _) = (
         dependent(3000, 4),

@@ -67,6 +67,7 @@ def test_trees_are_those_of_sklearn(count):
     np.testing.assert_allclose(grown(bare(), model, count).of_trees(new), staged, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_weighted_rows_of_the_model_have_the_law_of_the_table(fitted):
     found, loss = fitted
     codes = rows(MODEL, 400_000, 7)

@@ -112,6 +112,7 @@ def test_importance_weights_are_the_likelihood_of_the_row_whatever_z_is(optimum,
         np.testing.assert_allclose(-reconstruction.numpy() + log_prior - log_q, expected, atol=2e-4)
 
 
+@pytest.mark.slow
 def test_the_aggregate_posterior_is_the_prior_so_every_sampler_is(optimum, rows):
     z_mean, z_log_var = (t.numpy() for t in optimum.encode(*rows[:2]))
     covariance = np.diag(np.exp(z_log_var).mean(axis=0)) + np.cov(z_mean.T, bias=True)
@@ -132,6 +133,7 @@ def test_drawn_rows_have_the_covariance_of_the_table_and_not_of_the_mean_alone(o
     np.testing.assert_allclose(np.cov(drawn.T), model_law(optimum).cov, atol=0.04)
 
 
+@pytest.mark.slow
 def test_training_finds_the_bound(rows, covariance):
     """The codec's offsets are the rows divided by the columns' standard deviation, so the rows' own bound
     lies its log, per column, lower."""

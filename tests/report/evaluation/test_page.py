@@ -37,6 +37,7 @@ def rendered(case: str) -> str:
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.slow
 def test_a_page_stands_alone_and_leaves_out_what_is_missing(case):
     source = rendered(case)
     page = Page(source)

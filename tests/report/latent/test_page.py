@@ -132,6 +132,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@pytest.mark.slow
 def test_a_page_stands_alone_and_leaves_out_what_is_missing(case):
     report = case()
     before = copy.deepcopy(report)

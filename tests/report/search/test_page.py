@@ -104,6 +104,7 @@ def rendered(case: str) -> str:
 # ---------------------------------------------------------------------------------------------------- the
 # page
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.slow
 def test_every_search_makes_a_page_that_stands_alone(case):
     source = rendered(case)
     page = Page(source)
@@ -308,6 +309,7 @@ def decided_by(key: str, count: int = 30, **options) -> dict:
 @pytest.mark.parametrize(
     "options", [{}, {"stop": False}, {"objective": "c2st"}], ids=["nats", "none stopped", "c2st"]
 )
+@pytest.mark.slow
 def test_importance_finds_the_setting_that_decides(key, options):
     found = importance.of(Search(decided_by(key, **options)))
     assert next(iter(found.shares)) == key and found.shares[key] > 0.8 and found.clear == {key}
