@@ -3,7 +3,8 @@
 import json
 import re
 
-from raygen.config import Config, Search
+from raygen.config import Config
+from raygen.config_sections import Search
 
 TITLES = {
     "run": "where everything of this run goes",

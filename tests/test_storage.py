@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from raygen import storage
+from raygen import filesystems, storage
 from raygen.errors import ConfigError, OutputError, StorageError
 from tests import stores
 
@@ -177,7 +177,7 @@ def test_a_folder_of_the_system():
 )
 def test_no_filesystem_answers(uri, message, hint):
     with pytest.raises(StorageError) as caught:
-        storage.resolve(uri)
+        filesystems.resolve(uri)
     assert message in caught.value.message
     assert caught.value.hint == hint
 
@@ -194,7 +194,7 @@ def test_no_filesystem_answers(uri, message, hint):
     ],
 )
 def test_uris_of_pyarrow_and_fsspec(uri, kind, path):
-    filesystem, found = storage.resolve(uri)
+    filesystem, found = filesystems.resolve(uri)
     assert (filesystem.type_name, found) == (kind, path)
 
 
@@ -309,7 +309,7 @@ def test_a_server_that_hangs_is_left(store, monkeypatch):
 
 def test_s3_stays_patient_in_another_process(monkeypatch, store):
     """pyarrow's own pickle forgets how often to try."""
-    filesystem, path = storage.resolve(store.uri("bucket/patient"))
+    filesystem, path = filesystems.resolve(store.uri("bucket/patient"))
     storage.write(store.uri("bucket/patient"), b"x")
     again = pickle.loads(pickle.dumps(filesystem))
     assert stores.SECRET.encode() not in pickle.dumps(filesystem)

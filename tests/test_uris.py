@@ -2,7 +2,7 @@
 
 import pytest
 
-from raygen import storage, uris
+from raygen import filesystems, uris
 from raygen.config import Config
 from raygen.errors import ConfigError, SchemaError
 from raygen.table.source import Source
@@ -54,7 +54,7 @@ def test_credentials_are_refused_wherever_they_come_from_and_not_told(uri, shown
     ways = {setting: lambda setting=setting: Config().override({setting: uri}) for setting in settings}
     ways |= {
         "absolute": lambda: uris.absolute(uri),
-        "resolve": lambda: storage.resolve(uri),
+        "resolve": lambda: filesystems.resolve(uri),
         "source": lambda: Source.open(uri),
     }
     for name, way in ways.items():

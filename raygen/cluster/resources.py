@@ -4,7 +4,7 @@ import os
 import time
 from dataclasses import dataclass
 
-from raygen import storage
+from raygen import filesystems, storage
 from raygen.errors import ClusterError
 
 CONNECT_SECONDS = 10
@@ -43,7 +43,7 @@ def check_shared(folder: str, available: Resources, setting: str = "run.folder")
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    filesystem, path = storage.resolve(folder)
+    filesystem, path = filesystems.resolve(folder)
     if len(available.nodes) < 2 or filesystem.type_name != "local":
         return
     mark = storage.join(path, f".raygen-{os.getpid()}")

@@ -1,6 +1,6 @@
 """`raygen inspect`: what a model folder holds, in words and figures."""
 
-from raygen import storage
+from raygen import storage, uris
 from raygen.codec.bins import NumericBlock
 from raygen.codec.codec import TIME
 from raygen.codec.gaussian import GaussianBlock
@@ -14,7 +14,7 @@ def inspect(model: str, say=print) -> dict:
     Raises:
         ModelError: If the model is missing or damaged.
     """
-    found = model_folder.load(storage.absolute(model))
+    found = model_folder.load(uris.absolute(model))
     m = found.metrics
     say(f"Model {found.uri}  fingerprint {found.fingerprint}")
     say(f"Learned from {m['rows']:,} rows of {found.config.data.source}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from raygen import __version__, score_catalogue, storage
+from raygen import __version__, score_catalogue, storage, uris
 from raygen.cluster import connection
 from raygen.config import Config
 from raygen.errors import ConfigError, SchemaError, did_you_mean
@@ -103,7 +103,7 @@ def evaluate(
     notes = _notes(real, tables)
     for note in notes:
         say(f"Note: {note}")
-    folder = storage.absolute(out or storage.join(config.run.folder or ".", "report"))
+    folder = uris.absolute(out or storage.join(config.run.folder or ".", "report"))
     storage.make_folder(folder)
     with connection.connected():
         judge = _judge(real, config, say)
@@ -128,7 +128,7 @@ def evaluate(
 
 def of_model(uri: str) -> Config:
     """The config to evaluate the rows of a model folder by: its own, in the run folder where it lies now."""
-    uri = storage.absolute(uri)
+    uri = uris.absolute(uri)
     config = Config.from_dict(model_folder.read_index(uri)["config"])
     return config.override({"run.folder": storage.parent(uri)})
 

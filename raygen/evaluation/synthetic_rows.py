@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs as pafs
 
-from raygen import rng, storage
+from raygen import filesystems, rng, storage, uris
 from raygen.errors import OutputError, SchemaError
 from raygen.generation import manifest
 from raygen.metrics import scorecard
@@ -28,7 +28,7 @@ def opened(path: str) -> Source:
         SchemaError: If they cannot be read as a table.
     """
     try:
-        source = Source.open(storage.absolute(path))
+        source = Source.open(uris.absolute(path))
     except SchemaError as error:
         hint = "generate them first, as Parquet or CSV, or name them with --synthetic."
         raise SchemaError(error.message.replace("source", "synthetic rows", 1), hint) from None
@@ -83,7 +83,7 @@ def manifest_problems(source: Source) -> list[str]:
         return [*out, error.message[0].upper() + error.message[1:]]
     unit = "rows" if parquet else "bytes"  # of text, whose rows are not known without reading it
     expected = dict(zip(lines["file"].to_pylist(), lines[unit].to_pylist(), strict=True))
-    _, base = storage.resolve(folder)
+    _, base = filesystems.resolve(folder)
     there = {
         path.removeprefix(base).lstrip("/"): rows[path] if parquet else size
         for path, size, _ in source.identity

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from raygen import storage
-from raygen.config import Generate
+from raygen.config_sections import Generate
 from raygen.errors import GenerationError, OutputError, RaygenError
-from raygen.generation import manifest, request
+from raygen.generation import completeness, manifest, request
 from raygen.generation.manifest import Totals
 from raygen.generation.request import Job
 from raygen.sampling.rows import Rows
@@ -74,7 +74,7 @@ class WriteShards:
             ]
             if lines != named:
                 if number == self.plan.num_parts - 1:
-                    manifest.check_rows(self.folder, self.plan)
+                    completeness.check_rows(self.folder, self.plan)
                 manifest.write_part(self.folder, self.plan, number, lines)
             totals += Totals.of(lines)
         self._tell(0, 0)
@@ -146,7 +146,7 @@ class WriteShards:
                     stream, schema.with_metadata({b"raygen": self.job.mark(shard)}), tables
                 )
                 if shard == self.plan.num_shards - 1:
-                    manifest.check_rows(self.folder, self.plan)  # raised here, the file stays as it is
+                    completeness.check_rows(self.folder, self.plan)  # raised here, the file stays as it is
             lines.append(manifest.line(shard, file, rows, size, digest))
         return lines
 

@@ -3,11 +3,11 @@
 import time
 from dataclasses import dataclass
 
-from raygen import storage
+from raygen import storage, uris
 from raygen.cluster import connection, mailbox, resources
 from raygen.config import Config
 from raygen.errors import GenerationError
-from raygen.generation import manifest, request
+from raygen.generation import completeness, manifest, request
 from raygen.generation.actor import WriteShards
 from raygen.generation.manifest import Totals
 from raygen.generation.progress import Progress
@@ -76,9 +76,7 @@ def generate(
     }
     cut = {"first_row": first_row, "format": format, "shard_mib": shard_mib, "partition_by": partition_by}
     model, settings = request.located(config, drawn | cut)
-    folder = (
-        storage.absolute(out) if out else storage.join(storage.parent(storage.absolute(model)), "synthetic")
-    )
+    folder = uris.absolute(out) if out else storage.join(storage.parent(uris.absolute(model)), "synthetic")
     return written(Job.of(model, settings, folder), say)
 
 
@@ -125,7 +123,7 @@ def written(asked: Job, say) -> Generation:
             "run the same command again to make the rest.",
         )
     manifest.claim(folder, identity, asked.told)  # no other generation has taken the folder meanwhile
-    manifest.check_whole(folder, plan)
+    completeness.check_whole(folder, plan)
     manifest.finish(folder, plan, identity, asked.told, totals)
     return Generation(
         folder, plan.rows, plan.num_shards, totals.bytes, plan.num_shards - made, time.perf_counter() - began

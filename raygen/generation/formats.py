@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from raygen import storage
-from raygen.config import Generate
+from raygen import filesystems, storage
+from raygen.config_sections import Generate
 from raygen.errors import ConfigError
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.table import arrow
@@ -119,7 +119,7 @@ class Format:
         text, which has no mark."""
         if self.is_text:
             return None
-        filesystem, path = storage.resolve(uri)
+        filesystem, path = filesystems.resolve(uri)
         try:
             with (
                 filesystem.open_input_file(path) as file,
@@ -245,6 +245,6 @@ def _described_json(uri: str) -> tuple[int, dict[str, str]]:
 
 @contextlib.contextmanager
 def _text(uri: str) -> Iterator[pa.NativeFile]:
-    filesystem, path = storage.resolve(uri)
+    filesystem, path = filesystems.resolve(uri)
     with filesystem.open_input_stream(path, compression="detect") as stream:
         yield stream

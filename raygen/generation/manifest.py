@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 from pyarrow import fs as pafs
 
-from raygen import storage
+from raygen import filesystems, storage
 from raygen.errors import GenerationError, OutputError
 from raygen.generation import formats
 from raygen.generation.formats import Format
@@ -119,7 +119,7 @@ def read(folder: str) -> pa.Table:
     Raises:
         OutputError: If a part is damaged.
     """
-    filesystem, path = storage.resolve(storage.join(folder, PARTS))
+    filesystem, path = filesystems.resolve(storage.join(folder, PARTS))
     types = {int: pa.int64(), str: pa.string()}
     schema = pa.schema([(key, types[kind]) for key, kind in KEYS.items()])
     try:
@@ -265,44 +265,6 @@ def _check_growth(folder: str, before: Plan, rows: int) -> None:
         raise OutputError(message, hint)
 
 
-def check_rows(folder: str, plan: Plan) -> None:
-    """Refuse to write what another number of rows would make otherwise, the last shard and its part, in a
-    folder that is now marked for one.
-
-    Raises:
-        OutputError: If another driver has marked it since this one did.
-    """
-    if (rows := read_run(folder)["rows"]) != plan.rows:
-        message = (
-            f"'{folder}' is marked for {rows:,} rows now, no longer for {plan.rows:,}: another "
-            "generation has begun there."
-        )
-        raise OutputError(
-            message, f"let it end, then run this command again with --rows {max(rows, plan.rows)}."
-        )
-
-
-def check_whole(folder: str, plan: Plan) -> None:
-    """Look again whether all parts are there and the last shard is as they say, which another driver may have
-    made shorter.
-
-    Raises:
-        GenerationError: If not.
-    """
-    there, last = {info.base_name for info in entries(storage.join(folder, PARTS))}, plan.num_shards - 1
-    lost = sum(plan.part_name(number) not in there for number in range(plan.num_parts))
-    if lost:
-        message = f"{lost:,} part(s) of the manifest of '{folder}' were deleted while it was written."
-        raise GenerationError(message, "run the same command again to make them.")
-    lines, there_now = (
-        of_shard(read_part(folder, plan, plan.num_parts - 1), last),
-        sizes(folder, plan, range(last, last + 1), {}),
-    )
-    if not lines or any(there_now.get(one["file"]) != one["bytes"] for one in lines):
-        message = f"the last shard of '{folder}' was changed while the others were written."
-        raise GenerationError(message, "run the same command again, and no other one beside it.")
-
-
 def finish(folder: str, plan: Plan, identity: dict, more: dict, totals: Totals) -> None:
     """Write the header, after what killed actors left half written is deleted, and parts of the manifest as
     they were with fewer rows.
@@ -333,7 +295,7 @@ def finish(folder: str, plan: Plan, identity: dict, more: dict, totals: Totals) 
 
 def entries(folder: str) -> list[pafs.FileInfo]:
     """Files and folders directly in a folder; none if there is no such folder."""
-    filesystem, path = storage.resolve(folder)
+    filesystem, path = filesystems.resolve(folder)
     with storage.reading(folder):
         return filesystem.get_file_info(pafs.FileSelector(path, allow_not_found=True))
 
@@ -345,7 +307,7 @@ def _of_more(name: str, plan: Plan) -> bool:
 
 
 def _sweep(folder: str, stale=lambda name: False) -> None:
-    filesystem, _ = storage.resolve(folder)
+    filesystem, _ = filesystems.resolve(folder)
     for info in entries(folder):
         if info.base_name.startswith(TEMPORARY) or stale(info.base_name):
             with (

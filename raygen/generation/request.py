@@ -6,16 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from raygen import storage
+from raygen import storage, uris
 from raygen.cluster import devices
-from raygen.config import Config, Generate
+from raygen.config import Config
+from raygen.config_sections import Generate
 from raygen.errors import ConfigError, RaygenError
 from raygen.generation import manifest
 from raygen.generation.formats import Format
 from raygen.generation.hive import Partitions
 from raygen.generation.shards import Plan
 from raygen.model import folder as model_folder
-from raygen.sampling import conditions, selection
+from raygen.sampling import conditional, conditions, selection
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.sampling.rows import Rows, check_oversample, drawing_from, num_rows
 
@@ -111,7 +112,7 @@ def located(config: Config | str, given: dict) -> tuple[str, Generate]:
     """The model folder, and the `generate` section to follow: that of the config with those settings in their
     place that are not None."""
     if isinstance(config, str):
-        model, config = storage.absolute(config), Config.from_dict(model_folder.read_index(config)["config"])
+        model, config = uris.absolute(config), Config.from_dict(model_folder.read_index(config)["config"])
     else:
         config = config.settled()
         model = storage.join(config.run.folder, "model")
@@ -162,7 +163,7 @@ def prepared(job: Job, say) -> tuple[Job, list]:
         laws, measured = like_an_actor(s, _prepared, job, measure)
         rows_per_shard = measured or rows_per_shard
     if job.wanted:
-        for line in selection.lines(job.wanted, laws):
+        for line in conditional.lines(job.wanted, laws):
             say(line)
     if rows_per_shard:
         say(f"Shards of about {s.shard_mib:g} MiB hold {rows_per_shard:,} rows each.")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from pyarrow import fs as pafs
 
-from raygen import storage
+from raygen import filesystems, storage, uris
 from raygen.cluster import connection
 from raygen.errors import OutputError, RaygenError, StorageError
 from raygen.generation import manifest
@@ -68,7 +68,7 @@ def verify(folder: str, mend: bool = False, say=print) -> Verification:
         ModelError: If it is to be mended and its model is not where it was.
         ClusterError: If it is to be mended and the cluster is too small, or a node does not see the folder.
     """
-    folder, began = storage.absolute(folder), time.perf_counter()
+    folder, began = uris.absolute(folder), time.perf_counter()
     run = manifest.read_run(folder)
     plan = manifest.plan_of(run)
     with connection.connected() as available:
@@ -108,8 +108,8 @@ def _checked(
         except RaygenError as mistake:  # returned, as Ray would wrap it in another
             answer, error = {}, mistake
         except OSError as refusal:
-            message = f"'{folder}' cannot be read: {storage.reason(refusal)}."
-            answer, error = {}, StorageError(message, storage.hint(refusal, "check that it may be read."))
+            message = f"'{folder}' cannot be read: {filesystems.reason(refusal)}."
+            answer, error = {}, StorageError(message, filesystems.hint(refusal, "check that it may be read."))
         return {
             "answer": [json.dumps(answer)],
             "error": [pickle.dumps(error)],

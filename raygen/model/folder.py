@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from raygen import __version__, storage
+from raygen import __version__, storage, uris
 from raygen.codec.codec import Codec
 from raygen.config import Config
 from raygen.errors import ModelError, RaygenError
@@ -186,7 +186,7 @@ def load(uri: str) -> Artifact:
     Raises:
         ModelError: If a file is missing, truncated or edited, or the format is newer.
     """
-    uri = storage.absolute(uri)
+    uri = uris.absolute(uri)
     index = read_index(uri)
     content = {}
     for name in (*FILES, *({RATIO} & set(index["files"]))):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from raygen.config import Generate
+from raygen.config_sections import Generate
 from raygen.errors import ConfigError
 from raygen.model import folder as model_folder
 from raygen.model.density_ratio import Ratio

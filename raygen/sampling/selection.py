@@ -109,25 +109,6 @@ class Law:
     distinct: float
 
 
-def lines(selection: Selection, laws: list[Law]) -> list[str]:
-    """What a user should know of the conditions."""
-    if not selection.strata:
-        what = f"Conditions {selection.text}: probability {laws[0].probability:.3g} under the model"
-    else:
-        also = f" with {selection.text}" if selection.text else ""
-        what = (
-            f"Strata: {selection.rows_per_stratum:,} rows for each of {len(laws)} categories of "
-            f"{selection.column}{also}: "
-        )
-        what += (
-            f"probability {min(law.probability for law in laws):.3g} to "
-            f"{max(law.probability for law in laws):.3g} under the model"
-        )
-    most, least = max(law.candidates for law in laws), min(law.distinct for law in laws)
-    up_to, at_least = ("up to ", "at least ") if len(laws) > 1 else ("", "")
-    return [f"{what}; {up_to}{most} candidate(s) for a row, {at_least}{least:.0%} of those taken distinct."]
-
-
 def select(codec: Codec, where: str, per: str = "") -> Selection | None:
     """What the rows that satisfy `where`, and so many of each category as `per` says, are in codes; None if
     both are empty.

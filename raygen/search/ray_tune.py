@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from raygen import rng, storage
+from raygen import filesystems, rng, storage
 from raygen.config import Config
 from raygen.errors import ConfigError, RaygenError, TrainingError
 from raygen.search import trial
@@ -32,7 +32,7 @@ def run(config: Config, space: Space, job: dict, most: int, search: Record, fold
     follower = _follower(search, folder, say)
     place = storage.join(folder, "tune")
     storage.delete_folder(place)  # what a killed search left: raygen does not read it
-    filesystem, inside = storage.resolve(folder)
+    filesystem, inside = filesystems.resolve(folder)
     nested = config.train.most_workers > 1
     resources = {"node:__internal_head__": 0.001} if nested else {"CPU": job["cpus"], "GPU": job["gpus"]}
     tuner = tune.Tuner(

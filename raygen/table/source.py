@@ -10,7 +10,7 @@ import pyarrow.csv as pacsv
 import pyarrow.dataset as pads
 from pyarrow import fs as pafs
 
-from raygen import storage, uris
+from raygen import filesystems, storage, uris
 from raygen.errors import RaygenError, SchemaError, listed
 
 HEAD_ROWS = 100_000
@@ -62,8 +62,8 @@ class Source:
             raise SchemaError(f"source '{uri}' cannot be read: {error.message}", error.hint) from None
         except OSError as error:
             raise SchemaError(
-                f"source '{uri}' cannot be read: {storage.reason(error)}.",
-                storage.hint(error, "check data.source."),
+                f"source '{uri}' cannot be read: {filesystems.reason(error)}.",
+                filesystems.hint(error, "check data.source."),
             ) from None
         if not infos:
             raise SchemaError(f"source '{uri}' does not exist, or holds no file.", "check data.source.")
@@ -140,13 +140,13 @@ class _readable:
             hint = (
                 TO_UTF8
                 if isinstance(error, UnicodeDecodeError)
-                else storage.hint(error, "check that the files are whole and of one table.")
+                else filesystems.hint(error, "check that the files are whole and of one table.")
             )
             raise SchemaError(f"source '{self.uri}' cannot be read: {reason}.", hint) from None
 
 
 def _files(uri: str) -> tuple[pafs.FileSystem, list[pafs.FileInfo]]:
-    filesystem, path = storage.resolve(uri)
+    filesystem, path = filesystems.resolve(uri)
     info = filesystem.get_file_info(path)
     if info.type == pafs.FileType.File:
         return filesystem, [info]

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from raygen import storage
+from raygen import filesystems, storage
 from raygen.errors import OutputError, RaygenError, StorageError, TrainingError
 
 KEPT = 2
@@ -119,7 +119,7 @@ class Checkpoints:
                 reason = (
                     error.message
                     if isinstance(error, RaygenError)
-                    else f"'{uri}' cannot be written: {storage.reason(error)}."
+                    else f"'{uri}' cannot be written: {filesystems.reason(error)}."
                 )
                 if wait is None or getattr(error.__cause__ or error, "errno", None) in FINAL:
                     hint = (
@@ -132,7 +132,7 @@ class Checkpoints:
 
     def _check_there(self) -> None:
         """Raise if the folder is gone, as it is with a mount: writing would make it anew, beneath."""
-        filesystem, path = storage.resolve(self.folder)
+        filesystem, path = filesystems.resolve(self.folder)
         if filesystem.type_name == "local" and not storage.exists(path):
             raise FileNotFoundError(errno.ENOENT, "it is gone", self.folder)
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from raygen import storage
+from raygen import filesystems, storage
 from raygen.cluster import connection, mailbox
 from raygen.config import Config
 from raygen.errors import ClusterError, RaygenError, StorageError, TrainingError
@@ -67,7 +67,7 @@ def fit(config: Config, settings: dict, cpus: int, say, callbacks: Sequence = ()
     }
     if not t.use_gpu:
         environment["CUDA_VISIBLE_DEVICES"] = "-1"
-    filesystem, checkpoints = storage.resolve(settings["checkpoints"])
+    filesystem, checkpoints = filesystems.resolve(settings["checkpoints"])
     trainer = TensorflowTrainer(
         _work_on_ray,
         train_loop_config={**settings, "board": board},

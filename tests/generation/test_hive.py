@@ -11,7 +11,7 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 import pytest
 
-from raygen import storage
+from raygen import filesystems, storage
 from raygen.codec import codec
 from raygen.codec.codec import Codec
 from raygen.errors import ConfigError
@@ -163,13 +163,13 @@ def test_folders_keep_their_names_on_every_filesystem(scheme, tmp_path):
         for file, part in zip(plan.files(0), cut.split(table), strict=True):
             with storage.whole(storage.inside(folder, file)) as stream:
                 pq.write_table(part, pa.PythonFile(storage.Hashing(stream), mode="w"))
-        _, base = storage.resolve(folder)
+        _, base = filesystems.resolve(folder)
         assert sorted(info.path.removeprefix(f"{base}/") for info in storage.listing(folder)) == sorted(
             plan.files(0)
         )
         assert manifest.sizes(folder, plan, range(1), {}).keys() == set(plan.files(0))
         assert verification.surplus(folder, plan, range(1)) == []
-        filesystem, path = storage.resolve(folder)
+        filesystem, path = filesystems.resolve(folder)
         back = pads.dataset(path, filesystem=filesystem, partitioning="hive").to_table().sort_by("number")
         assert back["of what"].to_pylist() == table["of what"].to_pylist()
         storage.write(storage.inside(folder, "of what=%3E50K/stray"), b"")

@@ -8,10 +8,10 @@ import tracemalloc
 import pyarrow as pa
 import pytest
 
-from raygen import storage
+from raygen import filesystems, storage
 from raygen.errors import GenerationError, OutputError, StorageError
 from raygen.evaluation import synthetic_rows
-from raygen.generation import manifest
+from raygen.generation import completeness, manifest
 from raygen.generation.formats import Format
 from raygen.generation.manifest import Totals
 from raygen.generation.shards import Plan
@@ -149,16 +149,16 @@ def test_another_driver_that_takes_the_folder_is_noticed(folder):
     short, long = Plan(25, 10), Plan(30, 10)
     small, large = (IDENTITY | {"rows": p.rows} for p in (short, long))
     manifest.claim(folder, small, TOLD)
-    manifest.check_rows(folder, short)
+    completeness.check_rows(folder, short)
     assert manifest.claim(folder, large, TOLD) == 25
     with pytest.raises(OutputError, match=r"marked for 30 rows now, no longer for 25") as caught:
-        manifest.check_rows(folder, short)
+        completeness.check_rows(folder, short)
     assert "--rows 30" in caught.value.hint
     storage.write_json(
         storage.join(folder, "_run.json"), small | TOLD
     )  # it claimed at the same moment, and wrote last
     with pytest.raises(OutputError, match=r"marked for 25 rows now, no longer for 30") as caught:
-        manifest.check_rows(folder, long)
+        completeness.check_rows(folder, long)
     assert "--rows 30" in caught.value.hint
 
 
@@ -172,20 +172,20 @@ def test_what_another_driver_changed_is_noticed_before_the_header_is_written(fol
     for number in (0, 1):
         manifest.write_part(folder, plan, number, lines(plan, number))
     write_last(10, 7)
-    manifest.check_whole(folder, plan)
+    completeness.check_whole(folder, plan)
     storage.write(last, b"x" * 5)
     with pytest.raises(GenerationError, match=r"last shard of .* was changed"):
-        manifest.check_whole(folder, plan)
+        completeness.check_whole(folder, plan)
     write_last(5, 5)
     with pytest.raises(GenerationError, match=r"last shard of .* was changed"):
-        manifest.check_whole(folder, plan)
+        completeness.check_whole(folder, plan)
     write_last(10, 7)
     storage.delete(last)
     with pytest.raises(GenerationError, match=r"last shard of .* was changed"):
-        manifest.check_whole(folder, plan)
+        completeness.check_whole(folder, plan)
     storage.delete(storage.join(folder, "_manifest", plan.part_name(0)))
     with pytest.raises(GenerationError, match=r"1 part\(s\) of the manifest of .* were deleted"):
-        manifest.check_whole(folder, plan)
+        completeness.check_whole(folder, plan)
 
 
 def test_shards_that_would_have_to_move_are_not_added_to(folder):
@@ -309,7 +309,7 @@ def test_a_lost_mark_is_told_by_the_header_and_written_again(folder):
     manifest.claim(folder, identity := IDENTITY | {"rows": 30}, TOLD)
     manifest.finish(folder, plan, identity, TOLD, Totals(30, 3, 7, 5))
     before = storage.read(mark := storage.join(folder, "_run.json"))
-    filesystem, path = storage.resolve(mark)
+    filesystem, path = filesystems.resolve(mark)
     filesystem.delete_file(path)
     assert manifest.read_run(folder).items() >= (identity | TOLD).items()
     with pytest.raises(OutputError, match=r"another generation \(seed 1\); this one has seed 2"):

@@ -2,7 +2,7 @@
 
 from raygen.config_toml import as_toml
 from raygen.report.page import fill, script
-from raygen.report.search import figures, importance, sentences
+from raygen.report.search import figures, importance, parallel, sentences
 from raygen.report.search.importance import Importance
 from raygen.report.search.trials import Search, Trial, axes, rule_text
 from raygen.report.text import pair, show, value_text
@@ -80,7 +80,7 @@ def _view(search: Search) -> dict:
             {"name": search.settings[key], "key": key, "svg": svg}
             for key, svg in figures.slices(search, space)
         ],
-        "parallel": figures.parallel(search, space),
+        "parallel": parallel.parallel(search, space),
         "speed": figures.speed(search),
         "front": sentences.front_words(search),
         "table": _table(search),

@@ -1,0 +1,44 @@
+"""Whether all rows of a generation are there."""
+
+from raygen import storage
+from raygen.errors import GenerationError, OutputError
+from raygen.generation.manifest import PARTS, entries, of_shard, read_part, read_run, sizes
+from raygen.generation.shards import Plan
+
+
+def check_rows(folder: str, plan: Plan) -> None:
+    """Refuse to write what another number of rows would make otherwise, the last shard and its part, in a
+    folder that is now marked for one.
+
+    Raises:
+        OutputError: If another driver has marked it since this one did.
+    """
+    if (rows := read_run(folder)["rows"]) != plan.rows:
+        message = (
+            f"'{folder}' is marked for {rows:,} rows now, no longer for {plan.rows:,}: another "
+            "generation has begun there."
+        )
+        raise OutputError(
+            message, f"let it end, then run this command again with --rows {max(rows, plan.rows)}."
+        )
+
+
+def check_whole(folder: str, plan: Plan) -> None:
+    """Look again whether all parts are there and the last shard is as they say, which another driver may have
+    made shorter.
+
+    Raises:
+        GenerationError: If not.
+    """
+    there, last = {info.base_name for info in entries(storage.join(folder, PARTS))}, plan.num_shards - 1
+    lost = sum(plan.part_name(number) not in there for number in range(plan.num_parts))
+    if lost:
+        message = f"{lost:,} part(s) of the manifest of '{folder}' were deleted while it was written."
+        raise GenerationError(message, "run the same command again to make them.")
+    lines, there_now = (
+        of_shard(read_part(folder, plan, plan.num_parts - 1), last),
+        sizes(folder, plan, range(last, last + 1), {}),
+    )
+    if not lines or any(there_now.get(one["file"]) != one["bytes"] for one in lines):
+        message = f"the last shard of '{folder}' was changed while the others were written."
+        raise GenerationError(message, "run the same command again, and no other one beside it.")
