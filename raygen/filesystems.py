@@ -53,7 +53,7 @@ class S3(pafs.S3FileSystem):
             retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=attempts()),
         )
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         return S3, super().__reduce__()[1]
 
 

@@ -15,7 +15,8 @@ MAX_LINES = 350
 MAX_MODULES = 20  # of a folder
 
 # From low to high: a package, or a module of the ground, imports only those before it.
-GROUND = ["errors", "uris", "score_catalogue", "config", "config_toml", "storage", "rng"]
+GROUND = ["errors", "uris", "config_sections", "score_catalogue", "config", "config_toml", "filesystems"]
+GROUND += ["storage", "rng"]
 PACKAGES = [
     "report",
     "table",
@@ -31,7 +32,7 @@ PACKAGES = [
     "evaluation",
 ]
 PACKAGES += ["diagnosis", "commands"]
-ORDER = [*GROUND, *PACKAGES, "cli"]
+ORDER = [*GROUND, *PACKAGES, "cli_parser", "cli"]
 ON_RAY = ["cluster", "training", "generation", "search", "evaluation", "commands/plan"]
 RAY_AT_THE_TOP = (
     "ray_",

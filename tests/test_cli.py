@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from raygen import __version__, cli
+from raygen import __version__, cli, cli_parser
 from raygen.config import Config
 
 VERBS = ("demo", "init", "train", "generate", "verify", "plan", "inspect", "doctor")
@@ -56,12 +56,13 @@ def test_a_wrong_command_line_ends_with_2_and_the_usage(arguments, run_cli):
     [("1e6", 10**6), ("1000000", 10**6), ("1.5e3", 1500), ("1", 1), ("9007199254740991", 2**53 - 1)],
 )
 def test_rows_may_be_written_in_these_ways(text, rows):
-    assert cli.parser().parse_args(["generate", "model", "--rows", text]).rows == rows
+    assert cli_parser.parser().parse_args(["generate", "model", "--rows", text]).rows == rows
 
 
 def test_a_first_row_may_be_the_very_first(run_cli):
     assert [
-        cli.parser().parse_args(["generate", "model", "--first-row", text]).first_row for text in ("0", "1e6")
+        cli_parser.parser().parse_args(["generate", "model", "--first-row", text]).first_row
+        for text in ("0", "1e6")
     ] == [0, 10**6]
     status, _, err = run_cli("generate", "model", "--first-row=-1")
     assert status == 2 and "'-1' is not a number of rows" in err
@@ -212,7 +213,7 @@ def test_plan_of_a_trillion_rows_tells_what_would_finish_in_time(trained, toml, 
     ("text", "seconds"), [("90s", 90), ("30m", 1800), ("1h", 3600), ("1.5h", 5400), ("2d", 172_800)]
 )
 def test_times_may_be_written_in_these_ways(text, seconds):
-    assert cli.parser().parse_args(["plan", "model", "--within", text]).within == seconds
+    assert cli_parser.parser().parse_args(["plan", "model", "--within", text]).within == seconds
 
 
 @pytest.mark.parametrize("text", ["", "h", "1", "0s", "-1h", "1w", "nanh", "infh"])

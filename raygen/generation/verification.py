@@ -1,5 +1,5 @@
 """`raygen verify`: rows, hash and schema of every shard against the manifest, on all CPUs of the cluster; and
-how to mend what is wrong."""
+how to repair what is wrong."""
 
 import json
 import pickle
@@ -19,7 +19,7 @@ from raygen.generation.manifest import Totals
 from raygen.generation.shards import FILES_PER_FOLDER, Plan
 
 MAX_MESSAGES = 100
-NOT_MENDED = {"surplus", "edited"}
+NOT_REPAIRED = {"surplus", "edited"}
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Verification:
         rows, shards, bytes: Of the shards that are as the manifest says.
         found: How many files are wrong, by what is wrong with them: missing, length, content, rows, schema,
             manifest, surplus, unfinished, edited.
-        problems: A sentence for each, up to 100 of them. After mending, `found` and `problems` are what is
+        problems: A sentence for each, up to 100 of them. After repairing, `found` and `problems` are what is
             still wrong.
-        mended: How many shards were made again.
+        repaired: How many shards were made again.
     """
 
     folder: str
@@ -41,7 +41,7 @@ class Verification:
     bytes: int
     found: dict[str, int]
     problems: list[str]
-    mended: int
+    repaired: int
     seconds: float
 
     @property
@@ -49,30 +49,30 @@ class Verification:
         return not self.found
 
     @property
-    def mendable(self) -> bool:
-        return bool(self.found.keys() - NOT_MENDED)
+    def repairable(self) -> bool:
+        return bool(self.found.keys() - NOT_REPAIRED)
 
 
-def verify(folder: str, mend: bool = False, say=print) -> Verification:
+def verify(folder: str, repair: bool = False, say=print) -> Verification:
     """Read every shard of a generation and hold it against the manifest.
 
     Args:
         folder: That `generate` wrote.
-        mend: Delete each shard that is not as the manifest says, make again what is missing, and tell what is
-            still wrong then.
+        repair: Delete each shard that is not as the manifest says, make again what is missing, and tell what
+            is still wrong then.
         say: Called with a line for each problem, and with the progress of what is made again.
 
     Raises:
-        OutputError: If the folder holds no generation, or cannot be written where it is to be mended.
+        OutputError: If the folder holds no generation, or cannot be written where it is to be repaired.
         StorageError: If a file is there and cannot be read.
-        ModelError: If it is to be mended and its model is not where it was.
-        ClusterError: If it is to be mended and the cluster is too small, or a node does not see the folder.
+        ModelError: If it is to be repaired and its model is not where it was.
+        ClusterError: If it is to be repaired and the cluster is too small, or a node does not see the folder.
     """
     folder, began = uris.absolute(folder), time.perf_counter()
     run = manifest.read_run(folder)
     plan = manifest.plan_of(run)
     with connection.connected() as available:
-        if mend:
+        if repair:
             from raygen.generation import driver as generation
             from raygen.generation import request
 
@@ -81,30 +81,30 @@ def verify(folder: str, mend: bool = False, say=print) -> Verification:
                 asked, available, ""
             )  # what would be refused is refused before anything is deleted
         say(f"Verifying {plan.num_shards:,} shard(s) of {plan.rows:,} rows in {folder} ...")
-        totals, found, problems = _checked(folder, run, plan, available.cpus, mend)
+        totals, found, problems = _checked(folder, run, plan, available.cpus, repair)
         for _, problem in problems:
             say(f"  {problem}")
         if sum(found.values()) > len(problems):
             say(f"  ... and {sum(found.values()) - len(problems):,} more")
-        mended = 0
-        if mend and found.keys() - NOT_MENDED:
+        repaired = 0
+        if repair and found.keys() - NOT_REPAIRED:
             done = generation.written(asked, say)
-            totals, mended = Totals(done.rows, done.shards, done.bytes), done.shards - done.kept
+            totals, repaired = Totals(done.rows, done.shards, done.bytes), done.shards - done.kept
             found = {kind: count for kind, count in found.items() if kind == "surplus"}
     told = [problem for kind, problem in problems if kind in found]
     return Verification(
-        folder, totals.rows, totals.shards, totals.bytes, found, told, mended, time.perf_counter() - began
+        folder, totals.rows, totals.shards, totals.bytes, found, told, repaired, time.perf_counter() - began
     )
 
 
 def _checked(
-    folder: str, run: dict, plan: Plan, cpus: int, mend: bool
+    folder: str, run: dict, plan: Plan, cpus: int, repair: bool
 ) -> tuple[Totals, dict[str, int], list[tuple[str, str]]]:
     import ray
 
     def check(batch):
         try:
-            answer, error = _check(batch, folder, run, mend), None
+            answer, error = _check(batch, folder, run, repair), None
         except RaygenError as mistake:  # returned, as Ray would wrap it in another
             answer, error = {}, mistake
         except OSError as refusal:
@@ -150,7 +150,7 @@ def _header_problems(folder: str, totals: Totals, parts_are_missing: bool):
         )
 
 
-def _check(batch: dict, folder: str, run: dict, mend: bool) -> dict:
+def _check(batch: dict, folder: str, run: dict, repair: bool) -> dict:
     """Check some parts of the manifest and their shards."""
     ((first, last),) = zip(batch["first"], batch["last"], strict=True)
     plan, named, whole, problems = manifest.plan_of(run), Totals(), Totals(), []
@@ -175,7 +175,7 @@ def _check(batch: dict, folder: str, run: dict, mend: bool) -> dict:
                     folder, run, plan, shard, name, by_file.get(name), sizes.get(name)
                 ):
                     problems.append(problem)
-                    if mend and problem[0] != "missing":
+                    if repair and problem[0] != "missing":
                         storage.delete(storage.inside(folder, name))
             if lines and len(problems) == before:
                 whole += Totals.of(manifest.of_shard(lines, shard))

@@ -338,14 +338,5 @@ def _finish(
     asked = Config.from_dict(settings["asked"])
     report = storage.plain(report)
     pages = {model_folder.PAGE: page.render(report)}
-    model_folder.save(
-        settings["model"],
-        asked,
-        encoded.codec,
-        loop.model,
-        samplers,
-        storage.plain(metrics),
-        report,
-        ratio,
-        pages,
-    )
+    learned = encoded.codec, loop.model, samplers, storage.plain(metrics), report, ratio
+    model_folder.save(settings["model"], asked, *learned, pages)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from raygen import cli
+from raygen import cli, cli_parser
 from raygen.config import Config
 
 ROOT = Path(__file__).parents[2]
@@ -176,7 +176,7 @@ def test_its_commands_are_those_of_jobs_and_fit_its_nodes(job):
     for run in runs:
         python, path, *arguments = run.split()
         assert python == "python" and (ROOT / path).is_file()
-        args = cli.parser().parse_args([Path(path).stem, *arguments])
+        args = cli_parser.parser().parse_args([Path(path).stem, *arguments])
         assert args.config == "/home/ray/config/config.toml"
         config = Config.load(str(ROOT / "jobs" / "census.toml"), args.set)
         assert config.run.folder.startswith("s3://")

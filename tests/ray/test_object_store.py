@@ -132,7 +132,7 @@ def test_a_shard_that_cannot_be_read_is_not_deleted(store, generated):
             store.failing(fault, stores.nth("GET", path="part-00000003")),
             pytest.raises(StorageError, match=r"part-00000003\.parquet.*cannot be read"),
         ):
-            raygen.verify(folder, mend=True, say=silent)
+            raygen.verify(folder, repair=True, say=silent)
     assert store.objects("bucket/run/synthetic") == before
     assert raygen.verify(folder, say=silent).passed
 

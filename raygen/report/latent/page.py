@@ -2,7 +2,7 @@
 else."""
 
 from raygen.report.latent import figures as latent_figures
-from raygen.report.latent import sentences
+from raygen.report.latent import quantities, sentences
 from raygen.report.page import fill
 from raygen.report.text import number, pair, show, whole
 
@@ -77,13 +77,13 @@ def _view(report: dict) -> dict:
         "chosen": report.get("chosen"),
         "scored": scored(report),
         "kl": pair(kl.get("total"), kl.get("error")),
-        "split": _shares(sentences.split(report), sum),
-        "rate": sentences.rate(report),
+        "split": _shares(quantities.split(report), sum),
+        "rate": quantities.rate(report),
         "warning": sentences.warning(report),
         "rates": _shares(
             [(label, v, "") for label, key in RATES if (v := number(report.get(key))) is not None], max
         ),
-        "activity": sentences.activity(report),
+        "activity": quantities.activity(report),
         "dimensions": latent_figures.dimensions(report.get("dimensions") or []),
         "pictures": [
             found

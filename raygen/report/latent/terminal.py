@@ -2,7 +2,7 @@
 
 import textwrap
 
-from raygen.report.latent import sentences
+from raygen.report.latent import quantities, sentences
 from raygen.report.text import number, pair, show
 
 WIDTH = 110
@@ -39,15 +39,15 @@ def lines(report: dict) -> list[str]:
         "variance of real rows",
         "",
     ]
-    if parts := sentences.split(report):
+    if parts := quantities.split(report):
         out.append(
             f"KL(q(z) || N(0, I)) {pair(report['kl'].get('total'), report['kl'].get('error'))} nats per row:"
         )
         out += [f"  {name:12}{show(nats):>9}  {text}" for name, nats, text in parts] + [""]
     paragraphs = [
-        " ".join(sentences.rate(report)),
+        " ".join(quantities.rate(report)),
         sentences.warning(report),
-        " ".join(sentences.activity(report)),
+        " ".join(quantities.activity(report)),
     ]
     paragraphs += [
         sentences.headline(report),

@@ -7,7 +7,6 @@ import numpy as np
 
 from raygen.report.evaluation.figures import shorten
 from raygen.report.search.importance import Importance
-from raygen.report.search.parallel import _aside, _log_ticks
 from raygen.report.search.trials import NATS, Axis, Search, Trial
 from raygen.report.svg import BLUE, GREEN, INK, MUTED, ORANGE, draw_svg
 
@@ -254,7 +253,7 @@ def slices(search: Search, space: list[Axis]) -> list[tuple[str, str]]:
     out = []
     for i, axis in enumerate(space):
         placed = [
-            (t, x + _aside(axis, t), scale.place(values[t.number]))
+            (t, x + aside(axis, t), scale.place(values[t.number]))
             for t in found
             if (x := axis.place(t.params.get(axis.key))) is not None
         ]
@@ -291,7 +290,7 @@ def _slice(figure, search: Search, scale: Scale, axis: Axis, placed: list) -> No
             parse_math=False,
         )
     elif axis.log:
-        axes.set_xticks(_log_ticks(axis))
+        axes.set_xticks(log_ticks(axis))
         axes.xaxis.set_major_formatter(lambda place, _: axis.text(place))
     else:
         axes.locator_params(axis="x", nbins=5)
@@ -308,3 +307,22 @@ def label(axes, x: float, y: float, text: str) -> None:
         color=INK,
         parse_math=False,
     )
+
+
+def aside(axis: Axis, t: Trial) -> float:
+    """Trials of one level lie beside each other; always at the same place."""
+    return 0.5 * (t.number * 0.618034 % 1 - 0.5) if axis.levels else 0.0
+
+
+def log_ticks(axis: Axis) -> list[float]:
+    """Places of 1, 2 and 5 times powers of ten within the axis; its ends if there are fewer than two."""
+    decades = range(int(np.floor(axis.low)), int(np.ceil(axis.high)) + 1)
+    found = [
+        p
+        for d in decades
+        for m in (1, 2, 5)
+        if axis.low - 1e-9 <= (p := d + float(np.log10(m))) <= axis.high + 1e-9
+    ]
+    if len(found) > 5:
+        found = [p for p in found if abs(p - round(p)) < 1e-9]
+    return found if len(found) > 1 else [axis.low, axis.high]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from raygen.report.evaluation.figures import shorten
-from raygen.report.search.figures import Scale, label, look
+from raygen.report.search.figures import Scale, aside, label, look
 from raygen.report.search.trials import NATS, Axis, Search, Trial
 from raygen.report.svg import BLUE, GREEN, INK, MUTED, draw_svg
 
@@ -73,23 +73,4 @@ def _stroke(search: Search, t: Trial, good: bool) -> dict:
 
 def _height(axis: Axis, t: Trial) -> float:
     place = axis.place(t.params.get(axis.key))
-    return np.nan if place is None else axis.share(place + 0.25 * _aside(axis, t))
-
-
-def _aside(axis: Axis, t: Trial) -> float:
-    """Trials of one level lie beside each other; always at the same place."""
-    return 0.5 * (t.number * 0.618034 % 1 - 0.5) if axis.levels else 0.0
-
-
-def _log_ticks(axis: Axis) -> list[float]:
-    """Places of 1, 2 and 5 times powers of ten within the axis; its ends if there are fewer than two."""
-    decades = range(int(np.floor(axis.low)), int(np.ceil(axis.high)) + 1)
-    found = [
-        p
-        for d in decades
-        for m in (1, 2, 5)
-        if axis.low - 1e-9 <= (p := d + float(np.log10(m))) <= axis.high + 1e-9
-    ]
-    if len(found) > 5:
-        found = [p for p in found if abs(p - round(p)) < 1e-9]
-    return found if len(found) > 1 else [axis.low, axis.high]
+    return np.nan if place is None else axis.share(place + 0.25 * aside(axis, t))

@@ -83,8 +83,8 @@ def test_csv_of_a_size_grows_into_the_bytes_of_one_run_and_is_mended(trained, tm
     (out / "_manifest" / "00000001-00000001.jsonl").unlink()
     status, said, _ = run_cli("verify", out)
     assert status == 1 and "1 length" in said and "1 manifest" in said
-    done = raygen.verify(str(out), mend=True, say=silent)
-    assert done.passed and done.mended == 2, "and text that nothing vouches for is made again"
+    done = raygen.verify(str(out), repair=True, say=silent)
+    assert done.passed and done.repaired == 2, "and text that nothing vouches for is made again"
     assert hashes(out) == before
 
 
@@ -148,8 +148,8 @@ def test_partitions_hold_all_rows_and_are_mended(trained, tmp_path):
     assert found.found == {"missing": 1, "content": 1, "manifest": 1, "unfinished": 1, "surplus": 2}
     (out / "income=%3E50K" / "stray").rmdir()
     (out / "stray.parquet").unlink()
-    done = raygen.verify(str(out), mend=True, say=silent)
-    assert done.passed and done.mended == 2, "what no part vouches for is read to its end and kept"
+    done = raygen.verify(str(out), repair=True, say=silent)
+    assert done.passed and done.repaired == 2, "what no part vouches for is read to its end and kept"
     assert hashes(out) == before
     with pytest.raises(SchemaError, match="are partitioned by income, sex"):
         raygen.evaluate(trained.config, [str(out)], str(tmp_path / "report"), say=silent)

@@ -61,7 +61,7 @@ def test_a_damaged_shard_is_mended(written, tmp_path):
     (part,) = (tmp_path / "out").glob("part-00000002.parquet")
     whole = part.read_bytes()
     part.write_bytes(whole[:-1])
-    assert raygen.verify(str(tmp_path / "out"), mend=True, say=silent).mended == 1
+    assert raygen.verify(str(tmp_path / "out"), repair=True, say=silent).repaired == 1
     assert part.read_bytes() == whole
 
 

@@ -89,7 +89,7 @@ def test_everything_that_is_wrong_is_named_and_mended(whole, tmp_path, run_cli):
     damaged = hashes(folder)
     status, out, _ = run_cli("verify", folder, "--json")
     assert status == 1
-    assert f"To mend it, run: raygen verify {folder} --mend" in out
+    assert f"To repair it, run: raygen verify {folder} --repair" in out
     told = json.loads(out.splitlines()[-1])
     assert told["found"] == {"content": 2, "missing": 1, "length": 3, "manifest": 2}
     problems = "\n".join(told["problems"])
@@ -101,9 +101,9 @@ def test_everything_that_is_wrong_is_named_and_mended(whole, tmp_path, run_cli):
     assert "'part-00000009.parquet' has other bytes" in problems
     assert "a line was edited" not in problems, "parts are missing, so the header cannot be held against them"
     assert (told["rows"], told["shards"]) == (4000, 4)
-    assert hashes(folder) == damaged, "without --mend nothing is touched"
+    assert hashes(folder) == damaged, "without --repair nothing is touched"
 
-    status, out, err = run_cli("verify", folder, "--mend")
+    status, out, err = run_cli("verify", folder, "--repair")
     assert status == 0, err
     assert "12,000 rows in 12 whole shard(s), 6 of them made again" in out
     assert hashes(folder) == hashes(whole)
@@ -117,8 +117,8 @@ def test_surplus_files_are_named_and_left(whole, tmp_path):
     (folder / "_tmp-0-part-00000001.parquet").write_text("left by a killed actor")
     (folder / "_SUCCESS").write_text("")
     lines = []
-    done = raygen.verify(str(folder), mend=True, say=lines.append)
-    assert done.found == {"surplus": 2} and not done.passed and done.mended == 1
+    done = raygen.verify(str(folder), repair=True, say=lines.append)
+    assert done.found == {"surplus": 2} and not done.passed and done.repaired == 1
     assert len(done.problems) == 2, "what was mended is no problem any more"
     assert "  'part-00000012.parquet' is not of this generation: move it away." in lines
     assert "  'sub/' is not of this generation: move it away." in lines
@@ -133,12 +133,12 @@ def test_rows_and_schema_are_held_against_the_plan(whole, tmp_path):
         content = shard(folder, number).read_bytes()
         edit_line(folder, number, bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
     done = raygen.verify(str(folder), say=silent)
-    assert done.found == {"rows": 1, "schema": 1, "edited": 1} and done.mendable
+    assert done.found == {"rows": 1, "schema": 1, "edited": 1} and done.repairable
     assert "'part-00000000.parquet' has 900 rows; the plan says 1,000." in done.problems
     assert any("a line was edited" in problem for problem in done.problems)
 
 
-@pytest.mark.parametrize("mend", [(), ("--mend",)])
+@pytest.mark.parametrize("mend", [(), ("--repair",)])
 def test_a_shard_that_was_edited_with_its_line_is_named_and_no_mending_promised(
     mend, whole, tmp_path, run_cli
 ):
@@ -158,7 +158,7 @@ def test_what_cannot_be_read_is_an_error_and_nothing_is_deleted(whole, tmp_path,
     part(folder, 3).unlink()
     part(folder, 3).mkdir()
     before = hashes(folder)
-    for mend in ((), ("--mend",)):
+    for mend in ((), ("--repair",)):
         status, _, err = run_cli("verify", folder, *mend)
         assert status == 2
         assert (
@@ -179,8 +179,8 @@ def test_rows_of_conditions_strata_and_a_temperature_are_mended(trained, tmp_pat
     flip(shard(folder, 1))
     shard(folder, 3).unlink()
     part(folder, 2).unlink()
-    done = raygen.verify(str(folder), mend=True, say=silent)
-    assert done.passed and (done.rows, done.shards, done.mended, done.problems) == (1400, 4, 2, [])
+    done = raygen.verify(str(folder), repair=True, say=silent)
+    assert done.passed and (done.rows, done.shards, done.repaired, done.problems) == (1400, 4, 2, [])
     assert hashes(folder) == before
 
 
@@ -201,10 +201,10 @@ def test_a_cluster_that_cannot_mend_deletes_nothing_and_actors_are_as_many_as_it
     flip(shard(folder, 0))
     if refused:
         with pytest.raises(ClusterError, match=r"generate\.num_actors = 1 with 1 CPUs and 99 GPUs"):
-            raygen.verify(str(folder), mend=True, say=silent)
+            raygen.verify(str(folder), repair=True, say=silent)
         assert shard(folder, 0).exists()
     else:
-        assert raygen.verify(str(folder), mend=True, say=silent).passed
+        assert raygen.verify(str(folder), repair=True, say=silent).passed
 
 
 def test_a_lost_mark_is_made_good(trained, whole, tmp_path):
@@ -223,7 +223,7 @@ def test_an_unfinished_folder_and_a_damaged_header_are_named(whole, tmp_path):
     assert raygen.verify(str(folder), say=silent).found == {"manifest": 1, "missing": 1}
     (folder / "_manifest.json").unlink()
     assert raygen.verify(str(folder), say=silent).found == {"unfinished": 1, "missing": 1}
-    assert raygen.verify(str(folder), mend=True, say=silent).passed
+    assert raygen.verify(str(folder), repair=True, say=silent).passed
     assert hashes(folder) == hashes(whole)
 
 
@@ -252,6 +252,6 @@ def test_what_is_no_generation_or_has_lost_its_model_is_refused(trained, whole, 
     (folder / "_run.json").write_text(json.dumps(run | {"model": str(tmp_path / "gone")}))
     flip(shard(folder, 0))
     with pytest.raises(ModelError, match="gone"):
-        raygen.verify(str(folder), mend=True, say=silent)
+        raygen.verify(str(folder), repair=True, say=silent)
     assert shard(folder, 0).exists()
     assert raygen.verify(str(folder), say=silent).found == {"content": 1}

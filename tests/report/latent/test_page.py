@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from raygen.report.latent import page as latent_page
+from raygen.report.latent import quantities
 from raygen.report.latent import sentences as latent_words
 from raygen.report.latent import terminal as latent_lines
 from tests.pages import CHROMIUM, Page, in_browser, plain
@@ -332,7 +333,7 @@ def test_what_is_missing_is_shared_out():
 def test_the_rate_beside_the_rows():
     assert (
         "Rate: z carries 15.4 nats of a row. To name one of 29,305 training rows takes ln(rows) = 10.3."
-        in latent_words.rate(full())
+        in quantities.rate(full())
     )
     assert latent_words.warning(full()).startswith(
         "Warning: the rate is above ln(rows), so z can index single rows."
@@ -340,7 +341,7 @@ def test_the_rate_beside_the_rows():
     low = full() | {"rate": 7.0}
     assert (
         latent_words.warning(low) == ""
-        and latent_words.rate(low)[-1] == "The rate is not above ln(rows): z cannot name every single row."
+        and quantities.rate(low)[-1] == "The rate is not above ln(rows): z cannot name every single row."
     )
     own = full() | {"warning": "Mind the rate."}
     assert "Mind the rate." in plain(latent_page.render(own)) and "index single rows" not in plain(
@@ -353,9 +354,9 @@ def test_active_dimensions_are_counted():
         "11 of 16 dimensions of z are active; in the rest z_mean hardly moves from row to row, so "
         "that z is only noise there."
     )
-    assert latent_words.activity(full())[0] == text
-    assert latent_words.activity(full(1, 1))[0] == "1 of 1 dimension of z is active."
-    assert latent_words.activity(full(8, 0)) == ["0 of 8 dimensions of z are active."]
+    assert quantities.activity(full())[0] == text
+    assert quantities.activity(full(1, 1))[0] == "1 of 1 dimension of z is active."
+    assert quantities.activity(full(8, 0)) == ["0 of 8 dimensions of z are active."]
 
 
 # ---------------------------------------------------------------------------------------------------- a real
