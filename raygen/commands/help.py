@@ -2,6 +2,7 @@
 
 import json
 import sys
+import textwrap
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ ABOUT = {
     "settings": "every setting with its default",
     "design": "how the parts work, and why",
 }
+WIDTH = 110  # of a page
 FOLDER = resources.files("raygen") / "help"
 
 
@@ -51,7 +53,8 @@ def settings() -> str:
         lines += ["", f"## [{section}]", ""]
         for name, setting in type(getattr(Config(), field)).model_fields.items():
             default = _text(setting.get_default(call_default_factory=True))
-            lines.append(f"- `{section}.{name} = {default}`: {setting.description or 'see below'}")
+            text = f"- `{section}.{name} = {default}`: {setting.description or ''}"
+            lines += textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     return "\n".join(lines) + "\n"
 
 
