@@ -21,13 +21,14 @@ import tensorflow as tf
 from raygen.codec.code_ranges import Pieces
 from raygen.latent import streams
 from raygen.model.vae import VAE
-from raygen.sampling.candidates import UNCHANGED, Components, coarse, log_part, of_stratum
+from raygen.sampling.candidates import Components, coarse, log_part, of_stratum
 from raygen.sampling.draws import draw_truncated_logistic, log_share, scores
 from raygen.sampling.resampling import effective, resampled
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.sampling.selection import Proposal, Selection
-from raygen.sampling.turn_decoder import Columns, State, picked, uniforms
+from raygen.sampling.turn_decoder import Columns, State, pick, uniforms
 
+UNCHANGED = 0.25  # share of the candidates that are drawn as the model has it, which bounds every weight
 ROUNDS = 4  # of a pilot
 ROUND_BLOCKS = 8
 PRIOR_ROWS = (
@@ -162,9 +163,9 @@ class TurnCandidates:
         both = (self.components.picked(running, uniform) for running in (own, upper))
         k = tf.where(unchanged, *both)
         z = self.components.latents(k, normals, first)
-        picks, places = uniforms(keys, len(self.drawn.order), first)
+        chances, places = uniforms(keys, len(self.drawn.order), first)
         state, mass, ratio = self.drawn.start(z), tf.zeros((BLOCK_ROWS,)), tf.zeros((BLOCK_ROWS,))
-        for column, pick, place in zip(self.drawn.order, picks, places, strict=True):
+        for column, chance, place in zip(self.drawn.order, chances, places, strict=True):
             logits, offset = self.drawn.law(state, column)
             if column == self.selection.block:
                 mass += tf.gather(logits, code, axis=1) + log_part(low, high)
@@ -172,11 +173,11 @@ class TurnCandidates:
                 inside = tf.clip_by_value(low + (high - low) * place, low, high)
                 self.drawn.add(state, column, tf.fill((BLOCK_ROWS,), code), inside)
             elif column in self.pieces:
-                left, chosen, inside = self.pieces[column].draw(logits, offset, pick, place)
+                left, chosen, inside = self.pieces[column].draw(logits, offset, chance, place)
                 mass += left
                 self.drawn.add(state, column, chosen, inside)
             else:
-                chosen, more = _changed(logits, factors[self.drawn.spans[column]], unchanged, pick)
+                chosen, more = _changed(logits, factors[self.drawn.spans[column]], unchanged, chance)
                 ratio += more
                 self.drawn.add(state, column, chosen, place, offset)
         return z, *state.rows(self.drawn.order), mass, ratio, k
@@ -187,9 +188,9 @@ class TurnCandidates:
         for place, column in enumerate(self.drawn.order):
             self.later.add(state, column, codes[:, place], positions[:, place])
         if self.later.order:
-            picks, places = uniforms(self.later_keys, len(self.later.order), first)
-            for column, pick, place in zip(self.later.order, picks, places, strict=True):
-                self.later.draw(state, column, pick, place)
+            chances, places = uniforms(self.later_keys, len(self.later.order), first)
+            for column, chance, place in zip(self.later.order, chances, places, strict=True):
+                self.later.draw(state, column, chance, place)
         return state.rows(range(len(self.later.sizes)))
 
 
@@ -204,23 +205,23 @@ class _Piece:
         if self.has_offset:
             self.edges = tuple(map(tf.constant, scores(model, block, pieces)))
 
-    def draw(self, logits, offset, pick, place):
+    def draw(self, logits, offset, chance, place):
         """Log of the mass of the pieces as a share of all, and the codes and positions drawn from them."""
         share = self.log_share(tuple(side[:, None] for side in offset) if offset else None)
         inside = tf.gather(logits, self.codes, axis=1) + share
         left = tf.reduce_logsumexp(inside, axis=1) - tf.reduce_logsumexp(logits, axis=1)
-        index = picked(tf.exp(inside - tf.reduce_max(inside, axis=1, keepdims=True)), pick)
+        index = pick(tf.exp(inside - tf.reduce_max(inside, axis=1, keepdims=True)), chance)
         if offset:
             place = draw_truncated_logistic(place, *(tf.gather(edge, index) for edge in self.edges), *offset)
         low, high = tf.gather(self.low, index), tf.gather(self.high, index)
         return left, tf.gather(self.codes, index), tf.clip_by_value(low + (high - low) * place, low, high)
 
 
-def _changed(logits, factors, unchanged, pick):
+def _changed(logits, factors, unchanged, chance):
     """Codes drawn by masses times factors, but where `unchanged`, and log of the ratio of their probability
     under the factors to the model's."""
     mass = tf.exp(logits)
     totals = tf.matmul(mass, tf.stack([tf.ones_like(factors), factors], axis=1))
     changed = mass * factors
-    code = picked(tf.where(unchanged[:, None], mass, changed), pick)
+    code = pick(tf.where(unchanged[:, None], mass, changed), chance)
     return code, tf.math.log(tf.gather(factors, code) * totals[:, 0] / totals[:, 1])

@@ -66,10 +66,10 @@ class TurnDecoder:
         """Codes and positions of the BLOCK_ROWS rows from number `first` on, given z of shape (BLOCK_ROWS,
         latent_dim)."""
         count = len(self.columns.sizes)
-        picks, places = uniforms(self.keys, count, first)
+        chances, places = uniforms(self.keys, count, first)
         state = self.columns.start(z)
         for column in self.columns.order:
-            self.columns.draw(state, column, picks[column], places[column])
+            self.columns.draw(state, column, chances[column], places[column])
         return state.rows(range(count))
 
 
@@ -141,10 +141,10 @@ class Columns:
         scale = tf.nn.softplus(state.head[:, self.num_offsets + column] + more[:, 1])
         return logits, (state.head[:, column] + more[:, 0], MIN_SCALE + scale)
 
-    def draw(self, state: State, column: int, pick, place) -> None:
+    def draw(self, state: State, column: int, uniform, place) -> None:
         """Draw a column by two uniform numbers for each row."""
         logits, offset = self.law(state, column)
-        self.add(state, column, picked(tf.exp(logits), pick), place, offset)
+        self.add(state, column, pick(tf.exp(logits), uniform), place, offset)
 
     def add(self, state: State, column: int, code, place, offset=None) -> None:
         """Say to the columns that follow what this one is.
@@ -172,7 +172,7 @@ def uniforms(keys, count: int, first) -> list[list]:
     ]
 
 
-def picked(mass, uniform):
+def pick(mass, uniform):
     """Number of the code that a uniform number in [0, 1) draws by mass, int32 of shape (rows,), for mass of
     shape (rows, codes). Where there are many, first a tile of TILE codes by its mass and then the code inside
     it: cumulative sums, as small matrix products, run over a few tiles and one tile instead of all codes."""
