@@ -28,7 +28,7 @@ from raygen.latent import samplers as latent_samplers
 from raygen.model.density_ratio import Ratio
 from raygen.table.schema import Schema
 
-FORMAT = 1
+FORMAT = 2
 FILES = (
     "schema.json",
     "codec.json",
@@ -167,12 +167,15 @@ def read_index(uri: str) -> dict:
     try:
         index = storage.read_json(storage.join(uri, INDEX))
         number = index["format"]
-        if number > FORMAT:
+        if number != FORMAT:
             message = (
                 f"'{uri}' was made by raygen {index['raygen']} (format {number}); this is "
                 f"raygen {__version__} (format {FORMAT})."
             )
-            raise ModelError(message, "pip install -U raygen")
+            newer = number > FORMAT
+            raise ModelError(
+                message, "pip install -U raygen" if newer else "train it again with this raygen."
+            )
         if index["checksum"] != _checksum(index):
             raise _damaged(uri, f"{INDEX} was edited")
         return index
@@ -184,7 +187,7 @@ def load(uri: str) -> Artifact:
     """Read a model folder and check every file against the index.
 
     Raises:
-        ModelError: If a file is missing, truncated or edited, or the format is newer.
+        ModelError: If a file is missing, truncated or edited, or of the format of another release.
     """
     uri = uris.absolute(uri)
     index = read_index(uri)

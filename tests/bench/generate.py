@@ -86,9 +86,10 @@ def stages(model: str, seed: int) -> dict:
 
 GENERATE = """
 import sys
-from raygen import Config, artifact, generate
+from raygen import Config, generate
+from raygen.model import folder
 model, rows, count, per, out = sys.argv[1:]
-config = Config.from_dict(artifact.read_index(model)["config"])
+config = Config.from_dict(folder.read_index(model)["config"])
 asked = {"run.folder": model.rsplit("/", 1)[0], "generate.num_actors": int(count)}
 asked |= {"generate.cpus_per_actor": 1, "generate.rows_per_shard": int(per)}
 generate(config.override(asked), int(rows), out=out)

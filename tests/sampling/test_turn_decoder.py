@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from raygen.sampling.row_blocks import BLOCK_ROWS
-from raygen.sampling.turn_decoder import TurnDecoder, picked
+from raygen.sampling.turn_decoder import TurnDecoder, pick
 from tests.model.test_turn import SIZES, nats, network
 
 BLOCKS = 20
@@ -51,7 +51,7 @@ def test_a_code_is_drawn_by_its_mass(size):
     weights = rng.random(size).astype(np.float32) * (rng.random(size) < 0.7)
     weights[0] = 0.5
     uniform = ((np.arange(2000) + 0.5) / 2000).astype(np.float32)
-    codes = picked(tf.constant(np.tile(weights, (2000, 1))), tf.constant(uniform)).numpy()
+    codes = pick(tf.constant(np.tile(weights, (2000, 1))), tf.constant(uniform)).numpy()
     shares = np.bincount(codes, minlength=size) / 2000
     np.testing.assert_allclose(shares, weights / weights.sum(), atol=2e-3)
     assert (np.diff(codes) >= 0).all() and not shares[weights == 0].any()

@@ -364,11 +364,12 @@ def test_it_says_when_importance_cannot_be_told(case, why):
 
 
 QUIET = """
-import optuna, searches
-from raygen import search_importance
-from raygen.search_trials import Search
+import optuna
+from raygen.report.search import importance
+from raygen.report.search.trials import Search
+from tests import searches
 optuna.logging.set_verbosity(optuna.logging.INFO)
-assert search_importance.of(Search(searches.search())).shares
+assert importance.of(Search(searches.search())).shares
 assert optuna.logging.get_verbosity() == optuna.logging.INFO
 """
 
@@ -379,7 +380,7 @@ def test_optuna_is_quiet_and_left_as_it_was():
         capture_output=True,
         text=True,
         timeout=120,
-        cwd=Path(__file__).parent,
+        cwd=Path(__file__).parents[3],
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
