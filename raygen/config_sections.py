@@ -94,7 +94,7 @@ class Train(Section):
     )
     use_gpu: bool = Field(default=False, description="one GPU for each worker")
     cpus_per_worker: int = Field(default=0, ge=0, description="0: an equal share of the cluster's CPUs")
-    steps: int = Field(default=4500, ge=1, description="optimizer steps at most")
+    steps: int = Field(default=3000, ge=1, description="optimizer steps at most")
     epochs: int = Field(
         default=300, ge=1, description="times that a row is seen at most; limits the steps on a small table"
     )
@@ -119,10 +119,10 @@ class Train(Section):
         default=0.1, gt=0, lt=0.9, description="share of rows kept out of training, for scoring"
     )
     patience: int = Field(
-        default=5,
+        default=2,
         ge=0,
-        description="of 20 evaluations, those without a better held-out bound after which training "
-        "stops; 0: never; the best weights are kept",
+        description="of 20 evaluations, those in a row that are clearly worse than the best one, after which "
+        "training stops; 0: never",
     )
     shuffle_rows: int = Field(
         default=2**22,

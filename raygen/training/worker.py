@@ -24,6 +24,7 @@ from raygen.training.ray_metrics import Gauges
 from raygen.training.samplers import fit_samplers
 
 ROUNDS = 20  # evaluations in a run
+TOLERANCE = 0.15  # nats by which a round may be worse than the best one and still be kept
 DIVERGED = 2.0  # times the best held-out nats, plus as many nats: beyond it a run goes back
 MOST_DIVERGED = 4  # times that a run goes back
 HISTORY = "history.jsonl"  # beside the model: one line of figures for each
@@ -150,8 +151,9 @@ def _read(folder: str) -> encoding.Encoded:
 def _run(loop, rounds: Rounds, judge: objective.Judge | None, shown: Gauges, written: str) -> list[dict]:
     """Rounds of steps, each with a score and a checkpoint, until the steps or the patience are spent.
 
-    The weights that are kept are the average that was best on held-out rows: what is learned after it is
-    which rows the table holds, not what rows are like.
+    The weights that are kept are the last average that is as good on held-out rows as the best one, but for
+    TOLERANCE: rows get better for a while after the bound has reached its best, which the encoder turns; after
+    that, what is learned is which rows the table holds.
     """
     config = rounds.config
     state = rounds.checkpoints.load()
@@ -177,9 +179,9 @@ def _run(loop, rounds: Rounds, judge: objective.Judge | None, shown: Gauges, wri
         }
         if judge:
             figures |= judge.of_round(figures)
-        if not history or figures["held_out_nats"] < _best(history)["held_out_nats"]:
-            loop.keep_best()
         history.append(figures)
+        if _kept(history) is figures:
+            loop.keep_best()
         part = Part()
         loop.keep_good()
         shown.round(figures)
@@ -197,6 +199,12 @@ def _run(loop, rounds: Rounds, judge: objective.Judge | None, shown: Gauges, wri
 
 def _best(history: list[dict]) -> dict:
     return min(history, key=lambda figures: figures["held_out_nats"])
+
+
+def _kept(history: list[dict]) -> dict:
+    """The round whose weights are kept: the last one that is within TOLERANCE of the best."""
+    best = _best(history)["held_out_nats"]
+    return [figures for figures in history if figures["held_out_nats"] <= best + TOLERANCE][-1]
 
 
 def _diverged(figures: dict, history: list[dict]) -> bool:
@@ -230,13 +238,13 @@ def _go_back(loop, rounds: Rounds, figures: dict) -> None:
 
 def _ending(history: list[dict], config: Config) -> str:
     """When training stopped and why, and which weights are kept."""
-    best, last = _best(history), history[-1]
-    kept = f"the weights of step {best['step']:,} are kept ({best['held_out_nats']:.3f} nats per row)"
+    kept, last, best = _kept(history), history[-1], _best(history)["held_out_nats"]
+    weights = f"the weights of step {kept['step']:,} are kept ({kept['held_out_nats']:.3f} nats per row)"
     if last["step"] >= config.train.steps:
-        return f"Training took all its {last['step']:,} steps; {kept}."
+        return f"Training took all its {last['step']:,} steps; {weights}."
     return (
-        f"Training stopped at step {last['step']:,}: held-out rows have not become likelier in "
-        f"{config.train.patience} rounds; {kept}."
+        f"Training stopped at step {last['step']:,}: held-out rows were less likely than at their best "
+        f"({best:.3f} nats per row) in {config.train.patience} rounds; {weights}."
     )
 
 
@@ -276,11 +284,10 @@ def _state(loop, history: list[dict], part: Part) -> dict:
 
 
 def _patience_spent(history: list[dict], config: Config) -> bool:
-    """Whether the best round is `train.patience` rounds ago, and a fifth of the steps."""
+    """Whether no round of the last `train.patience` was kept."""
     if not history or not config.train.patience:
         return False
-    best, last = _best(history), history[-1]
-    return last["round"] - best["round"] >= config.train.patience and last["step"] > 1.2 * best["step"]
+    return history[-1]["round"] - _kept(history)["round"] >= config.train.patience
 
 
 def _line(figures: dict, config: Config, left: float) -> str:
@@ -314,7 +321,7 @@ def _finish(
             loop.model, encoded.codec, sampler, codes, loop.feed.all_held()[0], config.run.seed, rounds.say
         )
         fitted = {"density_ratio": figures}
-    kept = _best(history)
+    kept = _kept(history)
     metrics = {
         "rows": encoded.num_rows,
         "content": encoded.content,

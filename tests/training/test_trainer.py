@@ -325,15 +325,16 @@ def test_tables_of_any_shape_are_trained(columns, decoder):
 
 
 @pytest.mark.parametrize(
-    ("losses", "spent"),
+    ("nats", "kept", "spent"),
     [
-        ([3, 2, 1], False),
-        ([1, 2, 2, 2], True),
-        ([1, 2, 2], False),
-        ([3, 1, 2, 0.5, 2, 2], False),
-        ([3, 1, 2, 2, 2, 2], True),
+        ([3, 2, 1], 3, False),
+        ([1, 1.1, 2, 2], 2, True),
+        ([1, 1.1, 2, 1.2], 2, True),
+        ([1, 1.1, 2, 1.14], 4, False),
+        ([1, 2, 0.5, 0.6], 4, False),
     ],
 )
-def test_patience(losses, spent):
-    history = [{"held_out_nats": nats, "round": i + 1, "step": 10 * (i + 1)} for i, nats in enumerate(losses)]
-    assert worker._patience_spent(history, config(**{"train.patience": 3})) is spent
+def test_the_last_round_that_is_as_good_as_the_best_is_kept(nats, kept, spent):
+    history = [{"held_out_nats": n, "round": i + 1, "step": 10 * (i + 1)} for i, n in enumerate(nats)]
+    assert worker._kept(history)["round"] == kept
+    assert worker._patience_spent(history, config(**{"train.patience": 2})) is spent
