@@ -152,8 +152,8 @@ def _run(loop, rounds: Rounds, judge: objective.Judge | None, shown: Gauges, wri
     """Rounds of steps, each with a score and a checkpoint, until the steps or the patience are spent.
 
     The weights that are kept are the last average that is as good on held-out rows as the best one, but for
-    TOLERANCE: rows get better for a while after the bound has reached its best, which the encoder turns; after
-    that, what is learned is which rows the table holds.
+    TOLERANCE: rows get better for a while after the bound has reached its best; what is learned after that is
+    which rows the table holds.
     """
     config = rounds.config
     state = rounds.checkpoints.load()
