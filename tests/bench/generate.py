@@ -1,4 +1,5 @@
-"""Rows per second of generation by stage, beside the matmul floor of the decoder, in one run.
+"""Rows per second of generation by stage, beside the matmul floor of the decoder, in one run, of MODEL and of
+the same network with the other kind of decoder.
 
     python tests/bench/generate.py MODEL [--rows N] [--actors 1 2]
 
@@ -21,13 +22,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 TURNS = 9
 
 
-def stages(model: str, seed: int) -> dict:
+def stages(model: str, seed: int) -> list[dict]:
     import pyarrow as pa
     import tensorflow as tf
 
@@ -38,12 +40,45 @@ def stages(model: str, seed: int) -> dict:
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     pa.set_cpu_count(1)
-    rows = Rows(model_folder.load(model), seed)
-    decoder, size, form = rows.decoder, rows.block_rows, Format("parquet", "zstd")
-    total = form.group_rows
-    blocks = total // size
-    matrices = [w for layer in decoder.model.decoder.layers for w in layer.get_weights() if w.ndim == 2]
-    matrices.append(decoder.model.code_kernel.table().numpy().T)
+    own = model_folder.load(model)
+    form = Format("parquet", "zstd")
+    work = {}
+    for found in (own, other(own)):
+        work |= stages_of(Rows(found, seed), form)
+    seconds: dict[tuple, list[float]] = {name: [] for name in work}
+    for _ in range(TURNS):
+        for name, run in work.items():
+            began = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - began)
+    took = {name: statistics.median(values) for name, values in seconds.items()}
+    return [figures(rows, form.group_rows, took) for rows in dict.fromkeys(rows for rows, _ in work)]
+
+
+def other(found):
+    """The same model with the other kind of decoder: as fast as one that was trained so."""
+    from raygen.model.vae import VAE
+
+    network = found.network()
+    kind = "independent" if network.turn is not None else "autoregressive"
+    twin = VAE(**network.settings | {"decoder": kind})
+    turns = [w for one in (network, twin) if one.turn is not None for w in one.turn.weights]
+    alone = {id(w) for w in turns}
+    pairs = ([w for w in one.weights if id(w) not in alone] for one in (twin, network))
+    for variable, same in zip(*pairs, strict=True):
+        variable.assign(same)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "vae.keras"
+        twin.save(path)
+        return replace(found, content=found.content | {"vae.keras": path.read_bytes()})
+
+
+def stages_of(rows, form) -> dict:
+    """What to time, by the rows that are made and a name."""
+    import tensorflow as tf
+
+    decoder, size, total = rows.decoder, rows.block_rows, form.group_rows
+    blocks, matrices = total // size, decoder.matrices
     inputs = [tf.random.normal((size, m.shape[0])) for m in matrices]
 
     @tf.function
@@ -64,21 +99,22 @@ def stages(model: str, seed: int) -> dict:
         "with_un_encode": lambda: rows.table(0, total),
         "write": write,
     }
-    seconds: dict[str, list[float]] = {name: [] for name in work}
-    for _ in range(TURNS):
-        for name, run in work.items():
-            began = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - began)
-    took = {name: statistics.median(values) for name, values in seconds.items()}
+    return {(rows, name): run for name, run in work.items()}
+
+
+def figures(rows, total: int, seconds: dict) -> dict:
+    """Rates of the stages of some rows."""
+    decoder, took = rows.decoder, {name: s for (of, name), s in seconds.items() if of is rows}
     whole = took["with_un_encode"] + took["write"]
     return {
+        "decoder": "independent" if decoder.model.turn is None else "autoregressive",
         "rows_per_second": total / whole,
         "floor_rows_per_second": total / took["floor"],
         "share_of_floor": took["floor"] / whole,
         "gflops_of_floor": decoder.flops_per_row * total / took["floor"] / 1e9,
         "flops_per_row": decoder.flops_per_row,
         "draw_and_decode_rows_per_second": total / took["draw_and_decode"],
+        "arrow_rows_per_second": total / took["with_un_encode"],
         "un_encode_rows_per_second": total / max(1e-9, took["with_un_encode"] - took["draw_and_decode"]),
         "write_rows_per_second": total / took["write"],
     }
@@ -124,8 +160,9 @@ def main():
     args.add_argument("--actors", type=int, nargs="*", default=[])
     args.add_argument("--seed", type=int, default=0)
     a = args.parse_args()
-    answer = stages(a.model, a.seed)
-    print(json.dumps({k: round(v, 4) if v < 10 else round(v) for k, v in answer.items()}), flush=True)
+    for answer in stages(a.model, a.seed):
+        rates = {k: round(v, 4) if v < 10 else round(v) for k, v in answer.items() if k != "decoder"}
+        print(json.dumps({"decoder": answer["decoder"]} | rates), flush=True)
     for count in a.actors:
         found = actors(a.model, a.rows, count)
         print(json.dumps({k: round(v, 2) if v < 100 else round(v) for k, v in found.items()}), flush=True)
