@@ -25,9 +25,9 @@ class Judge:
     """What a trial of a search reports: `value_nats` after each round, by which it may be stopped, and the
     objective at its end.
 
-    - `nats`: the negative ELBO of held-out rows under the sampler that rows would be drawn from, in nats per row
-      of the values at each column's own resolution (see `log_volume`). Neither beta nor the way in which the
-      table was encoded changes its meaning.
+    - `nats`: the negative ELBO of held-out rows under the sampler that rows would be drawn from, in nats per
+      row of the values at each column's own resolution (see `log_volume`). Neither beta nor the way in which
+      the table was encoded changes its meaning.
     - `c2st`: of rows drawn from that sampler against held-out rows: against rows that were learned, a network
       that copies them would score well. In the middle of training it says little (on Adult, trials that ended
       at .97 and .86 had .24 and .25), so trials are stopped by nats whatever the objective.
