@@ -329,7 +329,7 @@ def test_tables_of_any_shape_are_trained(columns, decoder):
     [
         ([3, 2, 1], 3, False),
         ([1, 1.1, 2, 2], 2, True),
-        ([1, 1.1, 2, 1.2], 2, True),
+        ([1, 1.1, 2, 1.3], 2, True),
         ([1, 1.1, 2, 1.14], 4, False),
         ([1, 2, 0.5, 0.6], 4, False),
     ],
