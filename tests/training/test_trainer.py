@@ -43,6 +43,7 @@ def config(**settings):
         "model.latent_dim": 2,
         "model.hidden_units": [16, 16],
         "model.prior_components": 8,
+        "model.dropout": 0.0,
         "train.batch_size": 64,
         "train.steps": 200,
         "train.holdout": 0.2,
