@@ -79,7 +79,7 @@ class Model(Section):
         description="width of what an autoregressive decoder says of earlier columns",
     )
     dropout: float = Field(
-        default=0.3, ge=0, lt=1, description="share of the hidden units that each row is trained without"
+        default=0.35, ge=0, lt=1, description="share of the hidden units that each row is trained without"
     )
     context_dropout: float = Field(
         default=0.3, ge=0, lt=1, description="share of the earlier columns that each row is trained without"
@@ -94,7 +94,7 @@ class Train(Section):
     )
     use_gpu: bool = Field(default=False, description="one GPU for each worker")
     cpus_per_worker: int = Field(default=0, ge=0, description="0: an equal share of the cluster's CPUs")
-    steps: int = Field(default=3000, ge=1, description="optimizer steps at most")
+    steps: int = Field(default=4500, ge=1, description="optimizer steps at most")
     epochs: int = Field(
         default=300, ge=1, description="times that a row is seen at most; limits the steps on a small table"
     )

@@ -21,7 +21,7 @@ TIMED_BLOCKS = 4
 
 class Comparison:
     """What each sampler does to the table, beside its bound, floor and ceiling, all as the codec gives rows
-    back.
+    back. Real rows are held-out ones: against training rows, rows that were remembered look good.
 
     Args:
         model: The trained VAE.
@@ -40,9 +40,9 @@ class Comparison:
         self.repeats = max(1, min(REPEATS, COMPARED_ROWS // self.rows))
         generator = rng.generator(seed, "sampler comparison")
         picks = [np.sort(generator.permutation(len(rows[0]))[: self.rows]) for _ in range(self.repeats)]
-        self.real = [_stored(codec, rows[0][p], rows[1][p], generator) for p in picks]
+        self.ceiling = [_stored(codec, rows[0][p], rows[1][p], generator) for p in picks]
         out = np.sort(generator.permutation(len(held[0]))[: self.rows])
-        self.ceiling = [_stored(codec, held[0][out], held[1][out], generator)] * self.repeats
+        self.real = [_stored(codec, held[0][out], held[1][out], generator)] * self.repeats
         self.bound_z = [held_posteriors.take(out).draw(generator) for _ in range(self.repeats)]
         self.decode = decoder_of(model, None, seed).decode
 
@@ -72,7 +72,7 @@ class Comparison:
         return tables
 
     def references(self) -> dict[str, dict[str, float]]:
-        """Scores of rows decoded from z of held-out rows (bound), of shuffled columns (floor), of held-out
+        """Scores of rows decoded from z of held-out rows (bound), of shuffled columns (floor), of training
         rows (ceiling)."""
         far = 2**40  # row numbers that no sampler's rows have
         bound = [self._table(z, far + i * BLOCK_ROWS * (self.rows + 1)) for i, z in enumerate(self.bound_z)]

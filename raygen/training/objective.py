@@ -6,7 +6,6 @@ from typing import Any
 
 from raygen.codec import log_volume
 from raygen.latent import samplers as latent_samplers
-from raygen.metrics import fidelity
 
 HIGHER_IS_BETTER = {"nats": False, "c2st": True}
 ROUND_ROWS = 8192  # training rows that the samplers of a round are fitted to
@@ -23,20 +22,15 @@ def heard(figures: dict[str, Any], kind: str | None) -> dict[str, Any]:
 
 
 class Judge:
-    """What a trial of a search is told by: `value_nats` after each round, by which it may be stopped, and the
+    """What a trial of a search reports: `value_nats` after each round, by which it may be stopped, and the
     objective at its end.
 
     - `nats`: the negative ELBO of held-out rows under the sampler that rows would be drawn from, in nats per
-    row of the values at each
-      column's own resolution (see `volume`). beta does not enter, nor how the table was encoded.
-    - `c2st`: of rows drawn from that sampler against training rows, COMPARED_ROWS at most of each: with few
-    rows the classifier finds too
-      little to tell networks apart (measured: 8,192 rows of diamonds .928, .883 and .867 for three models of
-      .765, .635 and .663 on all rows by XGBoost; 53,940 rows .775, .661 and .681). The rows it is held
-      against were learned: a network that copies them would score well, which the share of rows nearer to
-      training than to held-out rows tells apart (`raygen evaluate`, DCR). In the middle of training it says
-      little (on Adult, trials that ended at .97 and .86 had .24 and .25), so trials are stopped by nats
-      whatever the objective.
+      row of the values at each column's own resolution (see `log_volume`). Neither beta nor the way in which
+      the table was encoded changes its meaning.
+    - `c2st`: of rows drawn from that sampler against held-out rows: against rows that were learned, a network
+      that copies them would score well. In the middle of training it says little (on Adult, trials that ended
+      at .97 and .86 had .24 and .25), so trials are stopped by nats whatever the objective.
 
     In a round the sampler is the learned prior, or the best of three cheap ones for a network without it; at
     the end it is the model's own.
@@ -93,11 +87,10 @@ class Judge:
         """Scores of samplers that cost little."""
         if self.loop.model.prior is not None:
             return {"learned": {"nats": 0.0}}  # nats count from the network's own prior, as do the loop's
-        held, seed = (
-            latent_samplers.Posteriors(*self.loop.posterior(*self.loop.feed.all_held())),
-            self.loop.config.run.seed,
-        )
-        rows = latent_samplers.Posteriors(*self.loop.posterior(*self.loop.feed.some(ROUND_ROWS)))
+        seed = self.loop.config.run.seed
+        with self.loop.averaged():
+            held = latent_samplers.Posteriors(*self.loop.posterior(*self.loop.feed.all_held()))
+            rows = latent_samplers.Posteriors(*self.loop.posterior(*self.loop.feed.some(ROUND_ROWS)))
         check, scored = latent_samplers.halves(held)
         samplers, _ = latent_samplers.fit_all(
             ("normal", "gaussian", "mixture"), rows, check, ROUND_COMPONENTS, 0, seed
@@ -109,7 +102,5 @@ class Judge:
 
         stored, kept = self.loop.feed.some(COMPARED_ROWS), self.loop.feed.all_held()
         held = latent_samplers.Posteriors(*self.loop.posterior(*kept))
-        tables = Comparison(
-            self.loop.model, self.codec, stored, kept, held, self.loop.config.run.seed, len(stored[0])
-        )
-        return float(fidelity.c2st(tables.real[0], tables.drawn(sampler)[0], tables.kinds, tables.seed))
+        seed = self.loop.config.run.seed
+        return Comparison(self.loop.model, self.codec, stored, kept, held, seed).of_sampler(sampler)["c2st"]

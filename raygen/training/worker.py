@@ -24,7 +24,7 @@ from raygen.training.ray_metrics import Gauges
 from raygen.training.samplers import fit_samplers
 
 ROUNDS = 20  # evaluations in a run
-TOLERANCE = 0.15  # nats by which a round may be worse than the best one and still be kept
+TOLERANCE = 0.18  # nats by which a round may be worse than the best one and still be kept
 DIVERGED = 2.0  # times the best held-out nats, plus as many nats: beyond it a run goes back
 MOST_DIVERGED = 4  # times that a run goes back
 HISTORY = "history.jsonl"  # beside the model: one line of figures for each

@@ -149,6 +149,7 @@ def test_training_finds_the_bound(rows, covariance):
         "model.hidden_units": [20],
         "model.prior": "normal",
         "model.beta": 1.0,
+        "model.dropout": 0.0,
         "schema.numeric": "gaussian",
     }
     config = Config().override(
@@ -162,6 +163,8 @@ def test_training_finds_the_bound(rows, covariance):
         model, config, Feed(lambda first, last: (codes[first:last], offsets[first:last]), 24_000, config)
     )
     loop.run(1500)
+    loop.keep_best()
+    loop.restore_best()
     _, values, noise = rows
     reconstruction, kl = (
         t.numpy().astype(float).mean()
