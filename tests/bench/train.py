@@ -138,49 +138,55 @@ def pieces(a):
 
 
 def decoders(a):
-    import tensorflow as tf
-
     from raygen.config import Config
-    from raygen.training import driver, encoding
-    from raygen.training.trainer import Loop, build
+    from raygen.training import encoding
 
     with tempfile.TemporaryDirectory() as folder:
         table = wide(Path(folder) / "wide.parquet", a.columns) if a.columns else a.table
         trained(table, f"{folder}/run", [*BRIEF, "train.steps=1", "train.num_workers=0", *a.set])
         stored = json.loads(Path(folder, "run", "model", "raygen.json").read_text())["config"]
         encoded = encoding.read_encoded(str(next(Path(folder, "run", "encoded").iterdir())))
-    for batch in a.batch:
-        loops, first, speeds = {}, {}, {kind: [] for kind in DECODERS}
-        steps = a.steps or 600
-        for kind in DECODERS:
-            settings = {"model.decoder": kind, "train.steps": steps, "train.batch_size": batch}
-            config = driver.sized(Config.from_dict(stored).override(settings), encoded.num_rows)
-            model = build(encoded.codec, config)
-            model.set_tables(encoded.codec.tables(), encoded.codec.frequencies())
-            loops[kind] = Loop(model, config, encoded.feed(config, 0, 1))
-            began = time.perf_counter()
-            loops[kind].run(1)
-            first[kind] = time.perf_counter() - began
-        each = max(1, steps // 12)
-        for _ in range(12):
-            for kind, loop in loops.items():
-                speeds[kind].append(loop.run(each)["rows_per_second"])
-        rate = multiplications_per_second(tf, batch, loops[kind].config.model.hidden_units[0])
-        speed = {kind: statistics.median(values[1:]) for kind, values in speeds.items()}
+        for batch in a.batch:
+            yield from side_by_side(encoded, Config.from_dict(stored), batch, a.steps or 600)
+
+
+def side_by_side(encoded, stored, batch: int, steps: int):
+    """Figures of both decoders, whose steps take turns."""
+    import tensorflow as tf
+
+    from raygen.training import driver
+    from raygen.training.trainer import Loop, build
+
+    loops, first, speeds = {}, {}, {kind: [] for kind in DECODERS}
+    for kind in DECODERS:
+        settings = {"model.decoder": kind, "train.steps": steps, "train.batch_size": batch}
+        config = driver.sized(stored.override(settings), encoded.num_rows)
+        model = build(encoded.codec, config)
+        model.set_tables(encoded.codec.tables(), encoded.codec.frequencies())
+        loops[kind] = Loop(model, config, encoded.feed(config, 0, 1))
+        began = time.perf_counter()
+        loops[kind].run(1)
+        first[kind] = time.perf_counter() - began
+    each = max(1, steps // 12)
+    for _ in range(12):
         for kind, loop in loops.items():
-            flops = flops_per_row(loop.model)
-            yield {
-                "decoder": kind,
-                "columns": len(loop.model.settings["cardinalities"]),
-                "codes": loop.model.num_codes,
-                "batch": batch,
-                "rows_per_second": round(speed[kind]),
-                "of_independent": round(speed[kind] / speed["independent"], 3),
-                "flops_per_row": flops,
-                "floor_rows_per_second": round(rate / flops),
-                "share_of_floor": round(speed[kind] * flops / rate, 3),
-                "seconds_to_first_step": round(first[kind], 1),
-            }
+            speeds[kind].append(loop.run(each)["rows_per_second"])
+    rate = multiplications_per_second(tf, batch, loops[kind].config.model.hidden_units[0])
+    speed = {kind: statistics.median(values[1:]) for kind, values in speeds.items()}
+    for kind, loop in loops.items():
+        flops = flops_per_row(loop.model)
+        yield {
+            "decoder": kind,
+            "columns": len(loop.model.settings["cardinalities"]),
+            "codes": loop.model.num_codes,
+            "batch": batch,
+            "rows_per_second": round(speed[kind]),
+            "of_independent": round(speed[kind] / speed["independent"], 3),
+            "flops_per_row": flops,
+            "floor_rows_per_second": round(rate / flops),
+            "share_of_floor": round(speed[kind] * flops / rate, 3),
+            "seconds_to_first_step": round(first[kind], 1),
+        }
 
 
 def wide(path: Path, columns: int) -> str:
