@@ -142,7 +142,7 @@ MISTAKES = {
     "not a number": (
         {"train": {"learning_rate": float("nan")}},
         "train.learning_rate = NaN: expected a finite number.",
-        "cosine",
+        "step size",
     ),
     "infinite": (
         {"train": {"memory_gib": float("inf")}},

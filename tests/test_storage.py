@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from raygen import filesystems, storage
+from raygen import filesystems, storage, uris
 from raygen.errors import ConfigError, OutputError, StorageError
 from tests import stores
 
@@ -212,7 +212,7 @@ def test_absolute(monkeypatch, tmp_path):
         "s3://bucket/x/../y": "s3://bucket/x/../y",
         "": "",
     }.items():
-        assert storage.absolute(uri) == expected
+        assert uris.absolute(uri) == expected
 
 
 def test_listing_is_by_path_and_whole(tmp_path):
@@ -298,7 +298,7 @@ def test_an_s3_server_that_takes_no_more(store, monkeypatch, fault, method, numb
 
 
 def test_a_server_that_hangs_is_left(store, monkeypatch):
-    monkeypatch.setattr(storage, "SILENT_SECONDS", 6)
+    monkeypatch.setattr(filesystems, "SILENT_SECONDS", 6)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     storage.write(store.uri("bucket/hangs"), b"x")
     began = time.monotonic()

@@ -152,7 +152,7 @@ MISTAKES = {
     "impossible end": (
         {"train.learning_rate": {"uniform": [0.1, 2]}},
         "search.space.'train.learning_rate': train.learning_rate = 2",
-        "cosine",
+        "step size",
     ),
     "fractions of a whole": (
         {"model.latent_dim": {"uniform": [4, 8]}},

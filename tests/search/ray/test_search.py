@@ -186,7 +186,7 @@ def test_table_page_and_best_settings_are_left(searched):
     longer = Config.load(str(folder / "best.toml"))
     assert longer.run.folder == f"{config.settled().run.folder}-best"
     assert longer.override({"run.folder": config.run.folder}) == config.settled().override(best["params"])
-    assert "# peak of the cosine schedule" in (folder / "best.toml").read_text()
+    assert "# step size of Adam" in (folder / "best.toml").read_text()
     assert not (folder / "tune").exists()
 
 
