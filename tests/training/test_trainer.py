@@ -223,7 +223,7 @@ def test_tensorflow_optimises_the_graph_of_a_step():
     done = subprocess.run(
         [sys.executable, "-c", A_STEP], env=environment, capture_output=True, text=True, check=True
     )
-    assert "oneDNN" in done.stderr  # warnings are heard
+    assert "I0000" in done.stderr  # even what only informs is heard
     assert "optimization failure" not in done.stderr
 
 
