@@ -47,9 +47,10 @@ NOT_QUICK = ("ray", "slow", "browser", "gpu")
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the quick tests, skip those of GPUs where there are too few, and put the files that take long
-    first: pytest-xdist hands out files in this order, so that both processes are busy to the end."""
-    ranks: dict[Path, list[bool]] = {}  # processes of its own, Ray, a slow test
+    """Mark the quick tests, skip those of GPUs where there are too few, and say what pytest-xdist hands to
+    one process: the tests of a file, and all that start Ray or processes of their own (two Rays that start
+    at once on two cores take longer than Ray allows them). Those come first, since they take longest."""
+    ranks: dict[Path, list[bool]] = {}  # Ray or processes of its own, a slow test
     for item in items:
         if not any(map(item.get_closest_marker, NOT_QUICK)):
             item.add_marker(pytest.mark.quick)
@@ -58,8 +59,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if gpu and needed > GPUS:
             item.add_marker(pytest.mark.skip(reason=f"this machine has {GPUS} GPU(s), not {needed}"))
         processes = {"command", "raygen_command"} & set(getattr(item, "fixturenames", ()))
-        needs = [bool(processes), *(bool(item.get_closest_marker(name)) for name in ("ray", "slow"))]
+        needs = [bool(processes or item.get_closest_marker("ray")), bool(item.get_closest_marker("slow"))]
         ranks[item.path] = max(needs, ranks.get(item.path, needs))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("ray" if ranks[item.path][0] else item.path.stem))
     items.sort(key=lambda item: ranks[item.path], reverse=True)
 
 
@@ -194,13 +197,15 @@ class Command:
         return "".join(self.lines)
 
     def wait_for(self, text: str, seconds: float = 240) -> None:
-        """Read lines until one holds `text`."""
+        """Read lines until one holds `text`; an error where the process ends before."""
         end = time.monotonic() + seconds
         while not (self.lines and text in self.lines[-1]):
+            alive = self._reader.is_alive()
             try:
-                self.lines.append(self._arriving.get(timeout=max(0.0, end - time.monotonic())))
+                self.lines.append(self._arriving.get(timeout=0.2))
             except queue.Empty:
-                raise AssertionError(f"no line with {text!r} in {seconds} s:\n{self.output}") from None
+                if not alive or time.monotonic() > end:
+                    raise AssertionError(f"no line with {text!r} in {seconds} s:\n{self.output}") from None
 
     def send(self, number: int) -> None:
         """Send a signal to the process and all in its group, as a terminal does."""

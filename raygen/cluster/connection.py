@@ -16,6 +16,7 @@ DRIVER_ENVIRONMENT = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # hides a harmless line for each actor pool (ray#53727)
 }
+STARTS = 3  # of a Ray on this machine, before it is an error
 OBJECT_STORE_BYTES = 300 * 2**20  # of a Ray on this machine: only small tables pass through it
 
 
@@ -31,7 +32,8 @@ def connected(dashboard: bool = False):
             driver Ray Tune has stopped.
 
     Raises:
-        ClusterError: If RAY_ADDRESS names no running cluster, or one without the dashboard.
+        ClusterError: If RAY_ADDRESS names no running cluster, or one without the dashboard; if no Ray starts
+            here.
     """
     prepare_environment(ENVIRONMENT | DRIVER_ENVIRONMENT)
     import ray
@@ -50,13 +52,7 @@ def connected(dashboard: bool = False):
                     f"http://127.0.0.1:{options['dashboard_port']}"  # inherited by Ray's processes
                 )
                 ours_alone = True
-        try:
-            with silent_stderr():
-                ray.init(address or "local", **options)
-        except (ConnectionError, ValueError) as error:
-            raise ClusterError(
-                f"RAY_ADDRESS = '{address}' cannot be reached: {error}.", "unset it to use this machine."
-            ) from None
+        _start(address, options)
     try:
         with _interruptible():
             _quiet()
@@ -68,6 +64,31 @@ def connected(dashboard: bool = False):
             ray.shutdown()
         if ours_alone:
             del os.environ["RAY_API_SERVER_ADDRESS"]
+
+
+def _start(address: str | None, options: dict[str, Any]) -> None:
+    """Connect to the Ray at an address, or start one here: Ray gives a node 30 s to start, too few on a very
+    busy machine, so another one is started where that was not enough."""
+    import ray
+
+    for left in reversed(range(STARTS)):
+        try:
+            with silent_stderr():
+                ray.init(address or "local", **options)
+            return
+        except (ConnectionError, ValueError) as error:
+            raise ClusterError(
+                f"RAY_ADDRESS = '{address}' cannot be reached: {error}.", "unset it to use this machine."
+            ) from None
+        except Exception as error:  # Ray raises no class of its own
+            if "timed out during startup" not in str(error):
+                raise
+            ray.shutdown()
+            if not left:
+                raise ClusterError(
+                    f"Ray did not start on this machine, {STARTS} times in a row: {error}",
+                    "end what keeps its CPUs busy, or set RAY_ADDRESS to a running cluster.",
+                ) from None
 
 
 def _free_port() -> int:
