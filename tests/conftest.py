@@ -21,6 +21,7 @@ from typing import NamedTuple
 import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
+from xdist.scheduler import LoadScopeScheduling
 
 ROWS = 2000
 GPUS = len(list(Path("/dev").glob("nvidia[0-9]*")))
@@ -47,9 +48,8 @@ NOT_QUICK = ("ray", "slow", "browser", "gpu")
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the quick tests, skip those of GPUs where there are too few, and say what pytest-xdist hands to
-    one process: the tests of a file, and all that start Ray or processes of their own (two Rays that start
-    at once on two cores take longer than Ray allows them). Those come first, since they take longest."""
+    """Mark the quick tests, skip those of GPUs where there are too few, and put the files that take long
+    first: pytest-xdist hands out files in this order, so that both processes are busy to the end."""
     ranks: dict[Path, list[bool]] = {}  # Ray or processes of its own, a slow test
     for item in items:
         if not any(map(item.get_closest_marker, NOT_QUICK)):
@@ -61,9 +61,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         processes = {"command", "raygen_command"} & set(getattr(item, "fixturenames", ()))
         needs = [bool(processes or item.get_closest_marker("ray")), bool(item.get_closest_marker("slow"))]
         ranks[item.path] = max(needs, ranks.get(item.path, needs))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("ray" if ranks[item.path][0] else item.path.stem))
-    items.sort(key=lambda item: ranks[item.path], reverse=True)
+    items.sort(key=lambda item: (item.path.parent.name == "ray", *ranks[item.path]), reverse=True)
+
+
+class OneRay(LoadScopeScheduling):
+    """Hands out whole files, and all folders of tests on Ray to one process: two Rays that start at once on
+    two cores take longer than Ray allows them."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = Path(nodeid.split("::")[0])
+        return "ray" if file.parent.name == "ray" else str(file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log) -> OneRay:
+    return OneRay(config, log)
 
 
 @pytest.fixture(scope="session")
