@@ -43,6 +43,8 @@ TINY = {
     "latent.density_ratio": False,
     "generate.num_actors": 1,  # each one imports TensorFlow, which takes longer than the rows of these tests
 }
+# Ray's workers give way to all other processes otherwise, and to the tests that run beside theirs
+os.environ.setdefault("RAY_worker_niceness", "0")
 NOT_QUICK = ("ray", "slow", "browser", "gpu")
 
 

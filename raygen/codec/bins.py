@@ -4,11 +4,18 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
-from raygen.table.arrow import rounded
-from raygen.table.stats import MAX_DECIMALS, NumericStats
+from raygen.codec.grid import Days, Grid
+from raygen.table.stats import QUANTILES, NumericStats
 
 GRID = 32  # points of the quantile grid inside a bar
 ROWS_PER_BAR = 16  # a bar of fewer rows would memorise single values
+MOST_DISTINCT = 0.3  # distinct values for each row, of a column that has no continuum of them
+FEW_A_BAR = 24  # distinct values of a bar, of which the grid then holds each, or nearly
+SCATTERED = 0.5  # of the distinct values that a law without gaps would have
+MUCH_ROOM = 1e12  # numbers on the grid: that many have no two rows by chance
+MIN_REPEATS = 5  # rows of a value that is said to come again and again
+OFTEN = 8.0  # times as often as the values beside it
+BESIDE = 8  # of these, on either side
 
 
 @dataclass(frozen=True)
@@ -22,7 +29,8 @@ class NumericBlock:
         low, high: float64 of shape (cells,): shares of the values below and up to the cell.
         stepped: bool of shape (cells,): draw grid values as they are (an atom, or few distinct ones) instead
             of between them.
-        decimals, divisor, minimum, maximum: What a drawn value is rounded and clipped to.
+        spacing, minimum, maximum: What a drawn value is moved to.
+        days: Of a column of days, those that come.
         missing: Share of the rows that have no value; if there are any, the code after the last cell stands
             for it.
     """
@@ -31,18 +39,26 @@ class NumericBlock:
     low: np.ndarray
     high: np.ndarray
     stepped: np.ndarray
-    decimals: int
-    divisor: int
+    spacing: Grid
     minimum: float
     maximum: float
     missing: float
+    days: Days | None = None
 
     @classmethod
-    def fit(cls, stats: NumericStats, bars: int) -> "NumericBlock":
-        """Cut the distribution of a column into at most about 2 x `bars` cells."""
+    def fit(cls, stats: NumericStats, bars: int, days: bool = False) -> "NumericBlock":
+        """Cut the distribution of a column into cells, at most about 2 x `bars` of them, or 5 x `bars` where
+        its values come again and again; `days` says that they are days since the epoch."""
         values, share = stats.distribution()
-        bars = int(np.clip((stats.num_rows - stats.num_missing) // ROWS_PER_BAR, 4, bars))
-        atom = np.ones(len(values), bool) if len(values) <= 2 * bars else share > 1 / bars
+        rows = stats.num_rows - stats.num_missing
+        continuous = len(values) > MOST_DISTINCT * rows or stats.sketch is not None
+        spacing = Grid.fit(stats)
+        rest = share <= 1 / bars
+        if stats.sketch is None and _scattered(values[rest], rows * np.sum(share[rest]), spacing):
+            bars = int(np.clip(len(values) // FEW_A_BAR, bars, 4 * bars))
+        bars = int(np.clip(rows // ROWS_PER_BAR, 4, bars))
+        counts = share * (rows if stats.sketch is None else QUANTILES)
+        atom = np.ones(len(values), bool) if len(values) <= 2 * bars else _atoms(counts, bars)
         middle = np.cumsum(share[~atom]) - share[~atom] / 2
         bar = (middle * bars / (1 - 1e-9)).astype(int)
         cells = [(values[i : i + 1], share[i : i + 1]) for i in np.flatnonzero(atom)]
@@ -51,17 +67,27 @@ class NumericBlock:
         cells.sort(key=lambda cell: cell[0][len(cell[0]) // 2])
         mass = np.array([np.sum(s) for _, s in cells])
         high = np.cumsum(mass) / max(mass.sum(), 1e-300)
-        continuous = len(values) > 0.3 * (stats.num_rows - stats.num_missing) or stats.sketch is not None
+        stepped = np.array(
+            [
+                len(v) == 1
+                or (len(v) <= GRID and not continuous)
+                or (stats.sketch is None and _scattered(v, rows * np.sum(s), spacing))
+                for v, s in cells
+            ],
+            bool,
+        )
         return cls(
-            grid=np.array([_quantiles(v, s, continuous) for v, s in cells]).reshape(-1, GRID),
+            grid=np.array(
+                [_quantiles(*cell, alone) for cell, alone in zip(cells, stepped, strict=True)]
+            ).reshape(-1, GRID),
             low=np.concatenate([[0.0], high[:-1]]) if len(high) else high,
             high=high,
-            stepped=np.array([len(v) == 1 or (len(v) <= GRID and not continuous) for v, _ in cells], bool),
-            decimals=stats.decimals,
-            divisor=stats.divisor,
+            stepped=stepped,
+            spacing=spacing,
             minimum=float(values[0]) if len(values) else 0.0,
             maximum=float(values[-1]) if len(values) else 0.0,
             missing=stats.num_missing / max(1, stats.num_rows),
+            days=Days.fit(values[~atom], counts[~atom]) if days and continuous else None,
         )
 
     @property
@@ -129,10 +155,18 @@ class NumericBlock:
         part = place - index
         between = left * (1 - part)
         between += right * part
-        between = in_units(between, self.decimals, self.divisor)
+        between = self.spacing.snap(between)
+        if self.days is not None:
+            between = self.days.snap(between)
         values = np.where(stepped, left, np.clip(between, self.minimum, self.maximum))
         values[gone] = np.nan
         return values
+
+    def present(self, position: np.ndarray) -> np.ndarray:
+        """Values that are not missing, by how frequent they are alone, at positions in [0, 1)."""
+        cell = np.searchsorted(self.high, position, "right").clip(0, len(self.grid) - 1)
+        inside = (position - self.low[cell]) / np.maximum(self.high[cell] - self.low[cell], 1e-300)
+        return self.decode(cell, inside)
 
     def _knots(self, bars: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Values in ascending order, and bar number + position inside it for each: the inverse of the
@@ -156,14 +190,36 @@ class NumericBlock:
         given = {field.name: state[field.name] for field in fields(cls)}
         given |= {name: np.asarray(state[name], float) for name in ("low", "high")}
         grid = np.asarray(state["grid"], float).reshape(-1, GRID)
-        return cls(**{**given, "grid": grid, "stepped": np.asarray(state["stepped"], bool)})
+        given |= {
+            "grid": grid,
+            "stepped": np.asarray(state["stepped"], bool),
+            "spacing": Grid(**state["spacing"]),
+        }
+        if state["days"] is not None:
+            classes = tuple(None if c is None else tuple(c) for c in state["days"]["classes"])
+            given["days"] = Days(state["days"]["low"], state["days"]["high"], classes)
+        return cls(**given)
 
 
-def in_units(values: np.ndarray, decimals: int, divisor: int) -> np.ndarray:
-    """`values` rounded to multiples of a column's divisor, or to its decimals."""
-    if divisor > 1:
-        return np.round(values / divisor) * divisor
-    return rounded(values, decimals) if decimals < MAX_DECIMALS else values
+def _scattered(values: np.ndarray, rows: float, spacing: Grid) -> bool:
+    """Whether distinct values are far fewer than so many rows of a law without gaps would have: then what
+    lies between them is no value."""
+    if not len(values):
+        return False
+    room = float(values[-1] - values[0]) / spacing.resolution + 1
+    return bool(len(values) < SCATTERED * (room * -np.expm1(-rows / room) if room < MUCH_ROOM else rows))
+
+
+def _atoms(counts: np.ndarray, bars: int) -> np.ndarray:
+    """bool of shape (values,): a value that more rows have than belong in a bar, or one of the `bars` most
+    frequent of those that come far more often than the values beside them."""
+    upto, at = np.concatenate([[0.0], np.cumsum(counts)]), np.arange(len(counts))
+    low, high = np.maximum(at - BESIDE, 0), np.minimum(at + BESIDE + 1, len(counts))
+    beside = (upto[high] - upto[low] - counts) / np.maximum(high - low - 1, 1)
+    often = (counts >= MIN_REPEATS) & (counts > OFTEN * beside)
+    if often.sum() > bars:
+        often &= counts > np.sort(counts[often])[-bars - 1]
+    return often | (counts > counts.sum() / bars)
 
 
 def _frequencies(shares: np.ndarray, missing: float) -> np.ndarray:
@@ -172,13 +228,12 @@ def _frequencies(shares: np.ndarray, missing: float) -> np.ndarray:
     return np.append(shares * (1 - missing), missing) if missing > 0 else shares
 
 
-def _quantiles(values, shares, continuous: bool) -> np.ndarray:
-    """Values at GRID equal steps of mass: middles of the steps for few values, ends included for a continuous
-    range."""
-    values, shares = np.asarray(values, float), np.asarray(shares, float)
-    upper = np.cumsum(shares) / shares.sum()
-    if len(values) <= GRID and not continuous:
+def _quantiles(values: np.ndarray, shares: np.ndarray, stepped: bool) -> np.ndarray:
+    """Values at GRID equal steps of mass: those in the middles of the steps, or, for a continuous range,
+    between real ones, ends included."""
+    upper = np.cumsum(shares) / np.sum(shares)
+    if stepped:
         return values[np.searchsorted(upper, (np.arange(GRID) + 0.5) / GRID).clip(0, len(values) - 1)]
-    middle = upper - shares / shares.sum() / 2
+    middle = upper - shares / np.sum(shares) / 2
     middle = (middle - middle[0]) / max(middle[-1] - middle[0], 1e-300)
     return np.interp(np.linspace(0, 1, GRID), middle, values)

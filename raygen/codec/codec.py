@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from raygen.codec.bins import NumericBlock
 from raygen.codec.categories import CategoryBlock
@@ -46,11 +47,15 @@ class Codec:
 
     Args:
         schema: The table's columns.
-        blocks: A block for each part (a column, or the time of day of a datetime column) by its name.
+        blocks: A block for each part (a column, or the time of day of a timestamp column) by its name; of an
+            `id` column, only where some of its values are missing.
+        moments: First and last moment of each timestamp column, as a clock in its zone shows them and in its
+            units.
     """
 
-    def __init__(self, schema: Schema, blocks: dict[str, Block]):
+    def __init__(self, schema: Schema, blocks: dict[str, Block], moments: dict[str, tuple] | None = None):
         self.schema = schema
+        self.moments = moments or {}
         with_offsets = [
             n for n, b in blocks.items() if not isinstance(b, CategoryBlock) and b.has_offset.any()
         ]
@@ -67,16 +72,15 @@ class Codec:
         "gaussian"."""
         blocks: dict[str, Block] = {}
         for name, part in stats.items():
+            if schema.kinds.get(name) == "id" and not part.num_missing:
+                continue
             if isinstance(part, CategoryStats):
                 blocks[name] = CategoryBlock.fit(part, max_categories)
             elif numeric == "gaussian":
-                kind = schema.arrow.field(name.removesuffix(TIME)).type
-                blocks[name] = GaussianBlock.fit(
-                    part, *((0, arrow.ticks_per_day(kind) - 1) if name.endswith(TIME) else arrow.limits(kind))
-                )
+                blocks[name] = GaussianBlock.fit(part, *_limits(schema, name))
             else:
-                blocks[name] = NumericBlock.fit(part, bars)
-        return cls(schema, blocks)
+                blocks[name] = NumericBlock.fit(part, bars, days=_holds_days(schema, name))
+        return cls(schema, blocks, {n: (p.first, p.last) for n, p in stats.items() if _is_moment(schema, n)})
 
     @property
     def num_columns(self) -> int:
@@ -90,7 +94,7 @@ class Codec:
         """Turn a table into codes.
 
         Args:
-            table: Rows with every learned column of the schema, in any order.
+            table: Rows with every column of the schema that is not dropped, in any order.
 
         Returns:
             uint16 codes of shape (table.num_rows, num_columns), each below the cardinality of its block, and
@@ -135,13 +139,20 @@ class Codec:
         values = {}
         for i, (name, block) in enumerate(self.blocks.items()):
             values[name] = block.decode(codes[:, i].astype(np.int64), positions[:, i])
+        for name in self.moments:
+            number = self.parts.index(name + TIME)
+            alone = np.isnan(values[name + TIME]) & ~np.isnan(values[name])  # a day that was drawn no time
+            values[name + TIME][alone] = self.blocks[name + TIME].present(positions[alone, number])
         columns = []
         for field in self.schema.output:
             name, kind = field.name, self.schema.kinds[field.name]
             if kind == "id":
-                columns.append(_numbered(first_row, len(codes), field.type))
+                columns.append(_numbered(first_row, len(codes), field.type, values.get(name)))
+            elif kind == "datetime" and arrow.is_moment(field.type):
+                ends = self.moments[name]
+                columns.append(arrow.from_day_and_time(values[name], values[name + TIME], field.type, *ends))
             elif kind == "datetime":
-                columns.append(arrow.from_day_and_time(values[name], values[name + TIME], field.type))
+                columns.append(arrow.whole_units(values[name], field.type))
             elif kind == "numeric":
                 columns.append(arrow.from_numbers(values[name], field.type, field.nullable))
             else:
@@ -170,7 +181,8 @@ class Codec:
         return np.concatenate([block.frequencies() for block in self.blocks.values()])
 
     def to_dict(self) -> dict:
-        return {n: {"type": type(b).__name__, **b.to_dict()} for n, b in self.blocks.items()}
+        blocks = {n: {"type": type(b).__name__, **b.to_dict()} for n, b in self.blocks.items()}
+        return {"blocks": blocks, "moments": {name: list(ends) for name, ends in self.moments.items()}}
 
     @classmethod
     def from_dict(cls, schema: Schema, state: dict) -> "Codec":
@@ -178,7 +190,8 @@ class Codec:
             kind.__name__: kind for kind in (NumericBlock, GaussianBlock, CategoryBlock)
         }
         try:
-            return cls(schema, {name: types[block["type"]].from_dict(block) for name, block in state.items()})
+            blocks = {n: types[block["type"]].from_dict(block) for n, block in state["blocks"].items()}
+            return cls(schema, blocks, {name: tuple(ends) for name, ends in state["moments"].items()})
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelError(
                 f"the model's codec cannot be read: {error!r}.", "train the model again."
@@ -186,15 +199,29 @@ class Codec:
 
 
 def parts(schema: Schema, table: pa.Table) -> dict:
-    """The learned values of a table by part name: float64 arrays for numbers, string arrays for
-    categories."""
+    """The learned values of a table by part name: float64 arrays for numbers, string arrays for categories;
+    of an `id` column, that there is a value."""
     out = {}
-    for name in schema.learned:
-        kind, column = schema.kinds[name], table[name]
+    for name, kind in schema.kinds.items():
+        if kind == "drop":
+            continue
+        if kind == "id":  # rows that are compared with others have none
+            known = name in table.column_names
+            there = arrow.plain(table[name]).is_valid() if known else pa.repeat(True, table.num_rows)
+            out[name] = pc.if_else(there, "", pa.scalar(None, pa.large_string()))
+            continue
+        column = table[name]
         if kind == "numeric":
             out[name] = arrow.numbers(column)
         elif kind == "datetime":
-            out[name], out[name + TIME] = arrow.day_and_time(column)
+            whole, missing = arrow.moments(column)
+            day, time = arrow.day_and_time(whole, missing, column.type)
+            if arrow.is_moment(column.type):
+                out[name], out[name + TIME] = day, time
+            elif arrow.is_day(column.type):
+                out[name] = day
+            else:
+                out[name] = np.where(missing, np.nan, whole)
         else:
             out[name] = arrow.strings(column)
     return out
@@ -202,15 +229,48 @@ def parts(schema: Schema, table: pa.Table) -> dict:
 
 def observe(schema: Schema, table: pa.Table) -> dict[str, NumericStats | CategoryStats]:
     """Statistics of every part of a table; merge two of them with `merge`."""
-    out: dict[str, NumericStats | CategoryStats] = {}
-    for name, values in parts(schema, table).items():
+    out: dict = {}
+    read = parts(schema, table)
+    for name, values in read.items():
         if isinstance(values, np.ndarray):
             kind = arrow.value_type(schema.arrow.field(name.removesuffix(TIME)).type)
             single = pa.types.is_float32(kind) or pa.types.is_float16(kind)
             out[name] = NumericStats.observe(values, single)
         else:
             out[name] = CategoryStats.observe(values)
+        if _is_moment(schema, name):
+            first, last = _ends(out[name], values, read[name + TIME], schema.arrow.field(name).type)
+            out[name].first, out[name].last = first, last
     return out
+
+
+def _is_moment(schema: Schema, part: str) -> bool:
+    """Whether a part holds the days of timestamps."""
+    return schema.kinds.get(part) == "datetime" and arrow.is_moment(schema.arrow.field(part).type)
+
+
+def _holds_days(schema: Schema, part: str) -> bool:
+    day = schema.kinds.get(part) == "datetime" and arrow.is_day(schema.arrow.field(part).type)
+    return day or _is_moment(schema, part)
+
+
+def _limits(schema: Schema, part: str) -> tuple[float, float]:
+    """Lowest and highest number that a part of a column of its type can be."""
+    kind = schema.arrow.field(part.removesuffix(TIME)).type
+    if part.endswith(TIME) or pa.types.is_time(arrow.value_type(kind)):
+        return 0, arrow.ticks_per_day(kind) - 1
+    return arrow.limits(kind)
+
+
+def _ends(stats: NumericStats, days: np.ndarray, times: np.ndarray, kind: pa.DataType) -> tuple:
+    """First and last moment of some days and times of day; None where there are none."""
+    if stats.num_rows == stats.num_missing:
+        return None, None
+    ticks = arrow.ticks_per_day(kind)
+    return (
+        int(stats.minimum) * ticks + int(np.min(times[days == stats.minimum])),
+        int(stats.maximum) * ticks + int(np.max(times[days == stats.maximum])),
+    )
 
 
 def merge(a: dict, b: dict) -> dict:
@@ -218,6 +278,7 @@ def merge(a: dict, b: dict) -> dict:
     return {name: type(a[name]).merge(a[name], b[name]) for name in a}
 
 
-def _numbered(first_row: int, rows: int, kind: pa.DataType) -> pa.Array:
-    numbers = pa.array(np.arange(first_row + 1, first_row + rows + 1, dtype=np.int64))
+def _numbered(first_row: int, rows: int, kind: pa.DataType, there: pa.Array | None) -> pa.Array:
+    missing = None if there is None else there.is_null().to_numpy(zero_copy_only=False)
+    numbers = pa.array(np.arange(first_row + 1, first_row + rows + 1, dtype=np.int64), mask=missing)
     return numbers.cast(arrow.value_type(kind)).cast(kind)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
-from raygen.codec.bins import in_units
+from raygen.codec.grid import Grid
 from raygen.table.arrow import LARGEST
 from raygen.table.stats import NumericStats
 
@@ -21,16 +21,15 @@ class GaussianBlock:
     Attributes:
         mean, std: Of the column's values; `std` is 0 in a column of one value (or none), where nothing is
             left to learn.
-        decimals, divisor: What a drawn value is rounded to.
-        lowest, highest: What the column's type can hold, in whole multiples of the divisor.
+        spacing: What a drawn value is rounded to.
+        lowest, highest: What the column's type can hold, on that grid.
         missing: Share of the rows that have no value; if there are some, and some that have one, code 1
             stands for it.
     """
 
     mean: float
     std: float
-    decimals: int
-    divisor: int
+    spacing: Grid
     lowest: float
     highest: float
     missing: float
@@ -39,8 +38,8 @@ class GaussianBlock:
     def fit(cls, stats: NumericStats, lowest: float = -LARGEST, highest: float = LARGEST) -> "GaussianBlock":
         """The block of a column whose type ends at `lowest` and `highest`."""
         values, share = stats.distribution()
-        unit = max(1, stats.divisor)
-        units = stats.decimals, stats.divisor, float(-(-lowest // unit) * unit), float(highest // unit * unit)
+        spacing = Grid.fit(stats)
+        units = spacing, *spacing.within(lowest, highest)
         if not len(values):
             return cls(0.0, 0.0, *units, 1.0)
         scale = np.abs(values).max() or 1.0  # squares of the largest numbers would overflow
@@ -72,14 +71,18 @@ class GaussianBlock:
         """Codes and standard deviations from the mean to float64 values; NaN where missing."""
         drawn = np.full(len(codes), self.mean)
         if self.std:
-            drawn = in_units(self.mean + self.std * position.astype(float), self.decimals, self.divisor).clip(
-                self.lowest, self.highest
-            )
+            drawn = self.mean + self.std * position.astype(float)
+            drawn = self.spacing.snap(drawn).clip(self.lowest, self.highest)
         return np.where((codes > 0) | (self.missing == 1), np.nan, drawn)
+
+    def present(self, position: np.ndarray) -> np.ndarray:
+        """Values that are not missing, `position` standard deviations from the mean."""
+        return self.decode(np.zeros(len(position), np.int64), position)
 
     def to_dict(self) -> dict:
         return asdict(self)
 
     @classmethod
     def from_dict(cls, state: dict) -> "GaussianBlock":
-        return cls(**{field.name: state[field.name] for field in fields(cls)})
+        given = {field.name: state[field.name] for field in fields(cls)}
+        return cls(**{**given, "spacing": Grid(**state["spacing"])})

@@ -13,6 +13,7 @@ from raygen.codec.bins import GRID, NumericBlock
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
 from raygen.codec.gaussian import GaussianBlock
+from raygen.codec.grid import Grid
 from raygen.table.stats import MAX_DECIMALS
 
 OFFSETS = 256  # stored positions inside a bar
@@ -72,9 +73,7 @@ def group_volume(block: CategoryBlock) -> np.ndarray:
 def gaussian_volume(block: GaussianBlock, away: np.ndarray) -> np.ndarray:
     """Log of the resolution in standard deviations, float64, at values so many standard deviations `away`
     from the mean."""
-    return np.log(
-        resolution(block.mean + block.std * away.astype(float), block.decimals, block.divisor) / block.std
-    )
+    return np.log(resolution(block.mean + block.std * away.astype(float), block.spacing) / block.std)
 
 
 def bar_volume(block: NumericBlock) -> np.ndarray:
@@ -83,7 +82,7 @@ def bar_volume(block: NumericBlock) -> np.ndarray:
     bars = np.flatnonzero(block.is_bar)
     drawn = np.repeat(bars, STEPS)
     values = block.decode(drawn, np.tile((np.arange(STEPS) + 0.5) / STEPS, len(bars)))
-    width = resolution(values, block.decimals, block.divisor)
+    width = resolution(values, block.spacing)
     cells = zip(bars, values.reshape(-1, STEPS), width.reshape(-1, STEPS), strict=True)
     shares = np.array([share(block.grid[bar], block.stepped[bar], *cell) for bar, *cell in cells])
     volume = np.log(np.maximum(shares, FINEST_POSITION)).reshape(-1)
@@ -111,10 +110,10 @@ def share(points: np.ndarray, stepped: bool, values: np.ndarray, width: np.ndarr
     return upto - (1 - np.interp(width / 2 - values, -points[::-1], inside))
 
 
-def resolution(values: np.ndarray, decimals: int, divisor: int) -> np.ndarray:
+def resolution(values: np.ndarray, spacing: Grid) -> np.ndarray:
     """Distance between `values` and the next ones that the column can hold; it depends on the value and the
     column, not on the codec."""
     size = np.abs(values)
-    if decimals >= MAX_DECIMALS:
+    if spacing.decimals >= MAX_DECIMALS:
         return DIGITS * np.maximum(size, DIGITS)
-    return np.maximum(max(divisor, 10.0**-decimals), FLOAT64 * size)
+    return np.maximum(spacing.resolution, FLOAT64 * size)

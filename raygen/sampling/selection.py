@@ -169,8 +169,8 @@ def _check_column(codec: Codec, column: str, setting: str) -> None:
 
 def _column(codec: Codec, column: str, conditions: list[Condition]) -> dict[str, Pieces]:
     """Pieces of each part of a column."""
-    kind, parts = codec.schema.kinds[column], [column]
-    if kind == "datetime":
+    parts = [column]
+    if column + TIME in codec.blocks:
         parts.append(column + TIME)
     signs = {c.sign for c in conditions}
     if "is null" in signs:
@@ -323,7 +323,7 @@ def _day(condition: Condition, value: Value) -> float:
             f"generate.where: '{condition}' compares the days of column '{condition.column}' with {value}."
         )
         raise ConfigError(
-            message, "write a day as '2024-01-31'; datetimes are compared by their day (UTC)."
+            message, "write a day as '2024-01-31'; datetimes are compared by their day, in their own zone."
         ) from None
 
 

@@ -93,26 +93,67 @@ def ticks_per_day(kind: pa.DataType) -> int:
     return TICKS_PER_SECOND[unit] * SECONDS_PER_DAY
 
 
-def day_and_time(array: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-    """Days since the epoch (or of a duration) and ticks within the day, each float64 with NaN where
-    missing."""
+def is_moment(kind: pa.DataType) -> bool:
+    """Whether a value of this type has a day and a time of day, which are learned one after the other."""
+    return pa.types.is_timestamp(value_type(kind))
+
+
+def is_day(kind: pa.DataType) -> bool:
+    return pa.types.is_date(value_type(kind))
+
+
+def moments(array: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    """Of timestamps, dates, times of day or durations: int64 in the type's own units, those of timestamps as
+    a clock in their zone shows them, 0 where missing; and bool, missing; both of shape (rows,)."""
     array = plain(array)
+    if pa.types.is_timestamp(array.type) and array.type.tz is not None:
+        array = _local(array)
     narrow = pa.types.is_date32(array.type) or pa.types.is_time32(array.type)
     whole = array.cast(pa.int32()).cast(pa.int64()) if narrow else array.cast(pa.int64())
     missing = whole.is_null().to_numpy(zero_copy_only=False)
-    day, time = np.divmod(whole.fill_null(0).to_numpy(zero_copy_only=False), ticks_per_day(array.type))
+    return whole.fill_null(0).to_numpy(zero_copy_only=False), missing
+
+
+def from_moments(whole: np.ndarray, missing: np.ndarray, kind: pa.DataType) -> pa.Array:
+    """The inverse of `moments`; of two moments that a clock shows alike, when it is put back, the earlier."""
+    return _through_dictionary(pa.array(whole, pa.int64(), mask=missing), kind, _from_ticks)
+
+
+def day_and_time(whole: np.ndarray, missing: np.ndarray, kind: pa.DataType) -> tuple[np.ndarray, np.ndarray]:
+    """Days since the epoch, and the type's own units within the day, of `moments`; each float64 with NaN
+    where missing."""
+    day, time = np.divmod(whole, ticks_per_day(kind))
     return np.where(missing, np.nan, day), np.where(missing, np.nan, time)
 
 
-def from_day_and_time(day: np.ndarray, time: np.ndarray, kind: pa.DataType) -> pa.Array:
-    """The inverse of `day_and_time`; null where one of the two is NaN."""
-    missing = np.isnan(day) | np.isnan(time)
-    day, time, ticks = np.where(missing, 0, day), np.where(missing, 0, time), ticks_per_day(kind)
+def from_day_and_time(
+    day: np.ndarray, time: np.ndarray, kind: pa.DataType, first: int | None, last: int | None
+) -> pa.Array:
+    """The inverse of `day_and_time` and `moments`, kept within the `first` and the `last` moment; null where
+    the day is NaN."""
+    missing, ticks = np.isnan(day), ticks_per_day(kind)
+    lowest, highest = INT64.min + 1 if first is None else first, INT64.max if last is None else last
+    day, time = np.where(missing, 0, day), np.where(missing, 0, time)
     about = day * ticks + time  # a drawn time may lead past the last moment that the type can hold
-    fits = (about > INT64.min) & (about < INT64.max)
+    fits = (about > lowest) & (about < highest)
     whole = np.where(fits, day, 0).astype(np.int64) * ticks + np.where(fits, time, 0).astype(np.int64)
-    whole = np.where(fits, whole, np.where(about > 0, INT64.max, INT64.min + 1))
-    return _through_dictionary(pa.array(whole, pa.int64(), mask=missing), kind, _from_ticks)
+    whole = np.where(fits, whole.clip(lowest, highest), np.where(about > lowest, highest, lowest))
+    return from_moments(np.where(missing, 0, whole), missing, kind)
+
+
+def whole_units(values: np.ndarray, kind: pa.DataType) -> pa.Array:
+    """Days, or units of times of day and durations, as the type holds them; NaN becomes null."""
+    missing = np.isnan(values)
+    whole = np.where(missing, 0, values)
+    if pa.types.is_date64(value_type(kind)):
+        whole = whole * ticks_per_day(kind)
+    about = whole.clip(-(2.0**63), 2.0**63 - 1024)
+    return from_moments(about.astype(np.int64), missing, kind)
+
+
+def _local(array: pa.Array) -> pa.Array:
+    """Timestamps with a zone as a clock there shows them, without one."""
+    return pc.local_timestamp(array)
 
 
 def _through_dictionary(
@@ -143,6 +184,9 @@ def _from_floats(values: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def _from_ticks(ticks: pa.Array, kind: pa.DataType) -> pa.Array:
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        shown = ticks.cast(pa.timestamp(kind.unit))
+        return pc.assume_timezone(shown, kind.tz, ambiguous="earliest", nonexistent="latest")
     if pa.types.is_date32(kind) or pa.types.is_time32(kind):
         ticks = ticks.cast(pa.int32())
     return ticks.cast(kind)

@@ -1,10 +1,12 @@
 """What the columns of a table are: their Arrow types and the kind of each."""
 
 import base64
+import re
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from raygen.errors import ModelError, SchemaError, did_you_mean, listed
 from raygen.table import arrow
@@ -12,6 +14,22 @@ from raygen.table.stats import CategoryStats, NumericStats
 
 MIN_ROWS = 10
 LEARNED = ("numeric", "categorical", "boolean", "datetime")
+DENSE = 1.5  # room for each of the row numbers
+EQUAL_PAIRS = 20.0  # in numbers drawn at random; then exp(-20) is the chance of none
+YEARS = 1500, 2200
+FEW_LARGE = 256  # distinct numbers above 2^53 that are categories
+FEW_TEXTS = 20  # distinct texts, of which no one asks whether they are numbers
+NEARLY = 0.97
+TEXT_OF = {
+    "numbers": re.compile(
+        r"[-+(]?\s*[$€£¥]?\s*[-+]?\d{1,3}([,.'\s]?\d{3})*([.,]\d+)?\s*[%€$£)]?|[-+]?\d+([.,]\d+)?"
+    ),
+    "dates": re.compile(
+        r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})([T ].*)?"
+        r"|\d{1,2}[- ][A-Za-z]{3,9}[- ,]+(\d{4}|\d{2})|[A-Za-z]{3,9} \d{1,2},? \d{4}"
+    ),
+    "coordinates": re.compile(r"[-+(]?\s*\d{1,3}\.\d+°?\s*[NS]?\s*[,; ]\s*[-+]?\d{1,3}\.\d+°?\s*[EW)]?"),
+}
 NO_VALUES = "has no values; they stay missing"
 
 
@@ -232,17 +250,34 @@ def _infer_number(column: pa.ChunkedArray) -> tuple[str, str]:
         return "numeric", NO_VALUES
     if max(abs(stats.maximum), abs(stats.minimum)) > arrow.EXACT:
         if pa.types.is_integer(column.type):
-            return "id", "whole numbers above 2^53, taken for identifiers; numbered anew"
+            return _infer_large(column)
         if pa.types.is_decimal(column.type):
             return "drop", "decimals above 2^53, too large to learn; left out"
     distinct = present if stats.sketch is not None else len(stats.values)
-    if (
-        fits(column.type)["id"]
-        and distinct == len(column) >= MIN_ROWS
-        and stats.maximum - stats.minimum < 1.5 * present
-    ):
+    if fits(column.type)["id"] and distinct == present >= MIN_ROWS and _are_keys(stats):
         return "id", "every row has its own number; numbered anew"
     return "numeric", "is constant" if stats.minimum == stats.maximum else ""
+
+
+def _infer_large(column: pa.ChunkedArray) -> tuple[str, str]:
+    """The kind of whole numbers of which some have no float64 of their own."""
+    present, distinct = len(column) - column.null_count, pc.count_distinct(column).as_py()
+    if distinct == present >= MIN_ROWS:
+        return "id", "whole numbers above 2^53, all distinct, taken for identifiers; numbered anew"
+    if distinct <= FEW_LARGE:
+        return "categorical", "whole numbers above 2^53, kept as categories"
+    return "drop", 'whole numbers above 2^53, too large to learn as numbers; left out: or set "categorical"'
+
+
+def _are_keys(stats: NumericStats) -> bool:
+    """Whether distinct whole numbers are row numbers or keys: they begin at 0 or 1 without large gaps, or
+    there are so many that no two of them being equal is no chance; years are neither."""
+    rows, room = stats.num_rows - stats.num_missing, stats.maximum - stats.minimum + 1
+    if stats.minimum in (0, 1) and room < DENSE * rows:
+        return True
+    if stats.minimum >= YEARS[0] and stats.maximum <= YEARS[1]:
+        return False
+    return rows * (rows - 1) / (2 * room) > EQUAL_PAIRS
 
 
 def _infer_categories(column: pa.ChunkedArray) -> tuple[str, str]:
@@ -251,9 +286,27 @@ def _infer_categories(column: pa.ChunkedArray) -> tuple[str, str]:
     present = stats.num_rows - stats.num_missing
     if not present:
         return "categorical", NO_VALUES
-    many = present >= MIN_ROWS and (stats.sketch is not None or len(names) > 0.9 * present)
-    if many and not pa.types.is_dictionary(column.type):
+    if pa.types.is_dictionary(column.type):
+        return "categorical", "is constant" if len(names) == 1 else ""
+    written_as = _written_as(names[:1000])
+    if present >= MIN_ROWS and (stats.sketch is not None or len(names) > 0.9 * present):
+        if written_as:
+            return (
+                "drop",
+                f"text that holds {written_as}, nearly all distinct; left out: convert it to learn it",
+            )
         if any(" " in name for name in names[:100]):
             return "drop", "free text, nearly all distinct; left out"
         return "id", "nearly all distinct; numbered anew"
-    return "categorical", "is constant" if len(names) == 1 else ""
+    if len(names) == 1:
+        return "categorical", "is constant"
+    many = written_as and len(names) > FEW_TEXTS
+    return "categorical", f"text that holds {written_as}; learned as categories, not by size" if many else ""
+
+
+def _written_as(names: list[str]) -> str:
+    """What nearly all of some texts hold, if it is something that has a size: "numbers" or "dates"."""
+    for words, pattern in TEXT_OF.items():
+        if sum(bool(pattern.fullmatch(name.strip())) for name in names) >= NEARLY * len(names) > 0:
+            return words
+    return ""

@@ -5,6 +5,7 @@ rank error below 0.1 %) and the frequent strings from a frequent-items sketch (A
 Apache DataSketches.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,9 +32,12 @@ class NumericStats:
             None.
         sketch: KLL sketch of all values, once there were more than `MAX_DISTINCT` distinct ones.
         minimum, maximum: Of the values; +inf and -inf before the first.
-        decimals: Digits after the point that write every value exactly; `MAX_DECIMALS` or more means as many
-            as it takes.
-        divisor: Greatest common divisor of the values if all are whole (0: only zeros).
+        digits: int64 of shape (MAX_DECIMALS + 1,): rows whose value takes so many digits after the point to
+            be written exactly; the last: that many or more.
+        base, divisor: The values lie `divisor` (0: all are equal) or multiples of it away from `base`, if all
+            are whole; it is 1 where they are not.
+        first, last: The first and the last moment, where the days are those of moments; in the column's
+            units.
     """
 
     num_rows: int = 0
@@ -43,8 +47,11 @@ class NumericStats:
     sketch: bytes | None = None
     minimum: float = np.inf
     maximum: float = -np.inf
-    decimals: int = 0
+    digits: np.ndarray = field(default_factory=lambda: np.zeros(MAX_DECIMALS + 1, np.int64))
+    base: int = 0
     divisor: int = 0
+    first: int | None = None
+    last: int | None = None
 
     @classmethod
     def observe(cls, values: np.ndarray, single: bool = False) -> "NumericStats":
@@ -55,16 +62,22 @@ class NumericStats:
         stats = cls(len(values), len(values) - len(present), distinct, counts)
         if len(distinct):
             stats.minimum, stats.maximum = float(distinct[0]), float(distinct[-1])
-            stats.decimals = _decimals(distinct, single)
-            stats.divisor = _divisor(distinct) if stats.decimals == 0 else 0
+            needed = _digits(distinct, single)
+            stats.digits = np.bincount(needed, counts, MAX_DECIMALS + 1).astype(np.int64)
+            stats.base, stats.divisor = _lattice(distinct) if not needed.any() else (0, 1)
         return stats._compact()
 
     @staticmethod
     def merge(a: "NumericStats", b: "NumericStats") -> "NumericStats":
         out = NumericStats(a.num_rows + b.num_rows, a.num_missing + b.num_missing)
         out.minimum, out.maximum = min(a.minimum, b.minimum), max(a.maximum, b.maximum)
-        out.decimals = max(a.decimals, b.decimals)
-        out.divisor = int(np.gcd(a.divisor, b.divisor)) if out.decimals == 0 else 0
+        out.digits = a.digits + b.digits
+        seen = [part for part in (a, b) if part.num_rows > part.num_missing]
+        if seen:
+            out.divisor = math.gcd(a.divisor, b.divisor, seen[-1].base - seen[0].base)
+            out.base = 0 if out.divisor == 1 else min(part.base for part in seen)
+        out.first = min((m for m in (a.first, b.first) if m is not None), default=None)
+        out.last = max((m for m in (a.last, b.last) if m is not None), default=None)
         if a.sketch is None and b.sketch is None:
             out.values, where = np.unique(np.concatenate([a.values, b.values]), return_inverse=True)
             out.counts = np.bincount(where, np.concatenate([a.counts, b.counts]), len(out.values)).astype(
@@ -145,18 +158,23 @@ class CategoryStats:
         return self
 
 
-def _decimals(values: np.ndarray, single: bool) -> int:
+def _digits(values: np.ndarray, single: bool) -> np.ndarray:
+    """Digits after the point that write each value exactly, `MAX_DECIMALS` at most."""
     kind = np.float32 if single else np.float64
-    left = values
+    needed = np.zeros(len(values), np.int64)
+    left = np.arange(len(values))
     for digits in range(MAX_DECIMALS):
-        left = left[rounded(left, digits).astype(kind) != left.astype(kind)]
-        if not len(left):
-            return digits
-    return MAX_DECIMALS
+        left = left[rounded(values[left], digits).astype(kind) != values[left].astype(kind)]
+        needed[left] = digits + 1
+    return needed
 
 
-def _divisor(whole: np.ndarray) -> int:
-    return int(np.gcd.reduce(np.abs(whole[np.abs(whole) < 2**53]).astype(np.int64), initial=0))
+def _lattice(whole: np.ndarray) -> tuple[int, int]:
+    """Base and divisor of whole numbers; 0 and 1 where some have no float64 of their own."""
+    if np.abs(whole[[0, -1]]).max() >= 2**53:
+        return 0, 1
+    divisor = int(np.gcd.reduce((whole - whole[0]).astype(np.int64), initial=0))
+    return 0 if divisor == 1 else int(whole[0]), divisor
 
 
 def _kll(*parts: NumericStats) -> bytes:

@@ -19,6 +19,7 @@ from raygen.codec import codec
 from raygen.codec.bins import GRID, NumericBlock
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
+from raygen.codec.grid import Grid
 from raygen.codec.log_volume import (
     OFFSETS,
     UNSEEN,
@@ -154,7 +155,7 @@ def test_it_is_the_frequency_of_a_value_among_draws(values, bars):
         seen, where, counts = np.unique(
             block.decode(np.full(len(u), code), u), return_inverse=True, return_counts=True
         )
-        width = resolution(seen, block.decimals, block.divisor)
+        width = resolution(seen, block.spacing)
         expected = share(block.grid[code], block.stepped[code], seen, width)
         assert np.sum(expected) == pytest.approx(1)
         assert np.all(np.abs(counts - len(u) * expected) < 6 * np.sqrt(len(u) * expected) + 1)
@@ -185,8 +186,7 @@ def test_flats_of_a_grid_count_whole():
         np.zeros(1),
         np.ones(1),
         np.zeros(1, bool),
-        9,
-        0,
+        Grid(9),
         3.0,
         4.0,
         0.0,
@@ -277,7 +277,7 @@ def test_it_is_a_probability_for_any_numbers(values, bars):
     ],
 )
 def test_resolution(values, decimals, divisor, expected):
-    assert resolution(np.array([values]), decimals, divisor) == pytest.approx([expected], rel=1e-12)
+    assert resolution(np.array([values]), Grid(decimals, divisor)) == pytest.approx([expected], rel=1e-12)
 
 
 def test_a_codec_knows_few_rows_too_well():

@@ -215,7 +215,7 @@ def test_a_flow_bends_a_gaussian_into_a_checkerboard():
     base = latent_samplers.fit("gaussian", rows, check)
     found = flow.fit(base, rows, check, steps=2000)
     scores = latent_samplers.score({"gaussian": base, "flow": found}, held)
-    assert scores["gaussian"]["nats"] == pytest.approx(0, abs=0.02)
+    assert scores["gaussian"]["nats"] == pytest.approx(0, abs=0.04)
     exact = 1 + np.log(2 * np.pi) - np.log(6)  # it covers an area of 6, and E |z|^2 = 2
     assert 0.5 * exact < scores["flow"]["nats"] < exact
     z = drawn(found, 4000)[0] / (np.sqrt(12) / 4) + 2

@@ -24,7 +24,11 @@ STRINGS = st.lists(st.none() | st.text(max_size=3), max_size=30).map(
 
 
 def numeric_answers(stats: NumericStats) -> dict:
-    return vars(stats) | {"values": stats.values.tolist(), "counts": stats.counts.tolist()}
+    return vars(stats) | {
+        "values": stats.values.tolist(),
+        "counts": stats.counts.tolist(),
+        "digits": stats.digits.tolist(),
+    }
 
 
 def largest_rank_error(stats: NumericStats, values: np.ndarray) -> float:
@@ -55,29 +59,42 @@ def test_category_merge_answers_as_one_pass(a, b):
 
 
 @pytest.mark.parametrize(
-    ("values", "decimals", "divisor"),
+    ("values", "digits", "divisor"),
     [
-        ([], 0, 0),
-        ([NAN], 0, 0),
+        ([], None, 0),
+        ([NAN], None, 0),
         ([0.0], 0, 0),
         ([3.0, 6.0, -9.0], 0, 3),
-        ([7000.0, 1500.0], 0, 500),
-        ([5.0, 2.0**60], 0, 5),
-        ([1.5, 2.0], 1, 0),
-        ([0.1, 0.25, 1234567.89], 2, 0),
-        ([0.00000001], 8, 0),
-        ([1 / 3], 9, 0),
+        ([1.0, 3.0, 9.0], 0, 2),
+        ([7000.0, 1500.0], 0, 5500),
+        ([5.0, 2.0**60], 0, 1),
+        ([1.5, 2.0], 1, 1),
+        ([0.1, 0.25, 1234567.89], 2, 1),
+        ([0.00000001], 8, 1),
+        ([1 / 3], 9, 1),
     ],
 )
-def test_decimals_and_divisor(values, decimals, divisor):
+def test_digits_and_divisor(values, digits, divisor):
     stats = NumericStats.observe(np.array(values, float))
-    assert (stats.decimals, stats.divisor) == (decimals, divisor)
+    assert np.flatnonzero(stats.digits).max(initial=-1) == (-1 if digits is None else digits)
+    assert stats.digits.sum() == stats.num_rows - stats.num_missing
+    assert stats.divisor == divisor
 
 
-def test_decimals_of_float32_are_those_that_were_written():
+def test_digits_of_float32_are_those_that_were_written():
     stored = np.array([0.1, 2.35, 7.0], np.float32).astype(float)
-    assert NumericStats.observe(stored, single=True).decimals == 2
-    assert NumericStats.observe(stored).decimals == 9
+    assert NumericStats.observe(stored, single=True).digits[:3].tolist() == [1, 1, 1]
+    assert NumericStats.observe(stored).digits[9] == 2
+
+
+@pytest.mark.parametrize("parts", [([3.0, 9.0], [15.0]), ([NAN], [4.0, 4.0], [10.0]), ([1.0], [1.5], [2.0])])
+def test_the_divisor_of_merged_parts_is_that_of_all(parts):
+    merged = NumericStats.observe(np.empty(0))
+    for part in parts:
+        merged = NumericStats.merge(merged, NumericStats.observe(np.array(part)))
+    whole = NumericStats.observe(np.concatenate([np.array(part) for part in parts]))
+    assert merged.divisor == whole.divisor
+    assert np.array_equal(merged.digits, whole.digits)
 
 
 def test_numeric_distribution_and_range():
@@ -111,7 +128,8 @@ def test_numeric_sketch_of_merged_parts_is_within_its_bound():
     for stats in (merged, whole):
         assert stats.sketch is not None
         assert len(stats.values) == 0
-        assert (stats.minimum, stats.maximum, stats.decimals) == (everything.min(), everything.max(), 9)
+        assert (stats.minimum, stats.maximum) == (everything.min(), everything.max())
+        assert stats.digits[9] >= 80_000
         assert largest_rank_error(stats, everything) < 0.002
         values, shares = stats.distribution()
         assert (values[0], values[-1]) == (stats.minimum, stats.maximum)

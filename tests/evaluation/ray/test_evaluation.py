@@ -1,6 +1,5 @@
 """Evaluation on a real local Ray: what is read, what is refused, what is left behind."""
 
-import itertools
 import json
 import shutil
 from pathlib import Path
@@ -16,6 +15,7 @@ from raygen.errors import ConfigError, SchemaError
 from raygen.evaluation import real_rows, synthetic_rows
 from raygen.model import folder as model_folder
 from raygen.report.evaluation.record import Run, read
+from raygen.sampling.rows import Rows
 from raygen.score_catalogue import SCORES
 
 pytestmark = pytest.mark.ray
@@ -126,15 +126,10 @@ def test_anybodys_rows_side_by_side(real, synthetic, tmp_path):
 
 
 def test_rows_decoded_by_argmax_are_caught_by_shape_and_coverage(trained, real, synthetic, tmp_path):
-    """The same model and z: the most likely code of every column instead of a draw from its softmax."""
-    found = model_folder.load(trained.model)
-    network = found.network()
-    logits = network.decode(
-        np.random.default_rng(0).standard_normal((1500, network.latent_dim)).astype(np.float32)
-    )[0].numpy()
-    edges = np.cumsum([0, *network.settings["cardinalities"]])
-    codes = np.stack([logits[:, a:b].argmax(axis=1) for a, b in itertools.pairwise(edges)], axis=1)
-    pq.write_table(found.codec.decode(codes, np.full(codes.shape, 0.5)), tmp_path / "argmax.parquet")
+    """The same model and z: the most likely code of every column, in turn, instead of a draw from its
+    softmax."""
+    coldest = Rows(model_folder.load(trained.model), seed=0, temperature=1e-3)
+    pq.write_table(coldest.table(0, 1500), tmp_path / "argmax.parquet")
     done = raygen.evaluate(
         quick(real), [str(tmp_path / "argmax.parquet"), str(synthetic)], str(tmp_path / "out"), say=silent
     )

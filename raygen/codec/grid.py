@@ -1,0 +1,143 @@
+"""Where the values of a column can lie: on a grid of numbers, on some days of the calendar."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from raygen.table.arrow import rounded
+from raygen.table.stats import MAX_DECIMALS, NumericStats
+
+RARE = 0.003  # share of the rows that may lie beside the grid of all others
+SAMPLES = 16  # of the values, in each of which a step is looked for
+SAMPLE = 8  # values
+CHANCE = 1e-9  # that the days that never come would never come in days at random
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The numbers (base + k * step) / 10 ** decimals, for whole k.
+
+    Attributes:
+        decimals: Digits after the point of nearly all values; from `MAX_DECIMALS` on, any number is on the
+            grid.
+        step, base: Whole numbers; the base is one of the grid.
+    """
+
+    decimals: int
+    step: int = 1
+    base: int = 0
+
+    @classmethod
+    def fit(cls, stats: NumericStats) -> "Grid":
+        """The coarsest grid that all values but `RARE` of them lie on."""
+        beyond = stats.digits.sum() - np.cumsum(stats.digits)
+        decimals = int(np.argmax(beyond <= RARE * stats.digits.sum())) if stats.digits.sum() else 0
+        if decimals >= MAX_DECIMALS:
+            return cls(MAX_DECIMALS)
+        scaled = stats.values * 10.0**decimals
+        small = np.abs(scaled) < 2.0**53
+        step, base = _step(np.round(scaled[small]).astype(np.int64), stats.counts[small])
+        if not beyond[0] and stats.divisor > step:
+            step, base = stats.divisor, stats.base
+        return cls(decimals, step, base)
+
+    def snap(self, values: np.ndarray) -> np.ndarray:
+        """The nearest number of the grid to each of `values`."""
+        if self.decimals >= MAX_DECIMALS:
+            return values
+        if self.step <= 1:
+            return rounded(values, self.decimals)
+        unit = 10.0**self.decimals
+        whole = np.round((values * unit - self.base) / self.step) * self.step + self.base
+        return rounded(whole / unit, self.decimals)
+
+    @property
+    def resolution(self) -> float:
+        """Distance between two neighbours on the grid."""
+        return max(self.step, 1) * 10.0**-self.decimals
+
+    def within(self, lowest: float, highest: float) -> tuple[float, float]:
+        """The first and the last number of the grid in a range."""
+        if self.decimals >= MAX_DECIMALS or self.step <= 1:
+            return lowest, highest
+        step, base = self.resolution, self.base * 10.0**-self.decimals
+        return (
+            float(np.ceil((lowest - base) / step) * step + base),
+            float(np.floor((highest - base) / step) * step + base),
+        )
+
+
+def _step(values: np.ndarray, counts: np.ndarray) -> tuple[int, int]:
+    """Step and base of nearly all of some distinct whole numbers, in ascending order; counts of rows."""
+    if len(values) < 2 * SAMPLE:
+        return 1, 0
+    stride, best = len(values) // SAMPLE, (1, 0)
+    for start in range(min(SAMPLES, stride)):
+        sample = values[start * stride // min(SAMPLES, stride) :: stride]
+        step = int(np.gcd.reduce(np.abs(sample - sample[0])))
+        on_grid = (values - sample[0]) % step == 0 if step > best[0] else np.zeros(0, bool)
+        if len(on_grid) and counts[on_grid].sum() >= (1 - RARE) * counts.sum():
+            best = step, int(sample[0])
+    return best
+
+
+@dataclass(frozen=True)
+class Days:
+    """Days of the calendar between two, of classes that come.
+
+    Attributes:
+        low, high: Days since the epoch, both belong to it.
+        classes: For each of four calendars (see `calendars`), the classes that come; None: all.
+    """
+
+    low: int
+    high: int
+    classes: tuple[tuple[int, ...] | None, ...]
+
+    @classmethod
+    def fit(cls, days: np.ndarray, counts: np.ndarray) -> "Days | None":
+        """What distinct days have in common that chance does not explain; None if there is no such thing."""
+        if not len(days):
+            return None
+        found: list[tuple[int, ...] | None] = []
+        between = calendars(np.arange(days.min(), days.max() + 1))
+        for of_day, of_all in zip(calendars(days), between, strict=True):
+            shares = np.bincount(of_all) / len(of_all)
+            came = np.bincount(of_day, counts, len(shares))
+            some = came > RARE * shares * counts.sum()
+            never = shares[~some].sum()
+            unlikely = never > 0 and len(days) * np.log(max(1 - never, 1e-300)) < np.log(CHANCE)
+            found.append(tuple(np.flatnonzero(some).tolist()) if unlikely else None)
+        if not any(found):
+            return None
+        return cls(int(days.min()), int(days.max()), tuple(found))
+
+    @cached_property
+    def all(self) -> np.ndarray:
+        """Every one of them, float64 in ascending order."""
+        days = np.arange(self.low, self.high + 1)
+        fits = np.ones(len(days), bool)
+        for of_day, classes in zip(calendars(days), self.classes, strict=True):
+            if classes is not None:
+                fits &= np.isin(of_day, classes)
+        return days[fits].astype(float)
+
+    def snap(self, days: np.ndarray) -> np.ndarray:
+        """The nearest of them to each day."""
+        after = np.searchsorted(self.all, days).clip(1, max(1, len(self.all) - 1))
+        if len(self.all) < 2:
+            return np.full(len(days), self.all[0]) if len(self.all) else days
+        low, high = self.all[after - 1], self.all[after]
+        return np.where(days - low <= high - days, low, high)
+
+
+def calendars(days: np.ndarray) -> list[np.ndarray]:
+    """The class of each day since the epoch in four calendars: weekday (Thursday is 0), day of the month,
+    days left in the month, month; all from 0 on."""
+    whole = days.astype(np.int64)
+    day = whole.astype("datetime64[D]")
+    month = day.astype("datetime64[M]")
+    since = (day - month.astype("datetime64[D]")).astype(np.int64)
+    left = ((month + 1).astype("datetime64[D]") - day).astype(np.int64) - 1
+    return [whole % 7, since, left, month.astype(np.int64) % 12]
