@@ -140,9 +140,10 @@ class Codec:
         for i, (name, block) in enumerate(self.blocks.items()):
             values[name] = block.decode(codes[:, i].astype(np.int64), positions[:, i])
         for name in self.moments:
-            number = self.parts.index(name + TIME)
+            number, block = self.parts.index(name + TIME), self.blocks[name + TIME]
             alone = np.isnan(values[name + TIME]) & ~np.isnan(values[name])  # a day that was drawn no time
-            values[name + TIME][alone] = self.blocks[name + TIME].present(positions[alone, number])
+            if not isinstance(block, CategoryBlock):
+                values[name + TIME][alone] = block.present(positions[alone, number])
         columns = []
         for field in self.schema.output:
             name, kind = field.name, self.schema.kinds[field.name]

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -12,13 +12,15 @@ from pyarrow import fs as pafs
 
 from raygen import filesystems, storage, uris
 from raygen.errors import RaygenError, SchemaError, listed
+from raygen.table.csv_dialect import HEAD_BYTES, Dialect
 
 HEAD_ROWS = 100_000
-ENDINGS = {"parquet": (".parquet", ".pq"), "csv": (".csv", ".csv.gz", ".csv.bz2", ".csv.zst")}
+ENDINGS = {
+    "parquet": (".parquet", ".pq"),
+    "csv": (".csv", ".csv.gz", ".csv.bz2", ".csv.zst", ".tsv", ".tsv.gz"),
+}
 CSV_BLOCK_BYTES = 1 << 24
 TO_UTF8 = "convert it, as in: iconv -f latin1 -t utf-8 OLD > NEW."
-CSV_PARSE = pacsv.ParseOptions(newlines_in_values=True)
-NULLS = ["", "NULL", "null", "NaN", "nan", "N/A", "NA", "n/a", "#N/A"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Source:
         identity: Size and time of each file, to know whether they have changed.
         format: "parquet" or "csv".
         schema: Arrow schema of every file.
+        dialect: Of CSV, as the first file is written.
     """
 
     uri: str
@@ -39,6 +42,7 @@ class Source:
     identity: list[tuple]
     format: str
     schema: pa.Schema
+    dialect: Dialect = field(default_factory=Dialect)
 
     @classmethod
     def open(cls, uri: str, schema: pa.Schema | None = None) -> "Source":
@@ -79,21 +83,24 @@ class Source:
         kind = formats.pop()
         paths = [i.path for i in chosen]
         identity = [(i.path, i.size, str(i.mtime)) for i in chosen]
-        if schema is None:
-            with _readable(uri):
+        with _readable(uri):
+            dialect = _dialect(filesystem, paths[0]) if kind == "csv" else Dialect()
+            if schema is None:
                 schema = (
                     _parquet_schema(filesystem, paths)
                     if kind == "parquet"
-                    else _csv_schema(filesystem, paths)
+                    else _csv_schema(filesystem, paths, dialect)
                 )
         if not schema.names:
             raise SchemaError(f"source '{uri}' has no columns.", "check data.source.")
-        return cls(uri, filesystem, paths, identity, kind, schema.remove_metadata())
+        return cls(uri, filesystem, paths, identity, kind, schema.remove_metadata(), dialect)
 
     def batches(self):
         """Record batches of all files, in order, in flat memory."""
         with _readable(self.uri):
-            csv_format = pads.CsvFileFormat(parse_options=CSV_PARSE, convert_options=self.csv_options())
+            csv_format = pads.CsvFileFormat(
+                parse_options=self.dialect.parsing, convert_options=self.csv_options()
+            )
             layout = csv_format if self.format == "csv" else "parquet"
             yield from pads.dataset(self.paths, self.schema, layout, filesystem=self.filesystem).to_batches()
 
@@ -110,7 +117,7 @@ class Source:
             ]
 
     def csv_options(self) -> pacsv.ConvertOptions:
-        return _csv_options({f.name: f.type for f in self.schema})
+        return self.dialect.conversion({f.name: f.type for f in self.schema})
 
     def head(self, rows: int = HEAD_ROWS) -> pa.Table:
         """The first rows."""
@@ -160,19 +167,18 @@ def _parquet_schema(filesystem, paths) -> pa.Schema:
     return factory.inspect(promote_options="permissive", fragments=None)
 
 
-def _csv_options(types: dict) -> pacsv.ConvertOptions:
-    return pacsv.ConvertOptions(
-        column_types=types, strings_can_be_null=True, null_values=NULLS, quoted_strings_can_be_null=False
-    )
+def _dialect(filesystem, path) -> Dialect:
+    with _open(filesystem, path) as stream:
+        return Dialect.of(stream.read(HEAD_BYTES))
 
 
-def _csv_schema(filesystem, paths) -> pa.Schema:
+def _csv_schema(filesystem, paths, dialect: Dialect) -> pa.Schema:
     """Types that fit every row: each column starts as what its first rows look like, and is widened where a
     later row says otherwise."""
-    types: dict[str, pa.DataType] = {}
+    types: dict[str, pa.DataType] = dict.fromkeys(dialect.text, pa.string())
     names = None
     for path in paths:
-        header = _csv_header(filesystem, path)
+        header = _csv_header(filesystem, path, dialect)
         if names is not None and names != header:
             raise SchemaError(
                 f"file '{path}' has the columns {listed(header)}; the files before it have {listed(names)}.",
@@ -181,7 +187,7 @@ def _csv_schema(filesystem, paths) -> pa.Schema:
         names = _check_names(path, header)
         while True:
             try:
-                found = _csv_types(filesystem, path, types)
+                found = _csv_types(filesystem, path, types, dialect)
                 break
             except pa.ArrowInvalid as error:
                 refused = re.search(
@@ -194,35 +200,35 @@ def _csv_schema(filesystem, paths) -> pa.Schema:
                 name = names[int(refused[1])]
                 if refused[3] == "invalid UTF8":
                     raise _not_utf8(path, name) from None
-                types[name] = _wider(refused[2], refused[4])
-        for field in found:
-            if pa.types.is_binary(field.type):
-                raise _not_utf8(path, field.name)
-            if pa.types.is_null(types.get(field.name, pa.null())):
-                types[field.name] = field.type
+                types[name] = _wider(refused[2], refused[4], dialect)
+        for column in found:
+            if pa.types.is_binary(column.type):
+                raise _not_utf8(path, column.name)
+            if pa.types.is_null(types.get(column.name, pa.null())):
+                types[column.name] = column.type
     return pa.schema([(name, types[name]) for name in names or []])
 
 
-def _csv_types(filesystem, path, types) -> pa.Schema:
+def _csv_types(filesystem, path, types, dialect: Dialect) -> pa.Schema:
     """Types of one file after reading all of it; a column of nulls so far is left open."""
-    options = _csv_options({n: t for n, t in types.items() if not pa.types.is_null(t)})
+    options = dialect.conversion({n: t for n, t in types.items() if not pa.types.is_null(t)})
     with pacsv.open_csv(
-        _open(filesystem, path), pacsv.ReadOptions(block_size=CSV_BLOCK_BYTES), CSV_PARSE, options
+        _open(filesystem, path), pacsv.ReadOptions(block_size=CSV_BLOCK_BYTES), dialect.parsing, options
     ) as reader:
         for _ in reader:
             pass
         return reader.schema
 
 
-def _wider(kind: str, value: str) -> pa.DataType:
+def _wider(kind: str, value: str, dialect: Dialect) -> pa.DataType:
     """The type to try when a column of type `kind` came to `value`."""
     if kind == "null":
         quoted = value.replace('"', '""')
         return (
             pacsv.read_csv(
                 io.BytesIO(f'x\n"{quoted}"'.encode()),
-                parse_options=CSV_PARSE,
-                convert_options=_csv_options({}),
+                parse_options=dialect.parsing,
+                convert_options=dialect.conversion({}),
             )
             .schema.field(0)
             .type
@@ -236,12 +242,12 @@ def _wider(kind: str, value: str) -> pa.DataType:
     return steps.get(kind, pa.string())
 
 
-def _csv_header(filesystem, path) -> list[str]:
+def _csv_header(filesystem, path, dialect: Dialect) -> list[str]:
     with (
         _open(filesystem, path) as stream,
         io.TextIOWrapper(stream, "utf-8-sig", "replace", newline="") as text,
     ):
-        return next(filter(None, csv.reader(text)), [])
+        return next(filter(None, csv.reader(text, delimiter=dialect.delimiter)), [])
 
 
 def _check_names(path, names: list[str]) -> list[str]:

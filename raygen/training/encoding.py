@@ -15,7 +15,7 @@ from raygen.codec.row_hash import content, content_hash
 from raygen.config import Config
 from raygen.errors import StorageError
 from raygen.table.schema import Schema, check_table, infer
-from raygen.table.source import CSV_PARSE, Source
+from raygen.table.source import Source
 from raygen.table.split import LANES
 from raygen.training.loader import Feed
 
@@ -176,7 +176,7 @@ def read_dataset(source: Source):
         options: dict = {
             "partitioning": None,
             "file_extensions": None,
-            "parse_options": CSV_PARSE,
+            "parse_options": source.dialect.parsing,
             "convert_options": source.csv_options(),
         }
         return ray.data.read_csv(source.paths, filesystem=source.filesystem, **options)
