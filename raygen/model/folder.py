@@ -28,7 +28,7 @@ from raygen.latent import samplers as latent_samplers
 from raygen.model.density_ratio import Ratio
 from raygen.table.schema import Schema
 
-FORMAT = 2
+FORMAT = 3
 FILES = (
     "schema.json",
     "codec.json",

@@ -20,7 +20,7 @@ from raygen.table.split import LANES
 from raygen.training.loader import Feed
 
 MARKER = "_encoded.json"
-LAYOUT = "records in the order of their hashes"
+LAYOUT = "records in the order of their hashes, codes on grids"
 SORTED_HERE = 2**20  # rows of a table that the driver sorts, if they are
 SORTED_BYTES = 2**28  # or less
 HASH_BYTES = 8
