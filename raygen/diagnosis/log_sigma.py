@@ -131,7 +131,7 @@ def _slopes(decode, loss: str, x, z_mean, std, noise) -> tuple[np.ndarray, np.nd
     """Means over rows and draws of -(z_mean - its mean) dg/dz and of std eps dg/dz, each float64 of shape
     (latent_dim,)."""
 
-    @tf.function
+    @tf.function(autograph=False)
     def slope(z):
         with tf.GradientTape() as tape:
             tape.watch(z)

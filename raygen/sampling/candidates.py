@@ -79,6 +79,7 @@ class Candidates:
         upper = tf.TensorSpec((len(self.components.weights),), tf.float32)
         self.graph = tf.function(
             self._draw,
+            autograph=False,
             input_signature=[tf.TensorSpec((), tf.int64), upper, tf.TensorSpec((), tf.int32), scalar, scalar],
         )
 

@@ -67,7 +67,7 @@ def latents(sampler, seed: int):
             pick, streams.normal(normals, (BLOCK_ROWS, sampler.latent_dim), first * sampler.latent_dim)
         )
 
-    return tf.function(draw, input_signature=[tf.TensorSpec((), tf.int64)])
+    return tf.function(draw, autograph=False, input_signature=[tf.TensorSpec((), tf.int64)])
 
 
 def draw_gaussian(pick, centre, scale):

@@ -64,7 +64,8 @@ class TurnCandidates:
         self.keys = [streams.key(*stream, purpose) for purpose in purposes]
         self.later_keys = [streams.key(seed, purpose) for purpose in ("code", "position")]
         self.unchanged = round(UNCHANGED * BLOCK_ROWS)  # rows of a block
-        self.graph, self.later_graph = tf.function(self._draw), tf.function(self._finish)
+        self.graph = tf.function(self._draw, autograph=False)
+        self.later_graph = tf.function(self._finish, autograph=False)
 
     def block(
         self, number: int, stratum: int, proposal: Proposal

@@ -30,11 +30,13 @@ class TurnDecoder:
         self.model, self.num_offsets = model, model.num_offsets
         self.columns = Columns(model, model.turn.order, temperature)
         self.keys = [streams.key(seed, purpose) for purpose in ("code", "position")]
-        self.decode = tf.function(self._decode)
+        self.decode = tf.function(self._decode, autograph=False)
         if sampler is not None:
             z = latents(sampler, seed)
             self.draw = tf.function(
-                lambda first: self._decode(z(first), first), input_signature=[tf.TensorSpec((), tf.int64)]
+                lambda first: self._decode(z(first), first),
+                autograph=False,
+                input_signature=[tf.TensorSpec((), tf.int64)],
             )
 
     @property

@@ -212,12 +212,13 @@ class Loop:
         for variable, weight in zip(self.variables, weights, strict=True):
             variable.assign(weight)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)  # it would take a third of the time of a start
     def _chunk(self, codes, offsets, first):
-        total = tf.zeros((2,))
-        for i in tf.range(tf.shape(codes)[0]):
-            total += self._one(codes[i], offsets[i], first + tf.cast(i, tf.int64))
-        return total
+        def step(i, total):
+            return i + 1, total + self._one(codes[i], offsets[i], first + tf.cast(i, tf.int64))
+
+        count = tf.shape(codes)[0]
+        return tf.while_loop(lambda i, _: i < count, step, (tf.constant(0), tf.zeros((2,))))[1]
 
     def _one(self, codes, offsets, step):
         """One step; the sums of reconstruction and KL over the rows of this worker, divided by those of the
@@ -225,12 +226,19 @@ class Loop:
         t, variables, rows = self.config.train, self.model.trainable_variables, self.feed.batches.rows
         sizes = [int(np.prod(v.shape)) for v in variables]
         first, size = step * t.batch_size + self.feed.batches.first, min(t.micro_batch_size or rows, rows)
-        terms, packed = tf.zeros((2,)), tf.zeros((sum(sizes),))
-        for start in tf.range(0, rows, size) if size < rows else [0]:
-            tf.autograph.experimental.set_loop_options(parallel_iterations=1)  # else the memory of several
+
+        def add(start, terms, packed):
             piece = slice(start, start + size)
             more = self._gradients(codes[piece], offsets[piece], step, first + tf.cast(start, tf.int64))
-            terms, packed = terms + more[0], packed + more[1]
+            return start + size, terms + more[0], packed + more[1]
+
+        nothing = tf.constant(0), tf.zeros((2,)), tf.zeros((sum(sizes),))
+        if size < rows:  # one after the other: else the memory of several
+            _, terms, packed = tf.while_loop(
+                lambda start, *_: start < rows, add, nothing, parallel_iterations=1
+            )
+        else:
+            terms, packed = self._gradients(codes, offsets, step, first)
         packed = self._sum(packed, sent_as=t.precision)
         flat, _ = tf.clip_by_global_norm(tf.split(packed, sizes), MAX_GRADIENT)
         # outside of `strategy.run`: inside, Keras would sum the gradients a second time
@@ -275,7 +283,7 @@ class Loop:
         )
         return tf.cast(drawn >= dropout, tf.float32) / (1 - dropout)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def _score(self, codes, offsets, first):
         noise = streams.by_row(
             streams.normal, self.held_noise, tf.shape(codes)[0], self.config.model.latent_dim, first
@@ -291,11 +299,11 @@ class Loop:
             ]
         )
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def _encode(self, codes, offsets):
         return self.model.encode(tf.cast(codes, tf.int32), positions(offsets))
 
-    @tf.function
+    @tf.function(autograph=False)
     def _sum(self, value, sent_as: str = ""):
         """`value` summed over all workers, who may send it as a type of fewer bytes."""
         if self.world == 1:
