@@ -120,7 +120,8 @@ def _train(args) -> dict:
     from raygen.training import driver as training
 
     done = training.train(Config.load(args.config, args.set), _say)
-    _say(f"Next: raygen generate {args.config}, or raygen inspect {done.model}")
+    options = f" --set {shlex.join(args.set)}" if args.set else ""
+    _say(f"Next: raygen generate {args.config}{options}, or raygen inspect {done.model}")
     m = done.metrics
     state = (
         "was trained before, with the same settings"

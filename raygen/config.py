@@ -27,6 +27,7 @@ from raygen.config_sections import (
 )
 from raygen.errors import ConfigError, did_you_mean
 
+TABLES = (".parquet", ".pq", ".csv", ".tsv", ".csv.gz", ".tsv.gz")  # endings of what is no config
 RESOURCES = (
     "num_workers",
     "use_gpu",
@@ -71,6 +72,11 @@ class Config(Section):
         Raises:
             ConfigError: If the file is missing, is not TOML, or holds a wrong setting.
         """
+        if path.lower().endswith(TABLES):
+            raise ConfigError(
+                f"'{path}' is a table, and a config is wanted.",
+                f"raygen init {path} writes one, raygen.toml, to look at and to name here.",
+            )
         try:
             settings = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
         except (OSError, UnicodeDecodeError) as error:

@@ -349,3 +349,10 @@ def test_the_jobs_configs_are_complete_or_say_what_they_change():
     assert [name for name, kind in question.schema_.columns.items() if kind == "numeric"] == [
         name for name, kind in census["schema"]["columns"].items() if kind == "numeric"
     ]
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "T.CSV", "t.csv.gz"])
+def test_a_table_is_no_config(name):
+    with pytest.raises(ConfigError, match="is a table, and a config is wanted") as caught:
+        Config.load(name)
+    assert f"raygen init {name}" in caught.value.hint

@@ -157,7 +157,8 @@ class Codec:
             elif kind == "numeric":
                 columns.append(arrow.from_numbers(values[name], field.type, field.nullable))
             else:
-                columns.append(arrow.from_strings(values[name], field.type))
+                levels = self.schema.levels.get(name, ())
+                columns.append(arrow.from_strings(values[name], field.type, levels))
         return pa.Table.from_arrays(columns, schema=self.schema.output)
 
     def tables(self) -> Tables:

@@ -142,9 +142,8 @@ class WriteShards:
         lines = []
         for file, tables in zip(self.plan.files(shard), parts, strict=True):
             with storage.whole(storage.inside(self.folder, file)) as stream:
-                rows, size, digest = self.format.write(
-                    stream, schema.with_metadata({b"raygen": self.job.mark(shard)}), tables
-                )
+                marked = {**(schema.metadata or {}), b"raygen": self.job.mark(shard)}
+                rows, size, digest = self.format.write(stream, schema.with_metadata(marked), tables)
                 if shard == self.plan.num_shards - 1:
                     completeness.check_rows(self.folder, self.plan)  # raised here, the file stays as it is
             lines.append(manifest.line(shard, file, rows, size, digest))

@@ -161,9 +161,10 @@ def read_index(uri: str) -> dict:
             f"there is no model '{uri}'.", "train one with raygen train CONFIG.toml, or check the path."
         )
     if not is_model(uri):
-        raise ModelError(
-            f"'{uri}' is no model folder: it has no {INDEX}.", "name the folder that raygen train printed."
-        )
+        hint = "name the folder that raygen train printed"
+        if uri.endswith(".toml"):
+            raise ModelError(f"'{uri}' is a config, and a model folder is wanted.", f"{hint}: RUN/model.")
+        raise ModelError(f"'{uri}' is no model folder: it has no {INDEX}.", f"{hint}.")
     try:
         index = storage.read_json(storage.join(uri, INDEX))
         number = index["format"]

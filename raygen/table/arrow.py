@@ -1,6 +1,6 @@
 """Arrow arrays to the float64 numbers, strings and day/time pairs that raygen learns, and back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -77,11 +77,19 @@ def strings(array: pa.Array | pa.ChunkedArray) -> pa.Array:
     return pc.cast(plain(array), pa.large_string())
 
 
-def from_strings(array: pa.Array, kind: pa.DataType) -> pa.Array:
-    """The inverse of `strings`."""
-    return _through_dictionary(
-        array, kind, lambda a, t: pa.nulls(len(a)) if pa.types.is_null(t) else a.cast(t)
-    )
+def from_strings(array: pa.Array, kind: pa.DataType, levels: Sequence[str] = ()) -> pa.Array:
+    """The inverse of `strings`; a dictionary begins with `levels`, whether they occur or not."""
+
+    def build(texts: pa.Array, plain: pa.DataType) -> pa.Array:
+        return pa.nulls(len(texts)) if pa.types.is_null(plain) else texts.cast(plain)
+
+    if not levels or not pa.types.is_dictionary(kind):
+        return _through_dictionary(array, kind, build)
+    array, known = array.cast(pa.large_string()), pa.array(levels, pa.large_string())
+    others = array.filter(pc.invert(pc.is_in(array, known, skip_nulls=False))).drop_null().unique()
+    dictionary = pa.concat_arrays([known, others])
+    index = pc.index_in(array, dictionary).cast(kind.index_type)
+    return pa.DictionaryArray.from_arrays(index, build(dictionary, kind.value_type), ordered=kind.ordered)
 
 
 def ticks_per_day(kind: pa.DataType) -> int:

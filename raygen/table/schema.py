@@ -1,6 +1,7 @@
 """What the columns of a table are: their Arrow types and the kind of each."""
 
 import base64
+import dataclasses
 import re
 from dataclasses import dataclass
 
@@ -39,10 +40,13 @@ class Schema:
 
     `numeric` columns are integers, floats or decimals; `datetime` covers timestamps, dates, times and
     durations; `id` columns are numbered anew in what is generated; `drop` columns are left out of it.
+    `levels` are the values of dictionary columns in the dictionary's order, those that never occur among
+    them.
     """
 
     arrow: pa.Schema
     kinds: dict[str, str]
+    levels: dict[str, list[str]] = dataclasses.field(default_factory=dict)
 
     @property
     def learned(self) -> list[str]:
@@ -50,11 +54,15 @@ class Schema:
 
     @property
     def output(self) -> pa.Schema:
-        """Arrow schema of generated tables: that of the source without its `drop` columns."""
-        return pa.schema([field for field in self.arrow if self.kinds[field.name] != "drop"])
+        """Arrow schema of generated tables: that of the source without its `drop` columns, and what pandas
+        has noted of them there if none is."""
+        kept = [one for one in self.arrow if self.kinds[one.name] != "drop"]
+        return pa.schema(kept, self.arrow.metadata if len(kept) == len(self.arrow) else None)
 
     @classmethod
-    def of(cls, source: pa.Schema, kinds: dict[str, str], where: str) -> "Schema":
+    def of(
+        cls, source: pa.Schema, kinds: dict[str, str], where: str, levels: dict[str, list[str]] | None = None
+    ) -> "Schema":
         """Join a source's Arrow schema with the kinds that the user (or `infer`) gave.
 
         Args:
@@ -62,6 +70,7 @@ class Schema:
             kinds: Kind of each column; a column that it does not name is an error, so that none is lost in
                 silence.
             where: The source, for messages.
+            levels: Of dictionary columns.
 
         Raises:
             SchemaError: If a column is absent or unnamed, a kind does not fit its type, or nothing is left to
@@ -83,7 +92,7 @@ class Schema:
             raise SchemaError(
                 f"source '{where}' has a column '{unnamed[0]}' that [schema.columns] does not name.", hint
             )
-        schema = cls(source.remove_metadata(), {name: kinds[name] for name in source.names})
+        schema = cls(source, {name: kinds[name] for name in source.names}, levels or {})
         if not schema.learned:
             raise SchemaError(
                 f"source '{where}' has no column to learn: all are of kind id or drop. {found}",
@@ -113,13 +122,14 @@ class Schema:
     def to_dict(self) -> dict:
         packed = base64.b64encode(self.arrow.serialize().to_pybytes()).decode()
         columns = {f.name: {"kind": self.kinds[f.name], "type": str(f.type)} for f in self.arrow}
-        return {"columns": columns, "arrow": packed}
+        return {"columns": columns, "arrow": packed, "levels": self.levels}
 
     @classmethod
     def from_dict(cls, state: dict) -> "Schema":
         try:
             source = pa.ipc.read_schema(pa.BufferReader(base64.b64decode(state["arrow"])))
-            return cls(source, {name: column["kind"] for name, column in state["columns"].items()})
+            kinds = {name: column["kind"] for name, column in state["columns"].items()}
+            return cls(source, kinds, state["levels"])
         except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
             raise ModelError(
                 f"the model's schema cannot be read: {error}.", "train the model again."

@@ -12,6 +12,7 @@ from pyarrow import fs as pafs
 
 from raygen import filesystems, storage, uris
 from raygen.errors import RaygenError, SchemaError, listed
+from raygen.table import arrow
 from raygen.table.csv_dialect import HEAD_BYTES, Dialect
 
 HEAD_ROWS = 100_000
@@ -93,7 +94,7 @@ class Source:
                 )
         if not schema.names:
             raise SchemaError(f"source '{uri}' has no columns.", "check data.source.")
-        return cls(uri, filesystem, paths, identity, kind, schema.remove_metadata(), dialect)
+        return cls(uri, filesystem, paths, identity, kind, _with_pandas(schema), dialect)
 
     def batches(self):
         """Record batches of all files, in order, in flat memory."""
@@ -118,6 +119,17 @@ class Source:
 
     def csv_options(self) -> pacsv.ConvertOptions:
         return self.dialect.conversion({f.name: f.type for f in self.schema})
+
+    def levels(self) -> dict[str, list[str]]:
+        """The dictionary of each dictionary column, as text, in its order in the first file."""
+        names = [column.name for column in self.schema if pa.types.is_dictionary(column.type)]
+        if self.format != "parquet" or not names:
+            return {}
+        with _readable(self.uri):
+            first_file = pads.dataset(self.paths[:1], self.schema, "parquet", filesystem=self.filesystem)
+            for batch in first_file.to_batches(columns=names, batch_size=1024):
+                return {name: arrow.strings(batch[name].dictionary).to_pylist() for name in names}
+        return {}
 
     def head(self, rows: int = HEAD_ROWS) -> pa.Table:
         """The first rows."""
@@ -159,6 +171,12 @@ def _files(uri: str) -> tuple[pafs.FileSystem, list[pafs.FileInfo]]:
         return filesystem, [info]
     hidden = re.compile(r"(^|/)[._]")
     return filesystem, [i for i in storage.listing(uri) if not hidden.search(i.path.removeprefix(path))]
+
+
+def _with_pandas(schema: pa.Schema) -> pa.Schema:
+    """Without metadata but that of pandas: which of its types and of its indexes the columns are."""
+    noted = (schema.metadata or {}).get(b"pandas")
+    return schema.with_metadata({b"pandas": noted} if noted else None)
 
 
 def _parquet_schema(filesystem, paths) -> pa.Schema:

@@ -115,7 +115,7 @@ def describe(config: Config) -> tuple[Source, Schema, dict[str, str]]:
     kinds = {str(name): str(kind) for name, kind in config.schema_.columns.items()}
     if not kinds:
         kinds, notes = infer(source.head())
-    return source, Schema.of(source.schema, kinds, config.data.source), notes
+    return source, Schema.of(source.schema, kinds, config.data.source, source.levels()), notes
 
 
 def folder_of(config: Config) -> str:
