@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 
 from raygen.codec.grid import Days, Grid
+from raygen.table.arrow import SPECIAL
 from raygen.table.stats import QUANTILES, NumericStats
 
 GRID = 32  # points of the quantile grid inside a bar
@@ -48,9 +49,10 @@ class NumericBlock:
     @classmethod
     def fit(cls, stats: NumericStats, bars: int, days: bool = False) -> "NumericBlock":
         """Cut the distribution of a column into cells, at most about 2 x `bars` of them, or 5 x `bars` where
-        its values come again and again; `days` says that they are days since the epoch."""
+        its values come again and again; those of `SPECIAL` are atoms. `days` says that they are days since
+        the epoch."""
         values, share = stats.distribution()
-        rows = stats.num_rows - stats.num_missing
+        rows = stats.num_usual
         continuous = len(values) > MOST_DISTINCT * rows or stats.sketch is not None
         spacing = Grid.fit(stats)
         rest = share <= 1 / bars
@@ -64,6 +66,8 @@ class NumericBlock:
         cells = [(values[i : i + 1], share[i : i + 1]) for i in np.flatnonzero(atom)]
         for members in np.split(np.arange(len(bar)), np.flatnonzero(np.diff(bar)) + 1) if len(bar) else []:
             cells.append((values[~atom][members], share[~atom][members]))
+        for mark in np.flatnonzero(stats.special):
+            cells.append((SPECIAL[[mark]], stats.special[[mark]] / max(1, rows)))
         cells.sort(key=lambda cell: cell[0][len(cell[0]) // 2])
         mass = np.array([np.sum(s) for _, s in cells])
         high = np.cumsum(mass) / max(mass.sum(), 1e-300)

@@ -214,7 +214,7 @@ def parts(schema: Schema, table: pa.Table) -> dict:
             continue
         column = table[name]
         if kind == "numeric":
-            out[name] = arrow.numbers(column)
+            out[name] = arrow.marked_numbers(column)
         elif kind == "datetime":
             whole, missing = arrow.moments(column)
             day, time = arrow.day_and_time(whole, missing, column.type)
@@ -266,7 +266,7 @@ def _limits(schema: Schema, part: str) -> tuple[float, float]:
 
 def _ends(stats: NumericStats, days: np.ndarray, times: np.ndarray, kind: pa.DataType) -> tuple:
     """First and last moment of some days and times of day; None where there are none."""
-    if stats.num_rows == stats.num_missing:
+    if not stats.num_usual:
         return None, None
     ticks = arrow.ticks_per_day(kind)
     return (

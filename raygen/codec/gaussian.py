@@ -45,7 +45,7 @@ class GaussianBlock:
         scale = np.abs(values).max() or 1.0  # squares of the largest numbers would overflow
         mean = np.sum(share * (values / scale))
         std = np.sqrt(np.sum(share * (values / scale - mean) ** 2))
-        return cls(float(mean * scale), float(std * scale), *units, stats.num_missing / stats.num_rows)
+        return cls(float(mean * scale), float(std * scale), *units, 1 - stats.num_usual / stats.num_rows)
 
     @property
     def cardinality(self) -> int:
@@ -62,8 +62,8 @@ class GaussianBlock:
 
     def encode(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """float64 `values` (NaN: missing) to codes, and to standard deviations from the mean, float32, 0
-        where missing."""
-        gone = np.isnan(values)
+        where missing; what is not finite counts as missing."""
+        gone = ~(np.abs(values) <= LARGEST)
         away = np.where(gone, 0.0, values - self.mean) / (self.std or np.inf)
         return (gone & (self.missing < 1)).astype(np.int64), away.astype(np.float32)
 

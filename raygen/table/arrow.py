@@ -13,6 +13,7 @@ EXACT = 2**53 - 1  # from 2^53 on, whole numbers have no float64 of their own
 LARGEST = (
     1e300  # so that differences stay finite; what is larger marks a missing value, as the largest float does
 )
+SPECIAL = np.array([-2e300, 2e300, 3e300])  # stand for -inf, inf and NaN among numbers that are learned
 EXACT_POWER = 22  # 10.0**22 is the last power of ten that float64 holds exactly
 
 
@@ -48,12 +49,29 @@ def numbers(array: pa.Array | pa.ChunkedArray) -> np.ndarray:
     return np.where(np.abs(values) <= LARGEST, values, np.nan)
 
 
+def marked_numbers(array: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """As `numbers`, but of floats, infinities and NaN that are no missing values are those of `SPECIAL`."""
+    values, plain_array = numbers(array), plain(array)
+    if pa.types.is_floating(plain_array.type):
+        raw = plain_array.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        there = plain_array.is_valid().to_numpy(zero_copy_only=False)
+        marks = (np.isneginf(raw), np.isposinf(raw), np.isnan(raw) & there)
+        values = np.select(marks, SPECIAL.tolist(), values)
+    return values
+
+
 def from_numbers(values: np.ndarray, kind: pa.DataType, nullable: bool = True) -> pa.Array:
-    """The inverse of `numbers`; NaN becomes null, or stays NaN in a float column that is not `nullable`.
+    """The inverse of `marked_numbers`; NaN becomes null, or stays NaN in a float column that is not
+    `nullable`.
 
     `values` must already fit the type's range.
     """
     missing = np.isnan(values) if nullable or not pa.types.is_floating(value_type(kind)) else None
+    if (
+        pa.types.is_floating(value_type(kind))
+        and np.abs(values).max(initial=0.0, where=~np.isnan(values)) > LARGEST
+    ):
+        values = np.select([values == mark for mark in SPECIAL], [-np.inf, np.inf, np.nan], values)
     return _through_dictionary(pa.array(values, pa.float64(), mask=missing), kind, _from_floats)
 
 

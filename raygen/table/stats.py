@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from raygen.table.arrow import rounded
+from raygen.table.arrow import LARGEST, SPECIAL, rounded
 
 MAX_DISTINCT = 100_000
 KLL_K = 4096
@@ -24,10 +24,12 @@ QUANTILES = 2**15
 
 @dataclass
 class NumericStats:
-    """Of numbers, missing ones (NaN) counted apart.
+    """Of numbers, missing ones (NaN) and special ones counted apart.
 
     Attributes:
         num_rows, num_missing: Rows seen, and those without a value.
+        special: int64 of shape (3,): rows of each of `arrow.SPECIAL`; all that follows is of the other
+            values.
         values, counts: The distinct values in ascending order and how often each came, while `sketch` is
             None.
         sketch: KLL sketch of all values, once there were more than `MAX_DISTINCT` distinct ones.
@@ -42,6 +44,7 @@ class NumericStats:
 
     num_rows: int = 0
     num_missing: int = 0
+    special: np.ndarray = field(default_factory=lambda: np.zeros(len(SPECIAL), np.int64))
     values: np.ndarray = field(default_factory=lambda: np.empty(0))
     counts: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     sketch: bytes | None = None
@@ -59,7 +62,11 @@ class NumericStats:
         fewer."""
         present = values[~np.isnan(values)]
         distinct, counts = np.unique(present, return_counts=True)
-        stats = cls(len(values), len(values) - len(present), distinct, counts)
+        stats = cls(len(values), len(values) - len(present))
+        stats.special = np.array([counts[distinct == mark].sum() for mark in SPECIAL], np.int64)
+        usual = np.abs(distinct) <= LARGEST
+        distinct, counts = distinct[usual], counts[usual]
+        stats.values, stats.counts = distinct, counts
         if len(distinct):
             stats.minimum, stats.maximum = float(distinct[0]), float(distinct[-1])
             needed = _digits(distinct, single)
@@ -71,8 +78,8 @@ class NumericStats:
     def merge(a: "NumericStats", b: "NumericStats") -> "NumericStats":
         out = NumericStats(a.num_rows + b.num_rows, a.num_missing + b.num_missing)
         out.minimum, out.maximum = min(a.minimum, b.minimum), max(a.maximum, b.maximum)
-        out.digits = a.digits + b.digits
-        seen = [part for part in (a, b) if part.num_rows > part.num_missing]
+        out.special, out.digits = a.special + b.special, a.digits + b.digits
+        seen = [part for part in (a, b) if part.num_usual]
         if seen:
             out.divisor = math.gcd(a.divisor, b.divisor, seen[-1].base - seen[0].base)
             out.base = 0 if out.divisor == 1 else min(part.base for part in seen)
@@ -87,8 +94,14 @@ class NumericStats:
         out.sketch = _kll(a, b)
         return out
 
+    @property
+    def num_usual(self) -> int:
+        """Rows whose value is neither missing nor special."""
+        return self.num_rows - self.num_missing - int(self.special.sum())
+
     def distribution(self) -> tuple[np.ndarray, np.ndarray]:
-        """Distinct values in ascending order and their share of the rows that have one (shares sum to 1)."""
+        """Distinct usual values in ascending order and their share of the rows that have one (shares sum to
+        1)."""
         if self.sketch is None:
             return self.values, self.counts / max(1, self.counts.sum())
         from datasketches import kll_doubles_sketch

@@ -177,3 +177,17 @@ def test_ids_are_missing_as_often():
     made = built.decode(codes.astype(int), rng.random(codes.shape), first_row=10)
     assert made["key"].is_null().equals(table["key"].is_null())
     assert made["key"].drop_null().to_pylist() == (11 + np.flatnonzero(table["key"].is_valid())).tolist()
+
+
+def test_what_is_not_finite_is_a_value():
+    values = rng.normal(size=ROWS).round(3)
+    for share, special in ((0.05, np.nan), (0.1, np.inf), (0.02, -np.inf)):
+        values[rng.random(ROWS) < share] = special
+    column = pa.array(values, mask=rng.random(ROWS) < 0.2)
+    real, made = drawn(column, 20_000)
+    known, found = (x.drop_null().to_numpy(zero_copy_only=False) for x in (real, made))
+    assert made.null_count / len(made) == pytest.approx(real.null_count / len(real), abs=0.02)
+    for kind in (np.isnan, np.isposinf, np.isneginf):
+        assert kind(found).mean() == pytest.approx(kind(known).mean(), abs=0.01)
+    usual = found[np.isfinite(found)]
+    assert known[np.isfinite(known)].min() <= usual.min() < usual.max() <= known[np.isfinite(known)].max()

@@ -28,6 +28,7 @@ def numeric_answers(stats: NumericStats) -> dict:
         "values": stats.values.tolist(),
         "counts": stats.counts.tolist(),
         "digits": stats.digits.tolist(),
+        "special": stats.special.tolist(),
     }
 
 
