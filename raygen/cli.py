@@ -111,7 +111,7 @@ def _demo(args) -> dict:
 def _init(args) -> dict:
     from raygen.commands import init as starter
 
-    path = starter.init(args.data, args.out, args.force)
+    path = starter.init(args.data, args.out, args.force, _say)
     _say(f"Wrote {path}. Look at its [schema.columns], then: raygen train {path}")
     return {"config": str(path)}
 

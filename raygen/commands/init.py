@@ -2,21 +2,25 @@
 
 from pathlib import Path
 
+import pyarrow as pa
+
 from raygen import storage
 from raygen.config import Config
 from raygen.config_toml import render
 from raygen.errors import OutputError
+from raygen.table.facts import facts
 from raygen.table.schema import Schema, check_rows, infer
 from raygen.table.source import Source
 
 
-def init(source: str, out: str = "raygen.toml", force: bool = False) -> Path:
-    """Look at a table and write a config to edit.
+def init(source: str, out: str = "raygen.toml", force: bool = False, say=print) -> Path:
+    """Look at a table and write a config to edit; say where a guess deserves a look.
 
     Args:
         source: Parquet or CSV, a file or a folder.
         out: The TOML file to write.
         force: Replace it if it exists.
+        say: Called with each line of what there is to say.
 
     Raises:
         SchemaError: If the source cannot be read.
@@ -40,6 +44,14 @@ def init(source: str, out: str = "raygen.toml", force: bool = False) -> Path:
     config = Config().override({"data.source": source, "run.folder": f"runs/{name}"})
     with storage.writing(out):
         path.write_text(
-            render(config, kinds, {f.name: str(f.type) for f in opened.schema}, notes), encoding="utf-8"
+            render(config, kinds, {f.name: _described(table, f) for f in opened.schema}, notes),
+            encoding="utf-8",
         )
+    for column, note in notes.items():
+        say(f"Note: {column} = {kinds[column]!r}: {note}")
     return path
+
+
+def _described(table: pa.Table, field: pa.Field) -> str:
+    """Type and facts of a column, for its line in the config."""
+    return ", ".join(filter(None, [str(field.type), facts(table[field.name])]))

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from raygen import storage
 from raygen.codec import codec
+from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
 from raygen.codec.row_hash import content, content_hash
 from raygen.config import Config
@@ -152,6 +153,8 @@ def encode(config: Config, say=print) -> Encoded:
         stats = statistics(source, schema)
         check_table(schema, stats, config.data.source)
         built = Codec.fit(schema, stats, *_ways(config))
+        for note in grouped(built, config.schema_.max_categories):
+            say(f"Note: {note}")
         say("Encoding it ...")
         parts = _write_rows(source, schema, built, folder, next(iter(stats.values())).num_rows)
         total = content(np.array([int(p["content"], 16) for p in parts], np.uint64))
@@ -159,6 +162,20 @@ def encode(config: Config, say=print) -> Encoded:
         marker |= {"parts": [p["part"] for p in parts], "sizes": [p["rows"] for p in parts]}
         storage.write_json(storage.join(folder, MARKER), marker)
     return read_encoded(folder, notes)
+
+
+def grouped(built: Codec, most: int) -> list[str]:
+    """A sentence on each column whose rare categories share codes."""
+    found = []
+    for name, block in built.blocks.items():
+        if isinstance(block, CategoryBlock) and block.num_codes < len(block.members):
+            alone = int((np.bincount(block.codes) == 1).sum())
+            found.append(
+                f"column '{name}' has {len(block.members):,} categories; all but the {alone} most frequent "
+                f"share {block.num_codes - alone} codes, within which they are drawn by frequency alone. Raise "
+                f'schema.max_categories ({most}), or set schema.columns.{name} = "drop".'
+            )
+    return found
 
 
 def read_encoded(folder: str, notes: dict[str, str] | None = None) -> Encoded:

@@ -92,9 +92,12 @@ def test_notes_are_beside_the_kinds_and_cannot_break_the_file(tmp_path):
     )
     path = written(tmp_path, table)
     text = Path(path).read_text(encoding="utf-8")
-    assert 'key = "id"  # int64: every row has its own number; numbered anew\n' in text
-    assert 'same = "categorical"  # string: is constant\n' in text
-    assert 'x = "numeric"  # double\n' in text
+    assert (
+        f'key = "id"  # int64, {ROWS} values, 0 to {ROWS - 1}: every row has its own number; numbered anew\n'
+        in text
+    )
+    assert 'same = "categorical"  # string, 1 value: is constant\n' in text
+    assert f'x = "numeric"  # double, {ROWS} values, ' in text
     assert Config.load(path).schema_.columns["inner"] == "drop"
 
 
