@@ -172,8 +172,8 @@ def grouped(built: Codec, most: int) -> list[str]:
             alone = int((np.bincount(block.codes) == 1).sum())
             found.append(
                 f"column '{name}' has {len(block.members):,} categories; all but the {alone} most frequent "
-                f"share {block.num_codes - alone} codes, within which they are drawn by frequency alone. Raise "
-                f'schema.max_categories ({most}), or set schema.columns.{name} = "drop".'
+                f"share {block.num_codes - alone} codes, within which they are drawn by frequency alone. "
+                f'Raise schema.max_categories ({most}), or set schema.columns.{name} = "drop".'
             )
     return found
 
