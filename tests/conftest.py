@@ -362,18 +362,22 @@ def run_cli(capsys):
 @pytest.fixture(autouse=True)
 def free_cpus(request):
     """After a test on Ray, until nobody uses a CPU of the Ray that these tests share: else a later one waits
-    for ever."""
-    yield
-    if request.path.parent.name != "ray":
-        return
-    import ray
-    from ray._private import state
+    for ever. A test may wait for that itself: `free_cpus()`."""
 
-    end = time.monotonic() + 30
-    while ray.is_initialized() and ray.available_resources().get("CPU") != ray.cluster_resources()["CPU"]:
-        left = [actor["ActorClassName"] for actor in state.actors().values() if actor["State"] != "DEAD"]
-        assert time.monotonic() < end, f"{ray.available_resources().get('CPU')} CPUs are free; alive: {left}"
-        time.sleep(0.1)
+    def wait() -> None:
+        import ray
+        from ray._private import state
+
+        end = time.monotonic() + 60
+        while ray.is_initialized() and ray.available_resources().get("CPU") != ray.cluster_resources()["CPU"]:
+            left = [actor["ActorClassName"] for actor in state.actors().values() if actor["State"] != "DEAD"]
+            free = ray.available_resources().get("CPU")
+            assert time.monotonic() < end, f"{free} CPUs are free; alive: {left}"
+            time.sleep(0.1)
+
+    yield wait
+    if request.path.parent.name == "ray":
+        wait()
 
 
 @pytest.fixture(scope="session")

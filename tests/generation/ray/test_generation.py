@@ -268,7 +268,7 @@ def test_a_gpu_makes_the_rows_of_a_cpu(trained, tmp_path):
     assert min(same) > 0.99
 
 
-def test_a_full_disk_keeps_what_was_finished(trained, tmp_path, toml, run_cli):
+def test_a_full_disk_keeps_what_was_finished(trained, tmp_path, toml, run_cli, free_cpus):
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(
@@ -282,15 +282,13 @@ def test_a_full_disk_keeps_what_was_finished(trained, tmp_path, toml, run_cli):
         assert status == 2
         assert "OutputError" in err
         assert "No space left on device" in err
-        end = time.monotonic() + 60
-        while list((disk / "out").glob("_tmp-*")) and time.monotonic() < end:
-            time.sleep(0.1)  # a shard that was begun before the driver gave up
+        free_cpus()  # the actor may finish a shard after the driver gave up
         kept = {name: digest for name, digest in hashes(disk / "out").items() if "_tmp-" not in name}
-        finished = shards(disk / "out")
+        finished = {name for name in kept if name.endswith(".parquet")}
         assert 1 <= len(finished) < 6
         parts = {f"_manifest/{i:08d}-{i:08d}.jsonl" for i in range(len(finished))}
         # the driver may have found the disk full before it wrote the parts of the last shards
-        assert kept.keys() - finished.keys() - {"_run.json"} <= parts
+        assert kept.keys() - finished - {"_run.json"} <= parts
 
         subprocess.run(["mount", "-o", "remount,size=10m", disk], check=True, capture_output=True)
         status, out, err = run_cli("generate", config, "--out", disk / "out")
