@@ -180,14 +180,15 @@ def test_a_folder_of_shards_of_a_size_goes_on_with_the_rows_that_it_was_begun_wi
     )
     made, _ = request.prepared(asked, silent)
     measured = made.plan.rows_per_shard
+    other = measured + 2048
     again = replace(
         made,
-        settings=made.settings.model_copy(update={"rows_per_shard": 6144}),
-        plan=replace(made.plan, rows_per_shard=6144),
+        settings=made.settings.model_copy(update={"rows_per_shard": other}),
+        plan=replace(made.plan, rows_per_shard=other),
     )
     manifest.claim(str(tmp_path), again.identity, again.told)
-    assert request.prepared(asked, silent)[0].plan.rows_per_shard == 6144 != measured
-    assert request.begun(str(tmp_path)).plan.rows_per_shard == 6144
+    assert request.prepared(asked, silent)[0].plan.rows_per_shard == other
+    assert request.begun(str(tmp_path)).plan.rows_per_shard == other
     larger = replace(asked, settings=asked.settings.model_copy(update={"shard_mib": 0.5}))
     assert request.prepared(larger, silent)[0].plan.rows_per_shard > measured
 

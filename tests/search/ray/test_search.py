@@ -280,7 +280,10 @@ def test_trials_without_the_gpu_that_they_ask_for_fail(local_ray, gpus, quick, t
     with pytest.raises(
         TrainingError, match=r"no trial of 1 finished: train\.use_gpu = true: TensorFlow finds no GPU"
     ):
-        raygen.tune(quick(tmp_path, {"train.use_gpu": True, "search.trials": 1}), say=lambda line: None)
+        raygen.tune(
+            quick(tmp_path, {"train.use_gpu": True, "search.trials": 1, "search.concurrent_trials": 1}),
+            say=lambda line: None,
+        )
 
 
 def test_optuna_with_two_objectives_c2st_and_a_log(local_ray, quick, tmp_path):
