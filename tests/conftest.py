@@ -45,7 +45,7 @@ TINY = {
 }
 # Ray's workers give way to all other processes otherwise, and to the tests that run beside theirs
 os.environ.setdefault("RAY_worker_niceness", "0")
-RAY_FIRST, RAY_LAST = "ray, first half", "ray, second half"
+RAY = {"first": "ray", "training": "ray: training", "model": "ray: training", "search": "ray: search"}
 NOT_QUICK = ("ray", "slow", "browser", "gpu")
 
 
@@ -64,26 +64,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         processes = {"command", "raygen_command"} & set(getattr(item, "fixturenames", ()))
         needs = [bool(processes or item.get_closest_marker("ray")), bool(item.get_closest_marker("slow"))]
         ranks[item.path] = max(needs, ranks.get(item.path, needs))
-    turn = {RAY_FIRST: 0, RAY_LAST: 2}
+    turn = {RAY["first"]: 0, RAY["training"]: 2, RAY["search"]: 3}
     items.sort(key=lambda item: [turn.get(scope(item.path), 1), *(not need for need in ranks[item.path])])
 
 
 def scope(file: Path) -> str:
-    """What pytest-xdist hands to one process: a file, or half of the folders of tests on Ray. One process
-    begins with the first half; the other one comes to the second when all else is done: two Rays that start
-    at once on two cores may take longer than Ray allows them."""
+    """What pytest-xdist hands to one process: a file, or one of three groups of the folders of tests on Ray.
+    One process begins with the first group; the others come when all else is done: two Rays that start at
+    once on two cores may take longer than Ray allows them."""
     if file.parent.name != "ray":
         return str(file)
-    return RAY_LAST if file.parts[-3] in ("model", "search", "training") else RAY_FIRST
+    return RAY.get(file.parts[-3], RAY["first"])
 
 
-class Halves(LoadScopeScheduling):
+class Groups(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         return scope(Path(nodeid.split("::")[0]))
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log) -> Halves:
-    return Halves(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log) -> Groups:
+    return Groups(config, log)
 
 
 @pytest.fixture(scope="session")
