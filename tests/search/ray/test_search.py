@@ -332,7 +332,7 @@ def test_other_bars_and_another_prior_are_compared_by_the_nats_of_values(local_r
     assert all(t["params"]["model.prior"] == "normal" and t["sampler"] != "learned" for t in trials)
     nats = {t["params"]["schema.bars"]: (t["held_out_nats"], t["objective"]) for t in trials}
     codes, values = (abs(nats[16][i] - nats[128][i]) for i in (0, 1))
-    assert codes > 3 and values < 1, nats  # codes of 128 bars say more than those of 16
+    assert codes > 4 and values < 2, nats  # codes of 128 bars say more than those of 16
     assert len(list((tmp_path / "encoded").iterdir())) == 2
 
 
