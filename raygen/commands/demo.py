@@ -75,9 +75,13 @@ def compare(model: str, folder: str, seed: int = 0) -> dict[str, fidelity.Fideli
     the real table is the reference, the other half the ceiling."""
     found = model_folder.load(model)
     kinds = {name: found.codec.schema.kinds[name] for name in found.codec.schema.learned}
-    real = pq.read_table(uris.absolute(found.config.data.source)).to_pandas()
+    real = pq.read_table(uris.absolute(found.config.data.source)).to_pandas(ignore_metadata=True)
     rows = rng.generator(seed, "demo halves").permutation(len(real))
     shards = sorted(i.path for i in storage.listing(folder) if i.path.endswith(".parquet"))
-    synthetic = pads.dataset(shards, filesystem=filesystems.resolve(folder)[0]).head(SCORED_ROWS).to_pandas()
+    synthetic = (
+        pads.dataset(shards, filesystem=filesystems.resolve(folder)[0])
+        .head(SCORED_ROWS)
+        .to_pandas(ignore_metadata=True)
+    )
     half = min(len(real) // 2, SCORED_ROWS)
     return fidelity.quality(real.iloc[rows[:half]], real.iloc[rows[half : 2 * half]], synthetic, kinds, seed)

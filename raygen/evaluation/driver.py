@@ -190,7 +190,7 @@ def _judge(real: RealRows, config: Config, say: Say) -> Judge:
         "Scoring floor and ceiling ..."
     )
     settings = config.evaluate
-    train = real.table.to_pandas()
+    train = real.table.to_pandas(ignore_metadata=True)
     card = Scorecard(
         train,
         real_rows.apart(train, real),

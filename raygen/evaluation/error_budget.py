@@ -26,7 +26,7 @@ def budget(
     """The error budget: held-out rows, the same through encoder and decoder, generated rows, on equal
     numbers; and the pairs lost on the way."""
     through = resynthesise(model, real.holdout, seed).select(list(real.kinds))
-    tables = (real.holdout.to_pandas(), through.to_pandas(), generated)
+    tables = (real.holdout.to_pandas(ignore_metadata=True), through.to_pandas(), generated)
     rows = min(*map(len, tables), len(train), MAX_BUDGET_ROWS)
     against = scorecard.sample(train, rows, seed)
 

@@ -148,7 +148,7 @@ def held_out(model: model_folder.Artifact, table: pa.Table) -> np.ndarray | None
 def apart(table: pd.DataFrame, real: RealRows) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Real rows and others; two halves of them where no others are known."""
     if real.holdout.num_rows:
-        return table, real.holdout.to_pandas()
+        return table, real.holdout.to_pandas(ignore_metadata=True)
     order = rng.generator(0, "halves of real rows").permutation(len(table))
     return table.iloc[order[: len(table) // 2]], table.iloc[order[len(table) // 2 :]]
 

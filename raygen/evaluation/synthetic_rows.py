@@ -130,7 +130,11 @@ def sample(source: Source, names: list[str], rows: int, seed: int) -> pd.DataFra
     """Rows at random: of Parquet, from row groups picked at random, so that few bytes are read of many."""
     if source.format == "csv":
         return scorecard.sample(
-            pa.Table.from_batches(source.batches(), source.schema).select(names).to_pandas(), rows, seed
+            pa.Table.from_batches(source.batches(), source.schema)
+            .select(names)
+            .to_pandas(ignore_metadata=True),
+            rows,
+            seed,
         )
     groups = [
         (path, g)
@@ -144,7 +148,9 @@ def sample(source: Source, names: list[str], rows: int, seed: int) -> pd.DataFra
         path, group = groups[i]
         with source.filesystem.open_input_file(path) as stream:
             tables.append(pq.ParquetFile(stream).read_row_group(group, columns=names).select(names))
-    return scorecard.sample(pa.concat_tables(tables, promote_options="permissive").to_pandas(), rows, seed)
+    return scorecard.sample(
+        pa.concat_tables(tables, promote_options="permissive").to_pandas(ignore_metadata=True), rows, seed
+    )
 
 
 def pieces(source: Source) -> list[dict[str, Any]]:

@@ -122,4 +122,4 @@ def _stored(codec, codes: np.ndarray, offsets: np.ndarray, generator: np.random.
 
 def _frame(codec, codes, positions) -> pd.DataFrame:
     table = codec.decode(codes, positions)
-    return table.select(codec.schema.learned).to_pandas()
+    return table.select(codec.schema.learned).to_pandas(ignore_metadata=True)
