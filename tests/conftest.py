@@ -216,7 +216,7 @@ class Command:
     def output(self) -> str:
         return "".join(self.lines)
 
-    def wait_for(self, text: str, seconds: float = 240) -> None:
+    def wait_for(self, text: str, seconds: float = 480) -> None:
         """Read lines until one holds `text`; an error where the process ends before."""
         end = time.monotonic() + seconds
         while not (self.lines and text in self.lines[-1]):
@@ -231,7 +231,7 @@ class Command:
         """Send a signal to the process and all in its group, as a terminal does."""
         os.killpg(self.process.pid, number)
 
-    def finish(self, seconds: float = 240) -> int:
+    def finish(self, seconds: float = 480) -> int:
         """Wait for its end, read what is left, and return its exit status."""
         status = self.process.wait(seconds)
         self._reader.join(10)
