@@ -34,11 +34,11 @@ def learned(history: list[dict]) -> list[dict]:
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A disk of 4 MiB and what fills it."""
+    """A disk of 16 MiB and what fills it."""
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk], capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", disk], capture_output=True
     ).returncode:
         pytest.skip("a small file system cannot be mounted here")
     yield disk
@@ -106,7 +106,7 @@ def test_a_full_disk(trained, tiny, small_disk, toml, run_cli, seen):
         if line.startswith("step     15") and not began:
             began.append(time.monotonic())
             with pytest.raises(OSError, match="No space left"), filler.open("wb") as file:
-                file.write(bytes(8 << 20))
+                file.write(bytes(32 << 20))
 
     with pytest.raises(raygen.RaygenError, match="No space left on device") as caught:
         raygen.train(config, say)
