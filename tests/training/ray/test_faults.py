@@ -274,7 +274,7 @@ nodes.shutdown()
 def test_workers_that_come_and_go(trained, tiny, tmp_path, toml, command, seen):
     """Two workers, then one, then two again follow the losses of this process alone, on the same batches."""
     steps = {
-        "train.steps": 5000,
+        "train.steps": 2500,
         "train.epochs": 5000,
         "train.batch_size": 1024,
         "train.learning_rate": 2e-4,
@@ -292,7 +292,7 @@ def test_workers_that_come_and_go(trained, tiny, tmp_path, toml, command, seen):
         for a, b in zip(together, alone, strict=True):
             assert a[figure] == pytest.approx(b[figure], abs=0.1), (figure, a["step"])
     resumed = [int(step.replace(",", "")) for step in re.findall(r"Resuming at step ([\d,]+) of", run.output)]
-    assert len(resumed) == 2 and resumed[0] % 250 == resumed[1] % 250 == 0
+    assert len(resumed) == 2 and resumed[0] % 125 == resumed[1] % 125 == 0
     seen(
         "a node of two lost, another one comes (elastic)",
         f"{' -> '.join(there)} workers, resuming at steps {resumed[0]} and {resumed[1]}",
