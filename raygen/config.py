@@ -72,7 +72,7 @@ class Config(Section):
         Raises:
             ConfigError: If the file is missing, is not TOML, or holds a wrong setting.
         """
-        if path.lower().endswith(TABLES):
+        if str(path).lower().endswith(TABLES):
             raise ConfigError(
                 f"'{path}' is a table, and a config is wanted.",
                 f"raygen init {path} writes one, raygen.toml, to look at and to name here.",

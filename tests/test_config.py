@@ -351,7 +351,7 @@ def test_the_jobs_configs_are_complete_or_say_what_they_change():
     ]
 
 
-@pytest.mark.parametrize("name", ["t.parquet", "T.CSV", "t.csv.gz"])
+@pytest.mark.parametrize("name", ["t.parquet", "T.CSV", "t.csv.gz", Path("t.pq")])
 def test_a_table_is_no_config(name):
     with pytest.raises(ConfigError, match="is a table, and a config is wanted") as caught:
         Config.load(name)

@@ -133,7 +133,7 @@ def moments(array: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     a clock in their zone shows them, 0 where missing; and bool, missing; both of shape (rows,)."""
     array = plain(array)
     if pa.types.is_timestamp(array.type) and array.type.tz is not None:
-        array = _local(array)
+        array = pc.local_timestamp(array)
     narrow = pa.types.is_date32(array.type) or pa.types.is_time32(array.type)
     whole = array.cast(pa.int32()).cast(pa.int64()) if narrow else array.cast(pa.int64())
     missing = whole.is_null().to_numpy(zero_copy_only=False)
@@ -175,11 +175,6 @@ def whole_units(values: np.ndarray, kind: pa.DataType) -> pa.Array:
         whole = whole * ticks_per_day(kind)
     about = whole.clip(-(2.0**63), 2.0**63 - 1024)
     return from_moments(about.astype(np.int64), missing, kind)
-
-
-def _local(array: pa.Array) -> pa.Array:
-    """Timestamps with a zone as a clock there shows them, without one."""
-    return pc.local_timestamp(array)
 
 
 def _through_dictionary(

@@ -315,7 +315,7 @@ def _infer_categories(column: pa.ChunkedArray) -> tuple[str, str]:
 
 
 def _written_as(names: list[str]) -> str:
-    """What nearly all of some texts hold, if it is something that has a size: "numbers" or "dates"."""
+    """What nearly all of some texts hold, by the names of `TEXT_OF`; "" for anything else."""
     for words, pattern in TEXT_OF.items():
         if sum(bool(pattern.fullmatch(name.strip())) for name in names) >= NEARLY * len(names) > 0:
             return words
