@@ -39,6 +39,15 @@ class Data(Section):
     )
 
 
+class Relation(Section):
+    column: str = Field(description="the column that the others say something of")
+    is_: str = Field(alias="is", description="what it is, such as price + tax (see raygen help relations)")
+    holds: Literal["always", "often"] = Field(
+        default="always", description="in every row, or in a share of them that is learned"
+    )
+    enforce: bool = Field(default=False, description="leave out of training the rows that break it")
+
+
 class Schema(Section):
     bars: int = Field(
         default=128, ge=4, le=4096, description="bins of equal mass that a numeric column is cut into"
@@ -51,8 +60,14 @@ class Schema(Section):
         description="bars: any shape, within the observed range; gaussian: squared error, drawn "
         "beyond that range too",
     )
+    find_relations: bool = Field(
+        default=True, description="look for what ties columns, where [[schema.relations]] says nothing"
+    )
     columns: dict[str, Kind] = Field(
         default_factory=dict, description="kind of each column; inferred if empty"
+    )
+    relations: list[Relation] | None = Field(
+        default=None, description="what ties columns; [] for nothing, left out: found in the table"
     )
 
 

@@ -20,6 +20,7 @@ GROUND += ["storage", "rng"]
 PACKAGES = [
     "report",
     "table",
+    "relations",
     "codec",
     "latent",
     "metrics",

@@ -89,6 +89,12 @@ class CategoryBlock:
             pa.array(index.astype(np.int32), mask=gone), names
         ).dictionary_decode()
 
+    def present(self, position: np.ndarray) -> pa.Array:
+        """Values that are not missing, by how frequent they are, at positions in [0, 1)."""
+        upper = np.cumsum(self.shares)
+        index = np.searchsorted(upper, position * upper[-1], "right").clip(0, len(self.members) - 1)
+        return pa.array(self.members, pa.string()).take(pa.array(index))
+
     def member(self, codes: np.ndarray, position: np.ndarray) -> np.ndarray:
         """Number of the member that each code, none of them missing, and position stand for; it never falls
         as the position grows."""

@@ -10,6 +10,7 @@ from raygen.codec.bins import NumericBlock
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.gaussian import GaussianBlock
 from raygen.errors import ModelError, SchemaError
+from raygen.relations.reduction import TIE, Reduction
 from raygen.table import arrow
 from raygen.table.schema import Schema
 from raygen.table.stats import CategoryStats, NumericStats
@@ -51,10 +52,17 @@ class Codec:
             `id` column, only where some of its values are missing.
         moments: First and last moment of each timestamp column, as a clock in its zone shows them and in its
             units.
+        reduction: What relations leave of the table to learn; None: all of it.
     """
 
-    def __init__(self, schema: Schema, blocks: dict[str, Block], moments: dict[str, tuple] | None = None):
-        self.schema = schema
+    def __init__(
+        self,
+        schema: Schema,
+        blocks: dict[str, Block],
+        moments: dict[str, tuple] | None = None,
+        reduction: Reduction | None = None,
+    ):
+        self.schema, self.reduction = schema, reduction or Reduction(schema)
         self.moments = moments or {}
         with_offsets = [
             n for n, b in blocks.items() if not isinstance(b, CategoryBlock) and b.has_offset.any()
@@ -66,11 +74,18 @@ class Codec:
 
     @classmethod
     def fit(
-        cls, schema: Schema, stats: dict, bars: int, max_categories: int, numeric: str = "bars"
+        cls,
+        schema: Schema,
+        stats: dict,
+        bars: int,
+        max_categories: int,
+        numeric: str = "bars",
+        reduction: Reduction | None = None,
     ) -> "Codec":
-        """Build the codec from the statistics of each part (see `observe`); `numeric` is "bars" or
-        "gaussian"."""
+        """Build the codec from the statistics of each part of what is learned (see `observe`); `numeric` is
+        "bars" or "gaussian"."""
         blocks: dict[str, Block] = {}
+        whole, schema = schema, reduction.inner if reduction else schema
         for name, part in stats.items():
             if schema.kinds.get(name) == "id" and not part.num_missing:
                 continue
@@ -80,11 +95,24 @@ class Codec:
                 blocks[name] = GaussianBlock.fit(part, *_limits(schema, name))
             else:
                 blocks[name] = NumericBlock.fit(part, bars, days=_holds_days(schema, name))
-        return cls(schema, blocks, {n: (p.first, p.last) for n, p in stats.items() if _is_moment(schema, n)})
+        moments = {n: (p.first, p.last) for n, p in stats.items() if _is_moment(schema, n)}
+        return cls(whole, blocks, moments, reduction)
 
     @property
     def num_columns(self) -> int:
         return len(self.parts)
+
+    @property
+    def turn_order(self) -> list[int]:
+        """Numbers of the blocks in the order in which they are drawn in turn: which relation gives a value
+        comes before the value; empty: as they are."""
+        if not self.reduction.tied:
+            return []
+        names = [name for name in self.parts if not name.endswith(TIE)]
+        for column in self.reduction.tied:
+            own = (column, column + TIME)
+            names.insert(min(names.index(name) for name in own if name in names), column + TIE)
+        return [self.parts.index(name) for name in names]
 
     @property
     def offset_type(self) -> type:
@@ -104,7 +132,7 @@ class Codec:
         Raises:
             SchemaError: If a value is missing in a column that had none in the statistics.
         """
-        values = parts(self.schema, table)
+        values = parts(self.reduction.inner, self.reduction.reduce(table))
         codes = np.empty((table.num_rows, self.num_columns), np.uint16)
         offsets = np.empty((table.num_rows, self.num_offsets), self.offset_type)
         for i, (name, block) in enumerate(self.blocks.items()):
@@ -144,22 +172,29 @@ class Codec:
             alone = np.isnan(values[name + TIME]) & ~np.isnan(values[name])  # a day that was drawn no time
             if not isinstance(block, CategoryBlock):
                 values[name + TIME][alone] = block.present(positions[alone, number])
-        columns = []
-        for field in self.schema.output:
-            name, kind = field.name, self.schema.kinds[field.name]
-            if kind == "id":
-                columns.append(_numbered(first_row, len(codes), field.type, values.get(name)))
-            elif kind == "datetime" and arrow.is_moment(field.type):
-                ends = self.moments[name]
-                columns.append(arrow.from_day_and_time(values[name], values[name + TIME], field.type, *ends))
-            elif kind == "datetime":
-                columns.append(arrow.whole_units(values[name], field.type))
-            elif kind == "numeric":
-                columns.append(arrow.from_numbers(values[name], field.type, field.nullable))
-            else:
-                levels = self.schema.levels.get(name, ())
-                columns.append(arrow.from_strings(values[name], field.type, levels))
-        return pa.Table.from_arrays(columns, schema=self.schema.output)
+        inner = self.reduction.inner
+        columns = [self._column(field, values, first_row, len(codes)) for field in inner.output]
+
+        def present(name: str) -> pa.Array:
+            drawn = self.blocks[name].present(positions[:, self.parts.index(name)])
+            return self._column(inner.arrow.field(name), {name: drawn}, first_row, len(codes))
+
+        rows = self.reduction.restore(pa.table(columns, schema=inner.output), present)
+        whole = self.schema.output
+        return pa.Table.from_arrays([rows[name] for name in whole.names], schema=whole)
+
+    def _column(self, field: pa.Field, values: dict, first_row: int, rows: int) -> pa.Array:
+        """A column of what is learned, of the values of its parts."""
+        name, kind = field.name, self.reduction.inner.kinds[field.name]
+        if kind == "id":
+            return _numbered(first_row, rows, field.type, values.get(name))
+        if kind == "datetime" and arrow.is_moment(field.type):
+            return arrow.from_day_and_time(values[name], values[name + TIME], field.type, *self.moments[name])
+        if kind == "datetime":
+            return arrow.whole_units(values[name], field.type)
+        if kind == "numeric":
+            return arrow.from_numbers(values[name], field.type, field.nullable)
+        return arrow.from_strings(values[name], field.type, self.reduction.inner.levels.get(name, ()))
 
     def tables(self) -> Tables:
         """Constants of the code space for the network."""
@@ -184,7 +219,8 @@ class Codec:
 
     def to_dict(self) -> dict:
         blocks = {n: {"type": type(b).__name__, **b.to_dict()} for n, b in self.blocks.items()}
-        return {"blocks": blocks, "moments": {name: list(ends) for name, ends in self.moments.items()}}
+        moments = {name: list(ends) for name, ends in self.moments.items()}
+        return {"blocks": blocks, "moments": moments, "relations": self.reduction.to_dict()}
 
     @classmethod
     def from_dict(cls, schema: Schema, state: dict) -> "Codec":
@@ -193,7 +229,8 @@ class Codec:
         }
         try:
             blocks = {n: types[block["type"]].from_dict(block) for n, block in state["blocks"].items()}
-            return cls(schema, blocks, {name: tuple(ends) for name, ends in state["moments"].items()})
+            moments = {name: tuple(ends) for name, ends in state["moments"].items()}
+            return cls(schema, blocks, moments, Reduction.from_dict(schema, state["relations"]))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelError(
                 f"the model's codec cannot be read: {error!r}.", "train the model again."

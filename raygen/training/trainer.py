@@ -37,6 +37,7 @@ def build(codec, config) -> VAE:
         gaussian=tables.gaussian,
         decoder=m.decoder,
         turn_width=m.turn_width,
+        order=codec.turn_order,
     )
 
 
