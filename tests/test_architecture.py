@@ -41,7 +41,7 @@ RAY_AT_THE_TOP = (
     "worker",
     "trial",
 )  # beginnings of names: these are imported inside functions
-WITHOUT_TENSORFLOW = ["report", "table", "codec", "metrics"]
+WITHOUT_TENSORFLOW = ["report", "table", "relations", "codec", "metrics"]
 WITHOUT_TRAINING = ["generation", "evaluation", "diagnosis"]
 
 
