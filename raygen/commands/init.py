@@ -45,7 +45,9 @@ def init(source: str, out: str = "raygen.toml", force: bool = False, say=print) 
     )
     config = Config().override({"data.source": source, "run.folder": f"runs/{name}"})
     findings = find(schema, table, config.run.seed)
-    named = [{"column": f.relation.column, "is": f.relation.text, "holds": f.relation.holds} for f in findings]
+    named = [
+        {"column": f.relation.column, "is": f.relation.text, "holds": f.relation.holds} for f in findings
+    ]
     config = config.override({"schema.relations": named})
     with storage.writing(out):
         path.write_text(

@@ -7,7 +7,6 @@ from raygen.codec.gaussian import GaussianBlock
 from raygen.model import folder as model_folder
 from raygen.report.latent import terminal
 
-
 USES = {
     "computed": "computed in every row",
     "difference": "the difference is learned",

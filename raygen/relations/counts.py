@@ -20,7 +20,8 @@ class Count:
         kept, broken: Rows that keep it, and that do not; of lookups, `pairs` tell.
         missing: Rows of which it says nothing.
         gaps: Of a relation that gives values: rows where only one is missing, the value given or that of the
-            column.
+            column. Of one that compares: rows with a value and nothing to compare it with.
+        absent: Rows in which the column has no value.
         pairs: Of a lookup: rows of each key and value.
         is_beyond: Whether there were more pairs than are kept; none is then.
     """
@@ -29,6 +30,7 @@ class Count:
     broken: int = 0
     missing: int = 0
     gaps: int = 0
+    absent: int = 0
     pairs: dict[tuple[str, ...], int] = field(default_factory=dict)
     is_beyond: bool = False
 
@@ -75,13 +77,18 @@ class Counts:
             count.kept += int((kept == HOLDS).sum())
             count.broken += int((kept == BREAKS).sum())
             count.missing += int((kept == UNKNOWN).sum())
+            own = is_missing(table.column(relation.column))
+            count.absent += int(own.sum())
+            if relation.kind == "order":
+                count.gaps += int(((kept == UNKNOWN) & ~own).sum())
             if relation.gives:
-                own, given = is_missing(table.column(relation.column)), is_missing(relation.values(table))
+                given = is_missing(relation.values(table))
                 count.gaps += int(((own != given) & relation.applies(table)).sum())
 
     def _observe_pairs(self, relation: Relation, count: Count, table: pa.Table) -> None:
         own = is_missing(table.column(relation.column))
         keys = np.any([is_missing(table.column(name)) for name in relation.inputs], axis=0)
+        count.absent += int(own.sum())
         count.missing += int((own | keys).sum())
         count.gaps += int((own != keys).sum())
         self._add(count, counted(table, (*relation.inputs, relation.column)))
@@ -95,7 +102,7 @@ class Counts:
     def merge(self, other: "Counts") -> None:
         """Add the counts of other rows of the same relations."""
         for own, theirs in zip(self.counts, other.counts, strict=True):
-            for name in ("kept", "broken", "missing", "gaps"):
+            for name in ("kept", "broken", "missing", "gaps", "absent"):
                 setattr(own, name, getattr(own, name) + getattr(theirs, name))
             own.is_beyond |= theirs.is_beyond
             self._add(own, theirs.pairs)

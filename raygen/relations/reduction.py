@@ -15,9 +15,9 @@ from graphlib import CycleError, TopologicalSorter
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from raygen.relations.relation import Relation
 
 from raygen.errors import SchemaError
+from raygen.relations.relation import Relation
 from raygen.table import arrow
 from raygen.table.schema import Schema
 

@@ -54,6 +54,11 @@ class Relation:
         return "function" if self.rule.sign == "=" else "order"
 
     @property
+    def phrase(self) -> str:
+        """The rule as what follows the column's name in a sentence."""
+        return f"= {self.text}" if self.gives else self.text
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """Columns that it is computed from or compared with."""
         return self.rule.columns

@@ -8,11 +8,13 @@ import pyarrow as pa
 
 from raygen.codec import codec
 from raygen.config import Config
-from raygen.relations import language
-from raygen.relations.evidence import Evidence, uses
+from raygen.errors import ConfigError
+from raygen.relations import checks, language
+from raygen.relations.counts import Count, Counts
 from raygen.relations.reduction import Reduction, Use
 from raygen.relations.relation import Relation
 from raygen.relations.sample import find
+from raygen.relations.uses import uses
 from raygen.table.schema import Schema
 from raygen.table.source import Source
 
@@ -52,9 +54,22 @@ def ties(config: Config, source: Source, schema: Schema) -> Ties:
         found = find(schema, source.head(), config.run.seed) if looked else []
         return Ties([one.relation for one in found], [], False)
     relations = [language.parse(one.column, one.is_, one.holds, schema.arrow) for one in named]
-    language.check(relations, schema.arrow, schema.learned)
+    checks.check(relations, schema.arrow)
+    _check_learned(relations, schema)
     enforced = [r for r, one in zip(relations, named, strict=True) if one.enforce]
     return Ties(relations, enforced, True)
+
+
+def _check_learned(relations: list[Relation], schema: Schema) -> None:
+    for relation in relations:
+        for name in (relation.column, *relation.inputs):
+            if name not in schema.learned:
+                kind = schema.kinds[name]
+                raise ConfigError(
+                    f"schema.relations: column '{relation.column}' {relation.phrase}: column '{name}' is of "
+                    f"kind {kind}, which is not learned.",
+                    f"give '{name}' another kind in [schema.columns], or delete this relation.",
+                )
 
 
 def statistics(dataset, head: pa.Table, schema: Schema, tied: Ties, say: Say) -> tuple[dict, Reduction]:
@@ -66,65 +81,57 @@ def statistics(dataset, head: pa.Table, schema: Schema, tied: Ties, say: Say) ->
     Args:
         dataset: The table, a Ray Dataset of Arrow blocks.
     """
-    head = tied.kept(head.cast(schema.arrow))
-    relations, evidence = _settled(tied.relations, [Evidence.observe(r, head) for r in tied.relations])
+    counts = Counts(tied.relations)
+    counts.observe(tied.kept(head.cast(schema.arrow)))
+    relations = counts.verified()
     while True:
-        reduction = Reduction(schema, uses(relations, evidence, schema.arrow))
+        reduction = Reduction(schema, uses(relations, counts.counts, schema.arrow))
         total, counts, left_out = _observed(dataset, schema, tied, reduction)
-        seen, evidence = _settled(relations, counts)
-        used = uses(seen, evidence, schema.arrow)
+        used = uses(counts.verified(), counts.counts, schema.arrow)
         if [(u.how, u.is_complete) for u in used] == [(u.how, u.is_complete) for u in reduction.uses]:
             break
         say("The first rows mislead about relations: reading the table once more ...")
-        relations = seen
+        relations = counts.verified()
     final = [new if new.how == "computed" else old for new, old in zip(used, reduction.uses, strict=True)]
-    _tell(tied, final, evidence, left_out, say)
+    _tell(tied, final, counts.counts, left_out, say)
     return total, Reduction(schema, tuple(final))
 
 
-def _settled(relations: list[Relation], counts: list[Evidence]) -> tuple[list[Relation], list[Evidence]]:
-    settled = [one.settled(relation) for relation, one in zip(relations, counts, strict=True)]
-    return [relation for relation, _ in settled], [one for _, one in settled]
-
-
-def _observed(dataset, schema: Schema, tied: Ties, reduction: Reduction) -> tuple[dict, list[Evidence], int]:
-    """Statistics by part, evidence by relation, and the number of rows that an enforced relation leaves
-    out."""
-    import pickle
+def _observed(dataset, schema: Schema, tied: Ties, reduction: Reduction) -> tuple[dict, Counts, int]:
+    """Statistics by part, the rows that keep each relation, and the number of rows that an enforced one
+    leaves out."""
+    import pickle  # between Ray's own processes only
 
     def observe(block: pa.Table) -> pa.Table:
-        kept = tied.kept(block.cast(schema.arrow))
+        kept, counts = tied.kept(block.cast(schema.arrow)), Counts(tied.relations)
+        counts.observe(kept)
         stats = codec.observe(reduction.inner, reduction.reduce(kept))
-        counts = [Evidence.observe(relation, kept) for relation in tied.relations]
-        seen = pickle.dumps(
-            (stats, counts, block.num_rows - kept.num_rows)
-        )  # between Ray's own processes only
+        seen = pickle.dumps((stats, counts, block.num_rows - kept.num_rows))
         return pa.table({"seen": pa.array([seen], pa.large_binary())})
 
-    empty = schema.arrow.empty_table()
-    stats = codec.observe(reduction.inner, reduction.reduce(empty))
-    evidence, left_out = [Evidence() for _ in tied.relations], 0
+    stats = codec.observe(reduction.inner, reduction.reduce(schema.arrow.empty_table()))
+    counts, left_out = Counts(tied.relations), 0
     for row in dataset.map_batches(observe, batch_format="pyarrow", batch_size=None).iter_rows():
-        more, counts, count = pickle.loads(row["seen"])
+        more, others, count = pickle.loads(row["seen"])
         stats, left_out = codec.merge(stats, more), left_out + count
-        evidence = [a.merge(b) for a, b in zip(evidence, counts, strict=True)]
-    return stats, evidence, left_out
+        counts.merge(others)
+    return stats, counts, left_out
 
 
-def _tell(tied: Ties, used: list[Use], evidence: list[Evidence], left_out: int, say: Say) -> None:
+def _tell(tied: Ties, used: list[Use], counts: list[Count], left_out: int, say: Say) -> None:
     """A line on each relation, and on what the table says against it."""
-    for use, counts in zip(used, evidence, strict=True):
+    for use, count in zip(used, counts, strict=True):
         relation = use.relation
-        say(f"Relation: {relation.column} {relation.phrase}, {_how_often(counts)}")
-        if relation.is_total and counts.breaks:
+        say(f"Relation: {relation.column} {relation.phrase}, {_how_often(count)}")
+        if relation.is_total and count.breaks:
             learned = "learned as one that holds often" if use.how == "tied" else "not kept"
-            say(f"Note: {counts.breaks:,} rows break it, which was to hold always; it is {learned}.")
+            say(f"Note: {count.breaks:,} rows break it, which was to hold always; it is {learned}.")
     if left_out:
         texts = " or ".join(f"'{r.column} {r.phrase}'" for r in tied.enforced)
         say(f"Note: {left_out:,} rows that break {texts} are left out.")
 
 
-def _how_often(counts: Evidence) -> str:
-    if not counts.breaks:
-        return f"in all of {counts.holds:,} rows"
-    return f"in {100 * counts.share:.3g} % of {counts.holds + counts.breaks:,} rows"
+def _how_often(count: Count) -> str:
+    if not count.breaks:
+        return f"in all of {count.holds:,} rows"
+    return f"in {100 * count.share:.3g} % of {count.holds + count.breaks:,} rows"
