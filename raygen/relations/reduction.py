@@ -23,6 +23,7 @@ from raygen.table.schema import Schema
 
 TIE = "\x00tie"  # suffix of the column that says which relation gave a value
 SIGNIFICANT = 14  # decimal digits of the larger operand that a difference of floats keeps
+Values = pa.Array | pa.ChunkedArray
 Present = Callable[[str], pa.Array]
 
 
@@ -129,14 +130,14 @@ class Reduction:
             schema=pa.schema([f for f in self.schema.arrow if f.name in rows]),
         )
 
-    def _whole(self, name: str, own, rows: pa.Table) -> pa.Array:
+    def _whole(self, name: str, own: Values, rows: pa.Table) -> Values:
         """A column of what is learned as the values that it stands for."""
         if name not in self.differences:
             return arrow.plain(own) if name in self.tied else own
         kind = self.schema.arrow.field(name).type
         return added(rows[self.differences[name].inputs[0]], own, kind)
 
-    def _untied(self, name: str, value: pa.Array, tie, rows: pa.Table, present: Present) -> pa.Array:
+    def _untied(self, name: str, value: pa.Array, tie: Values, rows: pa.Table, present: Present) -> pa.Array:
         """The values of a column, each from the relation that was drawn beside it, or its own."""
         relations = self.tied[name]
         source = arrow.plain(pc.index_in(tie, pa.array([r.text for r in relations], pa.string())))
@@ -201,7 +202,7 @@ def difference_type(kind: pa.DataType) -> pa.DataType:
     return pa.int64()
 
 
-def difference(y, x) -> pa.Array:
+def difference(y: Values, x: Values) -> pa.Array:
     """y - x, exact; of floats to the digits that the larger one has."""
     kind, (y, x) = difference_type(y.type), (arrow.plain(y), arrow.plain(x))
     if pa.types.is_floating(kind):
@@ -213,7 +214,7 @@ def difference(y, x) -> pa.Array:
     return pc.subtract_checked(_ticks(y), _ticks(x)).cast(kind)
 
 
-def added(x, step, kind: pa.DataType) -> pa.Array:
+def added(x: Values, step: Values, kind: pa.DataType) -> pa.Array:
     """x + step as a value of a type: the inverse of `difference`."""
     x, step = arrow.plain(x), arrow.plain(step)
     if pa.types.is_floating(kind):
@@ -244,7 +245,7 @@ def _trimmed(values: pa.Array, *operands: pa.Array) -> pa.Array:
     return pa.array(np.where(np.isfinite(near), near, sums), mask=missing)
 
 
-def _as_declared(values, schema: Schema, name: str):
+def _as_declared(values: Values, schema: Schema, name: str) -> Values:
     kind = schema.arrow.field(name).type
     if pa.types.is_dictionary(kind):
         return arrow.from_strings(arrow.strings(values), kind, schema.levels.get(name, ()))

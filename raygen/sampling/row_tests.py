@@ -47,7 +47,7 @@ class RowTests:
 def of(codec: Codec, conditions: list[Condition]) -> RowTests | None:
     """The conditions on columns that relations give."""
     given = [one for one in conditions if one.column in codec.reduction.touched]
-    compared = []
+    compared: list[tuple[Condition, tuple]] = []
     for one in given:
         kind = codec.schema.kinds[one.column]
         if (

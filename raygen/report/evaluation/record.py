@@ -92,6 +92,24 @@ class Column(Record):
     histogram: NumberHistogram | LevelHistogram | None = None
 
 
+class RuleKept(Record):
+    """A rule that the real rows keep, and the share of other rows that keep it, of those where it says
+    something.
+
+    Attributes:
+        always: Whether all real rows keep it.
+        broken: Synthetic rows that break it.
+    """
+
+    column: str
+    rule: str
+    always: bool
+    real: float
+    held_out: Number = None
+    synthetic: Number = None
+    broken: int = 0
+
+
 class PairError(Record):
     """The error of a pair of columns in percent."""
 
