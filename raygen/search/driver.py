@@ -11,14 +11,15 @@ from raygen.config import Config
 from raygen.errors import ClusterError, ConfigError, OutputError, TrainingError
 from raygen.model import folder as model_folder
 from raygen.report.search import page
-from raygen.search import ray_tune, trial
+from raygen.search.job import SearchJob, encoding_name
 from raygen.search.record import Record
 from raygen.search.space import Space
 from raygen.training import driver as training
 from raygen.training import encoding
+from raygen.training.job import EncodedTable, run_name, sized
 
 FOLDER = "search"
-TABLE, PAGE, BEST = "trials.parquet", "index.html", "best.toml"
+RECORD, TABLE, PAGE, BEST = "search.json", "trials.parquet", "index.html", "best.toml"
 SIZES = (
     "train.batch_size",
     "train.steps",
@@ -70,16 +71,10 @@ def tune(config: Config, command: str = "", say=print) -> Tuning:
     with connection.connected(dashboard=nested) as available:
         resources.check_shared(config.run.folder, available)
         cpus, most = room(config, available)
-        encoded = _encode(config, space, say)
-        search = Record(config, space, next(iter(encoded.values()))["rows"], most, command, began, points)
-        job = {
-            "config": config.to_dict(),
-            "space": space,
-            "encoded": encoded,
-            "cpus": cpus,
-            "gpus": gpus_of_worker(config),
-            "folder": storage.join(folder, "trials"),
-        }
+        tables = _encode(config, space, say)
+        gpus, trials = gpus_of_worker(config), storage.join(folder, "trials")
+        job = SearchJob(config, space, tables, cpus, gpus, most, folder, trials)
+        search = Record(config, space, next(iter(tables.values())).num_rows, most, command, began, points)
         each = f"{config.train.num_workers} workers of {cpus} CPU(s)" if nested else f"{cpus} CPU(s)"
         say(
             f"Searching {', '.join(space.domains)}: {config.search.trials} trials of {each}, {most} "
@@ -88,7 +83,9 @@ def tune(config: Config, command: str = "", say=print) -> Tuning:
         free = resources.free_cpus()
         if free < cpus * config.train.most_workers:
             say(f"Note: {free:g} CPUs of the cluster are free now: trials start as others end.")
-        ray_tune.run(config, space, job, most, search, folder, say)
+        from raygen.search import ray_tune
+
+        ray_tune.run(job, search, storage.join(folder, RECORD), say)
     return _keep(config, search, folder)
 
 
@@ -177,7 +174,7 @@ def _check_model(config: Config, folder: str) -> None:
     if not model_folder.is_model(model):
         return
     index = model_folder.read_index(model)
-    ours = storage.join(folder, "trials", training.run_name(Config.from_dict(index["config"])), "model")
+    ours = storage.join(folder, "trials", run_name(Config.from_dict(index["config"])), "model")
     if (
         not model_folder.is_model(ours)
         or model_folder.read_index(ours)["fingerprint"] != index["fingerprint"]
@@ -186,34 +183,29 @@ def _check_model(config: Config, folder: str) -> None:
         raise OutputError(f"'{model}' was not made by this search, which would replace it.", hint)
 
 
-def _encode(config: Config, space: Space, say) -> dict[str, dict]:
-    """The table encoded in every way that the space asks for: folder and number of rows by
-    `search.trial.encoding`."""
-    encoded = {}
+def _encode(config: Config, space: Space, say) -> dict[str, EncodedTable]:
+    """The table encoded in every way that the space asks for, by `search.job.encoding_name`."""
+    tables = {}
     for params in space.encodings():
         changed = config.override(params)
         if params:
             say(f"Encoding with {params} ...")
-        found = encoding.encode(changed, say)
-        training.check_memory(changed, found)
+        encoded = encoding.encode(changed, say)
+        training.check_memory(changed, encoded)
         for sizes in {tuple((key, p[key]) for key in SIZES if key in p) for p in space.corners()}:
-            training.sized(config.override(dict(sizes)), found.num_rows)
-        encoded[trial.encoding(params)] = {
-            "folder": found.folder,
-            "rows": found.num_rows,
-            "content": found.content,
-        }
-    return encoded
+            sized(config.override(dict(sizes)), encoded.num_rows)
+        tables[encoding_name(params)] = encoded.table
+    return tables
 
 
 def _points_before(config: Config, space: Space, folder: str) -> list[dict[str, Any]]:
     """The points that the same search has begun before, in their order."""
-    record = storage.join(folder, ray_tune.RECORD)
+    record = storage.join(folder, RECORD)
     now = {
         "space": space.to_dict(),
         "objective": config.search.objective,
         "algorithm": config.search.algorithm,
-        "base": training.run_name(config),
+        "base": run_name(config),
     }
     try:
         before = storage.read_json(record) if storage.exists(record) else {}
@@ -258,7 +250,7 @@ def _keep(config: Config, search: Record, folder: str) -> Tuning:
     model = storage.join(config.run.folder, "model")
     if best:
         record |= {"model": model}
-    storage.write_json(storage.join(folder, ray_tune.RECORD), record)
+    storage.write_json(storage.join(folder, RECORD), record)
     with storage.whole(storage.join(folder, TABLE)) as stream:
         search.frame().to_parquet(stream)
     storage.write(storage.join(folder, PAGE), page.render(record).encode())

@@ -7,10 +7,11 @@ import time
 
 import pandas as pd
 
+from raygen import storage
 from raygen.config import Config
 from raygen.search.space import Space
 from raygen.storage import plain
-from raygen.training.driver import run_name
+from raygen.training.job import run_name
 from raygen.training.objective import HIGHER_IS_BETTER
 
 SAY_SECONDS = 10.0
@@ -172,6 +173,14 @@ class Record:
             "trials": trials,
         }
         return plain({"format": 1, **table, **settings, **asked, **found, **told})
+
+    def write(self, uri: str) -> None:
+        storage.write_json(uri, self.record())
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether some trial has not come to an end."""
+        return any(t["state"] == "unfinished" for t in self.trials.values())
 
     def frame(self) -> pd.DataFrame:
         """One row for each trial; lists as JSON."""

@@ -13,10 +13,10 @@ ROUND_COMPONENTS = 32
 COMPARED_ROWS = 65_536
 
 
-def heard(figures: dict[str, Any], kind: str | None) -> dict[str, Any]:
+def heard(figures: dict[str, Any], kind: str) -> dict[str, Any]:
     """A round's figures as Ray Tune hears them: those that a judge has seen with the search's `objective`,
     nan where only a trained model has one."""
-    if kind is None or "value_nats" not in figures:
+    if not kind or "value_nats" not in figures:
         return figures
     return {**figures, "objective": figures["value_nats"] if kind == "nats" else math.nan}
 

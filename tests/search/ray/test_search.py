@@ -24,7 +24,7 @@ from raygen.errors import ClusterError, ConfigError, OutputError, TrainingError
 from raygen.model import folder as model_folder
 from raygen.search.record import Record
 from raygen.search.space import Space
-from raygen.training.driver import run_name, sized
+from raygen.training.job import run_name, sized
 from raygen.training.objective import heard
 from tests import stores
 
