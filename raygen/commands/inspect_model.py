@@ -49,7 +49,7 @@ def inspect(model: str, say=print) -> dict:
         "sampler": found.sampler,
         "columns": columns,
         "metrics": m,
-        "latent": report,
+        "latent": report.to_dict() if report else None,
     }
 
 

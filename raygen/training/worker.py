@@ -107,10 +107,11 @@ def _finish(job: TrainingJob, rounds: Rounds, encoded: encoding.Encoded, history
 
     loop, config, say = rounds.loop, job.config, rounds.context.say
     began = time.perf_counter()
-    samplers, report, tables = fit_samplers(loop, encoded.codec, config, say)
+    fitted = fit_samplers(loop, encoded.codec, config, say)
+    report = fitted.report
     ratio, ratio_figures = None, {}
     if config.latent.density_ratio:
-        sampler, codes = samplers[report["chosen"]], loop.feed.some(config.latent.max_rows)[0]
+        sampler, codes = fitted.samplers[report.chosen], loop.feed.some(config.latent.max_rows)[0]
         ratio, figures = fit_ratio(
             loop.model, encoded.codec, sampler, codes, loop.feed.all_held()[0], config.run.seed, say
         )
@@ -130,13 +131,13 @@ def _finish(job: TrainingJob, rounds: Rounds, encoded: encoding.Encoded, history
         "training_seconds": history[-1]["seconds"],
         "sampler_seconds": time.perf_counter() - began,
         "samplers": {
-            name: {k: v for k, v in s.items() if k != "picture"} for name, s in report["samplers"].items()
+            name: sampler.model_dump(exclude={"picture"}, exclude_unset=True)
+            for name, sampler in report.samplers.items()
         },
         "history": history,
     } | ratio_figures
     if rounds.judge:
-        metrics |= rounds.judge.of_model(kept, samplers, report, tables)
-    report = storage.plain(report)
+        metrics |= rounds.judge.of_model(kept, fitted)
     pages = {model_folder.PAGE: page.render(report)}
-    learned = encoded.codec, loop.model, samplers, storage.plain(metrics), report, ratio
+    learned = encoded.codec, loop.model, fitted.samplers, storage.plain(metrics), report, ratio
     model_folder.save(job.model, job.asked, *learned, pages)

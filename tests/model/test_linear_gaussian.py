@@ -122,7 +122,7 @@ def test_the_aggregate_posterior_is_the_prior_so_every_sampler_is(optimum, rows)
         ("normal", "diagonal", "gaussian", "mixture", "flow"), rows, rows, components=2, flow_steps=500
     )
     scores = latent_samplers.score(samplers, rows)
-    assert all(abs(score["nats"]) < 0.002 for score in scores.values())
+    assert all(abs(score.nats) < 0.002 for score in scores.values())
     assert latent_samplers.choose(scores) == "normal"
 
 

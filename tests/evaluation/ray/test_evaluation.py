@@ -61,7 +61,7 @@ def test_a_run_is_evaluated_against_rows_it_learned_and_rows_it_did_not(trained,
     assert list(run.scores) == list(SCORES)
     assert run.memory_rows == min(1000, report.holdout.rows) and run.scores["memory"].low is not None
     assert run.budget.rows == report.holdout.rows and run.budget.resynthesised.c2st is not None
-    assert run.latent["chosen"] == model_folder.load(trained.model).sampler
+    assert run.latent.chosen == model_folder.load(trained.model).sampler
     assert len(run.columns) == 15
     assert report.holdout.chose_model and real_rows.CHOSE_MODEL in report.notes
     page = (tmp_path / "out" / "index.html").read_text()
