@@ -1,7 +1,7 @@
 """What the records of all reports share."""
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -18,6 +18,10 @@ class Record(BaseModel):
     """Figures that cannot be changed, and that have a place each; nan and infinite ones are None."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def changed(self, **figures: Any) -> Self:
+        """A copy with other figures."""
+        return type(self)(**({name: getattr(self, name) for name in self.model_fields_set} | figures))
 
     def to_dict(self) -> dict[str, Any]:
         """What JSON keeps of it: the figures that were set."""

@@ -11,8 +11,9 @@ from raygen.config import Config
 from raygen.errors import ClusterError, ConfigError, OutputError, TrainingError
 from raygen.model import folder as model_folder
 from raygen.report.search import page
+from raygen.report.search.record import SearchRecord
 from raygen.search.job import SearchJob, encoding_name
-from raygen.search.record import Record
+from raygen.search.log import SearchLog, frame
 from raygen.search.space import Space
 from raygen.training import driver as training
 from raygen.training import encoding
@@ -32,12 +33,12 @@ PACKAGES = {"mlflow": "mlflow", "wandb": "wandb", "tensorboard": "tensorboardX"}
 @dataclass(frozen=True)
 class Tuning:
     """What `tune` made: the model folder of the best trial and its fingerprint, the search's folder, and its
-    record (see `search.record.Record`)."""
+    record."""
 
     model: str
     fingerprint: str
     folder: str
-    search: dict
+    search: SearchRecord
 
 
 def tune(config: Config, command: str = "", say=print) -> Tuning:
@@ -74,7 +75,7 @@ def tune(config: Config, command: str = "", say=print) -> Tuning:
         tables = _encode(config, space, say)
         gpus, trials = gpus_of_worker(config), storage.join(folder, "trials")
         job = SearchJob(config, space, tables, cpus, gpus, most, folder, trials)
-        search = Record(config, space, next(iter(tables.values())).num_rows, most, command, began, points)
+        search = SearchLog(config, space, next(iter(tables.values())).num_rows, most, command, began, points)
         each = f"{config.train.num_workers} workers of {cpus} CPU(s)" if nested else f"{cpus} CPU(s)"
         say(
             f"Searching {', '.join(space.domains)}: {config.search.trials} trials of {each}, {most} "
@@ -215,12 +216,12 @@ def _points_before(config: Config, space: Space, folder: str) -> list[dict[str, 
         raise OutputError(f"'{record}' is no record of a search: {error!r}.", hint) from None
 
 
-def _nothing_found(config: Config, record: dict, folder: str) -> TrainingError:
+def _nothing_found(config: Config, record: SearchRecord, folder: str) -> TrainingError:
     """The error of a search without a best trial."""
-    finished = [t for t in record["trials"] if t["state"] == "finished"]
+    finished = [t for t in record.trials if t.state == "finished"]
     if finished:
-        fastest = max(finished, key=lambda t: t["rows_per_second"])
-        speed = f"the fastest, trial {fastest['number']}, makes {fastest['rows_per_second']:,.0f}"
+        fastest = max(finished, key=lambda t: t.rows_per_second or 0.0)
+        speed = f"the fastest, trial {fastest.number}, makes {fastest.rows_per_second:,.0f}"
         message = (
             f"search.min_rows_per_second = {config.search.min_rows_per_second:g}: no finished "
             f"trial is as fast; {speed}."
@@ -228,10 +229,8 @@ def _nothing_found(config: Config, record: dict, folder: str) -> TrainingError:
         return TrainingError(
             message, "set it lower and run the same command again: no trial is trained anew."
         )
-    reasons = sorted({t["reason"] for t in record["trials"] if t["reason"]})
-    message = (
-        f"no trial of {len(record['trials'])} finished: {'; '.join(reasons)[:500] or 'all were stopped'}."
-    )
+    reasons = sorted({t.reason for t in record.trials if t.reason})
+    message = f"no trial of {len(record.trials)} finished: {'; '.join(reasons)[:500] or 'all were stopped'}."
     return TrainingError(
         message,
         "mend the space, then run the same command again; the trials are listed in "
@@ -239,27 +238,27 @@ def _nothing_found(config: Config, record: dict, folder: str) -> TrainingError:
     )
 
 
-def _keep(config: Config, search: Record, folder: str) -> Tuning:
+def _keep(config: Config, search: SearchLog, folder: str) -> Tuning:
     """Write table, page and best settings, and copy the best trial's model to the run folder.
 
     Raises:
         TrainingError: If there is no best trial.
     """
     record = search.record()
-    best = next((t for t in record["trials"] if t["number"] == record["best"]), None)
+    best = next((t for t in record.trials if t.number == record.best), None)
     model = storage.join(config.run.folder, "model")
     if best:
-        record |= {"model": model}
-    storage.write_json(storage.join(folder, RECORD), record)
+        record = record.changed(model=model)
+    storage.write_json(storage.join(folder, RECORD), record.model_dump())
     with storage.whole(storage.join(folder, TABLE)) as stream:
-        search.frame().to_parquet(stream)
+        frame(record).to_parquet(stream)
     storage.write(storage.join(folder, PAGE), page.render(record).encode())
-    if not best:
+    if not best or not best.model or not best.fingerprint:
         raise _nothing_found(config, record, folder)
-    chosen = config.override(best["params"])
+    chosen = config.override(best.params)
     name = f"{storage.name(config.run.folder)}-best"
     longer = chosen.override({"run.folder": storage.join(storage.parent(config.run.folder), name)})
     kinds = {str(k): str(v) for k, v in chosen.schema_.columns.items()}
     storage.write(storage.join(folder, BEST), config_toml.render(longer, kinds, {}, {}).encode())
-    model_folder.copy(best["model"], model)
-    return Tuning(model, best["fingerprint"], folder, record)
+    model_folder.copy(best.model, model)
+    return Tuning(model, best.fingerprint, folder, record)

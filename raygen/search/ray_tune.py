@@ -20,7 +20,7 @@ from raygen.config import Config
 from raygen.errors import ConfigError, RaygenError, TrainingError
 from raygen.search import trial
 from raygen.search.job import SearchJob
-from raygen.search.record import Record
+from raygen.search.log import SearchLog
 from raygen.search.space import Space
 from raygen.training.objective import HIGHER_IS_BETTER
 from raygen.training.rounds import ROUNDS
@@ -42,7 +42,7 @@ class Follower(tune.Callback):
         say: Called with each line of progress.
     """
 
-    def __init__(self, search: Record, uri: str, say):
+    def __init__(self, search: SearchLog, uri: str, say):
         self.search, self.uri, self.say = search, uri, say
         self.numbers: dict[str, int] = {}
         self.error: RaygenError | None = None  # the first; Ray Tune would take it for a trial's
@@ -111,7 +111,7 @@ class Optuna(OptunaSearch):
         super().on_trial_complete(trial_id, result if known else None, error)
 
 
-def run(job: SearchJob, search: Record, record_uri: str, say) -> None:
+def run(job: SearchJob, search: SearchLog, record_uri: str, say) -> None:
     """Let Ray Tune run the trials; `search` hears of each."""
     os.environ |= ENVIRONMENT
     ray_internals.send_no_credentials()
@@ -131,7 +131,7 @@ def run(job: SearchJob, search: Record, record_uri: str, say) -> None:
         storage.delete_folder(place)
 
 
-def _tuner(job: SearchJob, search: Record, follower: Follower) -> tune.Tuner:
+def _tuner(job: SearchJob, search: SearchLog, follower: Follower) -> tune.Tuner:
     config, space = job.config, job.space
     nested = config.train.most_workers > 1
     resources = {"node:__internal_head__": 0.001} if nested else {"CPU": job.cpus, "GPU": job.gpus}
