@@ -151,7 +151,7 @@ def _tune(args) -> dict:
         f"Next: raygen generate {done.model}, or for a longer run: raygen train {best} --set "
         f"train.steps={2 * config.train.steps}"
     )
-    return asdict(done)
+    return asdict(done) | {"search": done.search.model_dump()}
 
 
 def _generate(args) -> dict:

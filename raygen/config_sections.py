@@ -1,13 +1,21 @@
 """The sections of a config, their settings and defaults."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, field_validator
 from pydantic_core import PydanticCustomError
 
-from raygen import uris
+from raygen import sampler_catalogue, uris
 
 Uri = Annotated[str, AfterValidator(uris.without_credentials)]
+if TYPE_CHECKING:  # mypy reads no list of choices that is computed
+    from typing import TypeAlias
+
+    AutoSampler: TypeAlias = str
+    ChosenSampler: TypeAlias = str
+else:
+    AutoSampler = Literal["auto", *sampler_catalogue.NAMES]
+    ChosenSampler = Literal["chosen", *sampler_catalogue.NAMES]
 Kind = Literal["numeric", "categorical", "boolean", "datetime", "id", "drop"]
 
 
@@ -166,7 +174,7 @@ class Train(Section):
 
 
 class Latent(Section):
-    sampler: Literal["auto", "normal", "diagonal", "gaussian", "learned", "mixture", "flow", "naive"] = Field(
+    sampler: AutoSampler = Field(
         default="auto",
         description="where z is drawn from; auto: the cheapest within one standard error of the best "
         "on held-out rows",
@@ -264,8 +272,8 @@ class Search(Section):
 class Generate(Section):
     rows: int = Field(default=100_000, ge=1, description="rows to write")
     seed: int = Field(default=0, ge=0, lt=2**31, description="other seeds give other rows")
-    sampler: Literal["chosen", "normal", "diagonal", "gaussian", "learned", "mixture", "flow", "naive"] = (
-        Field(default="chosen", description="latent sampler to draw from; chosen: the model's own choice")
+    sampler: ChosenSampler = Field(
+        default="chosen", description="latent sampler to draw from; chosen: the model's own choice"
     )
     first_row: int = Field(
         default=0,

@@ -15,7 +15,16 @@ MAX_LINES = 350
 MAX_MODULES = 20  # of a folder
 
 # From low to high: a package, or a module of the ground, imports only those before it.
-GROUND = ["errors", "uris", "config_sections", "score_catalogue", "config", "config_toml", "filesystems"]
+GROUND = [
+    "errors",
+    "uris",
+    "sampler_catalogue",
+    "config_sections",
+    "score_catalogue",
+    "config",
+    "config_toml",
+    "filesystems",
+]
 GROUND += ["storage", "rng"]
 PACKAGES = [
     "report",

@@ -62,7 +62,7 @@ def inspect(model: str, say=print) -> dict:
         "columns": columns,
         "relations": [use.to_dict() for use in found.codec.reduction.uses],
         "metrics": m,
-        "latent": report,
+        "latent": report.to_dict() if report else None,
     }
 
 

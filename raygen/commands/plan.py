@@ -16,6 +16,7 @@ from raygen.sampling import conditions
 from raygen.sampling import rows as sampling
 from raygen.training import driver as training
 from raygen.training import encoding
+from raygen.training.job import sized
 
 
 def plan(
@@ -135,7 +136,7 @@ def _training(config: Config, available, say) -> dict:
     source, schema, notes = encoding.describe(config)
     rows = sum(source.count_rows())
     t = config.train
-    t = training.sized(config, rows).train
+    t = sized(config, rows).train
     epochs = t.steps * t.batch_size / (rows * (1 - t.holdout))
     say(
         f"Source: {config.data.source}: {rows:,} rows x {len(schema.kinds)} columns "

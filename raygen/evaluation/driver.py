@@ -22,6 +22,7 @@ from raygen.metrics.scorecard import Scorecard
 from raygen.model import folder as model_folder
 from raygen.report.evaluation import page
 from raygen.report.evaluation.record import RealTable, Report, RuleRecord, Run, ScoreRecord
+from raygen.report.latent.record import LatentReport
 from raygen.table.source import Source
 
 PAGE, REPORT = "index.html", "report.json"
@@ -282,9 +283,10 @@ def _of_all_rows(scores: CountedScores) -> dict[str, float]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _latent(model: model_folder.Artifact, path: str) -> dict[str, Any] | None:
+def _latent(model: model_folder.Artifact, path: str) -> LatentReport | None:
     """The model's latent report, with the sampler that these rows were drawn from."""
     report = model_folder.read_report(model.uri)
     if not report:
         return None
-    return report | {"chosen": synthetic_rows.generation(path).get("sampler", report["chosen"])}
+    sampler = synthetic_rows.generation(path).get("sampler", report.chosen)
+    return report.model_copy(update={"chosen": sampler})

@@ -13,7 +13,7 @@ from raygen.generation.manifest import Totals
 from raygen.generation.progress import Progress
 from raygen.generation.request import Job
 from raygen.generation.shards import Plan
-from raygen.latent.samplers import NAIVE
+from raygen.sampler_catalogue import NAIVE
 
 
 @dataclass(frozen=True)

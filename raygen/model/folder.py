@@ -26,6 +26,7 @@ from raygen.config import Config
 from raygen.errors import ModelError, RaygenError
 from raygen.latent import samplers as latent_samplers
 from raygen.model.density_ratio import Ratio
+from raygen.report.latent.record import LatentReport
 from raygen.table.schema import Schema
 
 FORMAT = 3
@@ -91,13 +92,13 @@ def save(
     model,
     samplers: dict[str, Any],
     metrics: dict,
-    report: dict,
+    report: LatentReport,
     ratio: Ratio | None = None,
     pages: dict[str, str] | None = None,
 ) -> str:
     """Write a model folder, with HTML `pages` by their names and its index last, and return the
     fingerprint."""
-    sampler = report["chosen"]
+    sampler = report.chosen
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vae.keras"
         model.save(path)
@@ -112,7 +113,7 @@ def save(
                     for key, array in s.to_arrays().items()
                 }
             ),
-            REPORT: json.dumps(report).encode(),
+            REPORT: json.dumps(report.to_dict()).encode(),
         } | {name: html.encode() for name, html in (pages or {}).items()}
     if ratio:
         content[RATIO] = _packed(ratio.to_arrays())
@@ -224,11 +225,13 @@ def load(uri: str) -> Artifact:
     )
 
 
-def read_report(uri: str) -> dict | None:
+def read_report(uri: str) -> LatentReport | None:
     """The latent report of a model; None for a model of before raygen made them."""
     place = storage.join(uri, REPORT)
+    if not storage.exists(place):
+        return None
     try:
-        return storage.read_json(place) if storage.exists(place) else None
+        return LatentReport.model_validate_json(storage.read(place))
     except ValueError as error:
         raise _damaged(uri, f"{REPORT} cannot be read ({error})") from None
 

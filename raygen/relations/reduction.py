@@ -23,7 +23,7 @@ from raygen.table.schema import Schema
 
 TIE = "\x00tie"  # suffix of the column that says which relation gave a value
 SIGNIFICANT = 14  # decimal digits of the larger operand that a difference of floats keeps
-Values = pa.Array | pa.ChunkedArray
+Values = Union[pa.Array, pa.ChunkedArray]
 Present = Callable[[str], pa.Array]
 
 

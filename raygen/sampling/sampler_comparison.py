@@ -10,6 +10,7 @@ from raygen import rng
 from raygen.latent.samplers import Posteriors
 from raygen.metrics import fidelity
 from raygen.model.vae import positions
+from raygen.report.latent.record import References, TableScores
 from raygen.sampling.decoder import decoder_of
 from raygen.sampling.draws import latents
 from raygen.sampling.row_blocks import BLOCK_ROWS
@@ -56,7 +57,7 @@ class Comparison:
             self.decode(graph(first), first)[0].numpy()
         return TIMED_BLOCKS * BLOCK_ROWS / (time.perf_counter() - began)
 
-    def of_sampler(self, sampler) -> dict[str, float]:
+    def of_sampler(self, sampler) -> TableScores:
         """Scores of rows drawn from a sampler (see `scores`)."""
         return self.scores(self.drawn(sampler))
 
@@ -71,34 +72,30 @@ class Comparison:
             tables.append(self._table(z, firsts[0]))
         return tables
 
-    def references(self) -> dict[str, dict[str, float]]:
+    def references(self) -> References:
         """Scores of rows decoded from z of held-out rows (bound), of shuffled columns (floor), of training
         rows (ceiling)."""
         far = 2**40  # row numbers that no sampler's rows have
         bound = [self._table(z, far + i * BLOCK_ROWS * (self.rows + 1)) for i, z in enumerate(self.bound_z)]
         floor = [fidelity.floor(real, self.seed) for real in self.real]
-        return {
-            "bound": self.scores(bound),
-            "ceiling": self.scores(self.ceiling),
-            "floor": self.scores(floor),
-        }
+        return References(
+            bound=self.scores(bound), ceiling=self.scores(self.ceiling), floor=self.scores(floor)
+        )
 
-    def scores(self, tables: list[pd.DataFrame]) -> dict[str, float]:
+    def scores(self, tables: list[pd.DataFrame]) -> TableScores:
         """Means over the repeats of Shape and Trend error in percent, C2ST with its standard error, and the
         variance of number columns as a multiple of the real (the median over columns)."""
-        found = []
-        for i, (real, table) in enumerate(zip(self.real, tables, strict=True)):
-            found.append(
-                {
-                    "shape_error": fidelity.shape_error(real, table, self.kinds),
-                    "trend_error": fidelity.trend_error(real, table, self.kinds),
-                    "c2st": fidelity.c2st(real, table, self.kinds, self.seed + i),
-                    "variance_ratio": fidelity.variance_ratio(real, table, self.kinds),
-                }
-            )
-        frame = pd.DataFrame(found)
-        error = frame["c2st"].std(ddof=0) / max(1, len(frame) - 1) ** 0.5
-        return {k: float(v) for k, v in frame.mean().items()} | {"c2st_error": float(error)}
+        return mean_scores(
+            [
+                TableScores(
+                    shape_error=fidelity.shape_error(real, table, self.kinds),
+                    trend_error=fidelity.trend_error(real, table, self.kinds),
+                    c2st=fidelity.c2st(real, table, self.kinds, self.seed + i),
+                    variance_ratio=fidelity.variance_ratio(real, table, self.kinds),
+                )
+                for i, (real, table) in enumerate(zip(self.real, tables, strict=True))
+            ]
+        )
 
     def _table(self, z: np.ndarray, first: int) -> pd.DataFrame:
         """The rows that z decodes to, numbered from `first`."""
@@ -111,6 +108,14 @@ class Comparison:
             codes.append(drawn[0].numpy()[: len(piece)])
             positions.append(drawn[1].numpy()[: len(piece)])
         return _frame(self.codec, np.concatenate(codes), np.concatenate(positions))
+
+
+def mean_scores(repeats: list[TableScores]) -> TableScores:
+    """Means of scores that were measured several times, with the standard error of the C2ST."""
+    frame = pd.DataFrame([scores.to_dict() for scores in repeats], dtype=float)  # None is nan
+    error = frame["c2st"].std(ddof=0) / max(1, len(frame) - 1) ** 0.5
+    means = {name: float(value) for name, value in frame.mean().items()}
+    return TableScores(**means, c2st_error=float(error))
 
 
 def _stored(codec, codes: np.ndarray, offsets: np.ndarray, generator: np.random.Generator) -> pd.DataFrame:

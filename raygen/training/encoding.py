@@ -17,6 +17,7 @@ from raygen.errors import StorageError
 from raygen.table.schema import Schema, check_table, infer
 from raygen.table.source import Source
 from raygen.table.split import LANES
+from raygen.training.job import EncodedTable
 from raygen.training.loader import Feed
 from raygen.training.statistics import Ties, statistics, ties
 
@@ -51,6 +52,11 @@ class Encoded:
     @property
     def num_rows(self) -> int:
         return sum(self.sizes)
+
+    @property
+    def table(self) -> EncodedTable:
+        """What a `TrainingJob` tells of it."""
+        return EncodedTable(self.folder, self.num_rows, self.content)
 
     def rows(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
         """uint16 codes of shape (last - first, blocks) and offsets of rows [first, last)."""

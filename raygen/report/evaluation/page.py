@@ -11,6 +11,7 @@ from raygen.report.evaluation.record import RealTable, Report, Run
 from raygen.report.evaluation.scores import Figure, axis, figure, names_of
 from raygen.report.latent import page as latent_page
 from raygen.report.latent import sentences as latent_sentences
+from raygen.report.latent.record import LatentReport
 from raygen.report.page import fill, script
 from raygen.score_catalogue import SCORES
 
@@ -169,13 +170,13 @@ def _losses(run: Run) -> list[dict[str, Any]]:
     return bars
 
 
-def _latent(key: Key, latent: dict[str, Any]) -> dict[str, Any]:
+def _latent(key: Key, latent: LatentReport) -> dict[str, Any]:
     return {
         "key": key,
         "sentences": [latent_sentences.headline(latent), *latent_sentences.explain(latent)],
         "warning": latent_sentences.warning(latent),
         "scored": latent_page.scored(latent),
-        "chosen": latent.get("chosen"),
+        "chosen": latent.chosen,
     }
 
 

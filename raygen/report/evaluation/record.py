@@ -4,28 +4,16 @@ report.json is the dump of a `Report`, and `read` checks one. A number that is n
 record. Shares are 0 to 1, errors percent.
 """
 
-import math
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator
+from pydantic import ValidationError, field_validator
 
 from raygen.errors import OutputError
+from raygen.report.latent.record import LatentReport
+from raygen.report.record import Number, Record
 from raygen.score_catalogue import SCORES
 
 FORMAT = 2  # of report.json
-
-
-def _finite(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-Number = Annotated[float | None, BeforeValidator(_finite)]
-
-
-class Record(BaseModel):
-    """Figures that cannot be changed, and that have a place each."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ScoreRecord(Record):
@@ -187,7 +175,7 @@ class Run(Record):
     columns: list[Column] = []
     pairs: Pairs = Pairs()
     budget: Budget | None = None
-    latent: dict[str, Any] | None = None
+    latent: LatentReport | None = None
 
     @field_validator("scores")
     @classmethod

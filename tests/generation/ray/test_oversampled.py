@@ -11,6 +11,7 @@ import pytest
 import raygen
 from raygen.errors import ConfigError, ModelError, OutputError
 from raygen.model import folder as model_folder
+from raygen.report.latent.record import LatentReport
 
 pytestmark = pytest.mark.ray
 ROWS, FACTOR = 5000, 3
@@ -119,7 +120,7 @@ def test_the_density_ratio_is_part_of_the_model(model, tmp_path):
         found.network(),
         found.samplers,
         {},
-        {"chosen": found.sampler},
+        LatentReport(chosen=found.sampler),
         found.ratio,
     )
     without = model_folder.save(
@@ -129,7 +130,7 @@ def test_the_density_ratio_is_part_of_the_model(model, tmp_path):
         found.network(),
         found.samplers,
         {},
-        {"chosen": found.sampler},
+        LatentReport(chosen=found.sampler),
     )
     assert again == found.fingerprint != without
     with np.load(tmp_path / "same" / "ratio.npz", allow_pickle=False) as arrays:
