@@ -16,7 +16,7 @@ MAX_MODULES = 20  # of a folder
 
 # From low to high: a package, or a module of the ground, imports only those before it.
 GROUND = ["errors", "uris", "config_sections", "score_catalogue", "config", "config_toml", "filesystems"]
-GROUND += ["storage", "rng"]
+GROUND += ["storage", "records", "rng"]
 PACKAGES = [
     "report",
     "table",
