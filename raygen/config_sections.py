@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 from raygen import sampler_catalogue, uris
 
 Uri = Annotated[str, AfterValidator(uris.without_credentials)]
+MOST_ROWS = 10**13  # of a generation
 if TYPE_CHECKING:  # mypy reads no list of choices that is computed
     from typing import TypeAlias
 
@@ -270,7 +271,7 @@ class Search(Section):
 
 
 class Generate(Section):
-    rows: int = Field(default=100_000, ge=1, description="rows to write")
+    rows: int = Field(default=100_000, ge=1, le=MOST_ROWS, description="rows to write")
     seed: int = Field(default=0, ge=0, lt=2**31, description="other seeds give other rows")
     sampler: ChosenSampler = Field(
         default="chosen", description="latent sampler to draw from; chosen: the model's own choice"
@@ -284,7 +285,9 @@ class Generate(Section):
     format: Literal["parquet", "csv", "jsonl"] = Field(
         default="parquet", description="of the files; csv and jsonl are larger and slower"
     )
-    rows_per_shard: int = Field(default=1_000_000, ge=1, description="rows of one shard, a file")
+    rows_per_shard: int = Field(
+        default=1_000_000, ge=1, le=MOST_ROWS, description="rows of one shard, a file"
+    )
     shard_mib: float = Field(
         default=0.0, ge=0, le=65536, description="size of one shard in MiB, about; 0: rows_per_shard counts"
     )

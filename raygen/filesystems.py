@@ -137,6 +137,17 @@ def _by_fsspec(uri: str) -> tuple[pafs.FileSystem, str]:
     return pafs.PyFileSystem(pafs.FSSpecHandler(filesystem)), path
 
 
+def local_path(uri: str) -> str | None:
+    """The path of a file or folder of this machine's disks; None elsewhere, where there are no links."""
+    filesystem, path = resolve(uri)
+    if filesystem.type_name == "local":
+        return path
+    if not isinstance(filesystem, pafs.PyFileSystem):
+        return None
+    protocol = filesystem.handler.fs.protocol
+    return path if {"file", "local"} & set([protocol] if isinstance(protocol, str) else protocol) else None
+
+
 def reason(error: Exception) -> str:
     """What the system says, in one line."""
     number = getattr(error, "errno", None)

@@ -7,14 +7,16 @@ import json
 import math
 import posixpath
 import random
+import stat
 import time
 import uuid
+from pathlib import Path
 
 import pyarrow as pa
 from pyarrow import fs as pafs
 
 from raygen.errors import OutputError, RaygenError, StorageError
-from raygen.filesystems import STORES, attempts, hint, reason, resolve
+from raygen.filesystems import STORES, attempts, hint, local_path, reason, resolve
 from raygen.uris import inside as inside
 from raygen.uris import join
 from raygen.uris import name as name
@@ -30,12 +32,40 @@ def exists(uri: str) -> bool:
         return filesystem.get_file_info(path).type != pafs.FileType.NotFound
 
 
+def own(folder: str, name: str) -> str:
+    """A file or folder by the very name that it has below another one, to be written or deleted.
+
+    Raises:
+        OutputError: If the name leads out of the folder, or a link does.
+    """
+    parts = name.split("/")
+    if {"", ".", ".."} & set(parts) or "\0" in name:
+        raise OutputError(
+            f"{name!r} names no file below it in '{folder}'.", "choose an empty folder with --out."
+        )
+    if place := local_path(folder):
+        for depth in range(1, len(parts) + 1):
+            if Path(place, *parts[:depth]).is_symlink():
+                message = f"'{'/'.join(parts[:depth])}' in '{folder}' is a link, which may lead anywhere."
+                raise OutputError(
+                    message, "put what it leads to in its place, or choose an empty folder with --out."
+                )
+    return inside(folder, name)
+
+
 def listing(uri: str) -> list[pafs.FileInfo]:
     """All files under a folder, by path; none if there is no such folder."""
     filesystem, path = resolve(uri)
     with reading(uri):
         infos = filesystem.get_file_info(pafs.FileSelector(path, recursive=True, allow_not_found=True))
     return sorted((i for i in infos if i.type == pafs.FileType.File), key=lambda i: i.path)
+
+
+def entries(folder: str) -> list[pafs.FileInfo]:
+    """Files and folders directly in a folder; none if there is no such folder."""
+    filesystem, path = resolve(folder)
+    with reading(folder):
+        return filesystem.get_file_info(pafs.FileSelector(path, allow_not_found=True))
 
 
 def make_folder(uri: str, setting: str = "") -> None:
@@ -58,20 +88,30 @@ def make_folder(uri: str, setting: str = "") -> None:
         filesystem.delete_file(probe)
 
 
-def read(uri: str) -> bytes:
+def read(uri: str, most: int | None = None) -> bytes:
     """The content of a file.
+
+    Args:
+        most: Bytes that raygen itself would write there; then nothing but a file is read.
 
     Raises:
         FileNotFoundError: If there is none.
+        ValueError: If it is longer, or no file.
         StorageError: If it cannot be read.
     """
     filesystem, path = resolve(uri)
 
     def whole_file() -> bytes:
         with filesystem.open_input_file(path) as file:
-            return file.read(file.size())  # without a size, pyarrow asks a store for 256 KiB at a time
+            size = file.size()
+            if most is not None and size > most:
+                raise ValueError(f"it has {size:,} bytes, more than the {most:,} that it may have")
+            return file.read(size)  # without a size, pyarrow asks a store for 256 KiB at a time
 
     with reading(uri):
+        place = local_path(uri) if most is not None else None
+        if place and not stat.S_ISREG(Path(place).stat().st_mode):  # a pipe would be waited for
+            raise ValueError("it is no file")
         return again(whole_file)
 
 

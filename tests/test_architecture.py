@@ -25,7 +25,7 @@ GROUND = [
     "config_toml",
     "filesystems",
 ]
-GROUND += ["storage", "rng"]
+GROUND += ["storage", "records", "rng"]
 PACKAGES = [
     "report",
     "table",

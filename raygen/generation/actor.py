@@ -141,7 +141,7 @@ class WriteShards:
             schema = parts[0][0].schema
         lines = []
         for file, tables in zip(self.plan.files(shard), parts, strict=True):
-            with storage.whole(storage.inside(self.folder, file)) as stream:
+            with storage.whole(storage.own(self.folder, file)) as stream:
                 marked = {**(schema.metadata or {}), b"raygen": self.job.mark(shard)}
                 rows, size, digest = self.format.write(stream, schema.with_metadata(marked), tables)
                 if shard == self.plan.num_shards - 1:

@@ -2,7 +2,8 @@
 
 from raygen import storage
 from raygen.errors import GenerationError, OutputError
-from raygen.generation.manifest import PARTS, entries, of_shard, read_part, read_run, sizes
+from raygen.generation.manifest import of_shard, read_part, read_run, sizes
+from raygen.generation.run_records import PARTS
 from raygen.generation.shards import Plan
 
 
@@ -30,7 +31,10 @@ def check_whole(folder: str, plan: Plan) -> None:
     Raises:
         GenerationError: If not.
     """
-    there, last = {info.base_name for info in entries(storage.join(folder, PARTS))}, plan.num_shards - 1
+    there, last = (
+        {info.base_name for info in storage.entries(storage.join(folder, PARTS))},
+        plan.num_shards - 1,
+    )
     lost = sum(plan.part_name(number) not in there for number in range(plan.num_parts))
     if lost:
         message = f"{lost:,} part(s) of the manifest of '{folder}' were deleted while it was written."

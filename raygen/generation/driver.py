@@ -110,6 +110,7 @@ def written(asked: Job, say) -> Generation:
         asked, laws = request.prepared(asked, say)
         plan, identity = asked.plan, asked.identity
         actors = num_actors(settings, plan, available)
+        manifest.check_links(folder, plan)
         if grown := manifest.claim(folder, identity, asked.told):
             say(f"The folder was begun for {grown:,} rows of this generation; now for {plan.rows:,}.")
         say(

@@ -13,9 +13,9 @@ import pyarrow.dataset as pads
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
 from raygen.errors import ConfigError, did_you_mean
+from raygen.generation.run_records import MOST_PARTITIONS
 from raygen.table import arrow
 
-MAX_FILES = 1000  # of a shard
 MAX_NAME_BYTES = 255  # of a folder, on most filesystems
 NULL = "__HIVE_DEFAULT_PARTITION__"  # that Arrow writes for a missing value
 SETTING = "generate.partition_by"
@@ -75,13 +75,13 @@ class Partitions:
         if columns and len(columns) == len(output):
             raise ConfigError(f"{SETTING} = {columns} leaves no column for the files.", "name fewer columns.")
         found = cls(tuple(columns), tuple(levels))
-        if found.num_files > MAX_FILES:
+        if found.num_files > MOST_PARTITIONS:
             counts = " x ".join(
                 f"{len(known)} of {column}" for column, known in zip(columns, levels, strict=True)
             )
             message = (
                 f"{SETTING}: {counts} categories make {found.num_files:,} files of each shard; "
-                f"at most {MAX_FILES:,} are allowed."
+                f"at most {MOST_PARTITIONS:,} are allowed."
             )
             raise ConfigError(message, "name a column of fewer categories.")
         for column, known, names in zip(columns, levels, found._names, strict=True):

@@ -7,10 +7,8 @@ shards are whole _manifest.json                           the generation, its to
 lines, once every part is there
 """
 
-import contextlib
 import hashlib
 import json
-import re
 from collections import Counter
 from dataclasses import astuple, dataclass, replace
 
@@ -18,16 +16,14 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 from pyarrow import fs as pafs
 
-from raygen import filesystems, storage
+from raygen import filesystems, records, storage
 from raygen.errors import GenerationError, OutputError
-from raygen.generation import formats
+from raygen.generation import formats, leftovers
 from raygen.generation.formats import Format
+from raygen.generation.run_records import HEADER, PARTS, RUN, Header, Line, Run
 from raygen.generation.shards import FILES_PER_FOLDER, MAX_PARTS, Plan
 
-RUN, HEADER, PARTS = "_run.json", "_manifest.json", "_manifest"
-RUN_KEYS = {"fingerprint", "seed", "rows", "rows_per_shard", "model", "schema"}
 KEYS = {"shard": int, "file": str, "rows": int, "bytes": int, "sha256": str}
-TEMPORARY = "_tmp-"
 
 
 @dataclass(frozen=True)
@@ -83,24 +79,20 @@ def _text(line: dict) -> bytes:
     return json.dumps({key: line[key] for key in KEYS}).encode() + b"\n"
 
 
-def _uri(folder: str, plan: Plan, number: int) -> str:
-    return storage.join(folder, PARTS, plan.part_name(number))
-
-
 def write_part(folder: str, plan: Plan, number: int, lines: list[dict]) -> None:
-    storage.write(_uri(folder, plan, number), b"".join(map(_text, lines)))
+    storage.write(storage.own(folder, f"{PARTS}/{plan.part_name(number)}"), b"".join(map(_text, lines)))
 
 
 def read_part(folder: str, plan: Plan, number: int) -> list[dict] | None:
     """The lines of a part; None if it is not there, or not what `write_part` writes."""
-    if not storage.exists(uri := _uri(folder, plan, number)):
+    if not storage.exists(uri := storage.join(folder, PARTS, plan.part_name(number))):
         return None
     try:
-        lines = [json.loads(text) for text in storage.read(uri).splitlines()]
-        typed = all(type(one[key]) is kind for one in lines for key, kind in KEYS.items())
-    except (ValueError, KeyError, TypeError):
+        texts = storage.read(uri).splitlines()
+        lines = [records.checked(Line, records.parsed(text)).model_dump() for text in texts]
+    except ValueError:
         return None
-    if not typed or [(one["shard"], one["file"]) for one in lines] != [
+    if [(one["shard"], one["file"]) for one in lines] != [
         (s, file) for s in plan.part(number) for file in plan.files(s)
     ]:
         return None
@@ -138,7 +130,7 @@ def read_header(folder: str) -> dict | None:
     """
     uri = storage.join(folder, HEADER)
     hint = f"find out more: raygen verify {folder}"
-    return _checked(uri, {"rows", "shards", "bytes", "hash", "parts"}, hint) if storage.exists(uri) else None
+    return _checked(uri, Header, hint) if storage.exists(uri) else None
 
 
 def read_run(folder: str) -> dict:
@@ -163,18 +155,16 @@ def _run(folder: str) -> dict | None:
     }
     for name, hint in hints.items():
         if storage.exists(uri := storage.join(folder, name)):
-            return _checked(uri, RUN_KEYS, hint)
+            return _checked(uri, Run, hint)
     return None
 
 
-def _checked(uri: str, keys: set[str], hint: str) -> dict:
+def _checked(uri: str, kind: type[Run], hint: str) -> dict:
     try:
-        value = storage.read_json(uri)
-        missing = sorted(keys - set(value))
-    except (ValueError, TypeError) as error:
-        raise OutputError(f"'{uri}' is damaged: {error!r}.", hint) from None
-    if missing:
-        raise OutputError(f"'{uri}' is damaged: it lacks {', '.join(missing)}.", hint)
+        value = records.read(uri)
+        records.checked(kind, value)
+    except ValueError as error:
+        raise OutputError(f"'{uri}' is damaged: {error}.", hint) from None
     return value
 
 
@@ -189,12 +179,12 @@ def claim(folder: str, identity: dict, more: dict) -> int:
         Rows that the folder had been marked for, if they were fewer; else 0.
     """
     check(folder, identity)
-    before, mark = _run(folder), storage.join(folder, RUN)
+    before, mark = _run(folder), storage.own(folder, RUN)
     grown = before["rows"] if before and before["rows"] < identity["rows"] else 0
     if grown or not storage.exists(mark):
         storage.write_json(mark, identity | more)
     if _finished_with_others(folder, identity["rows"]):
-        storage.delete(storage.join(folder, HEADER))
+        storage.delete(storage.own(folder, HEADER))
     check(folder, identity)
     return grown
 
@@ -221,6 +211,8 @@ def check(folder: str, identity: dict) -> None:
             else.
     """
     storage.make_folder(folder)
+    for name in (RUN, HEADER, PARTS):
+        storage.own(folder, name)
     before = _run(folder)
     if not before:
         if theirs := next(filter(None, (formats.of_file(i.path) for i in storage.listing(folder))), None):
@@ -251,6 +243,16 @@ def check(folder: str, identity: dict) -> None:
         )
 
 
+def check_links(folder: str, plan: Plan) -> None:
+    """Refuse to write through a link in place of a folder of shards.
+
+    Raises:
+        OutputError: Naming it.
+    """
+    for one in filter(None, plan.all_folders()):
+        storage.own(folder, one)
+
+
 def _check_growth(folder: str, before: Plan, rows: int) -> None:
     after, most = replace(before, rows=rows), before.shards_per_part * MAX_PARTS
     moved = f"{FILES_PER_FOLDER:,}, which lie in folders" if before.prefix(0) != after.prefix(0) else ""
@@ -273,10 +275,7 @@ def finish(folder: str, plan: Plan, identity: dict, more: dict, totals: Totals) 
         GenerationError: If the folder was finished before with other shards: the same generation has the same
             bytes.
     """
-    for part in plan.all_folders():
-        _sweep(storage.inside(folder, part))
-    own = set(map(plan.part_name, range(plan.num_parts)))
-    _sweep(storage.join(folder, PARTS), lambda name: name not in own and not _of_more(name, plan))
+    leftovers.sweep(folder, plan)
     header = identity | more | totals.to_dict() | {"parts": plan.num_parts}
     try:
         before = read_header(folder) or header
@@ -290,31 +289,7 @@ def finish(folder: str, plan: Plan, identity: dict, more: dict, totals: Totals) 
         raise GenerationError(
             message, f"generate into an empty folder, or delete {HEADER} to take them as they are."
         )
-    storage.write_json(storage.join(folder, HEADER), header)
-
-
-def entries(folder: str) -> list[pafs.FileInfo]:
-    """Files and folders directly in a folder; none if there is no such folder."""
-    filesystem, path = filesystems.resolve(folder)
-    with storage.reading(folder):
-        return filesystem.get_file_info(pafs.FileSelector(path, allow_not_found=True))
-
-
-def _of_more(name: str, plan: Plan) -> bool:
-    """Whether a part of the manifest is of a generation of more rows, which another driver may have begun."""
-    shards = re.fullmatch(r"\d+-(\d+)\.jsonl", name)
-    return shards is not None and int(shards[1]) >= plan.num_shards
-
-
-def _sweep(folder: str, stale=lambda name: False) -> None:
-    filesystem, _ = filesystems.resolve(folder)
-    for info in entries(folder):
-        if info.base_name.startswith(TEMPORARY) or stale(info.base_name):
-            with (
-                storage.writing(folder),
-                contextlib.suppress(FileNotFoundError),
-            ):  # another driver was there first
-                filesystem.delete_file(info.path)
+    storage.write_json(storage.own(folder, HEADER), header)
 
 
 def sizes(folder: str, plan: Plan, shards: range, listed: dict[str, dict[str, int]]) -> dict[str, int]:
@@ -331,6 +306,8 @@ def sizes(folder: str, plan: Plan, shards: range, listed: dict[str, dict[str, in
     for one in listed.keys() - inside.keys():
         del listed[one]
     for one in inside.keys() - listed.keys():
-        files = (info for info in entries(storage.inside(folder, one)) if info.type == pafs.FileType.File)
+        files = (
+            info for info in storage.entries(storage.inside(folder, one)) if info.type == pafs.FileType.File
+        )
         listed[one] = {"/".join(filter(None, [one, info.base_name])): info.size for info in files}
     return {name: size for one in inside for name, size in listed[one].items()}

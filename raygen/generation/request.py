@@ -10,7 +10,7 @@ from raygen import storage, uris
 from raygen.cluster import devices
 from raygen.config import Config
 from raygen.config_sections import Generate
-from raygen.errors import ConfigError, RaygenError
+from raygen.errors import ConfigError, OutputError, RaygenError
 from raygen.generation import manifest
 from raygen.generation.formats import Format
 from raygen.generation.hive import Partitions
@@ -143,6 +143,10 @@ def begun(folder: str) -> Job:
         folder,
     )
     manifest.check(folder, job.identity)
+    if manifest.plan_of(run) != job.plan:  # never a name from the file
+        message = f"'{storage.join(folder, manifest.RUN)}' names other files than its model makes."
+        raise OutputError(message, "choose an empty folder with --out.")
+    manifest.check_links(folder, job.plan)
     return job
 
 

@@ -176,7 +176,7 @@ def _check(batch: dict, folder: str, run: dict, repair: bool) -> dict:
                 ):
                     problems.append(problem)
                     if repair and problem[0] != "missing":
-                        storage.delete(storage.inside(folder, name))
+                        storage.delete(storage.own(folder, name))
             if lines and len(problems) == before:
                 whole += Totals.of(manifest.of_shard(lines, shard))
         problems += [
@@ -268,6 +268,6 @@ def _names(folder: str) -> list[str]:
     hidden = ("_", ".")
     return sorted(
         info.base_name + "/" * (info.type == pafs.FileType.Directory and not info.base_name.isdigit())
-        for info in manifest.entries(folder)
+        for info in storage.entries(folder)
         if not info.base_name.startswith(hidden)
     )

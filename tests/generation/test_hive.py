@@ -16,7 +16,8 @@ from raygen.codec import codec
 from raygen.codec.codec import Codec
 from raygen.errors import ConfigError
 from raygen.generation import manifest, verification
-from raygen.generation.hive import MAX_FILES, NULL, Partitions
+from raygen.generation.hive import NULL, Partitions
+from raygen.generation.run_records import MOST_PARTITIONS
 from raygen.generation.shards import Plan
 from raygen.table.schema import Schema
 from tests import stores
@@ -148,7 +149,7 @@ def test_a_column_must_be_left_and_a_thousand_files_are_allowed():
             "more": [f"n{i // 50}" for i in range(1000)],
         }
     )
-    assert Partitions.of(fitted(wide), ["many", "more"]).num_files == MAX_FILES
+    assert Partitions.of(fitted(wide), ["many", "more"]).num_files == MOST_PARTITIONS
 
 
 @pytest.mark.parametrize("scheme", ["", "file://", "fsspec+local://", "s3://"])

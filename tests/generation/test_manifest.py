@@ -137,8 +137,7 @@ def test_parts_of_fewer_rows_are_deleted_at_the_end_and_those_of_more_are_kept(t
                 number,
                 [manifest.line(s, plan.files(s)[0], 1, 1, "") for s in plan.part(number)],
             )
-    (tmp_path / "_manifest" / "_tmp-1-00000000-00000001.jsonl").write_text("half")
-    (tmp_path / "_manifest" / "notes.jsonl").write_text("{}")
+    (tmp_path / "_manifest" / f"_tmp-{'1' * 32}-00000000-00000001.jsonl").write_text("half")
     manifest.finish(folder, middle, IDENTITY, TOLD, Totals(4202, 4202, 7, 5))
     names = sorted(p.name for p in (tmp_path / "_manifest").iterdir())
     assert names == ["00000000-00000001.jsonl", "00004200-00004201.jsonl", "00004202-00004202.jsonl"]
@@ -271,7 +270,7 @@ def test_csv_is_held_against_its_manifest_by_length(tmp_path):
 def test_a_finished_folder_keeps_its_hash(tmp_path):
     plan, folder = Plan(30, 10), str(tmp_path)
     assert manifest.read_header(folder) is None
-    (tmp_path / "_tmp-12-part-00000000.parquet").write_text("half")
+    (tmp_path / f"_tmp-{'a' * 32}-part-00000000.parquet").write_text("half")
     manifest.finish(folder, plan, IDENTITY, TOLD, totals := Totals(30, 3, 7, 5))
     assert [p.name for p in tmp_path.iterdir()] == ["_manifest.json"]
     assert manifest.read_header(folder) == IDENTITY | TOLD | totals.to_dict() | {"parts": 3, "rows": 30}
@@ -301,7 +300,7 @@ def test_one_listing_gives_the_sizes_of_the_shards_of_a_part(tmp_path):
 def test_a_folder_that_cannot_be_listed_is_an_error_with_a_hint(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="cannot be read: Not a directory"):
-        manifest.entries(str(tmp_path / "file"))
+        storage.entries(str(tmp_path / "file"))
 
 
 def test_a_lost_mark_is_told_by_the_header_and_written_again(folder):

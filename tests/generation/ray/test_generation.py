@@ -148,7 +148,7 @@ def test_running_again_makes_only_what_is_missing(trained, one_actor, tmp_path):
     whole = (out / "part-00000002.parquet").read_bytes()
     (out / "part-00000002.parquet").write_bytes(whole[: len(whole) // 2])
     (out / "part-00000003.parquet").write_bytes(b"")
-    (out / "_tmp-0123-part-00000001.parquet").write_bytes(whole[:1000])
+    (out / f"_tmp-{'0' * 32}-part-00000001.parquet").write_bytes(whole[:1000])
     shutil.rmtree(out / "_manifest")
     (out / "_manifest.json").unlink()
     before = {

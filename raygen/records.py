@@ -1,0 +1,78 @@
+"""Files that raygen reads back, which may be damaged or forged: JSON of a bounded size and depth, held
+against a model of what it may hold."""
+
+import json
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from raygen import storage
+
+MOST_BYTES = 2**26
+SHOWN = 60  # signs of a wrong value
+Some = TypeVar("Some", bound="Record")
+
+
+class Record(BaseModel):
+    """What a file holds: what is not named here may stand beside it, as later releases write more."""
+
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="allow", allow_inf_nan=False, protected_namespaces=()
+    )
+
+
+def read(uri: str, most_bytes: int = MOST_BYTES) -> Any:
+    """The JSON of a file.
+
+    Raises:
+        ValueError: If it is none, or larger or deeper than raygen writes any.
+        FileNotFoundError: If there is no such file.
+        StorageError: If it cannot be read.
+    """
+    return parsed(storage.read(uri, most_bytes))
+
+
+def parsed(content: bytes | str) -> Any:
+    """The JSON of a text.
+
+    Raises:
+        ValueError: If it is none, or nested too deeply.
+    """
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def checked(kind: type[Some], value: Any) -> Some:
+    """The value as such a record.
+
+    Raises:
+        ValueError: Saying what is wrong with it, in a few words.
+    """
+    if not isinstance(value, dict):
+        raise ValueError(f"it holds no object but {shown(value)}")
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        raise ValueError(_mistake(error)) from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _mistake(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    if first["type"] == "missing":
+        return f"it lacks {place}"
+    said = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return f"{place} = {shown(first['input'])}: expected {said}" if place else said
+
+
+def shown(value: Any) -> str:
+    """The beginning of a value, for an error."""
+    try:
+        text = json.dumps(value, default=str)
+    except (ValueError, RecursionError):
+        text = type(value).__name__
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]} ..."
