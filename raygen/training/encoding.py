@@ -158,7 +158,7 @@ def encode(config: Config, say=print) -> Encoded:
         say("Encoding it ...")
         parts = _write_rows(source, schema, built, folder, next(iter(stats.values())).num_rows)
         total = content(np.array([int(p["content"], 16) for p in parts], np.uint64))
-        marker = {"schema": schema.to_dict(), "codec": built.to_dict(), "content": total}
+        marker = {"schema": built.schema.to_dict(), "codec": built.to_dict(), "content": total}
         marker |= {"parts": [p["part"] for p in parts], "sizes": [p["rows"] for p in parts]}
         storage.write_json(storage.join(folder, MARKER), marker)
     return read_encoded(folder, notes)
