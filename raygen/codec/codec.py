@@ -1,11 +1,12 @@
 """The codec: a table to integer codes and back, one block of codes for each part of a column."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raygen.codec import support
 from raygen.codec.bins import NumericBlock
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.gaussian import GaussianBlock
@@ -13,7 +14,7 @@ from raygen.errors import ModelError, SchemaError
 from raygen.relations.reduction import TIE, Reduction
 from raygen.table import arrow
 from raygen.table.schema import Schema
-from raygen.table.stats import CategoryStats, NumericStats
+from raygen.table.stats import TAIL, CategoryStats, NumericStats
 
 TIME = "\x00time"  # suffix of the part of a datetime column that holds the time of day
 Block = NumericBlock | GaussianBlock | CategoryBlock
@@ -80,23 +81,38 @@ class Codec:
         bars: int,
         max_categories: int,
         numeric: str = "bars",
+        min_rows: int = 1,
         reduction: Reduction | None = None,
     ) -> "Codec":
-        """Build the codec from the statistics of each part of what is learned (see `observe`); `numeric` is
-        "bars" or "gaussian"."""
+        """Build the codec from the statistics of each part of what is learned (see `observe`).
+
+        Args:
+            schema: The table's columns; levels of dictionaries that fewer than `min_rows` rows have are left
+                out of the codec's.
+            stats: Of each part.
+            bars: About so many for each number.
+            max_categories: Codes of a column of strings.
+            numeric: "bars" or "gaussian".
+            min_rows: So many rows, or more, have each value that is stored, or are behind a number that is
+                made of several.
+            reduction: What relations leave to learn of the table; None: all of it.
+        """
         blocks: dict[str, Block] = {}
         whole, schema = schema, reduction.inner if reduction else schema
         for name, part in stats.items():
-            if schema.kinds.get(name) == "id" and not part.num_missing:
+            if schema.kinds.get(name) == "id" and part.num_missing < min_rows:
                 continue
             if isinstance(part, CategoryStats):
-                blocks[name] = CategoryBlock.fit(part, max_categories)
+                made_up = support.MADE_UP if support.is_text(schema, name) else None
+                blocks[name] = CategoryBlock.fit(part, max_categories, min_rows, made_up)
             elif numeric == "gaussian":
-                blocks[name] = GaussianBlock.fit(part, *_limits(schema, name))
+                blocks[name] = GaussianBlock.fit(part, *_limits(schema, name), min_rows)
             else:
-                blocks[name] = NumericBlock.fit(part, bars, days=_holds_days(schema, name))
-        moments = {n: (p.first, p.last) for n, p in stats.items() if _is_moment(schema, n)}
-        return cls(whole, blocks, moments, reduction)
+                blocks[name] = NumericBlock.fit(part, bars, _holds_days(schema, name), min_rows)
+        moments = {n: _ends(schema, n, stats[n], blocks[n], min_rows) for n in stats if _is_moment(schema, n)}
+        given = {n: levels for n, levels in whole.levels.items() if n not in schema.kinds}
+        whole = replace(whole, levels=given | support.known_levels(schema, stats, min_rows).levels)
+        return cls(whole, blocks, moments, Reduction(whole, reduction.uses) if reduction else None)
 
     @property
     def num_columns(self) -> int:
@@ -278,8 +294,8 @@ def observe(schema: Schema, table: pa.Table) -> dict[str, NumericStats | Categor
         else:
             out[name] = CategoryStats.observe(values)
         if _is_moment(schema, name):
-            first, last = _ends(out[name], values, read[name + TIME], schema.arrow.field(name).type)
-            out[name].first, out[name].last = first, last
+            tails = _tails(values, read[name + TIME], schema.arrow.field(name).type)
+            out[name].first, out[name].last = tails
     return out
 
 
@@ -301,15 +317,31 @@ def _limits(schema: Schema, part: str) -> tuple[float, float]:
     return arrow.limits(kind)
 
 
-def _ends(stats: NumericStats, days: np.ndarray, times: np.ndarray, kind: pa.DataType) -> tuple:
-    """First and last moment of some days and times of day; None where there are none."""
-    if not stats.num_usual:
-        return None, None
-    ticks = arrow.ticks_per_day(kind)
-    return (
-        int(stats.minimum) * ticks + int(np.min(times[days == stats.minimum])),
-        int(stats.maximum) * ticks + int(np.max(times[days == stats.maximum])),
-    )
+def _ends(schema: Schema, part: str, stats: NumericStats, block: Block, min_rows: int) -> tuple:
+    """First and last moment of a column, None where there are none: of one row each, or the mean of
+    `min_rows` of one day, or an end of the block's days."""
+    ticks = arrow.ticks_per_day(schema.arrow.field(part).type)
+    ends: list[int | None] = []
+    for tail, edge in ((stats.first, 0), (stats.last, ticks - 1)):
+        some = [int(moment) for moment in tail[:min_rows]]
+        if len(some) < min_rows:
+            ends.append(None)
+        elif isinstance(block, NumericBlock) and some[0] // ticks != some[-1] // ticks:
+            ends.append(int(block.maximum if edge else block.minimum) * ticks + edge)
+        else:
+            ends.append(sum(some) // len(some))
+    return tuple(ends)
+
+
+def _tails(days: np.ndarray, times: np.ndarray, kind: pa.DataType) -> tuple[np.ndarray, np.ndarray]:
+    """The `TAIL` first moments in ascending, and the last ones in descending order, int64."""
+    there = ~np.isnan(days)
+    moments = days[there].astype(np.int64) * arrow.ticks_per_day(kind) + times[there].astype(np.int64)
+    if len(moments) > 2 * TAIL:
+        moments = np.partition(moments, (TAIL - 1, len(moments) - TAIL))
+        moments = np.concatenate([moments[:TAIL], moments[-TAIL:]])
+    moments.sort()
+    return moments[:TAIL], moments[::-1][:TAIL]
 
 
 def merge(a: dict, b: dict) -> dict:

@@ -165,13 +165,13 @@ def encode(config: Config, say=print) -> Encoded:
         tied = ties(config, source, schema)
         stats, reduction = statistics(read_dataset(source), source.head(), schema, tied, say)
         check_table(reduction.inner, stats, config.data.source)
-        built = Codec.fit(schema, stats, *_ways(config), reduction)
+        built = Codec.fit(schema, stats, *_ways(config), reduction=reduction)
         for note in grouped(built, config.schema_.max_categories):
             say(f"Note: {note}")
         say("Encoding it ...")
         parts = _write_rows(source, tied, built, folder, next(iter(stats.values())).num_rows)
         total = content(np.array([int(p["content"], 16) for p in parts], np.uint64))
-        marker = {"schema": schema.to_dict(), "codec": built.to_dict(), "content": total}
+        marker = {"schema": built.schema.to_dict(), "codec": built.to_dict(), "content": total}
         marker |= {"parts": [p["part"] for p in parts], "sizes": [p["rows"] for p in parts]}
         storage.write_json(storage.join(folder, MARKER), marker)
     return read_encoded(folder, notes)

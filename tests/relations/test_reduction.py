@@ -30,7 +30,7 @@ def reduced(table: pa.Table, texts: dict[str, str], often: tuple[str, ...] = ())
 
 def fitted(table: pa.Table, reduction: Reduction) -> Codec:
     stats = codec.observe(reduction.inner, reduction.reduce(table))
-    return Codec.fit(reduction.schema, stats, 64, 256, "bars", reduction)
+    return Codec.fit(reduction.schema, stats, 64, 256, "bars", reduction=reduction)
 
 
 @pytest.fixture(scope="module")
