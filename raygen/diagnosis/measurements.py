@@ -4,7 +4,7 @@ what each sampler makes of it."""
 import time
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import tensorflow as tf
 
 from raygen import rng
@@ -213,7 +213,7 @@ class Comparison:
         self.repeats = max(1, min(sampler_comparison.REPEATS, sampler_comparison.COMPARED_ROWS // self.rows))
         generator = rng.generator(seed, "doctor comparison")
         self.real = [
-            self._frame(x[np.sort(generator.permutation(len(x))[: self.rows])]) for _ in range(self.repeats)
+            self._table(x[np.sort(generator.permutation(len(x))[: self.rows])]) for _ in range(self.repeats)
         ]
         out = np.sort(generator.permutation(len(held_x))[: self.rows])
         self.ceiling = held_x[out]
@@ -251,7 +251,7 @@ class Comparison:
         bound = [
             (mean, mean + self.scale * self.generator.standard_normal(mean.shape)) for mean in self.bound
         ]
-        floor = [fidelity.floor(real, self.seed).to_numpy() for real in self.real]
+        floor = [np.column_stack(fidelity.floor(real, self.seed).columns) for real in self.real]
         ceiling = [(self.ceiling, self.ceiling)] * self.repeats
         return References(
             bound=self._scores(bound),
@@ -261,21 +261,16 @@ class Comparison:
 
     def _scores(self, pairs) -> TableScores:
         """Means over the repeats, for pairs of the decoder's means and the rows drawn around them."""
-        repeats = []
-        for i, (real, (mean, rows)) in enumerate(zip(self.real, pairs, strict=True)):
-            table = self._frame(rows)
-            repeats.append(
-                TableScores(
-                    shape_error=fidelity.shape_error(real, table, self.kinds),
-                    trend_error=fidelity.trend_error(real, table, self.kinds),
-                    c2st=fidelity.c2st(real, table, self.kinds, self.seed + i),
-                    variance_ratio=fidelity.variance_ratio(real, self._frame(mean), self.kinds),
-                )
-            )
-        return sampler_comparison.mean_scores(repeats)
+        means, tables = ([self._table(side) for side in sides] for sides in zip(*pairs, strict=True))
+        ratios = [
+            fidelity.variance_ratio(real, mean, self.kinds)
+            for real, mean in zip(self.real, means, strict=True)
+        ]
+        scores = fidelity.repeated(self.real, tables, self.kinds, self.seed)
+        return TableScores(**scores, variance_ratio=float(np.mean(ratios)))
 
-    def _frame(self, rows: np.ndarray) -> pd.DataFrame:
-        return pd.DataFrame(rows, columns=self.names)
+    def _table(self, rows: np.ndarray) -> pa.Table:
+        return pa.table(list(rows.T), self.names)
 
 
 def fit(

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from raygen.relations.relation import Relation
 
 
@@ -15,5 +17,5 @@ class Finding:
     gain: float
 
 
-def discover(table, seed: int) -> list[Finding]:
+def discover(table: pa.Table, seed: int) -> list[Finding]:
     return []

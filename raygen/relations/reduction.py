@@ -11,6 +11,7 @@ checked      nothing is done: the relation holds by what else is learned, and is
 from collections.abc import Callable
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +24,7 @@ from raygen.table.schema import Schema
 
 TIE = "\x00tie"  # suffix of the column that says which relation gave a value
 SIGNIFICANT = 14  # decimal digits of the larger operand that a difference of floats keeps
-Values = Union[pa.Array, pa.ChunkedArray]
+Values: TypeAlias = pa.Array | pa.ChunkedArray
 Present = Callable[[str], pa.Array]
 
 

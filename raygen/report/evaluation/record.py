@@ -24,6 +24,7 @@ class ScoreRecord(Record):
         floor, ceiling: The score of rows whose columns were shuffled, and of other real rows.
         better: As in `score_catalogue`.
         measure, target: Of the machine-learning efficiency: "AUC" or "RMSE", and the predicted column.
+        rows: Of each table that it compares at most; of a counted score, all synthetic rows.
     """
 
     value: Number = None
@@ -34,10 +35,12 @@ class ScoreRecord(Record):
     better: Literal["lower", "higher"] | float
     measure: str = ""
     target: str = ""
+    rows: int | None = None
 
 
 class NumberHistogram(Record):
-    """Shares of the rows within the bins of a number column; seconds since 1970 for datetimes."""
+    """Shares of the known values within the bins of a number column; seconds since 1970 for datetimes. Values
+    outside the real range make up to 1."""
 
     edges: list[float]
     real: list[Number]
@@ -45,9 +48,15 @@ class NumberHistogram(Record):
 
 
 class LevelHistogram(Record):
-    """Shares of the rows at the most frequent real levels; None is the level of missing values."""
+    """Shares of all rows at the most frequent real levels; None is the level of missing values.
+
+    Attributes:
+        others: How many more levels the real rows have; what `real` and `synthetic` lack to 1 is theirs, and
+            that of levels which no real row has.
+    """
 
     levels: list[str | None]
+    others: int = 0
     real: list[Number]
     synthetic: list[Number]
 
@@ -105,6 +114,19 @@ class PairError(Record):
     error: float
 
 
+class Example(Record):
+    """A column of a few generated rows, beside values that the real rows hold often; as text.
+
+    Attributes:
+        frequent: Real values with their share of the rows, the most frequent first.
+        generated: Of each row in turn; None where missing.
+    """
+
+    name: str
+    frequent: list[tuple[str, float]] = []
+    generated: list[str | None] = []
+
+
 class Pairs(Record):
     """Errors of pairs in percent: a matrix in the order of `names`, None where a pair does not count; and the
     worst pairs first."""
@@ -134,11 +156,12 @@ class Budget(Record):
 
 
 class RuleRecord(Record):
-    """A rule of the gate, such as `c2st >= 0.7`, and whether a run keeps it."""
+    """A rule of the gate, such as `c2st >= 0.7`, whether a run keeps it; and the rows of the score."""
 
     rule: str
     value: Number = None
     passed: bool
+    rows: int | None = None
     run: str = ""
 
 
@@ -163,6 +186,9 @@ class Run(Record):
         problems: Sentences: columns of another type, shards cut short, a manifest that disagrees.
         scores: By name, in the order of `score_catalogue`.
         memory_rows: Rows of each table that `memory` and its two parts compare.
+        c2st_of_sample: C2ST of `evaluate.sample_rows` rows of each table, where `scores` have another
+            number.
+        examples: A few generated rows, column by column; none that equals a real row.
         latent: The latent report of the model that drew the rows.
     """
 
@@ -172,6 +198,8 @@ class Run(Record):
     problems: list[str] = []
     scores: dict[str, ScoreRecord]
     memory_rows: int | None = None
+    c2st_of_sample: ScoreRecord | None = None
+    examples: list[Example] = []
     columns: list[Column] = []
     pairs: Pairs = Pairs()
     budget: Budget | None = None
@@ -192,7 +220,8 @@ class Report(Record):
     Attributes:
         raygen: Version that wrote it.
         holdout: Real rows that the synthetic ones were made without; None where none are known.
-        sample_rows: Rows of each table that scores made by a model see.
+        scored_rows: Rows of each table that scores made by a model see, of which verdict and gate are.
+        sample_rows: Rows of each table that C2ST sees once more.
         command: How to make the report again.
         config: All settings.
     """
@@ -202,6 +231,7 @@ class Report(Record):
     real: RealTable
     holdout: RealTable | None = None
     seed: int
+    scored_rows: int | None = None
     sample_rows: int
     command: str = ""
     config: dict[str, Any] = {}

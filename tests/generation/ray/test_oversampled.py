@@ -69,9 +69,9 @@ def test_a_damaged_shard_is_mended(written, tmp_path):
 def test_they_are_more_like_the_table_and_a_folder_is_of_one_factor(model, written, table):
     from raygen.metrics import fidelity
 
-    real, kinds = pq.read_table(table).to_pandas(), model_folder.load(model).codec.schema.kinds
+    real, kinds = pq.read_table(table), model_folder.load(model).codec.schema.kinds
     plain, kept = (
-        fidelity.c2st(real, rows.to_pandas(), kinds)
+        fidelity.c2st(real, rows, kinds)
         for rows in (raygen.sample(model, ROWS), pq.ParquetDataset(written).read())
     )
     assert kept > plain + 0.02
