@@ -42,7 +42,7 @@ def _constant_somewhere(sample: Sample, x: int, columns: list[int]) -> list[int]
     some = sample.rows_of_codes[order]
     high = np.maximum.reduceat(some, starts, axis=0)
     low = np.minimum.reduceat(np.where(some < 0, np.iinfo(np.int32).max, some), starts, axis=0)
-    constant = (low >= high).any(axis=0)
+    constant = np.any(low >= high, axis=0).tolist()
     return [k for k in columns if constant[k]]
 
 

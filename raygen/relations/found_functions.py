@@ -233,9 +233,7 @@ def times(factor: Fraction, name: str) -> str:
         return f"{sign}{name} / {factor.denominator}"
     text = decimal(abs(factor))
     if "/" in text:
-        return (
-            f"{sign}{factor.numerator if factor > 0 else -factor.numerator} * {name} / {factor.denominator}"
-        )
+        return f"{sign}{abs(factor.numerator)} * {name} / {factor.denominator}"
     return f"{sign}{text} * {name}"
 
 

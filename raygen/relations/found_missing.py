@@ -24,9 +24,9 @@ def findings(sample: Sample, _ties: Ties) -> list[Finding]:
             text = f"missing where {spelled(sample.names[x])} is missing"
             out.append(_finding(sample, y, text, float(entropy_of(counts[y] / sample.rows))))
     heads = sorted(first.values())
-    said = {y: text for y in heads if (text := _category(sample, y))}
-    for y, text in said.items():
-        out.append(_finding(sample, y, text, float(entropy_of(counts[y] / sample.rows))))
+    said = {y: found for y in heads if (found := _category(sample, y))}
+    for y, condition in said.items():
+        out.append(_finding(sample, y, condition, float(entropy_of(counts[y] / sample.rows))))
     for y in heads:
         if y not in said:
             out += _subsets(sample, y, heads, counts)

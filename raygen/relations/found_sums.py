@@ -62,7 +62,7 @@ def _always(sample: Sample, columns: list[int]) -> list[Sum]:
         if column is not None and column not in some:
             continue
         rows = np.flatnonzero(here)[: 2 * len(some) + 10 * MORE_ROWS]
-        values = sample.numbers[np.ix_(some, rows)]
+        values = sample.numbers[some][:, rows]
         spread = values.std(axis=1) if len(some) else np.empty(0)
         order = [k for k in np.argsort(spread, kind="stable") if spread[k] > 0]
         if len(order) > 1 and len(rows) >= len(order) + MORE_ROWS:
