@@ -52,7 +52,7 @@ def parse(column: str, text: str, holds: Holds, schema_arrow: pa.Schema) -> Rela
 
 
 def _check(rule: Rule, column: str, schema: pa.Schema) -> None:
-    kinds = {field.name: kind_of_type(field.type) for field in schema}
+    kinds = {name: kind_of_type(schema.field(name).type) for name in (column, *rule.columns)}
     own, own_type = kinds[column], schema.field(column).type
     for condition in rule.where:
         _check_condition(condition, kinds[condition.column], schema.field(condition.column).type)

@@ -15,7 +15,7 @@ from raygen.relations.language import parse
 from raygen.relations.reduction import TIE, Reduction, added, difference
 from raygen.relations.uses import uses
 from raygen.table.schema import Schema, infer
-from tests.relations import planted
+from tests.relations import every_use as planted
 
 ROWS = 3000
 

@@ -9,7 +9,7 @@ from raygen.sampling.conditional import Conditional, explore
 from raygen.sampling.decoder import decoder_of
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.sampling.selection import Selection, select
-from tests.relations import planted
+from tests.relations import every_use as planted
 from tests.relations.test_reduction import fitted, reduced
 from tests.sampling.test_conditional import distance, network, piece, rows, sampler
 
