@@ -9,6 +9,7 @@ import pyarrow as pa
 from raygen.errors import ConfigError
 from raygen.relations import (
     found_bounds,
+    found_clocks,
     found_functions,
     found_lookups,
     found_missing,
@@ -47,7 +48,7 @@ def discover(table: pa.Table, seed: int) -> list[Finding]:
     ties = Ties()
     functions = _verified(found_functions.candidates(sample), sample)
     _choose(ties, functions, sample)
-    sums = _verified(found_sums.candidates(sample, ties), sample)
+    sums = _verified(found_sums.candidates(sample, ties) + found_clocks.candidates(sample), sample)
     _choose(ties, sums, sample)
     found_lookups.choose(sample, ties)
     _choose_partial(ties, functions + sums, sample)

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from raygen.relations import quantities
 from raygen.relations.quantities import Quantity
-from raygen.relations.syntax import Column, Constant, Node, Scaled, Sum
+from raygen.relations.syntax import CLOCKS, Column, Constant, Node, Scaled, Sum
 from raygen.table import arrow
 
 COUNTED = ("number", "moment", "span")
@@ -64,8 +64,9 @@ def kind_of(node: Node, kinds: dict[str, str]) -> str:
             raise Unfit(node.place, f"a {' or a '.join(fits)} here, not a {kind}")
         return kind if not node.power else {"number": "span", "span": "number"}[kind]
     kind = kind_of(node.of, kinds)
-    fits = ("number",) if node.name in ("round", "floor") else ("number", "span")
-    if node.name not in ("abs", "round", "floor"):
+    of_numbers = ("round", "floor", *CLOCKS)
+    fits = ("number",) if node.name in of_numbers else ("number", "span")
+    if node.name not in ("abs", *of_numbers):
         fits = ("moment", "span") if node.name in ("hour", "minute", "hhmm", "time") else ("moment",)
     if kind not in fits:
         raise Unfit(node.place, f"{node.name}() of a {' or a '.join(fits)}, not of a {kind}")
@@ -109,7 +110,18 @@ def evaluate(node: Node, table: pa.Table) -> Quantity:
         return quantities.absolute(of)
     if node.name in ("round", "floor"):
         return quantities.rounded(of, node.digits) if node.name == "round" else quantities.floored(of)
-    return part_of(node.name, of)
+    return on_clock(node.name, of) if node.name in CLOCKS else part_of(node.name, of)
+
+
+def on_clock(name: str, of: Quantity) -> Quantity:
+    """Minutes since midnight of numbers such as 1435 (14:35), or such numbers of minutes."""
+    floored = quantities.floored(of)
+    whole = np.where(of.valid, floored.whole, 0).astype(np.int64) // max(floored.per, 1)
+    if name == "minutes":
+        return Quantity(whole // 100 * 60 + whole % 100, 1, of.valid)
+    whole = whole % 1440
+    clock = whole // 60 * 100 + whole % 60
+    return Quantity(np.where((clock == 0) & (name == "clock24"), 2400, clock), 1, of.valid)
 
 
 def part_of(name: str, of: Quantity) -> Quantity:

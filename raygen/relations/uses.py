@@ -11,13 +11,31 @@ GIVES_VALUES = ("function", "lookup")
 
 
 def uses(relations: list[Relation], counts: list[Count], schema: pa.Schema) -> tuple[Use, ...]:
-    """How each relation is used, by the rows that keep and break it; those that stand first take
-    precedence."""
-    chosen: list[Use] = []
-    for relation, count in zip(relations, counts, strict=True):
-        taken = {u.how for u in chosen if u.relation.column == relation.column}
-        chosen.append(Use(relation, _how(relation, count, schema, taken), not count.absent))
-    return tuple(chosen)
+    """How each relation is used, by the rows that keep and break it. What gives values takes precedence, then
+    what stands first; a relation that would close a circle is not used."""
+    chosen: dict[int, Use] = {}
+    inputs: dict[str, set[str]] = {}
+    numbered = list(enumerate(zip(relations, counts, strict=True)))
+    for number, (relation, count) in sorted(numbered, key=lambda one: one[1][0].kind not in GIVES_VALUES):
+        taken = {u.how for u in chosen.values() if u.relation.column == relation.column}
+        how = _how(relation, count, schema, taken)
+        if how != "checked":
+            if relation.column in _above(relation.inputs, inputs):
+                how = "checked"
+            else:
+                inputs.setdefault(relation.column, set()).update(relation.inputs)
+        chosen[number] = Use(relation, how, not count.absent)
+    return tuple(chosen[number] for number in range(len(relations)))
+
+
+def _above(names: tuple[str, ...], inputs: dict[str, set[str]]) -> set[str]:
+    """Some columns, and those that they are given by, directly or not."""
+    above, waiting = set(names), list(names)
+    while waiting:
+        new = inputs.get(waiting.pop(), set()) - above
+        above |= new
+        waiting += new
+    return above
 
 
 def _how(relation: Relation, count: Count, schema: pa.Schema, taken: set[str]) -> str:
