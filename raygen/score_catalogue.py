@@ -165,6 +165,14 @@ _DEFINITIONS = (
         shortfall=False,
     ),
     ScoreDefinition(
+        "rules_kept",
+        "Rules kept",
+        "of the rules that tie columns in the real rows, how much these rows keep; 1 is best",
+        better="higher",
+        bad=0.0,
+        good=1.0,
+    ),
+    ScoreDefinition(
         "alpha_precision",
         "alpha-precision",
         "share of rows where real rows lie; 1 is best",

@@ -15,6 +15,7 @@ from raygen.config_sections import Evaluate
 from raygen.errors import ConfigError, SchemaError, did_you_mean
 from raygen.evaluation import counting, error_budget, real_rows, synthetic_rows
 from raygen.evaluation.real_rows import RealRows
+from raygen.evaluation.rules import Rules
 from raygen.metrics import counted, coverage, examples, intervals, scorecard, utility
 from raygen.metrics.counted import CountedScores
 from raygen.metrics.counts import Reference
@@ -63,6 +64,7 @@ class Judge:
     real: RealRows
     reference: Reference
     scorecard: Scorecard
+    rules: Rules
 
 
 def evaluate(
@@ -208,7 +210,8 @@ def _judge(real: RealRows, config: Config, say: Say) -> Judge:
     if real.holdout.num_rows:  # counted over all real and all held-out rows, as the synthetic rows are
         scores = counted.scores(reference, reference.count_table(real.holdout))
         card.ceiling |= {name: Score(value) for name, value in _of_all_rows(scores).items()}
-    return Judge(real, reference, card)
+    rules = Rules.of(real.table, real.holdout, real.kinds, settings.seed)
+    return Judge(real, reference, card, rules)
 
 
 def _left_out(card: Scorecard) -> str:
@@ -239,12 +242,16 @@ def _run(
         say(f"  {counts.num_rows:,} rows. Scoring {count:,} of them by models ...")
         sample = synthetic_rows.sample(table.source, list(judge.real.kinds), scorecard.SCORED_ROWS, seed)
         all_rows = counted.scores(judge.reference, counts)
+        scores, rules = _scores(judge.scorecard, sample, all_rows), judge.rules.records(table.source)
+        if kept := judge.rules.score(rules, counts.num_rows):
+            scores["rules_kept"] = kept
         run = Run(
             name=table.name,
             path=table.path,
             rows=counts.num_rows,
             problems=problems,
-            scores=_scores(judge.scorecard, sample, all_rows),
+            scores=scores,
+            rules=rules,
             memory_rows=judge.scorecard.memory_rows(sample),
             c2st_of_sample=_c2st_of_sample(table, judge, counts.num_rows, settings),
             examples=examples.examples(judge.real.table, sample, judge.reference),

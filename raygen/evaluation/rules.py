@@ -11,11 +11,9 @@ from raygen.evaluation.counting import each_piece
 from raygen.relations.counts import Counts
 from raygen.relations.relation import BREAKS, HOLDS, Relation
 from raygen.relations.sample import find
-from raygen.report.evaluation.record import RuleKept
+from raygen.report.evaluation.record import RuleKept, ScoreRecord
 from raygen.table.schema import Schema
 from raygen.table.source import Source
-
-ALWAYS_BROKEN = 0.001  # share of the rows that break a rule of all real rows, above which nothing is good
 
 
 @dataclass(frozen=True)
@@ -90,13 +88,22 @@ class Rules:
     def _nothing(self) -> np.ndarray:
         return np.zeros((len(self.relations), 2), np.int64)
 
-    def kept(self, shares: list[float | None]) -> float | None:
-        """The score "rules kept": how much of what the real rows keep other rows keep, 0 to 1; None where
-        there are no rules."""
-        told = [(real, share) for real, share in zip(self.real, shares, strict=True) if share is not None]
-        if not told:
+    def score(self, records: list[RuleKept], rows: int) -> ScoreRecord | None:
+        """The score "rules kept" of synthetic rows; None where there are no rules."""
+        value = kept([(record.real, record.synthetic) for record in records])
+        if value is None:
             return None
-        return sum(min(real, share) for real, share in told) / sum(real for real, _ in told)
+        floor, ceiling = (kept(list(zip(self.real, of, strict=True))) for of in (self.floor, self.held_out))
+        return ScoreRecord(value=value, floor=floor, ceiling=ceiling, better="higher", rows=rows)
+
+
+def kept(shares: list[tuple[float, float | None]]) -> float | None:
+    """How much of what real rows keep other rows keep, 0 to 1, of pairs of the shares of both; a rule that
+    says nothing of any of the others is left out. None where none is left."""
+    told = [(real, other) for real, other in shares if other is not None]
+    if not told:
+        return None
+    return sum(min(pair) for pair in told) / max(sum(real for real, _ in told), 1e-300)
 
 
 def _counted(relations: list[Relation], table: pa.Table) -> np.ndarray:

@@ -22,7 +22,7 @@ def table(rows: int, seed: int = 0) -> pa.Table:
     """The planted table; `doubled` is missing where `count` is."""
     draws = rng.generator(seed, "planted table")
     price, tax = np.round(draws.gamma(2, 10, rows), 2), np.round(draws.gamma(1, 3, rows), 2)
-    started = np.datetime64("2024-01-01T00:00:00") + draws.integers(0, 3 * 10**7, rows).astype("m8[s]")
+    started = np.datetime64("2024-01-01T00:00:00") + draws.integers(0, 10**8, rows).astype("m8[s]")
     ended = started + draws.integers(0, 3600, rows).astype("m8[s]")
     zone = draws.integers(0, 20, rows)
     cash = draws.random(rows) < 0.5

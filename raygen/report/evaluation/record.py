@@ -14,6 +14,7 @@ from raygen.report.record import Number, Record
 from raygen.score_catalogue import SCORES
 
 FORMAT = 2  # of report.json
+BROKEN = 0.001  # share of the rows that break a rule of all real rows, above which they are not good
 
 
 class ScoreRecord(Record):
@@ -106,6 +107,11 @@ class RuleKept(Record):
     synthetic: Number = None
     broken: int = 0
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether the rows clearly break what all real rows keep."""
+        return self.always and self.synthetic is not None and 1 - self.synthetic > BROKEN
+
 
 class PairError(Record):
     """The error of a pair of columns in percent."""
@@ -188,6 +194,7 @@ class Run(Record):
         memory_rows: Rows of each table that `memory` and its two parts compare.
         c2st_of_sample: C2ST of `evaluate.sample_rows` rows of each table, where `scores` have another
             number.
+        rules: Rules that tie columns in the real rows, the worst kept first.
         examples: A few generated rows, column by column; none that equals a real row.
         latent: The latent report of the model that drew the rows.
     """
@@ -199,6 +206,7 @@ class Run(Record):
     scores: dict[str, ScoreRecord]
     memory_rows: int | None = None
     c2st_of_sample: ScoreRecord | None = None
+    rules: list[RuleKept] = []
     examples: list[Example] = []
     columns: list[Column] = []
     pairs: Pairs = Pairs()

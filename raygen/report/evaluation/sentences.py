@@ -55,10 +55,23 @@ def findings(report: Report, run: Run) -> list[str]:
         return [*private, few] if level == 2 else [few, *(private if level else [])]
     likeness = [quality(run), *shortcomings(run)]
     share = _main(run)[1]
+    if broken := broken_rules(run):
+        likeness = [broken, f"Apart from that: {likeness[0][0].lower()}{likeness[0][1:]}", *likeness[1:]]
     if level and (level == 2 or share is None or share >= FAIR):
         text = likeness[0]
         return [*private, f"Likeness alone: {text[0].lower()}{text[1:]}", *likeness[1:]]
     return [*likeness, *private]
+
+
+def broken_rules(run: Run) -> str:
+    """That rows break what all real rows keep; empty if none do."""
+    broken = [rule for rule in run.rules if rule.is_broken]
+    if not broken:
+        return ""
+    worst = f"{broken[0].column} {broken[0].rule} ({broken[0].broken:,} rows break it)"
+    if len(broken) == 1:
+        return f"Not true: a rule that all real rows keep is broken: {worst}."
+    return f"Not true: {len(broken)} rules that all real rows keep are broken, the first of them {worst}."
 
 
 def few_rows(report: Report, run: Run) -> str:
@@ -77,7 +90,7 @@ def state(report: Report) -> str:
     """`bad` if a table is copied, poor or fails the gate, `fair` if something is amiss, else `good`."""
     suspicions = [suspicion(run) for run in report.runs]
     least = min((share for run in report.runs if (share := _main(run)[1]) is not None), default=1.0)
-    if 2 in suspicions or least < FAIR or not report.passed:
+    if 2 in suspicions or least < FAIR or not report.passed or any(map(broken_rules, report.runs)):
         return "bad"
     has_problems = any(run.problems or few_rows(report, run) for run in report.runs)
     return "fair" if has_problems or 1 in suspicions or least < FAR else "good"

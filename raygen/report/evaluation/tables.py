@@ -33,6 +33,36 @@ class Section:
     tables: list[Table]
 
 
+def rules(report: Report, keys: list[Key]) -> Section | None:
+    """Rules that tie columns in the real rows, beside how many rows keep them."""
+    tables = []
+    for key, run in zip(keys, report.runs, strict=True):
+        if run.rules:
+            headings = ["Column", "rule", "real rows", "other real rows", "generated rows", "broken in"]
+            rows = [
+                [
+                    one.column,
+                    one.rule,
+                    *(_percent(share) for share in (one.real, one.held_out, one.synthetic)),
+                    f"{one.broken:,} rows" if one.always else "",
+                ]
+                for one in run.rules
+            ]
+            tables.append(Table(key, headings, rows))
+    text = (
+        "What ties columns exactly, found in the real rows alone, with the share of the rows that keep it "
+        "where it says something; the worst first. Broken rows are counted where all real rows keep a rule."
+    )
+    return Section("rules", "Rules that the real rows keep", text, tables) if tables else None
+
+
+def _percent(share: float | None) -> str:
+    """A share in percent; 100 % is of all rows."""
+    if share is None:
+        return "-"
+    return f"{100 * share:.4g} %" if share in (0, 1) else f"{min(100 * share, 99.99):.2f} %"
+
+
 def generated_rows(report: Report, keys: list[Key]) -> Section | None:
     """Some generated rows beside what real rows often hold."""
     tables = []
@@ -62,4 +92,4 @@ def _shown(value: str | None) -> str:
     return value if len(value) <= LETTERS else value[: LETTERS - 2] + ".."
 
 
-SECTIONS: tuple[Callable[[Report, list[Key]], Section | None], ...] = (generated_rows,)
+SECTIONS: tuple[Callable[[Report, list[Key]], Section | None], ...] = (rules, generated_rows)

@@ -43,6 +43,8 @@ def _details(run: Run, several: bool) -> list[str]:
     if pairs := run.pairs.worst[:WORST]:
         named = ", ".join(f"{pair.columns[0]} with {pair.columns[1]} {pair.error:.1f}" for pair in pairs)
         text += _wrap(f"Worst pairs{whose} (%): {named}")
+    for rule in [one for one in run.rules if one.is_broken][:WORST]:
+        text += _wrap(f"Rule broken{whose}: {rule.column} {rule.rule}, in {rule.broken:,} rows")
     for sentence in sentences.budget(run):
         text += _wrap(f"{run.name}: {sentence}" if several else sentence)
     for problem in run.problems:
