@@ -12,7 +12,7 @@ from raygen.codec.codec import TIME, Codec
 from raygen.errors import SchemaError
 from raygen.relations.counts import Counts
 from raygen.relations.language import parse
-from raygen.relations.reduction import TIE, Reduction, added, difference
+from raygen.relations.reduction import TIE, Reduction, Use, added, difference
 from raygen.relations.uses import uses
 from raygen.table.schema import Schema, infer
 from tests.relations import every_use as planted
@@ -135,10 +135,17 @@ def test_a_second_bound_is_kept_too():
     assert (rows.high >= rows.low).all() and (rows.high >= rows.other).all()
 
 
-def test_circles_are_refused():
+def test_what_would_close_a_circle_is_not_used():
     table = pa.table({"x": [1.0, 2.0, 3.5] * 9, "y": [1.0, 2.0, 3.5] * 9, "z": [1, 2, 3] * 9})
+    assert [use.how for use in reduced(table, {"x": "y", "y": "x"}).uses] == ["computed", "checked"]
+
+
+def test_uses_that_go_in_a_circle_are_refused():
+    table = pa.table({"x": [1.0, 2.0, 3.5] * 9, "y": [1.0, 2.0, 3.5] * 9, "z": [1, 2, 3] * 9})
+    schema = Schema.of(table.schema, infer(table)[0], "here")
+    both = [parse(*pair, "always", table.schema) for pair in (("x", "y"), ("y", "x"))]
     with pytest.raises(SchemaError, match=r"circle: .*x.*y"):
-        reduced(table, {"x": "y", "y": "x"})
+        Reduction(schema, tuple(Use(one, "computed", True) for one in both))
 
 
 @pytest.mark.parametrize(
