@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from raygen.relations import found_clocks
 from raygen.relations.expressions import part_of
 from raygen.relations.sampled import DAY, LOOK, Candidate, Sample, entropy_of
 from raygen.relations.syntax import PARTS
@@ -24,7 +25,7 @@ def candidates(sample: Sample) -> list[Candidate]:
     """Functions that explain more than chance in the first rows; of each column the best few."""
     look = sample.look()
     found: dict[str, list[Candidate]] = {}
-    for maker in (_copies, _shapes, _parts, _offsets):
+    for maker in (_copies, _shapes, _parts, _offsets, found_clocks.candidates):
         for one in maker(sample, look):
             found.setdefault(one.column, []).append(one)
     out = []
