@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from raygen.relations.found_functions import correlations
 from raygen.relations.found_missing import among, written
 from raygen.relations.language import parse
 from raygen.relations.sampled import Sample
@@ -15,6 +16,8 @@ MOST_KEYS = 60
 NEARLY = 0.995  # of the rows of a category have its value
 OUTSTANDING = 10  # times as many rows of other categories have another value
 LEAST_GAIN = 0.01  # nats per row
+LEAST_OF_SIGNS = 0.05
+RISES = 0.3  # correlation
 MOST_OF_A_COLUMN = 3
 
 
@@ -30,11 +33,18 @@ def findings(sample: Sample, ties: Ties) -> list[Finding]:
         for y in _constant_somewhere(sample, x, columns):
             if y != x and not ties.are_tied(sample.names[x], sample.names[y]):
                 out.setdefault(y, []).extend(_fixed(sample, x, y))
-        for y in (k for k in numbers if k != x):
+        for y in (k for k in numbers if k != x and not _rises_with(sample, k, x)):
             out.setdefault(y, []).extend(_signed(sample, x, y))
     good = ([one for one in found if one.gain >= LEAST_GAIN] for found in out.values())
     best = [sorted(found, key=lambda one: -one.gain)[:MOST_OF_A_COLUMN] for found in good]
     return sorted((one for found in best for one in found), key=lambda one: -one.gain)
+
+
+def _rises_with(sample: Sample, y: int, x: int) -> bool:
+    """Whether a sign of y by categories of x is no more than that y rises or falls with a number x."""
+    if sample.kinds[sample.names[x]] != "number":
+        return False
+    return abs(float(correlations(sample.numbers[[x, y]])[0, 1])) > RISES
 
 
 def _constant_somewhere(sample: Sample, x: int, columns: list[int]) -> list[int]:
@@ -109,7 +119,8 @@ def _signed(sample: Sample, x: int, y: int) -> list[Finding]:
         if right > 0.9 or (values[inside] == 0).all() or -np.log(max(right, 1e-9)) * inside.sum() < CHANCE:
             continue
         gain = float(inside.mean() * -np.log(1 - wrong.mean()))
-        found.append(_finding(sample, y, f"{sign} 0 where {among(sample, x, codes)}", gain))
+        if gain >= LEAST_OF_SIGNS:
+            found.append(_finding(sample, y, f"{sign} 0 where {among(sample, x, codes)}", gain))
     return found
 
 
