@@ -9,7 +9,6 @@ import pyarrow as pa
 from raygen.errors import ConfigError
 from raygen.relations import (
     found_bounds,
-    found_clocks,
     found_functions,
     found_lookups,
     found_missing,
@@ -20,7 +19,7 @@ from raygen.relations.expressions import evaluate
 from raygen.relations.language import parse
 from raygen.relations.quantities import added, times
 from raygen.relations.relation import BREAKS, HOLDS, UNKNOWN
-from raygen.relations.sampled import Candidate, Sample, entropy_of
+from raygen.relations.sampled import Candidate, Sample, entropy_of, saved
 from raygen.relations.ties import Finding, Ties
 
 FEWEST_ROWS = 50
@@ -48,7 +47,7 @@ def discover(table: pa.Table, seed: int) -> list[Finding]:
     ties = Ties()
     functions = _verified(found_functions.candidates(sample), sample)
     _choose(ties, functions, sample)
-    sums = _verified(found_sums.candidates(sample, ties) + found_clocks.candidates(sample), sample)
+    sums = _verified(found_sums.candidates(sample, ties), sample)
     _choose(ties, sums, sample)
     found_lookups.choose(sample, ties)
     _choose_partial(ties, functions + sums, sample)
@@ -72,7 +71,11 @@ def _verified(candidates: list[Candidate], sample: Sample) -> Ranked:
         names = list(dict.fromkeys((candidate.column, *relation.inputs)))
         kept = relation.keeps(sample.table.select(names))
         holds, breaks = int((kept == HOLDS).sum()), int((kept == BREAKS).sum())
-        one = Finding(relation, sample.rows, holds, breaks, int((kept == UNKNOWN).sum()), 0.0)
+        inputs = [sample.names.index(name) for name in relation.inputs]
+        own = sample.missing[sample.names.index(candidate.column)]
+        gaps = int((sample.missing[inputs].any(axis=0) != own).sum())
+        missing = int((kept == UNKNOWN).sum())
+        one = Finding(relation, sample.rows, holds, breaks, missing, 0.0, gaps)
         found.append((dataclasses.replace(one, gain=_gain(kept == HOLDS, one, sample)), candidate.rank))
     return found
 
@@ -111,7 +114,8 @@ def _gain(kept: np.ndarray, one: Finding, sample: Sample) -> float:
     """Nats per row of a class "as the relation says" for some rows, beside the column's own values."""
     told = max(one.holds + one.breaks, 1)
     surprise = sample.surprise[sample.names.index(one.relation.column)]
-    return float(surprise[kept].sum()) / told - float(entropy_of(kept.sum() / told))
+    gain, _ = saved(kept[None], surprise[None], np.array([told]))
+    return float(gain[0]) - float(entropy_of(one.gaps / one.rows))
 
 
 def _stands_out(one: Finding, sample: Sample) -> bool:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from raygen.relations import quantities
 from raygen.relations.quantities import Quantity
-from raygen.relations.syntax import CLOCKS, Column, Constant, Node, Scaled, Sum
+from raygen.relations.syntax import Column, Constant, Node, Scaled, Sum, columns_of
 from raygen.table import arrow
 
 COUNTED = ("number", "moment", "span")
@@ -64,10 +64,7 @@ def kind_of(node: Node, kinds: dict[str, str]) -> str:
             raise Unfit(node.place, f"a {' or a '.join(fits)} here, not a {kind}")
         return kind if not node.power else {"number": "span", "span": "number"}[kind]
     kind = kind_of(node.of, kinds)
-    of_numbers = ("round", "floor", *CLOCKS)
-    fits = ("number",) if node.name in of_numbers else ("number", "span")
-    if node.name not in ("abs", *of_numbers):
-        fits = ("moment", "span") if node.name in ("hour", "minute", "hhmm", "time") else ("moment",)
+    fits = _FITS.get(node.name, ("moment",))
     if kind not in fits:
         raise Unfit(node.place, f"{node.name}() of a {' or a '.join(fits)}, not of a {kind}")
     return {"date": "moment", "time": "span", "abs": kind}.get(node.name, "number")
@@ -95,6 +92,14 @@ def _kind_of_sum(node: Sum, kinds: dict[str, str]) -> str:
     return "moment" if sum(moments) else "span"
 
 
+_FITS = {
+    **dict.fromkeys(("round", "floor", "minutes"), ("number",)),
+    **dict.fromkeys(("hour", "minute", "time"), ("moment", "span")),
+    **dict.fromkeys(("hhmm", "hhmm24"), ("moment", "span", "number")),
+    "abs": ("number", "span"),
+}
+
+
 def evaluate(node: Node, table: pa.Table) -> Quantity:
     """Numbers, moments or spans of an expression, of shape (rows,) or (1,)."""
     if isinstance(node, Column):
@@ -110,18 +115,14 @@ def evaluate(node: Node, table: pa.Table) -> Quantity:
         return quantities.absolute(of)
     if node.name in ("round", "floor"):
         return quantities.rounded(of, node.digits) if node.name == "round" else quantities.floored(of)
-    return on_clock(node.name, of) if node.name in CLOCKS else part_of(node.name, of)
-
-
-def on_clock(name: str, of: Quantity) -> Quantity:
-    """Minutes since midnight of numbers such as 1435 (14:35), or such numbers of minutes."""
-    floored = quantities.floored(of)
-    whole = np.where(of.valid, floored.whole, 0).astype(np.int64) // max(floored.per, 1)
-    if name == "minutes":
-        return Quantity(whole // 100 * 60 + whole % 100, 1, of.valid)
-    whole = whole % 1440
-    clock = whole // 60 * 100 + whole % 60
-    return Quantity(np.where((clock == 0) & (name == "clock24"), 2400, clock), 1, of.valid)
+    if node.name == "minutes":
+        whole = quantities.floored(of)
+        return Quantity(whole.whole // 100 * 60 + whole.whole % 100, 1, whole.valid)
+    if node.name in ("hhmm", "hhmm24"):
+        kinds = {name: kind_of_type(table.schema.field(name).type) for name in columns_of(node.of)}
+        if kind_of(node.of, kinds) == "number":
+            of = quantities.times(Fraction(1, 1440), quantities.floored(of))
+    return part_of(node.name, of)
 
 
 def part_of(name: str, of: Quantity) -> Quantity:
@@ -150,6 +151,16 @@ def _minutes(rest: np.ndarray, per: int) -> np.ndarray:
     return rest // (per // 1440) if per % 1440 == 0 else rest * 0
 
 
+def _hhmm(_day: np.ndarray, rest: np.ndarray, per: int) -> np.ndarray:
+    minutes = _minutes(rest, per)
+    return minutes // 60 * 100 + minutes % 60
+
+
+def _hhmm24(day: np.ndarray, rest: np.ndarray, per: int) -> np.ndarray:
+    clock = _hhmm(day, rest, per)
+    return np.where(clock == 0, 2400, clock)
+
+
 _PARTS: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
     "year": _year,
     "month": _month,
@@ -157,7 +168,8 @@ _PARTS: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
     "weekday": lambda day, rest, per: (day + 3) % 7,  # the first of 1970 was a Thursday
     "hour": lambda day, rest, per: _minutes(rest, per) // 60,
     "minute": lambda day, rest, per: _minutes(rest, per) % 60,
-    "hhmm": lambda day, rest, per: _minutes(rest, per) // 60 * 100 + _minutes(rest, per) % 60,
+    "hhmm": _hhmm,
+    "hhmm24": _hhmm24,
     "yyyymmdd": lambda day, rest, per: (
         _year(day, rest, per) * 10_000 + _month(day, rest, per) * 100 + _day(day, rest, per)
     ),

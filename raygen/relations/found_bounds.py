@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from raygen.relations.found_functions import correlations
 from raygen.relations.found_missing import among, written
 from raygen.relations.language import parse
 from raygen.relations.sampled import Sample
@@ -12,7 +13,11 @@ FEWEST = 50  # rows of the categories together
 FEWEST_OF_EACH = 20
 CHANCE = 25.0  # nats against chance
 MOST_KEYS = 60
+NEARLY = 0.995  # of the rows of a category have its value
+OUTSTANDING = 10  # times as many rows of other categories have another value
 LEAST_GAIN = 0.01  # nats per row
+LEAST_OF_SIGNS = 0.05
+RISES = 0.3  # correlation
 MOST_OF_A_COLUMN = 3
 
 
@@ -28,21 +33,31 @@ def findings(sample: Sample, ties: Ties) -> list[Finding]:
         for y in _constant_somewhere(sample, x, columns):
             if y != x and not ties.are_tied(sample.names[x], sample.names[y]):
                 out.setdefault(y, []).extend(_fixed(sample, x, y))
-        for y in (k for k in numbers if k != x):
+        for y in (k for k in numbers if k != x and not _rises_with(sample, k, x)):
             out.setdefault(y, []).extend(_signed(sample, x, y))
     good = ([one for one in found if one.gain >= LEAST_GAIN] for found in out.values())
     best = [sorted(found, key=lambda one: -one.gain)[:MOST_OF_A_COLUMN] for found in good]
     return sorted((one for found in best for one in found), key=lambda one: -one.gain)
 
 
+def _rises_with(sample: Sample, y: int, x: int) -> bool:
+    """Whether a sign of y by categories of x is no more than that y rises or falls with a number x."""
+    if sample.kinds[sample.names[x]] != "number":
+        return False
+    return abs(float(correlations(sample.numbers[[x, y]])[0, 1])) > RISES
+
+
 def _constant_somewhere(sample: Sample, x: int, columns: list[int]) -> list[int]:
-    """Columns with at most one value in some category of x."""
+    """Columns with hardly more than one value in some category of x."""
     order = np.argsort(sample.codes[x], kind="stable")
     starts = np.searchsorted(sample.codes[x][order], np.arange(sample.distinct[x]))
     some = sample.rows_of_codes[order]
-    high = np.maximum.reduceat(some, starts, axis=0)
-    low = np.minimum.reduceat(np.where(some < 0, np.iinfo(np.int32).max, some), starts, axis=0)
-    constant = np.any(low >= high, axis=0).tolist()
+    differ = np.zeros(some.shape, np.int32)
+    differ[1:] = (some[1:] != some[:-1]) & (some[1:] >= 0) & (some[:-1] >= 0)
+    differ[starts[starts < len(order)]] = 0
+    changes = np.add.reduceat(differ, starts, axis=0)
+    rows = np.diff(np.append(starts, len(order)))
+    constant = np.any(changes <= 2.5 * (1 - NEARLY) * rows[:, None], axis=0).tolist()
     return [k for k in columns if constant[k]]
 
 
@@ -60,23 +75,32 @@ def _fixed(sample: Sample, x: int, y: int) -> list[Finding]:
     one, other = sample.codes[x][there], sample.codes[y][there]
     if not len(one):
         return []
-    low, high = np.full(sample.distinct[x], np.iinfo(np.int32).max), np.full(sample.distinct[x], -1)
-    np.minimum.at(low, one, other)
-    np.maximum.at(high, one, other)
-    rows_of, found = np.bincount(one, minlength=sample.distinct[x]), []
-    for value in np.unique(low[low == high]):
-        codes = np.flatnonzero((low == value) & (high == value) & (rows_of >= FEWEST_OF_EACH))
-        inside = np.isin(one, codes)
-        elsewhere = float((other[~inside] == value).mean()) if not inside.all() else 1.0
-        rows = int(inside.sum())
-        against = -np.log(max(elsewhere, 1 / len(one))) * rows
-        if rows < FEWEST or against < CHANCE or elsewhere == 1.0 or (other != value).sum() < FEWEST:
+    width = int(sample.codes[y].max()) + 1
+    counts = np.bincount(one * np.int64(width) + other, minlength=int(sample.distinct[x]) * width)
+    counts = counts.reshape(-1, width)
+    rows_of, modes = counts.sum(axis=1), counts.argmax(axis=1)
+    near = (counts.max(axis=1) >= NEARLY * rows_of) & (rows_of >= FEWEST_OF_EACH)
+    found = []
+    for value in np.unique(modes[near]):
+        codes = np.flatnonzero(near & (modes == value))
+        rows, right = int(rows_of[codes].sum()), int(counts[codes, value].sum())
+        outside = max(len(one) - rows, 1)
+        elsewhere = float(counts[:, value].sum() - right) / outside
+        against = rows * _divergence(right / rows, min(max(elsewhere, 1 / len(one)), 1 - 1e-9))
+        rare = (1 - right / rows) * OUTSTANDING > 1 - elsewhere
+        if rows < FEWEST or against < CHANCE or rare or (other != value).sum() < FEWEST:
             continue
         text = _text(sample, y, int(value))
         gain = rows / len(one) * -np.log(float((other == value).mean()))
         if text is not None:
             found.append(_finding(sample, y, f"{text} where {among(sample, x, codes)}", float(gain)))
     return found
+
+
+def _divergence(share: float, other: float) -> float:
+    """Nats of a row of which an event has one share instead of another."""
+    rest = (1 - share) * np.log((1 - share) / (1 - other)) if share < 1 else 0.0
+    return float(share * np.log(share / other) + rest)
 
 
 def _signed(sample: Sample, x: int, y: int) -> list[Finding]:
@@ -95,7 +119,8 @@ def _signed(sample: Sample, x: int, y: int) -> list[Finding]:
         if right > 0.9 or (values[inside] == 0).all() or -np.log(max(right, 1e-9)) * inside.sum() < CHANCE:
             continue
         gain = float(inside.mean() * -np.log(1 - wrong.mean()))
-        found.append(_finding(sample, y, f"{sign} 0 where {among(sample, x, codes)}", gain))
+        if gain >= LEAST_OF_SIGNS:
+            found.append(_finding(sample, y, f"{sign} 0 where {among(sample, x, codes)}", gain))
     return found
 
 

@@ -5,8 +5,9 @@ from fractions import Fraction
 
 import numpy as np
 
+from raygen.relations import found_clocks
 from raygen.relations.expressions import part_of
-from raygen.relations.sampled import DAY, LOOK, Candidate, Sample, entropy_of
+from raygen.relations.sampled import DAY, LOOK, Candidate, Sample, entropy_of, saved
 from raygen.relations.syntax import PARTS
 from raygen.relations.tokens import spelled
 
@@ -24,7 +25,7 @@ def candidates(sample: Sample) -> list[Candidate]:
     """Functions that explain more than chance in the first rows; of each column the best few."""
     look = sample.look()
     found: dict[str, list[Candidate]] = {}
-    for maker in (_copies, _shapes, _parts, _offsets):
+    for maker in (_copies, _shapes, _parts, _offsets, found_clocks.candidates):
         for one in maker(sample, look):
             found.setdefault(one.column, []).append(one)
     out = []
@@ -46,10 +47,10 @@ class _Group:
         """Columns that equal `values` more than chance, with the gain."""
         _, _, gain = _explained(values[:GLANCE], *self.first)
         likely = np.flatnonzero(gain > 0)
-        told, same, gain = _explained(values, self.numbers[likely], self.surprise[likely])
-        weight = (gain + entropy_of(same / told)) * told
+        told, used, gain = _explained(values, self.numbers[likely], self.surprise[likely])
+        rare = (gain + entropy_of(used / told)) * told > RARE * used
         good = (gain > LEAST_GAIN) & (told >= 8)
-        good &= (same == told) | ((same > LEAST_SHARE * told) & (weight > RARE * same) & (same >= 6))
+        good &= (used == told) | ((used > LEAST_SHARE * told) & rare & (used >= 6))
         for i in np.flatnonzero(good):
             yield int(self.columns[likely[i]]), float(gain[i])
 
@@ -57,12 +58,12 @@ class _Group:
 def _explained(
     values: np.ndarray, numbers: np.ndarray, surprise: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each column: rows that have both, those of them that are equal, and nats per row that these
+    """For each column: rows that have both, those that a class "equal" is for, and nats per row that it
     save."""
     same = np.abs(numbers - values) <= 1e-9 * np.abs(values)
     told = np.maximum((~np.isnan(numbers) & ~np.isnan(values)).sum(axis=1), 1)
-    count = same.sum(axis=1)
-    return told, count, np.einsum("ij,ij->i", same, surprise) / told - entropy_of(count / told)
+    gain, used = saved(same, surprise, told)
+    return told, used, gain
 
 
 def _copies(sample: Sample, look: Sample) -> Iterator[Candidate]:
@@ -117,9 +118,11 @@ def _parts(sample: Sample, look: Sample) -> Iterator[Candidate]:
             others = {"date": moments, "time": spans}.get(part, numbers)
             if not len(others.columns) or np.unique(values[of.valid]).size < 2:
                 continue
-            for y, gain in others.explained(values):
-                if y != x:
-                    yield Candidate(sample.names[y], f"{part}({spelled(name)})", gain, rank=1)
+            for more in (0, 1) if part == "weekday" else (0,):  # Monday is 0 or 1
+                for y, gain in others.explained(values + more):
+                    text = plus(f"{part}({spelled(name)})", Fraction(more))
+                    if y != x:
+                        yield Candidate(sample.names[y], text, gain, rank=1)
 
 
 def _offsets(sample: Sample, look: Sample) -> Iterator[Candidate]:

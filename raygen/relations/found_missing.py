@@ -12,10 +12,13 @@ CHANCE = 20.0  # nats against chance
 MOST_CATEGORIES = 50
 
 
-def findings(sample: Sample, _ties: Ties) -> list[Finding]:
-    """Each column once: as another one, as a category says, or at least where another one is missing."""
+def findings(sample: Sample, ties: Ties) -> list[Finding]:
+    """Each column once: as another one, as a category says, or at least where another one is missing. Columns
+    that are missing where those are from which they are computed need no more."""
     counts = sample.missing.sum(axis=1)
     columns = [k for k in range(len(sample.names)) if FEWEST <= counts[k] <= sample.rows - FEWEST]
+    columns = [k for k in columns if not _follows(sample, k, ties)]
+    columns.sort(key=lambda k: sample.names[k] in ties.derived)
     first: dict[bytes, int] = {}
     out: list[Finding] = []
     for y in columns:
@@ -31,6 +34,14 @@ def findings(sample: Sample, _ties: Ties) -> list[Finding]:
         if y not in said:
             out += _subsets(sample, y, heads, counts)
     return out
+
+
+def _follows(sample: Sample, y: int, ties: Ties) -> bool:
+    """Whether a relation that gives the column's values tells where they are missing too."""
+    name = sample.names[y]
+    given = [one.relation for one in ties.chosen if name in ties.derived and one.relation.column == name]
+    inputs = [sample.names.index(one) for relation in given for one in relation.inputs]
+    return bool(inputs) and np.array_equal(sample.missing[inputs].any(axis=0), sample.missing[y])
 
 
 def _finding(sample: Sample, y: int, text: str, gain: float) -> Finding:
@@ -85,4 +96,4 @@ def among(sample: Sample, x: int, codes: np.ndarray) -> str:
 def written(value: str, kind: str) -> str:
     if kind == "text":
         return "'" + value.replace("'", "''") + "'"
-    return value.lower() if kind == "truth" else value
+    return value.lower() if kind == "truth" else value.removesuffix(".0")

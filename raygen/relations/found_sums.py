@@ -16,6 +16,7 @@ from raygen.relations.ties import Ties
 from raygen.relations.tokens import spelled
 
 MOST_PARTS = 10
+MOST_BEFORE = 60  # before parts that are a sum themselves are put together
 MOST_PATTERNS = 8  # of missing values
 MORE_ROWS = 50  # than columns
 DEPENDENT = 1e-9  # of a column's length is left without those before it
@@ -33,7 +34,8 @@ def candidates(sample: Sample, ties: Ties) -> list[Candidate]:
     """Each sum, solved for each of its columns."""
     columns = [k for k in sample.of_kind("number", "moment", "span") if not _is_linear(sample.names[k], ties)]
     found = [one for one in _always(sample, columns) if _holds(one, sample) == 1.0]
-    sums = list({_key(one): one for one in _shorter(found)}.values())
+    found = [one for one in _shorter(found) if len(one) <= MOST_PARTS + 2]
+    sums = list({_key(one): one for one in found}.values())
     given = {max(one, key=lambda k: _spread(sample, k)) for one in sums}
     for one in _often(sample, [k for k in columns if k not in given]):
         if _key(one) not in {_key(other) for other in sums}:
@@ -96,7 +98,7 @@ def _exact(parts: list[int], factors: np.ndarray, y: int, offset: tuple[float, f
     Args:
         offset: The constant, and the size of the largest term that it was left by.
     """
-    if not 0 < len(parts) <= MOST_PARTS:
+    if not 0 < len(parts) <= MOST_BEFORE:
         return None
     near = [Fraction(float(factor)).limit_denominator(100) for factor in factors]
     if any(abs(float(f) - raw) > 1e-5 * abs(raw) for f, raw in zip(near, factors, strict=True)):

@@ -8,8 +8,8 @@
     product     value * value / value                       but one of them are constants
     value       COLUMN, 12.5, 'text', true, 3 days, (sum), -value, or a function of a sum:
                 abs, floor, round(sum), round(sum, DIGITS), year, month, day, weekday (Monday is 0), hour,
-                minute, date, time, hhmm, yyyymmdd; minutes of a number such as 1435 (14:35), and back, round
-                the clock: clock (0 to 2359) and clock24 (1 to 2400)
+                minute, date, time, hhmm, yyyymmdd; minutes(x) of an HHMM number, and hhmm(minutes) back
+                within the day; hhmm24, in which midnight is 2400
     conditions  condition and condition and ...
     condition   COLUMN = VALUE | != | < | <= | > | >= | [not] in (VALUE, ...) | is [not] missing
 
@@ -23,8 +23,7 @@ from raygen.relations.tokens import Reader, unquoted
 
 COMPARISONS = ("=", "==", "!=", "<>", "<", "<=", ">", ">=")
 PARTS = ("year", "month", "day", "weekday", "hour", "minute", "date", "time", "hhmm", "yyyymmdd")
-CLOCKS = ("minutes", "clock", "clock24")
-FUNCTIONS = ("abs", "round", "floor", *CLOCKS, *PARTS)
+FUNCTIONS = ("abs", "round", "floor", "minutes", "hhmm24", *PARTS)
 SECONDS = {"day": 86_400, "hour": 3600, "minute": 60, "second": 1}
 SPANS = {unit: Fraction(seconds, 86_400) for unit, seconds in SECONDS.items()}
 SPANS |= {

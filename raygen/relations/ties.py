@@ -13,6 +13,7 @@ class Finding:
 
     Attributes:
         gain: Nats per row that it saves beyond chance.
+        gaps: Of a function: rows where only one is missing, the value that it gives or that of the column.
     """
 
     relation: Relation
@@ -21,6 +22,7 @@ class Finding:
     breaks: int
     missing: int
     gain: float
+    gaps: int = 0
 
     @property
     def share(self) -> float:

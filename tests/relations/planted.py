@@ -15,6 +15,7 @@ TOTAL = {
     "year": "year(start)",
     "clock": "hhmm(start)",
     "date": "yyyymmdd(start)",
+    "arrival": "hhmm24(minutes(departure) + delay)",
     "paid": "principal + interest + fees",
     "share_c": "1 - share_a - share_b",
     "end": "start + lasts",
@@ -48,6 +49,8 @@ def planted(rows: int, seed: int = 0) -> pa.Table:
     net, payment = _cents(stream, rows), stream.choice(["card", "cash", "none", "debt"], rows)
     bills, due = stream.random(rows) < 0.14, stream.random(rows) < 0.8
     gone, open_ = stream.random(rows) < 0.1, stream.random(rows) < 0.2
+    minutes, delay = stream.integers(1, 1440, rows), stream.integers(-30, 600, rows)
+    late = (minutes + delay) % 1440
     start = np.datetime64("2021-01-01T00:00:00", "us") + days.astype("timedelta64[s]")
     columns = {
         **money,
@@ -65,6 +68,9 @@ def planted(rows: int, seed: int = 0) -> pa.Table:
         "end": start + lasts.astype("timedelta64[s]"),
         "year": start.astype("datetime64[Y]").astype(int) + 1970,
         "clock": days % 86_400 // 3600 * 100 + days % 3600 // 60,
+        "departure": minutes // 60 * 100 + minutes % 60,
+        "delay": delay,
+        "arrival": np.where(late == 0, 2400, late // 60 * 100 + late % 60),
         "date": np.array([int(str(day).replace("-", "")) for day in start.astype("datetime64[D]")]),
         "paid": (money["principal"] + money["interest"] + money["fees"]).round(2),
         "share_a": shares[:, 0],

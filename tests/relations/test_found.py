@@ -1,0 +1,106 @@
+"""Tables of the kinds that people have, and every relation that discovery tells of them."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from raygen import rng
+from raygen.relations.discovery import discover
+
+ROWS = 4000
+
+
+def hierarchy(stream: np.random.Generator) -> dict:
+    parts = {f"p{k}": stream.integers(0, 10**5, ROWS) / 100 for k in range(12)}
+    sums = {f"sub{k}": sum(list(parts.values())[4 * k : 4 * k + 4]).round(2) for k in range(3)}
+    total = sum(sums.values()).round(2)
+    tax = (0.2 * total).round(2)
+    return parts | sums | {"total": total, "tax": tax, "gross": (total + tax).round(2)}
+
+
+def dates(stream: np.random.Generator) -> dict:
+    day = np.datetime64("2020-01-01") + stream.integers(0, 900, ROWS).astype("timedelta64[D]")
+    seconds, minutes = stream.integers(0, 86_400, ROWS), stream.integers(1, 300, ROWS)
+    moment = day.astype("datetime64[us]") + seconds.astype("timedelta64[s]")
+    return {
+        "day": pa.array(day),
+        "moment": pa.array(moment.astype("datetime64[ns]")),
+        "zoned": pa.array(moment).cast(pa.timestamp("us", "UTC")),
+        "clock": pa.array(seconds, pa.int32()).cast(pa.time32("s")),
+        "end": pa.array(moment + (minutes * 60).astype("timedelta64[s]")),
+        "minutes": minutes,
+        "weekday": (day.astype(int) + 3) % 7 + 1,
+        "hour": seconds // 3600,
+    }
+
+
+def units(stream: np.random.Generator) -> dict:
+    celsius = stream.normal(15, 8, ROWS).round(1)
+    return {"c": celsius, "f": (celsius * 1.8 + 32).round(2), "k": (celsius + 273.15).round(2)}
+
+
+def shares(stream: np.random.Generator) -> dict:
+    drawn = stream.dirichlet([1, 2, 3, 4, 9], ROWS)
+    return {f"s{k}": drawn[:, k] for k in range(5)}
+
+
+def bills(stream: np.random.Generator) -> dict:
+    bill = [stream.integers(0, 200_000, ROWS) for _ in range(4)]
+    others = [np.where(stream.random(ROWS) < 0.3, 0, stream.integers(0, 30_000, ROWS)) for _ in bill]
+    paid = [np.where(stream.random(ROWS) < 0.14, bill[k], others[k]) for k in range(4)]
+    return {f"bill{k}": bill[k] for k in range(4)} | {f"paid{k}": paid[k] for k in range(4)}
+
+
+def correlated(stream: np.random.Generator) -> dict:
+    x = stream.normal(size=ROWS)
+    near = {f"near{k}": (x + stream.normal(size=ROWS) * 0.02).round(2) for k in range(3)}
+    rating = {f"rating{k}": np.clip(x * 1.5 + stream.normal(size=ROWS), -3, 3).round() for k in range(3)}
+    return near | rating
+
+
+def flights(stream: np.random.Generator) -> dict:
+    minutes, delay = stream.integers(300, 1439, ROWS), stream.integers(-20, 400, ROWS)
+    gone, diverted = stream.random(ROWS) < 0.05, stream.random(ROWS) < 0.01
+    late = (minutes + delay) % 1440
+    return {
+        "planned": minutes // 60 * 100 + minutes % 60,
+        "hour": minutes // 60,
+        "minute": minutes % 60,
+        "delay": pa.array(delay, mask=gone),
+        "left": pa.array(np.where(late == 0, 2400, late // 60 * 100 + late % 60), mask=gone),
+        "aloft": pa.array(stream.integers(20, 400, ROWS), mask=gone | diverted),
+        "landed": pa.array(stream.integers(0, 400, ROWS), mask=gone | diverted),
+    }
+
+
+CASES: list[tuple[Callable[[np.random.Generator], dict], set[str]]] = [
+    (
+        hierarchy,
+        {f"sub{k} = p{4 * k} + p{4 * k + 1} + p{4 * k + 2} + p{4 * k + 3}" for k in range(3)}
+        | {"total = sub0 + sub1 + sub2", "gross = total + tax"},
+    ),
+    (
+        dates,
+        {"zoned = moment", "clock = time(moment)", "day = date(moment)", "hour = hour(moment)"}
+        | {"weekday = weekday(day) + 1", "end = moment + 1 minute * minutes"},
+    ),
+    (units, {"f = 1.8 * c + 32", "k = c + 273.15"}),
+    (shares, {"s4 = 1 - s0 - s1 - s2 - s3"}),
+    (bills, {f"paid{k} ~ bill{k}" for k in range(4)}),
+    (correlated, set()),
+    (
+        flights,
+        {"hour = floor(planned / 100)", "minute = planned - 100 * hour"}
+        | {"left = hhmm24(minutes(planned) + delay)"}
+        | {"aloft = missing at least where delay is missing", "landed = missing where aloft is missing"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("maker", "expected"), CASES, ids=[case[0].__name__ for case in CASES])
+def test_a_table_shows_its_relations_and_no_others(maker, expected):
+    table = pa.table(maker(rng.generator(3, "rows of a table with relations")))
+    found = [one.relation for one in discover(table, 0)]
+    assert {f"{one.column} {'=' if one.is_total else '~'} {one.text}" for one in found} == expected
