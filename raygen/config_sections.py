@@ -1,53 +1,26 @@
 """The sections of a config, their settings and defaults."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, field_validator
 
-from raygen import sampler_catalogue, uris
-
-Uri = Annotated[str, AfterValidator(uris.without_credentials)]
-if TYPE_CHECKING:  # mypy reads no list of choices that is computed
-    from typing import TypeAlias
-
-    AutoSampler: TypeAlias = str
-    ChosenSampler: TypeAlias = str
-else:
-    AutoSampler = Literal["auto", *sampler_catalogue.NAMES]
-    ChosenSampler = Literal["chosen", *sampler_catalogue.NAMES]
-Kind = Literal["numeric", "categorical", "boolean", "datetime", "id", "drop"]
+from raygen.config_types import AutoSampler, ChosenSampler, Kind, Section, Uri, Workers
 
 
-def _workers(given: Any) -> Any:
-    """A number, or the fewest and the most."""
-    numbers = given if isinstance(given, list) else [given, given]
-    whole = len(numbers) == 2 and all(isinstance(n, int) and not isinstance(n, bool) for n in numbers)
-    if not whole or not (0 < numbers[0] <= numbers[1] or given == 0):
-        raise PydanticCustomError(
-            "workers", "a number of 0 or more, or the fewest and the most, such as [1, 4]"
-        )
-    return given
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
-
-
-class Run(Section):
+class RunSettings(Section):
     folder: Uri = Field(
         default="", description="where everything of this run goes: a folder or URI that all nodes can reach"
     )
     seed: int = Field(default=0, ge=0, lt=2**31, description="of weights, noise and held-out rows")
 
 
-class Data(Section):
+class DataSettings(Section):
     source: Uri = Field(
         default="", description="Parquet or CSV (also .gz), one file or a folder of them, local or a URI"
     )
 
 
-class Schema(Section):
+class SchemaSettings(Section):
     bars: int = Field(
         default=128, ge=4, le=4096, description="bins of equal mass that a numeric column is cut into"
     )
@@ -64,7 +37,7 @@ class Schema(Section):
     )
 
 
-class Model(Section):
+class ModelSettings(Section):
     latent_dim: int = Field(default=16, ge=1, le=1024, description="width of z")
     hidden_units: list[Annotated[int, Field(ge=1, le=65536)]] = Field(
         default=[256, 256],
@@ -94,8 +67,8 @@ class Model(Section):
     )
 
 
-class Train(Section):
-    num_workers: Annotated[int | list[int], PlainValidator(_workers)] = Field(
+class TrainSettings(Section):
+    num_workers: Workers = Field(
         default=1,
         description="Ray Train workers; 0 trains in this process; [1, 4]: as many of 1 to 4 as the "
         "cluster holds, and again when it changes",
@@ -158,7 +131,7 @@ class Train(Section):
         return self.num_workers[1] if isinstance(self.num_workers, list) else max(1, self.num_workers)
 
 
-class Latent(Section):
+class LatentSettings(Section):
     sampler: AutoSampler = Field(
         default="auto",
         description="where z is drawn from; auto: the cheapest within one standard error of the best "
@@ -185,7 +158,7 @@ class Latent(Section):
     density_ratio: bool = Field(default=True, description="fit what generate.oversample chooses rows by")
 
 
-class Search(Section):
+class SearchSettings(Section):
     trials: int = Field(
         default=16,
         ge=1,
@@ -254,7 +227,7 @@ class Search(Section):
         }
 
 
-class Generate(Section):
+class GenerateSettings(Section):
     rows: int = Field(default=100_000, ge=1, description="rows to write")
     seed: int = Field(default=0, ge=0, lt=2**31, description="other seeds give other rows")
     sampler: ChosenSampler = Field(
@@ -322,7 +295,7 @@ class Generate(Section):
     )
 
 
-class Evaluate(Section):
+class EvaluateSettings(Section):
     sample_rows: int = Field(
         default=10_000,
         ge=100,

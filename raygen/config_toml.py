@@ -4,7 +4,7 @@ import json
 import re
 
 from raygen.config import Config
-from raygen.config_sections import Search
+from raygen.config_sections import SearchSettings
 
 TITLES = {
     "run": "where everything of this run goes",
@@ -44,7 +44,7 @@ def render(config: Config, kinds: dict[str, str], types: dict[str, str], notes: 
                 lines.append(f"{_key(name)} = {_value(kind)}" + (f"  # {comment}" if comment else ""))
             lines.append("")
         if section == "search":
-            lines.append(f"[search.space]  # {Search.model_fields['space'].description}")
+            lines.append(f"[search.space]  # {SearchSettings.model_fields['space'].description}")
             for key, domain in config.search.space.items():
                 setting = ", ".join(f"{kind} = {_value(values)}" for kind, values in domain.items())
                 home, _, name = key.partition(".")
