@@ -1,9 +1,38 @@
 """raygen: learn a table with a Keras VAE on Ray, and write as many synthetic rows as you want.
 
-`import raygen` loads neither Ray nor TensorFlow; each name below loads what it needs when it is first used.
+    config = raygen.Config.load("mine.toml")   raygen.init("mine.csv") writes one
+    raygen.train(config)                       the model, in the run folder
+    raygen.tune(config)                        the same with searched settings
+    raygen.generate(config, rows=1_000_000)    rows as files, by actors on Ray
+    raygen.verify("runs/mine/synthetic")       the files against their manifest
+    raygen.evaluate(config)                    scores and a report
+    raygen.plan(config)                        what training and generating would take
+    raygen.inspect("runs/mine/model")          what a model holds
+    raygen.load("runs/mine/model")             the model itself
+    raygen.sample("runs/mine/model", 1000)     rows in memory, without Ray
+    raygen.doctor("encoder.keras", ...)        what is wrong with someone else's VAE
+
+Whatever a user can mend is a `raygen.RaygenError`, with a hint. `import raygen` loads neither Ray nor
+TensorFlow; each name loads what it needs when it is first used. `raygen help` in a shell prints the manual.
 """
 
 import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from raygen.commands.init import init as init
+    from raygen.commands.inspect_model import inspect as inspect
+    from raygen.commands.plan import plan as plan
+    from raygen.config import Config as Config
+    from raygen.diagnosis.driver import doctor as doctor
+    from raygen.errors import RaygenError as RaygenError
+    from raygen.evaluation.driver import evaluate as evaluate
+    from raygen.generation.driver import generate as generate
+    from raygen.generation.verification import verify as verify
+    from raygen.model.folder import load as load
+    from raygen.sampling.rows import sample as sample
+    from raygen.search.driver import tune as tune
+    from raygen.training.driver import train as train
 
 __version__ = "0.2.0"
 
@@ -25,7 +54,11 @@ _HOMES = {
 __all__ = [*_HOMES, "__version__"]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'raygen' has no attribute '{name}'")
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__} - {"Any", "TYPE_CHECKING", "importlib"})

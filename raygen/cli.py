@@ -11,6 +11,7 @@ from statistics import harmonic_mean
 from raygen import score_catalogue, uris
 from raygen.cli_parser import parser
 from raygen.config import Config, parse_override
+from raygen.config_sections import GenerateSettings
 from raygen.errors import ConfigError, GenerationError, RaygenError, TrainingError
 
 FAILED = (TrainingError, GenerationError)
@@ -82,24 +83,11 @@ def _config_or_model(args) -> Config | str:
     return args.config
 
 
-def _asked(args) -> dict:
-    """What generate and plan take alike."""
-    names = (
-        "rows",
-        "seed",
-        "out",
-        "sampler",
-        "temperature",
-        "per",
-        "oversample",
-        "first_row",
-        "format",
-        "shard_mib",
-        "partition_by",
-    )
-    return {"where": " AND ".join(args.where) if args.where else None} | {
-        name: getattr(args, name) for name in names
-    }
+def _settings(args) -> dict:
+    """What generate and plan take alike: `out`, and the settings of [generate] that have a flag."""
+    settings = {name: getattr(args, name) for name in GenerateSettings.model_fields}
+    where = " AND ".join(args.where) if args.where else None
+    return settings | {"out": args.out, "where": where}
 
 
 def _demo(args) -> dict:
@@ -157,7 +145,7 @@ def _tune(args) -> dict:
 def _generate(args) -> dict:
     from raygen.generation import driver as generation
 
-    done = generation.generate(_config_or_model(args), say=args.say, **_asked(args))
+    done = generation.generate(_config_or_model(args), say=args.say, **_settings(args))
     kept = f", {done.kept} of them were there before" if done.kept else ""
     args.say(
         f"Wrote {done.rows:,} rows in {done.shards:,} shard(s){kept} and {done.bytes / 1e6:,.1f} MB "
@@ -225,7 +213,7 @@ def _limit(text: str) -> tuple[str, float]:
 def _plan(args) -> dict:
     from raygen.commands import plan as planning
 
-    return planning.plan(_config_or_model(args), within=args.within, say=_say, **_asked(args))
+    return planning.plan(_config_or_model(args), within=args.within, say=_say, **_settings(args))
 
 
 def _inspect(args) -> dict:

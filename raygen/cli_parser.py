@@ -1,9 +1,14 @@
 """The verbs and flags of the command line."""
 
 import argparse
-from typing import Any
+from functools import partial
+from typing import Any, get_args, get_origin
+
+from annotated_types import Ge
+from pydantic.fields import FieldInfo
 
 from raygen import __version__, sampler_catalogue, score_catalogue
+from raygen.config_sections import GenerateSettings
 
 
 def parser() -> argparse.ArgumentParser:
@@ -144,57 +149,29 @@ def _with_overrides(verb: argparse.ArgumentParser) -> None:
 
 
 def _with_rows(verb: argparse.ArgumentParser) -> None:
+    """A flag for each setting of `[generate]`."""
     _with_overrides(verb)
-    verb.add_argument("--rows", type=_rows, help="in place of generate.rows; 1e6 works too")
-    verb.add_argument(
-        "--first-row",
-        type=_row,
-        metavar="N",
-        help="in place of generate.first_row: begin with row N, counted from 0",
-    )
-    verb.add_argument("--seed", type=int, help="in place of generate.seed")
     verb.add_argument("--out", help="folder in place of synthetic/ beside the model")
-    verb.add_argument("--format", help="in place of generate.format: parquet, csv or jsonl")
-    verb.add_argument(
-        "--shard-mib",
-        type=float,
-        metavar="MIB",
-        help="in place of generate.shard_mib: size of one shard, about",
-    )
-    verb.add_argument(
-        "--partition-by",
-        nargs="+",
-        action="extend",
-        metavar="COLUMN",
-        help="in place of generate.partition_by: Hive folders",
-    )
-    verb.add_argument(
-        "--sampler",
-        help=f"latent sampler in place of the model's choice: {', '.join(sampler_catalogue.NAMES)}",
-    )
-    verb.add_argument(
-        "--temperature",
-        type=float,
-        metavar="T",
-        help="in place of generate.temperature: below 1, likely values more often",
-    )
-    verb.add_argument(
-        "--where",
-        action="append",
-        metavar="CONDITIONS",
-        help="only rows such as \"income = '>50K' AND age BETWEEN 30 AND 40\"",
-    )
-    verb.add_argument(
-        "--oversample",
-        type=int,
-        metavar="K",
-        help="keep one row of K drawn, chosen by their density ratio (generate.oversample)",
-    )
-    verb.add_argument(
-        "--per",
-        metavar="COLUMN=ROWS",
-        help="exactly so many rows of each category of a column, in place of --rows",
-    )
+    for name, setting in GenerateSettings.model_fields.items():
+        choices = [choice for choice in get_args(setting.annotation) if isinstance(choice, str)]
+        text = f"{setting.description}" + (f" ({', '.join(choices)})" if choices else "")
+        verb.add_argument(f"--{name.replace('_', '-')}", help=text.replace("%", "%%"), **_kind(name, setting))
+
+
+def _kind(name: str, setting: FieldInfo) -> dict[str, Any]:
+    """How argparse reads a setting."""
+    if name == "where":
+        return {"action": "append", "metavar": "CONDITIONS"}
+    if name == "per":
+        return {"metavar": "COLUMN=ROWS"}
+    if get_origin(setting.annotation) is list:
+        return {"nargs": "+", "action": "extend", "metavar": "COLUMN"}
+    if setting.annotation is int and "row" in name:
+        least: Any = next((m.ge for m in setting.metadata if isinstance(m, Ge)), 0)
+        return {"type": partial(_rows, least=least), "metavar": "N"}
+    if setting.annotation in (int, float):
+        return {"type": setting.annotation, "metavar": "N"}
+    return {"metavar": name.upper()}
 
 
 def _rows(text: str, least: int = 1) -> int:
@@ -205,10 +182,6 @@ def _rows(text: str, least: int = 1) -> int:
     if not least <= value < 2**53 or value != int(value):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows")
     return int(text) if text.isdigit() else int(value)
-
-
-def _row(text: str) -> int:
-    return _rows(text, 0)
 
 
 def _seconds(text: str) -> float:

@@ -1,30 +1,29 @@
 """The settings of a run: one TOML file, one frozen object, every default in one place."""
 
+import inspect
 import json
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import (
-    Field,
-    ValidationError,
-)
+from pydantic import Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from raygen import uris
 from raygen.config_sections import (
-    Data,
-    Evaluate,
-    Generate,
-    Latent,
-    Model,
-    Run,
-    Schema,
-    Search,
-    Section,
-    Train,
+    DataSettings,
+    EvaluateSettings,
+    GenerateSettings,
+    LatentSettings,
+    ModelSettings,
+    RunSettings,
+    SchemaSettings,
+    SearchSettings,
+    TrainSettings,
 )
+from raygen.config_types import Section
 from raygen.errors import ConfigError, did_you_mean
 
 TABLES = (".parquet", ".pq", ".csv", ".tsv", ".csv.gz", ".tsv.gz")  # endings of what is no config
@@ -38,18 +37,21 @@ RESOURCES = (
 )  # of training; no model depends on them
 
 
+Function = TypeVar("Function", bound=Callable)
+
+
 class Config(Section):
     """All settings; sections are attributes: `config.model.latent_dim`."""
 
-    run: Run = Run()
-    data: Data = Data()
-    schema_: Schema = Field(default=Schema(), alias="schema")
-    model: Model = Model()
-    train: Train = Train()
-    latent: Latent = Latent()
-    search: Search = Search()
-    generate: Generate = Generate()
-    evaluate: Evaluate = Evaluate()
+    run: RunSettings = RunSettings()
+    data: DataSettings = DataSettings()
+    schema_: SchemaSettings = Field(default=SchemaSettings(), alias="schema")
+    model: ModelSettings = ModelSettings()
+    train: TrainSettings = TrainSettings()
+    latent: LatentSettings = LatentSettings()
+    search: SearchSettings = SearchSettings()
+    generate: GenerateSettings = GenerateSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
 
     @classmethod
     def from_dict(cls, settings: dict) -> "Config":
@@ -128,6 +130,35 @@ class Config(Section):
 
     def to_dict(self) -> dict:
         return self.model_dump(by_alias=True)
+
+
+def with_settings(section: type[Section], names: Iterable[str] = ()) -> Callable[[Function], Function]:
+    """Shows the `**settings` of a function by name and type, in `help` and to completion.
+
+    Args:
+        section: Whose settings they are.
+        names: Of the settings, each with its default; if empty, all that the function does not take by name,
+            which are None where a config says what they are.
+    """
+
+    def decorated(function: Function) -> Function:
+        signature = inspect.signature(function)
+        parameters = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        for name in names or section.model_fields:
+            if name not in signature.parameters:
+                parameters.append(_parameter(name, section.model_fields[name], with_default=bool(names)))
+        function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return function
+
+    return decorated
+
+
+def _parameter(name: str, setting: FieldInfo, with_default: bool) -> inspect.Parameter:
+    kind, annotation = inspect.Parameter.KEYWORD_ONLY, setting.annotation
+    if with_default:
+        default = setting.get_default(call_default_factory=True)
+        return inspect.Parameter(name, kind, default=default, annotation=annotation)
+    return inspect.Parameter(name, kind, default=None, annotation=annotation | None)  # type: ignore[operator]
 
 
 def parse_override(text: str) -> tuple[str, Any]:

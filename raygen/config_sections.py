@@ -1,54 +1,28 @@
 """The sections of a config, their settings and defaults."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, field_validator
 
-from raygen import sampler_catalogue, uris
+from raygen.config_types import AutoSampler, ChosenSampler, Kind, Section, Uri, Workers
 
-Uri = Annotated[str, AfterValidator(uris.without_credentials)]
 MOST_ROWS = 10**13  # of a generation
-if TYPE_CHECKING:  # mypy reads no list of choices that is computed
-    from typing import TypeAlias
-
-    AutoSampler: TypeAlias = str
-    ChosenSampler: TypeAlias = str
-else:
-    AutoSampler = Literal["auto", *sampler_catalogue.NAMES]
-    ChosenSampler = Literal["chosen", *sampler_catalogue.NAMES]
-Kind = Literal["numeric", "categorical", "boolean", "datetime", "id", "drop"]
 
 
-def _workers(given: Any) -> Any:
-    """A number, or the fewest and the most."""
-    numbers = given if isinstance(given, list) else [given, given]
-    whole = len(numbers) == 2 and all(isinstance(n, int) and not isinstance(n, bool) for n in numbers)
-    if not whole or not (0 < numbers[0] <= numbers[1] or given == 0):
-        raise PydanticCustomError(
-            "workers", "a number of 0 or more, or the fewest and the most, such as [1, 4]"
-        )
-    return given
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
-
-
-class Run(Section):
+class RunSettings(Section):
     folder: Uri = Field(
         default="", description="where everything of this run goes: a folder or URI that all nodes can reach"
     )
     seed: int = Field(default=0, ge=0, lt=2**31, description="of weights, noise and held-out rows")
 
 
-class Data(Section):
+class DataSettings(Section):
     source: Uri = Field(
         default="", description="Parquet or CSV (also .gz), one file or a folder of them, local or a URI"
     )
 
 
-class Relation(Section):
+class RelationSettings(Section):
     column: str = Field(description="the column that the others say something of")
     is_: str = Field(alias="is", description="what it is, such as price + tax (see raygen help relations)")
     holds: Literal["always", "often"] = Field(
@@ -57,7 +31,7 @@ class Relation(Section):
     enforce: bool = Field(default=False, description="leave out of training the rows that break it")
 
 
-class Schema(Section):
+class SchemaSettings(Section):
     bars: int = Field(
         default=128, ge=4, le=4096, description="bins of equal mass that a numeric column is cut into"
     )
@@ -75,12 +49,12 @@ class Schema(Section):
     columns: dict[str, Kind] = Field(
         default_factory=dict, description="kind of each column; inferred if empty"
     )
-    relations: list[Relation] | None = Field(
+    relations: list[RelationSettings] | None = Field(
         default=None, description="what ties columns; [] for nothing, left out: found in the table"
     )
 
 
-class Model(Section):
+class ModelSettings(Section):
     latent_dim: int = Field(default=16, ge=1, le=1024, description="width of z")
     hidden_units: list[Annotated[int, Field(ge=1, le=65536)]] = Field(
         default=[256, 256],
@@ -110,8 +84,8 @@ class Model(Section):
     )
 
 
-class Train(Section):
-    num_workers: Annotated[int | list[int], PlainValidator(_workers)] = Field(
+class TrainSettings(Section):
+    num_workers: Workers = Field(
         default=1,
         description="Ray Train workers; 0 trains in this process; [1, 4]: as many of 1 to 4 as the "
         "cluster holds, and again when it changes",
@@ -174,7 +148,7 @@ class Train(Section):
         return self.num_workers[1] if isinstance(self.num_workers, list) else max(1, self.num_workers)
 
 
-class Latent(Section):
+class LatentSettings(Section):
     sampler: AutoSampler = Field(
         default="auto",
         description="where z is drawn from; auto: the cheapest within one standard error of the best "
@@ -201,7 +175,7 @@ class Latent(Section):
     density_ratio: bool = Field(default=True, description="fit what generate.oversample chooses rows by")
 
 
-class Search(Section):
+class SearchSettings(Section):
     trials: int = Field(
         default=16,
         ge=1,
@@ -270,7 +244,7 @@ class Search(Section):
         }
 
 
-class Generate(Section):
+class GenerateSettings(Section):
     rows: int = Field(default=100_000, ge=1, le=MOST_ROWS, description="rows to write")
     seed: int = Field(default=0, ge=0, lt=2**31, description="other seeds give other rows")
     sampler: ChosenSampler = Field(
@@ -340,7 +314,7 @@ class Generate(Section):
     )
 
 
-class Evaluate(Section):
+class EvaluateSettings(Section):
     sample_rows: int = Field(
         default=10_000,
         ge=100,

@@ -4,7 +4,7 @@ import json
 import re
 
 from raygen.config import Config
-from raygen.config_sections import Relation, Search
+from raygen.config_sections import RelationSettings, SearchSettings
 
 TITLES = {
     "run": "where everything of this run goes",
@@ -46,7 +46,7 @@ def render(config: Config, kinds: dict[str, str], types: dict[str, str], notes: 
                 lines.append(f"{_key(name)} = {_value(kind)}" + (f"  # {comment}" if comment else ""))
             lines += ["", *_relations(config.schema_.relations)]
         if section == "search":
-            lines.append(f"[search.space]  # {Search.model_fields['space'].description}")
+            lines.append(f"[search.space]  # {SearchSettings.model_fields['space'].description}")
             for key, domain in config.search.space.items():
                 setting = ", ".join(f"{kind} = {_value(values)}" for kind, values in domain.items())
                 home, _, name = key.partition(".")
@@ -58,7 +58,7 @@ def render(config: Config, kinds: dict[str, str], types: dict[str, str], notes: 
     return "\n".join(lines)
 
 
-def _relations(relations: list[Relation] | None) -> list[str]:
+def _relations(relations: list[RelationSettings] | None) -> list[str]:
     """A table of the config for each relation."""
     lines: list[str] = []
     for one in relations or ():

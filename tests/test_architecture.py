@@ -2,6 +2,7 @@
 Ray nor TensorFlow."""
 
 import ast
+import pydoc
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ GROUND = [
     "errors",
     "uris",
     "sampler_catalogue",
+    "config_types",
     "config_sections",
     "score_catalogue",
     "config",
@@ -187,6 +189,20 @@ def test_public_names_exist_and_others_do_not():
         assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     with pytest.raises(AttributeError, match="module 'raygen' has no attribute 'nonsense'"):
         _ = raygen.nonsense
+
+
+def test_verbs_are_completed_and_help_is_a_page():
+    assert set(raygen.__all__) <= set(dir(raygen))
+    page = pydoc.plain(pydoc.render_doc(raygen))
+    assert all(f"raygen.{name}" in page.partition("PACKAGE CONTENTS")[0] for name in raygen._HOMES)
+
+
+def test_a_checker_sees_the_types_of_the_verbs():
+    """The imports for type checkers name the same homes as the lazy ones."""
+    tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))
+    (checked,) = (node for node in tree.body if isinstance(node, ast.If))
+    homes = {node.names[0].asname: node.module for node in checked.body}
+    assert homes == raygen._HOMES
 
 
 def test_no_package_is_named_as_a_verb():

@@ -1,5 +1,6 @@
 """The command line, as a user types it; only what needs a trained model starts Ray."""
 
+import inspect
 import json
 import os
 import subprocess
@@ -9,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
+import raygen
 from raygen import __version__, cli, cli_parser
 from raygen.config import Config
+from raygen.config_sections import GenerateSettings
+from raygen.errors import ConfigError
+from raygen.sampling.rows import DRAWN_BY
 
 VERBS = ("demo", "init", "train", "generate", "verify", "plan", "inspect", "doctor")
 
@@ -73,6 +78,35 @@ def test_no_other_number_of_rows_is_taken(text, run_cli):
     status, _, err = run_cli("generate", "model", f"--rows={text}")
     assert status == 2
     assert f"{text!r} is not a number of rows" in err
+
+
+@pytest.mark.parametrize("verb", ["generate", "plan"])
+def test_every_setting_of_a_generation_has_a_flag_with_its_description(verb, run_cli):
+    text = " ".join(run_cli(verb, "--help")[1].split())
+    for name, setting in GenerateSettings.model_fields.items():
+        flag = f"--{name.replace('_', '-')} "
+        assert flag in text and " ".join(setting.description.split()) in text, name
+    args = cli_parser.parser().parse_args([verb, "model", "--cpus-per-actor", "2", "--row-group-rows", "1e5"])
+    assert (args.cpus_per_actor, args.row_group_rows, args.seed) == (2, 100_000, None)
+
+
+@pytest.mark.parametrize("function", [raygen.generate, raygen.plan, raygen.sample])
+def test_functions_show_the_settings_that_they_take(function):
+    parameters = inspect.signature(function).parameters
+    assert "settings" not in parameters
+    expected = DRAWN_BY if function is raygen.sample else set(GenerateSettings.model_fields) - {"rows"}
+    assert {n for n, p in parameters.items() if p.kind is p.KEYWORD_ONLY} == set(expected)
+
+
+def test_a_setting_that_is_none_is_refused_with_the_one_that_was_meant(tmp_path):
+    config = Config().override({"run.folder": str(tmp_path)})
+    for function in (raygen.generate, raygen.plan):
+        with pytest.raises(ConfigError, match=r"unknown setting 'generate\.temprature'") as caught:
+            function(config, temprature=2.0)
+        assert "did you mean 'generate.temperature'" in caught.value.hint
+    with pytest.raises(ConfigError, match=r"sample\(\) has no setting 'temprature'") as caught:
+        raygen.sample(str(tmp_path), 5, temprature=2.0)
+    assert "did you mean 'temperature'" in caught.value.hint
 
 
 def test_init_writes_a_config_that_loads_with_the_kinds_of_the_table(table, tmp_path, run_cli):

@@ -356,3 +356,11 @@ def test_a_table_is_no_config(name):
     with pytest.raises(ConfigError, match="is a table, and a config is wanted") as caught:
         Config.load(name)
     assert f"raygen init {name}" in caught.value.hint
+
+
+def test_the_docstring_of_a_section_describes_its_settings():
+    for field in Config.model_fields:
+        section = type(getattr(Config(), field))
+        text = " ".join(section.__doc__.split())
+        for name, setting in section.model_fields.items():
+            assert f" {name}: {' '.join(setting.description.split())}" in text, name

@@ -2,9 +2,11 @@
 decoding."""
 
 import time
+from typing import Any
 
 from raygen.cluster import connection
-from raygen.config import Config
+from raygen.config import Config, with_settings
+from raygen.config_sections import GenerateSettings
 from raygen.generation import driver as generation
 from raygen.generation import request
 from raygen.generation.formats import Format
@@ -19,30 +21,22 @@ from raygen.training import encoding
 from raygen.training.job import sized
 
 
+@with_settings(GenerateSettings)
 def plan(
     config: Config | str,
     rows: int | None = None,
-    seed: int | None = None,
     out: str | None = None,
-    sampler: str | None = None,
     within: float = 3600.0,
     say=print,
-    temperature: float | None = None,
-    where: str | None = None,
-    per: str | None = None,
-    oversample: int | None = None,
-    first_row: int | None = None,
-    format: str | None = None,
-    shard_mib: float | None = None,
-    partition_by: list[str] | None = None,
+    **settings: Any,
 ) -> dict:
     """Print rows, shards, bytes, workers and time of a run, and ask the cluster whether it fits; the same as
     a dict.
 
     Args:
         config: A config, or the path of a model folder.
-        rows, seed, out, sampler, temperature, where, per, first_row, format, shard_mib, partition_by: As for
-        `generate`. within: Seconds that generating may take; what the cluster would need for that is told.
+        rows, out, settings: As for `generate`.
+        within: Seconds that generating may take; what the cluster would need for that is told.
         say: Called with each line.
 
     Raises:
@@ -50,28 +44,18 @@ def plan(
             too small.
     """
     answer: dict = {}
-    drawn = {
-        "rows": rows,
-        "seed": seed,
-        "sampler": sampler,
-        "temperature": temperature,
-        "where": where,
-        "per": per,
-        "oversample": oversample,
-    }
-    cut = {"first_row": first_row, "format": format, "shard_mib": shard_mib, "partition_by": partition_by}
-    model, settings = request.located(config, drawn | cut)
-    asked = Job.of(model, settings, "") if model_folder.is_model(model) else None
+    model, section = request.located(config, rows, settings)
+    asked = Job.of(model, section, "") if model_folder.is_model(model) else None
     if not asked:
-        Format.of(settings)
-        conditions.parse(settings.where)
-        conditions.spelled_per(settings.per)
-    measured, shards = None, Plan(settings.rows, settings.rows_per_shard)
+        Format.of(section)
+        conditions.parse(section.where)
+        conditions.spelled_per(section.per)
+    measured, shards = None, Plan(section.rows, section.rows_per_shard)
     with connection.connected() as available:
         say(f"Cluster: {len(available.nodes)} node(s), {available.cpus} CPUs, {available.gpus:g} GPUs.")
         if isinstance(config, Config):
             answer["train"] = _training(config, available, say)
-        generation.num_actors(settings, shards, available)  # refuses a cluster that is too small
+        generation.num_actors(section, shards, available)  # refuses a cluster that is too small
         if asked:
             for note in asked.notes:
                 say(note)
@@ -80,17 +64,17 @@ def plan(
                 asked.plan,
                 request.like_an_actor(asked.settings, _decode_for_a_second, asked, laws),
             )
-        actors = generation.num_actors(settings, shards, available)
-    if settings.per.strip() and not asked:
-        column, rows_each = conditions.parse_per(settings.per)
+        actors = generation.num_actors(section, shards, available)
+    if section.per.strip() and not asked:
+        column, rows_each = conditions.parse_per(section.per)
         say(
             f"Generate: {rows_each:,} rows for each category of {column}; how many that is in all, "
             "and how long it takes, is known with a model."
         )
         return answer
-    if settings.shard_mib and not asked:
+    if section.shard_mib and not asked:
         say(
-            f"Generate: {shards.rows:,} rows in shards of {settings.shard_mib:g} MiB; how many, and "
+            f"Generate: {shards.rows:,} rows in shards of {section.shard_mib:g} MiB; how many, and "
             "how long it takes, is known with a model."
         )
         return answer
@@ -103,7 +87,7 @@ def plan(
     first = f" from number {shards.first_row:,} on" if shards.first_row else ""
     files = f" of {len(shards.partitions):,} files each" if len(shards.partitions) > 1 else ""
     line = (
-        f"Generate: {shards.rows:,} rows{first}, seed {settings.seed}, in {shards.num_shards:,} "
+        f"Generate: {shards.rows:,} rows{first}, seed {section.seed}, in {shards.num_shards:,} "
         f"shard(s){files} by {actors} actor(s)"
     )
     if not measured:
@@ -119,10 +103,10 @@ def plan(
     needed = shards.actors_within(within, speed)
     answer["generate"] |= {"within": within, "actors_needed": needed}
     if needed:
-        gpus = f", {needed * settings.gpus_per_actor:,.10g} GPU(s)" if settings.gpus_per_actor else ""
+        gpus = f", {needed * section.gpus_per_actor:,.10g} GPU(s)" if section.gpus_per_actor else ""
         say(
             f"To finish in {duration(within)}: {needed:,} actor(s), "
-            f"{needed * settings.cpus_per_actor:,} CPU(s){gpus}."
+            f"{needed * section.cpus_per_actor:,} CPU(s){gpus}."
         )
     else:
         most, one = f"{int(within * speed):,} or less", duration(shards.rows_per_shard / speed)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from raygen import storage
-from raygen.config_sections import Generate
+from raygen.config_sections import GenerateSettings
 from raygen.errors import GenerationError, OutputError, RaygenError
 from raygen.generation import completeness, manifest, request
 from raygen.generation.manifest import Totals
@@ -34,7 +34,7 @@ class WriteShards:
         self.item, self.done, self.untold = 0, 0, 0  # of the item at work
         self.made: list[int] = []
         try:
-            wanted = Generate(**settings)
+            wanted = GenerateSettings(**settings)
             request.keep_to(wanted)
             self.job = asked = Job.of(model, wanted, folder)
             self.plan, self.format = asked.plan, asked.format

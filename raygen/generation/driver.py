@@ -2,10 +2,12 @@
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from raygen import storage, uris
 from raygen.cluster import connection, mailbox, resources
-from raygen.config import Config
+from raygen.config import Config, with_settings
+from raygen.config_sections import GenerateSettings
 from raygen.errors import GenerationError
 from raygen.generation import completeness, manifest, request
 from raygen.generation.actor import WriteShards
@@ -29,21 +31,9 @@ class Generation:
     seconds: float
 
 
+@with_settings(GenerateSettings)
 def generate(
-    config: Config | str,
-    rows: int | None = None,
-    seed: int | None = None,
-    out: str | None = None,
-    sampler: str | None = None,
-    say=print,
-    temperature: float | None = None,
-    where: str | None = None,
-    per: str | None = None,
-    oversample: int | None = None,
-    first_row: int | None = None,
-    format: str | None = None,
-    shard_mib: float | None = None,
-    partition_by: list[str] | None = None,
+    config: Config | str, rows: int | None = None, out: str | None = None, say=print, **settings: Any
 ) -> Generation:
     """Write synthetic rows as shards.
 
@@ -52,9 +42,7 @@ def generate(
 
     Args:
         config: A config whose run folder holds a model, or the path of a model folder.
-        rows, seed, sampler, temperature, where, per, oversample, first_row, format, shard_mib, partition_by:
-        In place of the settings of these
-            names in `[generate]`.
+        rows, settings: In place of the settings of these names in `[generate]`; None leaves the config's.
         out: In place of the `synthetic` folder beside the model.
         say: Called with each line of progress.
 
@@ -65,19 +53,9 @@ def generate(
         ClusterError: If the cluster is too small, or a node does not see the folder.
         GenerationError: If it stopped before the last row.
     """
-    drawn = {
-        "rows": rows,
-        "seed": seed,
-        "sampler": sampler,
-        "temperature": temperature,
-        "where": where,
-        "per": per,
-        "oversample": oversample,
-    }
-    cut = {"first_row": first_row, "format": format, "shard_mib": shard_mib, "partition_by": partition_by}
-    model, settings = request.located(config, drawn | cut)
+    model, section = request.located(config, rows, settings)
     folder = uris.absolute(out) if out else storage.join(storage.parent(uris.absolute(model)), "synthetic")
-    return written(Job.of(model, settings, folder), say)
+    return written(Job.of(model, section, folder), say)
 
 
 def check_cluster(asked: Job, available: resources.Resources, setting: str) -> int:

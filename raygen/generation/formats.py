@@ -13,7 +13,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from raygen import filesystems, storage
-from raygen.config_sections import Generate
+from raygen.config_sections import GenerateSettings
 from raygen.errors import ConfigError
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.table import arrow
@@ -38,7 +38,7 @@ class Format:
     group_rows: int = 64 * BLOCK_ROWS
 
     @classmethod
-    def of(cls, settings: Generate) -> "Format":
+    def of(cls, settings: GenerateSettings) -> "Format":
         """The format that `[generate]` asks for.
 
         Raises:

@@ -9,7 +9,7 @@ from typing import Any
 from raygen import storage, uris
 from raygen.cluster import devices
 from raygen.config import Config
-from raygen.config_sections import Generate
+from raygen.config_sections import GenerateSettings
 from raygen.errors import ConfigError, OutputError, RaygenError
 from raygen.generation import manifest
 from raygen.generation.formats import Format
@@ -29,7 +29,7 @@ class Job:
     folder it is."""
 
     found: model_folder.Artifact
-    settings: Generate
+    settings: GenerateSettings
     wanted: selection.Selection | None
     plan: Plan
     format: Format
@@ -37,7 +37,7 @@ class Job:
     folder: str
 
     @classmethod
-    def of(cls, model: str, settings: Generate, folder: str) -> "Job":
+    def of(cls, model: str, settings: GenerateSettings, folder: str) -> "Job":
         found, form = model_folder.load(model), Format.of(settings)
         check_oversample(found, settings)
         wanted = selection.select(found.codec, settings.where, settings.per)
@@ -108,21 +108,26 @@ class Job:
         )
 
 
-def located(config: Config | str, given: dict) -> tuple[str, Generate]:
+def located(config: Config | str, rows: int | None, settings: dict[str, Any]) -> tuple[str, GenerateSettings]:
     """The model folder, and the `generate` section to follow: that of the config with those settings in their
-    place that are not None."""
+    place that are not None.
+
+    Raises:
+        ConfigError: If there is no such setting, or it has an impossible value.
+    """
     if isinstance(config, str):
         model, config = uris.absolute(config), Config.from_dict(model_folder.read_index(config)["config"])
     else:
         config = config.settled()
         model = storage.join(config.run.folder, "model")
-    settings = config.override({f"generate.{k}": v for k, v in given.items() if v is not None}).generate
-    if given["rows"] is not None and settings.per:
+    changes = {f"generate.{k}": v for k, v in {"rows": rows, **settings}.items() if v is not None}
+    section = config.override(changes).generate
+    if rows is not None and section.per:
         raise ConfigError(
-            f"rows = {given['rows']:,} and generate.per = '{settings.per}' both say how many rows to make.",
+            f"rows = {rows:,} and generate.per = '{section.per}' both say how many rows to make.",
             "leave one of them out.",
         )
-    return model, settings
+    return model, section
 
 
 def begun(folder: str) -> Job:
@@ -135,7 +140,7 @@ def begun(folder: str) -> Job:
     run = manifest.read_run(folder)
     config = Config.from_dict(model_folder.read_index(run["model"])["config"])
     given = {"num_actors": 0, "shard_mib": 0.0} | {
-        key: run[key] for key in Generate.model_fields if key in run
+        key: run[key] for key in GenerateSettings.model_fields if key in run
     }
     job = Job.of(
         run["model"],
@@ -196,7 +201,7 @@ def _prepared(job: Job, measure: bool) -> tuple[list, int]:
     return laws, job.format.rows_per_shard(s.shard_mib, rows.table(0, last))
 
 
-def like_an_actor(settings: Generate, function: Callable, *arguments) -> Any:
+def like_an_actor(settings: GenerateSettings, function: Callable, *arguments) -> Any:
     """`function(*arguments)`, called in a process that has what a decode actor is given.
 
     Raises:
@@ -211,7 +216,7 @@ def like_an_actor(settings: Generate, function: Callable, *arguments) -> Any:
     return answer
 
 
-def _like_an_actor(settings: Generate, function: Callable, arguments: tuple) -> Any:
+def _like_an_actor(settings: GenerateSettings, function: Callable, arguments: tuple) -> Any:
     try:
         keep_to(settings)
         return function(*arguments)
@@ -219,7 +224,7 @@ def _like_an_actor(settings: Generate, function: Callable, arguments: tuple) -> 
         return error
 
 
-def keep_to(settings: Generate) -> None:
+def keep_to(settings: GenerateSettings) -> None:
     """Keep TensorFlow and Arrow to what a decode actor is given (see `cluster.devices.keep_to`)."""
     devices.keep_to(
         settings.cpus_per_actor,

@@ -1,66 +1,55 @@
 """Generated rows of a model by their numbers, in one process and without Ray."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from raygen.config_sections import Generate
-from raygen.errors import ConfigError
+from raygen.config import Config, with_settings
+from raygen.config_sections import GenerateSettings
+from raygen.errors import ConfigError, did_you_mean
 from raygen.model import folder as model_folder
 from raygen.model.density_ratio import Ratio
 from raygen.sampling import row_blocks, selection
 
+# settings that a row depends on
+DRAWN_BY = ("seed", "where", "temperature", "per", "sampler", "oversample", "first_row")
 
-def sample(
-    model: str,
-    n: int | None = None,
-    seed: int = 0,
-    where: str = "",
-    temperature: float = 1.0,
-    per: str = "",
-    sampler: str = "chosen",
-    oversample: int = 1,
-    first_row: int = 0,
-) -> pa.Table:
+
+@with_settings(GenerateSettings, DRAWN_BY)
+def sample(model: str, n: int | None = None, **settings: Any) -> pa.Table:
     """Synthetic rows in memory: those that `raygen generate` writes for the same settings.
 
     Args:
         model: Folder of a model.
         n: Rows; left out where `per` says how many.
-        seed, where, temperature, per, sampler, oversample, first_row: As the settings of `[generate]`.
+        settings: Those of `[generate]` that a row depends on.
 
     Raises:
         ModelError: If the model is missing or damaged.
         ConfigError: If a setting is wrong, or the model gives the conditions hardly any probability.
     """
-    found = model_folder.load(model)
-    given = {
-        "seed": seed,
-        "where": where,
-        "temperature": temperature,
-        "per": per,
-        "sampler": sampler,
-        "oversample": oversample,
-    }
-    given["first_row"] = first_row
-    if n is not None:
-        given["rows"] = n
-    settings = found.config.override({f"generate.{name}": value for name, value in given.items()}).generate
-    if (n is None) != bool(settings.per):
+    for name in settings:
+        if name not in DRAWN_BY:
+            raise ConfigError(f"sample() has no setting '{name}'.", did_you_mean(name, DRAWN_BY))
+    artifact = model_folder.load(model)
+    rows = {} if n is None else {"rows": n}
+    section = Config().override({f"generate.{name}": v for name, v in {**settings, **rows}.items()}).generate
+    if (n is None) != bool(section.per):
         raise ConfigError(
             "sample() needs either n or per, which says how many rows of each category.",
             "write sample(model, 1000).",
         )
-    check_oversample(found, settings)
-    found = drawing_from(found, settings.sampler)
-    wanted = selection.select(found.codec, settings.where, settings.per)
-    last = first_row + num_rows(settings, wanted)
-    found.codec.schema.check_ids(last)
-    return Rows.of(found, settings, wanted).table(first_row, last)
+    check_oversample(artifact, section)
+    artifact = drawing_from(artifact, section.sampler)
+    wanted = selection.select(artifact.codec, section.where, section.per)
+    last = section.first_row + num_rows(section, wanted)
+    artifact.codec.schema.check_ids(last)
+    return Rows.of(artifact, section, wanted).table(section.first_row, last)
 
 
-def num_rows(settings: Generate, wanted: selection.Selection | None) -> int:
+def num_rows(settings: GenerateSettings, wanted: selection.Selection | None) -> int:
     """Rows of a generation.
 
     Raises:
@@ -90,7 +79,7 @@ def drawing_from(found: model_folder.Artifact, sampler: str) -> model_folder.Art
     return replace(found, sampler=name)
 
 
-def check_oversample(found: model_folder.Artifact, settings: Generate) -> None:
+def check_oversample(found: model_folder.Artifact, settings: GenerateSettings) -> None:
     """Refuse `generate.oversample` where the model has no density ratio of the rows that are asked for.
 
     Args:
@@ -177,7 +166,7 @@ class Rows:
     def of(
         cls,
         found: model_folder.Artifact,
-        settings: Generate,
+        settings: GenerateSettings,
         wanted: selection.Selection | None,
         laws: list[selection.Law] | None = None,
     ) -> "Rows":

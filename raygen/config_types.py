@@ -1,0 +1,47 @@
+"""What the sections of a config are made of: their base class and the types of their settings."""
+
+import textwrap
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator
+from pydantic_core import PydanticCustomError
+
+from raygen import sampler_catalogue, uris
+
+Uri = Annotated[str, AfterValidator(uris.without_credentials)]
+if TYPE_CHECKING:  # mypy reads no list of choices that is computed
+    from typing import TypeAlias
+
+    AutoSampler: TypeAlias = str
+    ChosenSampler: TypeAlias = str
+else:
+    AutoSampler = Literal["auto", *sampler_catalogue.NAMES]
+    ChosenSampler = Literal["chosen", *sampler_catalogue.NAMES]
+Kind = Literal["numeric", "categorical", "boolean", "datetime", "id", "drop"]
+
+
+def workers(given: Any) -> Any:
+    """A number, or the fewest and the most."""
+    numbers = given if isinstance(given, list) else [given, given]
+    whole = len(numbers) == 2 and all(isinstance(n, int) and not isinstance(n, bool) for n in numbers)
+    if not whole or not (0 < numbers[0] <= numbers[1] or given == 0):
+        raise PydanticCustomError(
+            "workers", "a number of 0 or more, or the fewest and the most, such as [1, 4]"
+        )
+    return given
+
+
+Workers = Annotated[int | list[int], PlainValidator(workers)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Writes the descriptions of the settings into the docstring of a section."""
+        settings = [f"    {name}: {field.description}" for name, field in cls.model_fields.items()]
+        texts = (textwrap.fill(text, 110, subsequent_indent=" " * 8) for text in settings)
+        if not cls.__doc__:
+            section = cls.__name__.removesuffix("Settings").lower()
+            cls.__doc__ = "\n".join([f"Settings of [{section}].", "", "Attributes:", *texts, ""])
