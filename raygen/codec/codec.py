@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raygen.codec import saved
 from raygen.codec.bins import NumericBlock
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.gaussian import GaussianBlock
@@ -192,11 +193,12 @@ class Codec:
             kind.__name__: kind for kind in (NumericBlock, GaussianBlock, CategoryBlock)
         }
         try:
+            saved.check(schema, state, TIME)
             blocks = {n: types[block["type"]].from_dict(block) for n, block in state["blocks"].items()}
             return cls(schema, blocks, {name: tuple(ends) for name, ends in state["moments"].items()})
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ModelError(
-                f"the model's codec cannot be read: {error!r}.", "train the model again."
+                f"the model's codec cannot be read: {error}.", "train the model again."
             ) from None
 
 

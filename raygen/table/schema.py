@@ -129,11 +129,23 @@ class Schema:
         try:
             source = pa.ipc.read_schema(pa.BufferReader(base64.b64decode(state["arrow"])))
             kinds = {name: column["kind"] for name, column in state["columns"].items()}
+            _check_saved(source, kinds, state["levels"])
             return cls(source, kinds, state["levels"])
-        except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, pa.ArrowException, OSError) as error:
             raise ModelError(
                 f"the model's schema cannot be read: {error}.", "train the model again."
             ) from None
+
+
+def _check_saved(source: pa.Schema, kinds: dict[str, str], levels: dict[str, list[str]]) -> None:
+    """Refuse kinds and levels that are not of these columns, from a file."""
+    if len(set(source.names)) != len(source.names) or list(kinds) != source.names:
+        raise ValueError("its columns are not those of its Arrow schema")
+    for name, kind in kinds.items():
+        _check_kind(name, kind, source.field(name).type)
+    for name, texts in levels.items():
+        if not pa.types.is_dictionary(source.field(name).type) or not all(isinstance(t, str) for t in texts):
+            raise ValueError(f"the levels of column '{name}' are no texts of a dictionary")
 
 
 def infer(table: pa.Table) -> tuple[dict[str, str], dict[str, str]]:

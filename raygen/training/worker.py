@@ -157,9 +157,11 @@ def _run(loop, rounds: Rounds, judge: objective.Judge | None, shown: Gauges, wri
     """
     config = rounds.config
     state = rounds.checkpoints.load()
-    history, part = (rounds_of(state), Part(**json.loads(str(state["part"])))) if state else ([], Part())
+    history, part = list[dict](), Part()
     if state:
-        loop.load_state(state)
+        with rounds.checkpoints.resuming():
+            history, part = rounds_of(state), Part(**json.loads(str(state["part"])))
+            loop.load_state(state)
         loop.keep_good()
         rounds.say(f"Resuming at step {loop.step:,} of {config.train.steps:,}.")
     while loop.step < config.train.steps and not _patience_spent(history, config):
@@ -277,10 +279,8 @@ def _steps(loop, rounds: Rounds, history: list[dict], part: Part, shown: Gauges)
 
 
 def _state(loop, history: list[dict], part: Part) -> dict:
-    return loop.state() | {
-        "history": np.array(json.dumps(history)),
-        "part": np.array(json.dumps(asdict(part))),
-    }
+    kept = {"history": history, "part": asdict(part)}
+    return loop.state() | {name: np.array(json.dumps(value)) for name, value in kept.items()}
 
 
 def _patience_spent(history: list[dict], config: Config) -> bool:
