@@ -12,10 +12,10 @@ from raygen.codec.categories import CategoryBlock
 from raygen.codec.gaussian import GaussianBlock
 from raygen.errors import ModelError, SchemaError
 from raygen.table import arrow
-from raygen.table.schema import Schema
+from raygen.table.schema import PART_OF, Schema
 from raygen.table.stats import CategoryStats, NumericStats
 
-TIME = "\x00time"  # suffix of the part of a datetime column that holds the time of day
+TIME = PART_OF  # suffix of the part of a datetime column that holds the time of day
 Block = NumericBlock | GaussianBlock | CategoryBlock
 
 

@@ -31,6 +31,7 @@ TEXT_OF = {
     ),
     "coordinates": re.compile(r"[-+(]?\s*\d{1,3}\.\d+°?\s*[NS]?\s*[,; ]\s*[-+]?\d{1,3}\.\d+°?\s*[EW)]?"),
 }
+PART_OF = "\0time"  # ends the name of what the codec makes of a moment's time of day
 NO_VALUES = "has no values; they stay missing"
 
 
@@ -92,6 +93,9 @@ class Schema:
             raise SchemaError(
                 f"source '{where}' has a column '{unnamed[0]}' that [schema.columns] does not name.", hint
             )
+        if taken := [name for name in source.names if name.endswith(PART_OF) and kinds[name] != "drop"]:
+            message = f"source '{where}' has a column {taken[0]!r}: raygen itself ends names so."
+            raise SchemaError(message, "rename it, or give it the kind drop.")
         schema = cls(source, {name: kinds[name] for name in source.names}, levels or {})
         if not schema.learned:
             raise SchemaError(
