@@ -167,9 +167,16 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not equals:
         raise ConfigError(f"override '{text}' has no value.", "write --set section.key=value.")
     try:
-        return key.strip(), tomllib.loads(f"x = {value}")["x"]
+        found = tomllib.loads(f"x = {value}")
     except tomllib.TOMLDecodeError:
-        return key.strip(), value.strip()
+        found = {"x": value.strip()}
+    except RecursionError:
+        raise ConfigError(f"override '{key}' is nested too deeply.", "write a plain value.") from None
+    if len(found) > 1 or "\n" in key or (isinstance(found["x"], str) and "\n" in value):
+        raise ConfigError(
+            f"override {text!r} holds more than a value.", "write --set section.key=value for each setting."
+        )
+    return key.strip(), found["x"]
 
 
 def _with_decoder(settings: dict) -> dict:

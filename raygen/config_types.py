@@ -3,7 +3,7 @@
 import textwrap
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainValidator, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from raygen import sampler_catalogue, uris
@@ -36,6 +36,17 @@ Workers = Annotated[int | list[int], PlainValidator(workers)]
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_number(cls, given: Any, info: ValidationInfo) -> Any:
+        """Neither true nor what no computer counts to, where Python would take both for a number."""
+        kind = cls.model_fields[info.field_name].annotation if info.field_name else None
+        if isinstance(given, bool) and kind in (int, float):
+            raise PydanticCustomError("number", "a number")
+        if isinstance(given, int) and abs(given) >= 2**63:
+            raise PydanticCustomError("large", "a number below 2^63")
+        return given
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

@@ -1,9 +1,13 @@
 """Files that raygen reads back, which may be damaged or forged: JSON of a bounded size and depth, held
-against a model of what it may hold."""
+against a model of what it may hold, and arrays no larger than their file."""
 
+import io
 import json
+import math
+import zipfile
 from typing import Any, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from raygen import storage
@@ -76,3 +80,36 @@ def shown(value: Any) -> str:
     except (ValueError, RecursionError):
         text = type(value).__name__
     return text if len(text) <= SHOWN else f"{text[:SHOWN]} ..."
+
+
+def arrays(content: bytes) -> dict[str, np.ndarray]:
+    """The arrays of NumPy's npz, as `numpy.savez` writes it.
+
+    Raises:
+        ValueError: If it is none, or names arrays larger than itself.
+    """
+    found = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for info in archive.infolist():
+                if info.compress_type != zipfile.ZIP_STORED or info.file_size > len(content):
+                    raise ValueError(f"'{info.filename}' in it is packed")
+                found[info.filename.removesuffix(".npy")] = _array(archive.read(info))
+    except ValueError:
+        raise
+    except Exception as error:  # zipfile and NumPy raise a dozen kinds
+        raise ValueError(f"it is no npz: {type(error).__name__}: {error}") from None
+    return found
+
+
+def _array(content: bytes) -> np.ndarray:
+    stream = io.BytesIO(content)
+    version = np.lib.format.read_magic(stream)
+    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, kind = header(stream)
+    if kind.hasobject or any(n < 0 for n in shape):
+        raise ValueError("an array in it is of objects")
+    if math.prod(shape) * kind.itemsize != len(content) - stream.tell():
+        raise ValueError(f"an array in it of shape {shape} is not as long as it says")
+    stream.seek(0)
+    return np.lib.format.read_array(stream, allow_pickle=False)

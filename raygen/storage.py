@@ -277,6 +277,13 @@ def sha256(uri: str) -> str:
         return again(digest)
 
 
+def size(uri: str) -> int:
+    """Bytes of a file."""
+    filesystem, path = resolve(uri)
+    with reading(uri):
+        return filesystem.get_file_info(path).size or 0
+
+
 def plain(value):
     """The same for JSON: plain numbers, None for those that it has no word for."""
     if isinstance(value, dict):

@@ -19,10 +19,11 @@ NATIVE = (
     "viewfs",
 )  # schemes of pyarrow's own, which decodes %3E; fsspec has the others
 SECRETS = (
-    r"://[^/?#&]*:[^/?#&]*@",  # user:password@
+    r"://[^/?#&]*(:|%3A)[^/?#&]*@",  # user:password@
+    r"\bhttps?://[^/?#&]*@",  # a token@: no one has a name there
     r"\bs3[an]?://[^/?#]*[:@]",  # KEY:SECRET@bucket; a secret may hold a slash, and no bucket a colon
-    r"[?&][^=&]*(secret|token|passw|credential|signature|key)[^=&]*=",
-    r"[?&]sig=",
+    r"[?&;#][^=&;]*(secret|token|passw|credential|signature|key|pwd|auth(?!or)|jwt)[^=&;]*=",
+    r"[?&;#]([^=&;]*[_.-])?(sig|sas|code|tok|pass|pw)=",
 )
 HINT = (
     "take them out, and give them to every node: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for "
@@ -40,9 +41,11 @@ def without_credentials(uri: str) -> str:
     if "://" in uri and any(re.search(secret, uri, re.IGNORECASE) for secret in SECRETS):
         place, query = split(uri)
         scheme, _, rest = place.partition("://")
+        rest, *more = re.split("[;#]", rest, maxsplit=1)
         shown = rest.rpartition("@")[2] if "@" in rest else "" if ":" in rest else rest
         raise ConfigError(
-            f"'{scheme}://{'***@' if '@' in rest else ''}{shown or '***'}{'?***' if query else ''}' "
+            f"'{scheme}://{'***@' if '@' in rest else ''}{shown or '***'}"
+            f"{';***' if more else ''}{'?***' if query else ''}' "
             "has credentials in it.",
             HINT,
         )

@@ -202,6 +202,16 @@ def test_overrides(text, expected):
         ("trian.steps=5", "unknown setting 'trian'.", "did you mean 'train'?"),
         ("train.step=5", "unknown setting 'train.step'.", "did you mean 'train.steps'?"),
         ("train.steps=0", "train.steps = 0: expected a value greater than or equal to 1.", "optimizer steps"),
+        ("generate.rows=true", "generate.rows = true: expected a number.", "rows to write"),
+        ("model.beta=false", "model.beta = false: expected a number.", "weight of the KL"),
+        ("generate.rows=1" + "0" * 40, "expected a number below 2^63.", "rows to write"),
+        ("train.steps=1" + "0" * 40, "expected a number below 2^63.", "optimizer steps"),
+        ("generate.rows=1" + "0" * 14, "expected a value less than or equal to 10000000000000", "rows to"),
+        ("generate.rows=5\nx = 3", r"override 'generate.rows=5\nx = 3' holds more than a value.", "--set"),
+        ("generate.rows=5\n[run]\nseed=1", "holds more than a value.", "write --set"),
+        ("model.prior=normal\nmore", "holds more than a value.", "write --set"),
+        ("generate\n.rows=5", "holds more than a value.", "write --set"),
+        ("model.hidden_units=" + "[" * 5000, "override 'model.hidden_units' is nested too deeply.", "plain"),
     ],
 )
 def test_wrong_overrides(tmp_path, text, message, hint):

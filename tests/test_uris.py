@@ -41,6 +41,15 @@ CREDENTIALS = {
     "s3://bucket/x?region=a&access_key=AKIA123": "s3://bucket/x?***",
     "https://host/x.csv?X-Amz-Credential=AKIA123&X-Amz-Signature=SECRET": "https://host/x.csv?***",
     "https://host/x.csv?sv=2024&sig=SECRET": "https://host/x.csv?***",
+    "https://SECRET@host/x.csv": "https://***@host/x.csv",
+    "sftp://someone%3ASECRET@host/x": "sftp://***@host/x",
+    "https://host/x.csv;password=SECRET": "https://host/x.csv;***",
+    "https://host/x.csv?a=1;Password=SECRET": "https://host/x.csv?***",
+    "https://host/x.csv#access_token=SECRET": "https://host/x.csv;***",
+    **{
+        f"https://host/x.csv?{name}=SECRET": "https://host/x.csv?***"
+        for name in ("pwd", "auth", "sas", "code", "jwt", "tok", "Pass", "db_pwd", "oauth2", "my-code")
+    },
 }
 
 
@@ -74,6 +83,7 @@ def test_credentials_are_refused_wherever_they_come_from_and_not_told(uri, shown
         "gs://anonymous@bucket/x",
         "abfs://container@account.dfs.core.windows.net/x",
         "sftp://someone@host:22/x",
+        "s3://bucket/x?author=me&encode=1",
         "hdfs://namenode:9000/x",
         "dir::file:///x",
         "/a/KEY:SECRET@b",

@@ -30,7 +30,7 @@ SETTINGS = {
 def table(rows: int = 400) -> pa.Table:
     """Rows with numbers, categories, moments, booleans and missing values."""
     number = np.arange(rows)
-    day = np.datetime64("2020-01-01T00:00:00", "s") + number * 86_400 // 3
+    day = np.datetime64("2020-01-01T00:00:00", "ms") + number * 28_800_000
     return pa.table(
         {
             "number": pa.array(number * 0.37 % 17, mask=number % 11 == 0),

@@ -6,17 +6,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from raygen.codec import support
+from raygen.codec import saved, support
 from raygen.codec.bins import NumericBlock
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.gaussian import GaussianBlock
 from raygen.errors import ModelError, SchemaError
 from raygen.relations.reduction import TIE, Reduction
 from raygen.table import arrow
-from raygen.table.schema import Schema
+from raygen.table.schema import PART_OF, Schema
 from raygen.table.stats import TAIL, CategoryStats, NumericStats
 
-TIME = "\x00time"  # suffix of the part of a datetime column that holds the time of day
+TIME = PART_OF  # suffix of the part of a datetime column that holds the time of day
 Block = NumericBlock | GaussianBlock | CategoryBlock
 
 
@@ -244,12 +244,14 @@ class Codec:
             kind.__name__: kind for kind in (NumericBlock, GaussianBlock, CategoryBlock)
         }
         try:
+            reduction = Reduction.from_dict(schema, state["relations"])
+            saved.check(reduction.inner, state, TIME)
             blocks = {n: types[block["type"]].from_dict(block) for n, block in state["blocks"].items()}
             moments = {name: tuple(ends) for name, ends in state["moments"].items()}
-            return cls(schema, blocks, moments, Reduction.from_dict(schema, state["relations"]))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            return cls(schema, blocks, moments, reduction)
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ModelError(
-                f"the model's codec cannot be read: {error!r}.", "train the model again."
+                f"the model's codec cannot be read: {error}.", "train the model again."
             ) from None
 
 

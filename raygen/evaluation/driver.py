@@ -11,7 +11,7 @@ import pyarrow as pa
 from raygen import __version__, score_catalogue, storage, uris
 from raygen.cluster import connection
 from raygen.config import Config
-from raygen.config_sections import Evaluate
+from raygen.config_sections import EvaluateSettings
 from raygen.errors import ConfigError, SchemaError, did_you_mean
 from raygen.evaluation import counting, error_budget, real_rows, synthetic_rows
 from raygen.evaluation.real_rows import RealRows
@@ -226,7 +226,7 @@ def _left_out(card: Scorecard) -> str:
 
 
 def _run(
-    table: Synthetic, judge: Judge, model: model_folder.Artifact | None, settings: Evaluate, say: Say
+    table: Synthetic, judge: Judge, model: model_folder.Artifact | None, settings: EvaluateSettings, say: Say
 ) -> Run:
     """Scores of one table of synthetic rows: over all of them, and over a sample where a classifier or a
     neighbour is involved."""
@@ -268,7 +268,9 @@ def _run(
     return run.model_copy(update=update)
 
 
-def _c2st_of_sample(table: Synthetic, judge: Judge, rows: int, settings: Evaluate) -> ScoreRecord | None:
+def _c2st_of_sample(
+    table: Synthetic, judge: Judge, rows: int, settings: EvaluateSettings
+) -> ScoreRecord | None:
     """C2ST of `evaluate.sample_rows` rows; None where the verdict has as many."""
     most, seed = min(judge.real.table.num_rows, rows), settings.seed
     count = min(most, settings.sample_rows)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs as pafs
 
-from raygen import filesystems, rng, storage, uris
+from raygen import filesystems, records, rng, storage, uris
 from raygen.errors import OutputError, SchemaError
 from raygen.generation import manifest
 from raygen.metrics import scorecard
@@ -40,12 +40,18 @@ def opened(path: str) -> Source:
 
 
 def generation(path: str) -> dict[str, Any]:
-    """What the rows of a folder that raygen generated are a function of; empty for anybody else's."""
+    """What the rows of a folder that raygen generated are a function of; empty for anybody else's.
+
+    Raises:
+        OutputError: If it is raygen's, and damaged.
+    """
     mark = storage.join(path, manifest.RUN)
     try:
-        return storage.read_json(mark) if storage.exists(mark) else {}
+        found = records.read(mark) if storage.exists(mark) else {}
     except ValueError:
         return {}
+    ours = isinstance(found, dict) and {"fingerprint", "rows_per_shard"} <= found.keys()
+    return manifest.read_run(path) if ours else {}
 
 
 def choice(path: str) -> str:

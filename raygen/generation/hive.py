@@ -90,6 +90,9 @@ class Partitions:
                     f"{SETTING}: '{NULL}' is a category of column '{column}', and the name of a missing one.",
                     "name another column.",
                 )
+            if cut := next((level for level in known if level and "\0" in level), None):
+                message = f"{SETTING}: category {cut!r} of column '{column}' has a NUL, which ends names."
+                raise ConfigError(message, "name another column, or take the NUL out of the table.")
             seen = dict[str, str | None]()
             for level, name in zip(known, names, strict=True):
                 if name.lower() in seen:  # many disks tell no case apart

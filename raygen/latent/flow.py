@@ -20,6 +20,7 @@ CHUNK = 1024
 CHECK_ROWS = 1024
 HEUN_STEPS = (2, 4, 8, 16)  # of a draw: the fewest whose density is that of twice as many, to TOLERANCE
 TOLERANCE = 0.01  # nats
+MOST_STEPS = 1024
 NAMES = ("input", "time", "component", "hidden", "bias", "output")
 
 
@@ -110,12 +111,16 @@ class Flow:
 
     @classmethod
     def from_arrays(cls, name: str, arrays) -> "Flow":
-        return cls(
-            Gaussians.from_arrays("mixture", arrays),
-            {k: np.asarray(arrays[k], np.float32) for k in NAMES},
-            int(arrays["steps"]),
-            name,
-        )
+        base = Gaussians.from_arrays("mixture", arrays)
+        own, d = {k: np.asarray(arrays[k], np.float32) for k in NAMES}, base.latent_dim
+        width = own["bias"].size
+        shapes = {"input": (2 * d, width), "time": (own["time"].shape[0], width), "bias": (width,)}
+        shapes |= {"component": (len(base.weights), width), "hidden": (width, width), "output": (width, d)}
+        steps = int(arrays["steps"])
+        wrong = [k for k in NAMES if own[k].shape != shapes[k] or not np.isfinite(own[k]).all()]
+        if wrong or base.scales.ndim != 3 or not 1 <= steps <= MOST_STEPS:
+            raise ValueError(f"the arrays of '{name}' are none of a flow: {', '.join(wrong) or 'steps'}")
+        return cls(base, own, steps, name)
 
 
 def fit(base: Gaussians, rows, check, steps: int = 4000, seed: int = 0) -> Flow:

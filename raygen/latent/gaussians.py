@@ -83,4 +83,12 @@ class Gaussians:
 
     @classmethod
     def from_arrays(cls, name: str, arrays) -> "Gaussians":
-        return cls(name, *(np.asarray(arrays[k], np.float32) for k in ("weights", "means", "scales")))
+        weights, means, scales = (np.asarray(arrays[k], np.float32) for k in ("weights", "means", "scales"))
+        k, d = means.shape if means.ndim == 2 else (0, 0)
+        if not k * d or weights.shape != (k,) or scales.shape not in ((k, d), (k, d, d)):
+            raise ValueError(
+                f"the arrays of '{name}' have shapes {weights.shape}, {means.shape}, {scales.shape}"
+            )
+        if not all(np.isfinite(one).all() for one in (weights, means, scales)) or weights.min() < 0:
+            raise ValueError(f"the arrays of '{name}' hold numbers that are none of a law")
+        return cls(name, weights, means, scales)

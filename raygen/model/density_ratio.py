@@ -86,9 +86,27 @@ class Ratio:
     @classmethod
     def from_arrays(cls, arrays) -> "Ratio":
         """The ratio whose `to_arrays` gave these arrays."""
-        return cls(
+        found = cls(
             **{field.name: arrays[field.name] for field in fields(cls)} | {"depth": int(arrays["depth"])}
         )
+        nodes, whole = len(found.value), (found.roots, found.feature, found.left, found.starts)
+        if any(one.dtype.kind not in "iu" or one.ndim != 1 for one in whole) or not 0 <= found.depth <= 64:
+            raise ValueError("the density ratio has no trees of whole numbers")
+        if any(one.shape != (nodes,) for one in (found.feature, found.threshold, found.left, found.value)):
+            raise ValueError("the density ratio has nodes of different lengths")
+        leaf = np.isinf(found.threshold)
+        limits = (found.roots, nodes), (found.left + ~leaf, nodes), (found.feature, len(found.starts))
+        if any(one.size and not 0 <= one.min() <= one.max() < most for one, most in limits):
+            raise ValueError("the density ratio has nodes that lead nowhere")
+        if np.isnan(found.threshold).any() or not np.isfinite(found.value).all():
+            raise ValueError("the density ratio has numbers that are none")
+        return found
+
+    def fits(self, cardinalities: list[int]) -> bool:
+        """Whether it is of blocks with so many codes."""
+        starts = np.cumsum([0, *cardinalities[:-1]])
+        raked = np.isfinite(self.raked).all() and self.raked.shape == (sum(cardinalities),)
+        return bool(raked) and np.array_equal(self.starts, starts)
 
 
 def fit(

@@ -20,12 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from raygen import __version__, storage, uris
+from raygen import __version__, records, storage, uris
 from raygen.codec.codec import Codec
 from raygen.config import Config
 from raygen.errors import ModelError, RaygenError
 from raygen.latent import samplers as latent_samplers
+from raygen.model import network_file
 from raygen.model.density_ratio import Ratio
+from raygen.model.index import Index, Made
 from raygen.report.latent.record import LatentReport
 from raygen.table.schema import Schema
 
@@ -38,6 +40,7 @@ FILES = (
 )  # what a model needs; the rest is to be read by people
 RATIO = "ratio.npz"
 INDEX = "raygen.json"
+MOST_BYTES = 2**33  # of a file
 REPORT, PAGE = "latent.json", "latent.html"
 
 
@@ -77,11 +80,15 @@ class Artifact:
             path = Path(folder) / "vae.keras"
             path.write_bytes(self.content["vae.keras"])
             try:
+                tables, latent_dim = self.codec.tables(), self.samplers[self.sampler].latent_dim
+                network_file.check(self.content["vae.keras"], tables, latent_dim)
                 loaded = keras.saving.load_model(path, compile=False, safe_mode=True)
-            except (ValueError, TypeError, KeyError, OSError) as error:
-                raise _damaged(self.uri, f"vae.keras cannot be loaded: {error}") from None
+            except Exception as error:  # of Keras, h5py, TensorFlow: whatever a damaged file makes them raise
+                raise damaged(self.uri, f"vae.keras cannot be loaded ({_said(error)})") from None
         if not isinstance(loaded, raygen.model.vae.VAE):
-            raise _damaged(self.uri, f"vae.keras holds a {type(loaded).__name__}")
+            raise damaged(self.uri, f"vae.keras holds a {type(loaded).__name__}")
+        if not all(np.isfinite(weight).all() for weight in loaded.get_weights()):
+            raise damaged(self.uri, "vae.keras holds weights that are no numbers")
         return loaded
 
 
@@ -139,12 +146,18 @@ def save(
 
 
 def copy(source: str, target: str) -> None:
-    """Copy a model folder over another; until the index is there again, last, `target` is no model."""
+    """Copy a model folder over another; until the index is there again, last, `target` is no model. What else
+    lies in it stays."""
     index = read_index(source)
-    storage.delete_folder(target)
+    if is_model(target):
+        before = read_index(target)["files"]
+        storage.delete(storage.own(target, INDEX))
+        for name in before.keys() - index["files"].keys():
+            if storage.exists(storage.join(target, name)):
+                storage.delete(storage.own(target, name))
     for name in index["files"]:
-        storage.write(storage.join(target, name), storage.read(storage.join(source, name)))
-    storage.write_json(storage.join(target, INDEX), index)
+        storage.write(storage.own(target, name), _read(source, index, name))
+    storage.write_json(storage.own(target, INDEX), index)
 
 
 def is_model(uri: str) -> bool:
@@ -167,22 +180,23 @@ def read_index(uri: str) -> dict:
             raise ModelError(f"'{uri}' is a config, and a model folder is wanted.", f"{hint}: RUN/model.")
         raise ModelError(f"'{uri}' is no model folder: it has no {INDEX}.", f"{hint}.")
     try:
-        index = storage.read_json(storage.join(uri, INDEX))
-        number = index["format"]
-        if number != FORMAT:
-            message = (
-                f"'{uri}' was made by raygen {index['raygen']} (format {number}); this is "
-                f"raygen {__version__} (format {FORMAT})."
-            )
-            newer = number > FORMAT
-            raise ModelError(
-                message, "pip install -U raygen" if newer else "train it again with this raygen."
-            )
-        if index["checksum"] != _checksum(index):
-            raise _damaged(uri, f"{INDEX} was edited")
-        return index
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise _damaged(uri, f"{INDEX} cannot be read ({error!r})") from None
+        index = records.read(storage.join(uri, INDEX))
+        made = records.checked(Made, index)
+        if made.format == FORMAT:
+            whole = made.checksum == _checksum(index)
+            records.checked(Index, index)
+    except (ValueError, RecursionError) as error:
+        raise damaged(uri, f"{INDEX} cannot be read ({error})") from None
+    if made.format != FORMAT:
+        message = (
+            f"'{uri}' was made by raygen {made.raygen} (format {made.format}); this is "
+            f"raygen {__version__} (format {FORMAT})."
+        )
+        newer = made.format > FORMAT
+        raise ModelError(message, "pip install -U raygen" if newer else "train it again with this raygen.")
+    if not whole:
+        raise damaged(uri, f"{INDEX} was edited")
+    return index
 
 
 def load(uri: str) -> Artifact:
@@ -193,47 +207,55 @@ def load(uri: str) -> Artifact:
     """
     uri = uris.absolute(uri)
     index = read_index(uri)
-    content = {}
-    for name in (*FILES, *({RATIO} & set(index["files"]))):
-        try:
-            content[name] = storage.read(storage.join(uri, name))
-        except FileNotFoundError:
-            raise _damaged(uri, f"{name} is missing") from None
-        if hashlib.sha256(content[name]).hexdigest() != index["files"].get(name):
-            raise _damaged(uri, f"{name} was truncated or edited ({len(content[name])} bytes)")
+    names = (*FILES, *({RATIO} & set(index["files"])))
+    content = {name: _read(uri, index, name) for name in names}
     try:
-        schema = Schema.from_dict(json.loads(content["schema.json"]))
-        codec = Codec.from_dict(schema, json.loads(content["codec.json"]))
-        with np.load(io.BytesIO(content["latent.npz"]), allow_pickle=False) as arrays:
-            kept = {
-                name: {k.partition("/")[2]: arrays[k] for k in arrays.files if k.startswith(f"{name}/")}
-                for name in index["samplers"]
-            }
-        ratio = None
-        if RATIO in content:
-            with np.load(io.BytesIO(content[RATIO]), allow_pickle=False) as arrays:
-                ratio = Ratio.from_arrays(arrays)
-        samplers = {name: latent_samplers.from_arrays(name, state) for name, state in kept.items()}
+        schema = Schema.from_dict(records.parsed(content["schema.json"]))
+        codec = Codec.from_dict(schema, records.parsed(content["codec.json"]))
+        arrays = records.arrays(content["latent.npz"])
+        samplers = {name: latent_samplers.from_arrays(name, _of(name, arrays)) for name in index["samplers"]}
+        ratio = Ratio.from_arrays(records.arrays(content[RATIO])) if RATIO in content else None
+        if ratio and not ratio.fits(codec.tables().cardinalities):
+            raise ValueError(f"{RATIO} is of other codes")
         config = Config.from_dict(index["config"])
-        samplers[index["sampler"]]
-    except ModelError:
-        raise
-    except (RaygenError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _damaged(uri, str(error)) from None
+        if {one.latent_dim for one in samplers.values()} != {samplers[index["sampler"]].latent_dim}:
+            raise ValueError("latent.npz has samplers of different widths")
+    except Exception as error:  # whatever a forged file makes Arrow, NumPy and Python raise
+        raise damaged(uri, _said(error)) from error
     return Artifact(
         uri, config, codec, samplers, index["sampler"], index["metrics"], ratio, index["fingerprint"], content
     )
 
 
+def _of(name: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays of a sampler."""
+    return {key.partition("/")[2]: one for key, one in arrays.items() if key.startswith(f"{name}/")}
+
+
+def _read(uri: str, index: dict, name: str) -> bytes:
+    """A file of a model, as its index says."""
+    try:
+        content = storage.read(storage.join(uri, name), MOST_BYTES)
+    except FileNotFoundError:
+        raise damaged(uri, f"{name} is missing") from None
+    except ValueError as error:
+        raise damaged(uri, f"{name} cannot be read ({error})") from None
+    if hashlib.sha256(content).hexdigest() != index["files"].get(name):
+        raise damaged(uri, f"{name} was truncated or edited ({len(content)} bytes)")
+    return content
+
+
 def read_report(uri: str) -> LatentReport | None:
     """The latent report of a model; None for a model of before raygen made them."""
-    place = storage.join(uri, REPORT)
-    if not storage.exists(place):
+    index = read_index(uri)
+    if REPORT not in index["files"] and not storage.exists(storage.join(uri, REPORT)):
         return None
     try:
-        return LatentReport.model_validate_json(storage.read(place))
+        return LatentReport.model_validate_json(_read(uri, index, REPORT))
     except ValueError as error:
-        raise _damaged(uri, f"{REPORT} cannot be read ({error})") from None
+        if isinstance(error, ModelError):
+            raise
+        raise damaged(uri, f"{REPORT} cannot be read ({error})") from None
 
 
 def _packed(arrays: dict[str, np.ndarray]) -> bytes:
@@ -263,7 +285,15 @@ def _checksum(index: dict) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
-def _damaged(uri: str, reason: str) -> ModelError:
+def _said(error: Exception) -> str:
+    """What an error says, in a line."""
+    if isinstance(error, RaygenError):
+        return error.message.rstrip(".")
+    text = " ".join(str(error).split())[:300].rstrip(".")
+    return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"
+
+
+def damaged(uri: str, reason: str) -> ModelError:
     return ModelError(
         f"model '{uri}' is damaged: {reason}.", "copy the folder again, or train the model again."
     )

@@ -5,7 +5,9 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from raygen import config_toml, storage
+from pydantic import Field
+
+from raygen import config_toml, records, storage
 from raygen.cluster import connection, resources
 from raygen.config import Config
 from raygen.errors import ClusterError, ConfigError, OutputError, TrainingError
@@ -28,6 +30,16 @@ SIZES = (
     "train.patience",
 )  # what a table may be too small for
 PACKAGES = {"mlflow": "mlflow", "wandb": "wandb", "tensorboard": "tensorboardX"}
+
+
+class Begun(records.Record):
+    """What a search that goes on reads of its record."""
+
+    points: list[dict[str, Any]] = Field(max_length=10**5)
+    space: dict[str, Any]
+    objective: str
+    algorithm: str
+    base: str
 
 
 @dataclass(frozen=True)
@@ -202,18 +214,23 @@ def _encode(config: Config, space: Space, say) -> dict[str, EncodedTable]:
 def _points_before(config: Config, space: Space, folder: str) -> list[dict[str, Any]]:
     """The points that the same search has begun before, in their order."""
     record = storage.join(folder, RECORD)
-    now = {
+    now: dict[str, Any] = {
         "space": space.to_dict(),
         "objective": config.search.objective,
         "algorithm": config.search.algorithm,
         "base": run_name(config),
     }
     try:
-        before = storage.read_json(record) if storage.exists(record) else {}
-        return before["points"] if all(before.get(key) == value for key, value in now.items()) else []
-    except (ValueError, KeyError, AttributeError) as error:
+        if not storage.exists(record):
+            return []
+        before = records.checked(Begun, records.read(record))
+        same = all(getattr(before, key) == value for key, value in now.items())
+        if same and any(point.keys() != now["space"].keys() for point in before.points):
+            raise ValueError("points: one is not of its space")
+        return before.points if same else []
+    except ValueError as error:
         hint = "delete that file: trials keep what they have, by their settings."
-        raise OutputError(f"'{record}' is no record of a search: {error!r}.", hint) from None
+        raise OutputError(f"'{record}' is no record of a search: {error}.", hint) from None
 
 
 def _nothing_found(config: Config, record: SearchRecord, folder: str) -> TrainingError:

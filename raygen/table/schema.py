@@ -31,6 +31,7 @@ TEXT_OF = {
     ),
     "coordinates": re.compile(r"[-+(]?\s*\d{1,3}\.\d+°?\s*[NS]?\s*[,; ]\s*[-+]?\d{1,3}\.\d+°?\s*[EW)]?"),
 }
+PART_OF = "\0time"  # ends the name of what the codec makes of a moment's time of day
 NO_VALUES = "has no values; they stay missing"
 
 
@@ -92,6 +93,9 @@ class Schema:
             raise SchemaError(
                 f"source '{where}' has a column '{unnamed[0]}' that [schema.columns] does not name.", hint
             )
+        if taken := [name for name in source.names if name.endswith(PART_OF) and kinds[name] != "drop"]:
+            message = f"source '{where}' has a column {taken[0]!r}: raygen itself ends names so."
+            raise SchemaError(message, "rename it, or give it the kind drop.")
         schema = cls(source, {name: kinds[name] for name in source.names}, levels or {})
         if not schema.learned:
             raise SchemaError(
@@ -129,11 +133,23 @@ class Schema:
         try:
             source = pa.ipc.read_schema(pa.BufferReader(base64.b64decode(state["arrow"])))
             kinds = {name: column["kind"] for name, column in state["columns"].items()}
+            _check_saved(source, kinds, state["levels"])
             return cls(source, kinds, state["levels"])
-        except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, pa.ArrowException, OSError) as error:
             raise ModelError(
                 f"the model's schema cannot be read: {error}.", "train the model again."
             ) from None
+
+
+def _check_saved(source: pa.Schema, kinds: dict[str, str], levels: dict[str, list[str]]) -> None:
+    """Refuse kinds and levels that are not of these columns, from a file."""
+    if len(set(source.names)) != len(source.names) or list(kinds) != source.names:
+        raise ValueError("its columns are not those of its Arrow schema")
+    for name, kind in kinds.items():
+        _check_kind(name, kind, source.field(name).type)
+    for name, texts in levels.items():
+        if not pa.types.is_dictionary(source.field(name).type) or not all(isinstance(t, str) for t in texts):
+            raise ValueError(f"the levels of column '{name}' are no texts of a dictionary")
 
 
 def infer(table: pa.Table) -> tuple[dict[str, str], dict[str, str]]:

@@ -12,12 +12,13 @@ import io
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
-from raygen import filesystems, storage
+from raygen import filesystems, records, storage
 from raygen.errors import OutputError, RaygenError, StorageError, TrainingError
 
 KEPT = 2
@@ -25,6 +26,23 @@ WAITS = (1, 2, 4, 8, 16)  # seconds between attempts to write
 FINAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}  # what no waiting mends
 NAME = re.compile(r"step-\d+\.npz")
 DIGEST_BYTES = 32
+
+
+class State(records.Record):
+    """What every checkpoint holds beside its weights."""
+
+    step: int = Field(ge=0, lt=2**63)
+    history: str
+    part: str = "{}"
+
+
+class Round(records.Record):
+    """The figures of a round."""
+
+    step: int = Field(ge=0, lt=2**63)
+    round: int = Field(ge=1)
+    seconds: float
+    held_out_nats: float
 
 
 class Checkpoints:
@@ -130,6 +148,15 @@ class Checkpoints:
                 self.say(f"Warning: {reason} Trying again in {wait} s.")
                 time.sleep(wait)
 
+    @contextlib.contextmanager
+    def resuming(self) -> Iterator[None]:
+        """Turn what a state of another network makes Python raise into a TrainingError."""
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            message = f"the checkpoints in '{self.folder}' are of another network ({error})."
+            raise TrainingError(message, "delete that folder to train from the beginning.") from error
+
     def _check_there(self) -> None:
         """Raise if the folder is gone, as it is with a mount: writing would make it anew, beneath."""
         filesystem, path = filesystems.resolve(self.folder)
@@ -163,5 +190,11 @@ def unpack(content: bytes) -> dict:
     packed, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
     if hashlib.sha256(packed).digest() != digest:
         raise ValueError(f"its {len(content):,} bytes do not have the digest that they were written with")
-    with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
-        return dict(arrays)
+    state = records.arrays(packed)
+    records.checked(State, {name: state[name].tolist() for name in State.model_fields.keys() & state.keys()})
+    rounds = records.parsed(str(state["history"]))
+    if not isinstance(rounds, list) or not isinstance(records.parsed(str(state.get("part", "{}"))), dict):
+        raise ValueError("it tells no rounds")
+    for figures in rounds:
+        records.checked(Round, figures)
+    return state

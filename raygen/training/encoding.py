@@ -4,16 +4,18 @@ back."""
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
+from pydantic import Field, StringConstraints, model_validator
 
-from raygen import storage
+from raygen import records, storage
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
 from raygen.codec.row_hash import content, content_hash
 from raygen.config import Config
-from raygen.errors import StorageError
+from raygen.errors import ModelError, StorageError
 from raygen.table.schema import Schema, check_table, infer
 from raygen.table.source import Source
 from raygen.table.split import LANES
@@ -22,11 +24,29 @@ from raygen.training.loader import Feed
 from raygen.training.statistics import Ties, statistics, ties
 
 MARKER = "_encoded.json"
+MARKER_BYTES = 2**31
 LAYOUT = "records in the order of their hashes, codes on grids"
 SORTED_HERE = 2**20  # rows of a table that the driver sorts, if they are
 SORTED_BYTES = 2**28  # or less
 HASH_BYTES = 8
 ORDER_BYTES = 12  # of a row, where a window is shuffled
+
+
+class Marker(records.Record):
+    """What `_encoded.json` may hold."""
+
+    schema_: dict = Field(alias="schema")
+    codec: dict
+    content: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+    parts: list[Annotated[str, StringConstraints(pattern=r"^part-[0-9a-f]{20}\.rows$")]] = Field(min_length=1)
+    sizes: list[Annotated[int, Field(ge=1, lt=2**48)]]
+    checksum: str = ""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Marker":
+        if len(self.parts) != len(self.sizes):
+            raise ValueError("parts and sizes are of different lengths")
+        return self
 
 
 @dataclass(frozen=True)
@@ -81,10 +101,7 @@ class Encoded:
         except FileNotFoundError:
             found = b""
         if len(found) < (last - first) * layout.itemsize:
-            message = f"'{uri}' is gone, or was cut short."
-            raise StorageError(
-                message, f"delete '{self.folder}' and run the same command again: the table is encoded anew."
-            )
+            raise damaged(self.folder, f"'{uri}' is gone, or was cut short")
         return np.frombuffer(found, layout)
 
     def feed(self, config: Config, rank: int = 0, world_size: int = 1) -> Feed:
@@ -173,8 +190,11 @@ def encode(config: Config, say=print) -> Encoded:
         total = content(np.array([int(p["content"], 16) for p in parts], np.uint64))
         marker = {"schema": built.schema.to_dict(), "codec": built.to_dict(), "content": total}
         marker |= {"parts": [p["part"] for p in parts], "sizes": [p["rows"] for p in parts]}
-        storage.write_json(storage.join(folder, MARKER), marker)
-    return read_encoded(folder, notes)
+        storage.write_json(storage.join(folder, MARKER), marker | {"checksum": _checksum(marker)})
+        return read_encoded(folder, notes)
+    found = read_encoded(folder, notes)
+    check_parts(found)
+    return found
 
 
 def grouped(built: Codec, most: int) -> list[str]:
@@ -193,9 +213,50 @@ def grouped(built: Codec, most: int) -> list[str]:
 
 def read_encoded(folder: str, notes: dict[str, str] | None = None) -> Encoded:
     """What `encode` wrote to `folder`."""
-    marker = storage.read_json(storage.join(folder, MARKER))
-    built = Codec.from_dict(Schema.from_dict(marker["schema"]), marker["codec"])
-    return Encoded(folder, built, marker["parts"], marker["sizes"], marker["content"], notes or {})
+    uri = storage.join(folder, MARKER)
+    try:
+        state = records.read(uri, MARKER_BYTES)
+        marker = records.checked(Marker, state)
+        if marker.checksum not in ("", _checksum(state)):
+            raise ValueError("it was edited")
+        built = Codec.from_dict(Schema.from_dict(state["schema"]), marker.codec)
+    except (ValueError, RecursionError) as error:
+        reason = error.message.rstrip(".") if isinstance(error, ModelError) else error
+        raise damaged(folder, f"'{uri}' is damaged: {reason}") from None
+    return Encoded(folder, built, marker.parts, marker.sizes, marker.content, notes or {})
+
+
+def damaged(folder: str, message: str) -> StorageError:
+    return StorageError(
+        f"{message}.", f"delete '{folder}' and run the same command again: the table is encoded anew."
+    )
+
+
+def check_parts(encoded: Encoded) -> None:
+    """Read an encoded table of an earlier run from end to end: its files are named by their hashes.
+
+    Raises:
+        StorageError: If one is gone, cut short or changed.
+    """
+    size = row_type(encoded.codec).itemsize
+    for part, rows in zip(encoded.parts, encoded.sizes, strict=True):
+        uri = storage.join(encoded.folder, part)
+        try:
+            found, length = storage.sha256(uri), storage.size(uri)
+        except FileNotFoundError:
+            raise damaged(encoded.folder, f"'{uri}' is gone") from None
+        if length != rows * size or part != _part_name(found):
+            raise damaged(encoded.folder, f"'{uri}' was cut short, or changed")
+
+
+def _part_name(digest: str) -> str:
+    return f"part-{digest[:20]}.rows"
+
+
+def _checksum(marker: dict) -> str:
+    """Hash of all of the marker but its checksum."""
+    rest = {key: value for key, value in marker.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def read_dataset(source: Source):
@@ -221,14 +282,14 @@ def _write_rows(source: Source, tied: Ties, built: Codec, folder: str, num_rows:
 
     def encode(block: pa.Table) -> pa.Table:
         codes, offsets = built.encode(tied.kept(block.cast(built.schema.arrow)))
-        records = np.empty(len(codes), layout)
+        packed = np.empty(len(codes), layout)
         for name, column in zip(layout.names or (), (*codes.T, *offsets.T), strict=True):
-            records[name] = column
+            packed[name] = column
         kind = pa.binary(layout.itemsize)
         return pa.table(
             {
                 "hash": content_hash(codes, offsets),
-                "row": pa.Array.from_buffers(kind, len(codes), [None, pa.py_buffer(records)]),
+                "row": pa.Array.from_buffers(kind, len(codes), [None, pa.py_buffer(packed)]),
             }
         )
 
@@ -237,10 +298,10 @@ def _write_rows(source: Source, tied: Ties, built: Codec, folder: str, num_rows:
         if not len(hashes):
             return {"part": [], "rows": [], "first": [], "content": []}
         start = rows.offset * layout.itemsize
-        records = rows.buffers()[1][start : start + len(rows) * layout.itemsize]
-        name = f"part-{hashlib.sha256(records).hexdigest()[:20]}.rows"
+        packed = rows.buffers()[1][start : start + len(rows) * layout.itemsize]
+        name = _part_name(hashlib.sha256(packed).hexdigest())
         with storage.whole(storage.join(folder, name)) as stream:
-            stream.write(records)
+            stream.write(packed)
         return {
             "part": [name],
             "rows": [len(hashes)],

@@ -109,8 +109,9 @@ class Rounds:
         """Continue from the state of a checkpoint, if there is one."""
         if not state:
             return
-        self.history, self.sums = rounds_of(state), RoundSums(**json.loads(str(state["part"])))
-        self.loop.load_state(state)
+        with self.context.checkpoints.resuming():
+            self.history, self.sums = rounds_of(state), RoundSums(**json.loads(str(state["part"])))
+            self.loop.load_state(state)
         self.loop.keep_good()
         self.context.say(f"Resuming at step {self.loop.step:,} of {self.config.train.steps:,}.")
 

@@ -175,3 +175,9 @@ def test_folders_keep_their_names_on_every_filesystem(scheme, tmp_path):
         assert back["of what"].to_pylist() == table["of what"].to_pylist()
         storage.write(storage.inside(folder, "of what=%3E50K/stray"), b"")
         assert verification.surplus(folder, plan, range(1)) == ["of what=%3E50K/stray"]
+
+
+def test_a_category_with_a_nul_is_refused_as_names_end_there():
+    table = pa.table({"odd": ["a\0b", "a", "c"] * 20, "number": list(range(60))})
+    with pytest.raises(ConfigError, match=r"category 'a\\x00b' of column 'odd' has a NUL"):
+        Partitions.of(fitted(table), ["odd"])

@@ -255,3 +255,11 @@ def test_rows_that_ids_can_number():
         SchemaError, match="column 'a' of kind id and type uint32 cannot number 4,294,967,296 rows"
     ):
         schema.check_ids(2**32)
+
+
+def test_a_column_named_as_the_codec_names_a_time_of_day_is_refused():
+    table = pa.table({"d": pa.array([0], pa.timestamp("ms")), "d\0time": [1.0]})
+    kinds = {"d": "datetime", "d\0time": "numeric"}
+    with pytest.raises(SchemaError, match=r"has a column 'd\\x00time': raygen itself ends names so"):
+        Schema.of(table.schema, kinds, "here")
+    assert Schema.of(table.schema, kinds | {"d\0time": "drop"}, "here").learned == ["d"]

@@ -1,0 +1,141 @@
+"""What `codec.json` may hold, and whether it fits the schema beside it: a block that does not would end in
+the middle of a generation, or in rows of nonsense."""
+
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from raygen.records import Record, checked
+from raygen.table import arrow
+from raygen.table.schema import Schema
+from raygen.table.stats import MAX_DECIMALS
+
+MOST_CODES = 65_535
+MOST_MEMBERS = 10**6
+MOST_DAYS = 10**8  # between the first and the last
+POINTS = 32  # of a grid inside a bar
+Share = Annotated[float, Field(ge=0, le=1 + 1e-9)]
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Day = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+Classes = Annotated[list[Annotated[int, Field(ge=0, le=31)]], Field(max_length=32)]
+
+
+class Spacing(Record):
+    decimals: int = Field(ge=0, le=MAX_DECIMALS)
+    step: int = Field(ge=0, lt=2**63)
+    base: Whole
+
+
+class Calendar(Record):
+    low: Day
+    high: Day
+    classes: list[Classes | None] = Field(min_length=4, max_length=4)
+
+    @model_validator(mode="after")
+    def _span(self) -> "Calendar":
+        if not self.low <= self.high <= self.low + MOST_DAYS:
+            raise ValueError(f"days from {self.low} to {self.high}")
+        return self
+
+
+class Numbers(Record):
+    grid: list[Annotated[list[float], Field(min_length=POINTS, max_length=POINTS)]] = Field(
+        max_length=MOST_CODES
+    )
+    low: list[Share]
+    high: list[Share]
+    stepped: list[bool]
+    spacing: Spacing
+    minimum: float
+    maximum: float
+    missing: Share
+    days: Calendar | None
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Numbers":
+        if not len(self.grid) == len(self.low) == len(self.high) == len(self.stepped):
+            raise ValueError("grid, low, high and stepped are of different lengths")
+        if np.any(np.diff(np.array(self.grid).reshape(-1, POINTS)) < 0):
+            raise ValueError("grid: values that fall inside a cell")
+        if np.any(np.diff(self.high) < 0) or np.any(np.array(self.low) > np.array(self.high)):
+            raise ValueError("low and high: shares that fall")
+        if self.minimum > self.maximum:
+            raise ValueError("minimum is above maximum")
+        return self
+
+
+class Normal(Record):
+    mean: float
+    std: float = Field(ge=0)
+    spacing: Spacing
+    lowest: float
+    highest: float
+    missing: Share
+
+
+class Categories(Record):
+    members: list[str] = Field(max_length=MOST_MEMBERS)
+    codes: list[int]
+    shares: list[Annotated[float, Field(ge=0)]]
+    missing: Share
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Categories":
+        if not len(self.members) == len(self.codes) == len(self.shares):
+            raise ValueError("members, codes and shares are of different lengths")
+        if self.codes and (self.codes[0] or self.codes[-1] >= MOST_CODES):
+            raise ValueError(f"codes begin at {self.codes[0]} and end at {self.codes[-1]}")
+        if any(b - a not in (0, 1) for a, b in zip(self.codes, self.codes[1:], strict=False)):
+            raise ValueError("codes do not ascend one by one")
+        "".join(self.members).encode()
+        return self
+
+
+BLOCKS: dict[str, type[Record]] = {
+    "NumericBlock": Numbers,
+    "GaussianBlock": Normal,
+    "CategoryBlock": Categories,
+}
+OF_KIND = {
+    "numeric": ("NumericBlock", "GaussianBlock"),
+    "datetime": ("NumericBlock", "GaussianBlock"),
+    "categorical": ("CategoryBlock",),
+    "boolean": ("CategoryBlock",),
+    "id": ("CategoryBlock",),
+}
+
+
+def check(schema: Schema, state: Any, time: str) -> None:
+    """Refuse the state of a codec that is not one of this schema; `time` is the ending of a part's name that
+    holds the time of day.
+
+    Raises:
+        ValueError: Saying what is wrong with it.
+    """
+    moments = {f.name for f in schema.arrow if schema.kinds[f.name] == "datetime" and arrow.is_moment(f.type)}
+    kinds = schema.kinds | {name + time: "datetime" for name in moments}
+    for name, block in state["blocks"].items():
+        if name not in kinds or kinds[name] == "drop":
+            raise ValueError(f"it has a block of '{name}', which is no column")
+        kind = block["type"]
+        if kind in BLOCKS and kind not in OF_KIND.get(kinds[name], BLOCKS):
+            raise ValueError(f"the block of '{name}', of kind {kinds[name]}, is a {kind}")
+        if kind in BLOCKS:
+            try:
+                checked(BLOCKS[kind], block)
+            except ValueError as error:
+                raise ValueError(f"the block of '{name}': {error}") from None
+    lacking = [name for name, kind in kinds.items() if kind not in ("drop", "id")]
+    lacking = [name for name in lacking if name not in state["blocks"]]
+    if lacking:
+        raise ValueError(f"it has no block of '{lacking[0]}'")
+    if set(state["moments"]) != moments:
+        raise ValueError(f"it has moments of {sorted(state['moments'])}; the schema of {sorted(moments)}")
+    for name, ends in state["moments"].items():
+        if len(ends) != 2 or not all(one is None or _is_moment(one) for one in ends):
+            raise ValueError(f"the moments of '{name}' are {ends!r:.60}")
+
+
+def _is_moment(value: Any) -> bool:
+    return type(value) is int and -(2**63) <= value < 2**63
