@@ -3,6 +3,7 @@ back."""
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,8 @@ from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
 from raygen.codec.row_hash import content, content_hash
 from raygen.config import Config
-from raygen.errors import StorageError
+from raygen.errors import SchemaError, StorageError
+from raygen.table.files import check_text
 from raygen.table.schema import Schema, check_table, infer
 from raygen.table.source import Source
 from raygen.table.split import LANES
@@ -115,7 +117,7 @@ def describe(config: Config) -> tuple[Source, Schema, dict[str, str]]:
     notes: dict[str, str] = {}
     kinds = {str(name): str(kind) for name, kind in config.schema_.columns.items()}
     if not kinds:
-        kinds, notes = infer(source.head())
+        kinds, notes = infer(source.head(), source.doubts)
     return source, Schema.of(source.schema, kinds, config.data.source, source.levels()), notes
 
 
@@ -189,33 +191,45 @@ def read_dataset(source: Source):
     """The source as a Ray Dataset of Arrow blocks."""
     import ray
 
-    if source.format == "csv":
-        options: dict = {
-            "partitioning": None,
-            "file_extensions": None,
-            "parse_options": source.dialect.parsing,
-            "convert_options": source.csv_options(),
-        }
-        return ray.data.read_csv(source.paths, filesystem=source.filesystem, **options)
-    return ray.data.read_parquet(
-        source.paths, filesystem=source.filesystem, partitioning=None, file_extensions=None
-    ).select_columns(source.schema.names)
+    if source.is_plain:
+        return ray.data.read_parquet(
+            source.paths, filesystem=source.filesystem, partitioning=None, file_extensions=None
+        ).select_columns(source.schema.names)
+
+    def tables(batch: dict[str, np.ndarray]) -> Iterator[pa.Table]:
+        for number in batch["number"]:
+            yield from (pa.Table.from_batches([rows]) for rows in source.of_file(int(number)))
+
+    numbers = [{"number": number} for number in range(len(source.paths))]
+    return ray.data.from_items(numbers, override_num_blocks=len(numbers)).map_batches(tables, batch_size=1)
 
 
 def statistics(source: Source, schema: Schema) -> dict:
     """Statistics of every part of the table, observed block by block where the data is read and merged
-    here."""
+    here.
+
+    Raises:
+        SchemaError: If text is not that.
+    """
     import pickle
 
     def observe(block: pa.Table) -> pa.Table:
-        seen = codec.observe(schema, block.cast(schema.arrow))
+        seen: dict | SchemaError
+        try:
+            check_text(block, source.uri)
+            seen = codec.observe(schema, block.cast(schema.arrow))
+        except SchemaError as error:  # returned, as Ray would wrap it in another
+            seen = error
         return pa.table(
             {"stats": pa.array([pickle.dumps(seen)], pa.large_binary())}
         )  # between Ray's own processes only
 
     total = codec.observe(schema, schema.arrow.empty_table())
     for row in read_dataset(source).map_batches(observe, batch_format="pyarrow", batch_size=None).iter_rows():
-        total = codec.merge(total, pickle.loads(row["stats"]))
+        seen = pickle.loads(row["stats"])
+        if isinstance(seen, SchemaError):
+            raise seen
+        total = codec.merge(total, seen)
     return total
 
 
