@@ -19,7 +19,7 @@ def init(source: str, out: str = "raygen.toml", force: bool = False, say=print) 
     """Look at a table and write a config to edit; say where a guess deserves a look.
 
     Args:
-        source: Parquet or CSV, a file or a folder.
+        source: Parquet, CSV, JSON Lines or Feather, a file or a folder.
         out: The TOML file to write.
         force: Replace it if it exists.
         say: Called with each line of what there is to say.
@@ -36,7 +36,7 @@ def init(source: str, out: str = "raygen.toml", force: bool = False, say=print) 
     opened = Source.open(source)
     table = opened.head()
     check_rows(table.num_rows, source)
-    kinds, notes = infer(table)
+    kinds, notes = infer(table, opened.doubts)
     schema = Schema.of(opened.schema, kinds, source)
     name = (
         path.stem

@@ -24,7 +24,7 @@ def tally(source: Source, reference: Reference) -> Counts:
     columns = list(reference.kinds)
     numbers = {name: kind for name, kind in reference.kinds.items() if kind in column_ranges.NUMBERS}
     ranges = {}
-    if source.format == "parquet":
+    if source.is_plain:
         footers = column_ranges.ranges_of(source.paths, numbers, source.filesystem)
         ranges = {name: ends for name, ends in footers.items() if ends is not None}
     if len(ranges) < len(numbers):
@@ -48,12 +48,12 @@ def tally(source: Source, reference: Reference) -> Counts:
 
 def each_piece(source: Source, columns: list[str], work: Callable[[Iterable[pa.Table]], Part]) -> list[Part]:
     """What `work` makes of the blocks of each piece of the files: a few row groups of Parquet each, read by
-    Ray Data's tasks; CSV here."""
+    Ray Data's tasks; other files here."""
     import pickle
 
     import ray
 
-    if source.format == "csv":
+    if not source.is_plain:
         return [work(pa.Table.from_batches([batch]).select(columns) for batch in source.batches())]
     filesystem = source.filesystem
 

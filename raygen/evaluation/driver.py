@@ -102,7 +102,7 @@ def evaluate(
     model = _model(config)
     say(f"Reading real rows of {config.data.source} ...")
     real = _real(config, model)
-    tables = _synthetic(synthetic or [storage.join(config.run.folder, "synthetic")])
+    tables = _synthetic(synthetic or [storage.join(config.run.folder, "synthetic")], real.schema)
     notes = _notes(real, tables)
     for note in notes:
         say(f"Note: {note}")
@@ -181,8 +181,8 @@ def _holdout(real: RealRows, config: Config) -> RealTable | None:
     )
 
 
-def _synthetic(paths: list[str]) -> list[Synthetic]:
-    sources = [synthetic_rows.opened(path) for path in paths]
+def _synthetic(paths: list[str], like: pa.Schema) -> list[Synthetic]:
+    sources = [synthetic_rows.opened(path, like) for path in paths]
     names = synthetic_rows.short_names(paths)
     return [
         Synthetic(path, name, source, synthetic_rows.choice(path))

@@ -62,7 +62,7 @@ def real_rows(config: Config, model: model_folder.Artifact | None) -> RealRows:
     Raises:
         SchemaError: If they cannot be read as the table that the schema describes.
     """
-    source = Source.open(config.data.source)
+    source = Source.open(config.data.source, model.codec.schema.arrow if model else None)
     if model:
         schema = model.codec.schema
     else:
@@ -94,7 +94,7 @@ def real_rows(config: Config, model: model_folder.Artifact | None) -> RealRows:
 
 def _holdout(path: str, schema: Schema) -> pa.Table:
     name = f"evaluate.holdout = '{path}'"
-    holdout = _as_learned(read(Source.open(path)), schema, name)
+    holdout = _as_learned(read(Source.open(path, schema.arrow)), schema, name)
     if not holdout.num_rows:
         raise SchemaError(
             f"{name} holds no row.",

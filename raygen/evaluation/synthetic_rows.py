@@ -20,23 +20,17 @@ BLOCK_ROWS = 65_536
 GROUPS_PER_SAMPLE = 8  # row groups are picked at random until they hold so many times the rows wanted
 
 
-def opened(path: str) -> Source:
-    """The files of some synthetic rows.
+def opened(path: str, like: pa.Schema | None = None) -> Source:
+    """The files of some synthetic rows, text as the types of the real ones, `like`.
 
     Raises:
         SchemaError: If they cannot be read as a table.
     """
     try:
-        source = Source.open(uris.absolute(path))
+        return Source.open(uris.absolute(path), like)
     except SchemaError as error:
-        hint = "generate them first, as Parquet or CSV, or name them with --synthetic."
+        hint = "generate them first, or name them with --synthetic."
         raise SchemaError(error.message.replace("source", "synthetic rows", 1), hint) from None
-    if columns := generation(path).get("partition_by"):
-        message = f"synthetic rows '{path}' are partitioned by {', '.join(columns)}, which their files lack."
-        raise SchemaError(
-            message, "score rows that were generated without generate.partition_by: they are the same."
-        )
-    return source
 
 
 def generation(path: str) -> dict[str, Any]:
@@ -120,7 +114,7 @@ def check_files(source: Source, names: list[str]) -> None:
     Raises:
         SchemaError: Naming the first such file.
     """
-    if source.format == "csv":
+    if not source.is_plain:
         return
     for path in source.paths:
         lacking = [n for n in names if n not in pq.read_schema(path, filesystem=source.filesystem).names]
@@ -133,7 +127,7 @@ def check_files(source: Source, names: list[str]) -> None:
 
 def sample(source: Source, names: list[str], rows: int, seed: int) -> pa.Table:
     """Rows at random: of Parquet, from row groups picked at random, so that few bytes are read of many."""
-    if source.format == "csv":
+    if not source.is_plain:
         return scorecard.sample(
             pa.Table.from_batches(source.batches(), source.schema).select(names), rows, seed
         )

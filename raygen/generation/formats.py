@@ -16,7 +16,7 @@ from raygen import filesystems, storage
 from raygen.config_sections import GenerateSettings
 from raygen.errors import ConfigError
 from raygen.sampling.row_blocks import BLOCK_ROWS
-from raygen.table import arrow
+from raygen.table import arrow, spelling
 
 NAMES = {"parquet": "Parquet", "csv": "CSV", "jsonl": "JSON Lines"}
 JSON_ROWS = 8 * BLOCK_ROWS  # spelled at once
@@ -164,14 +164,31 @@ def whole_blocks(rows: int) -> int:
 
 def _plain(table: pa.Table) -> pa.Table:
     """The table as Arrow's CSV writer is to have it."""
-    return pa.table([_csv(column) for column in table.columns], table.column_names)
+    columns = [_csv(field, table[field.name]) for field in table.schema]
+    return pa.table(columns, table.column_names)
 
 
-def _csv(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
-    kind = arrow.value_type(column.type)
+def _csv(field: pa.Field, column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    """A column whose values Arrow writes as they are to be."""
+    kind, way = arrow.value_type(column.type), spelling.of_field(field)
+    if isinstance(way, spelling.Numbers) and way.is_plain:
+        return _with_digits(_told(arrow.plain(column)), way.digits)
+    if way and not way.is_plain:
+        return way.write(_told(arrow.plain(column)))
     if pa.types.is_string_view(kind):
         return arrow.plain(column).cast(pa.string())  # the writer does not know views
     return _told(arrow.plain(column)) if pa.types.is_floating(kind) or _is_moment(kind) else column
+
+
+def _with_digits(column: pa.Array, digits: int) -> pa.Array:
+    """Numbers with so many digits after the point, as decimals, which Arrow writes without quotes; as they
+    are where one is too large for that."""
+    largest = pc.max(pc.abs(column)).as_py() or 0.0
+    if largest >= 2.0**53 / 10.0**digits:
+        return column
+    return arrow.from_numbers(
+        column.to_numpy(zero_copy_only=False), pa.decimal128(arrow.EXACT_POWER + digits, digits)
+    )
 
 
 def _is_moment(kind: pa.DataType) -> bool:
@@ -199,15 +216,18 @@ def json_lines(table: pa.Table) -> bytes:
     for i, name in enumerate(table.column_names):
         pieces += [
             ("{" if not i else ", ") + json.dumps(name, ensure_ascii=False) + ": ",
-            _json(arrow.plain(table[name])),
+            _json(table.schema.field(i), arrow.plain(table[name])),
         ]
     lines = pc.binary_join_element_wise(*pieces, "}\n", "")
     return pc.binary_join(pa.ListArray.from_arrays([0, len(lines)], lines), "")[0].as_buffer().to_pybytes()
 
 
-def _json(column: pa.Array) -> pa.Array:
+def _json(field: pa.Field, column: pa.Array) -> pa.Array:
     """JSON text of each value; of what is no number, the distinct values are spelled one by one."""
-    kind, column = column.type, _told(column)
+    column, way = _told(column), spelling.of_field(field)
+    if way and not way.is_plain:
+        column = way.write(column)
+    kind = column.type
     text = (column.cast(pa.float32()) if pa.types.is_float16(kind) else column).cast(pa.string())
     number = (
         pa.types.is_integer(kind)

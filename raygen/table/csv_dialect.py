@@ -3,9 +3,12 @@
 import csv
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+import pyarrow as pa
 import pyarrow.csv as pacsv
+
+from raygen.table.spelling import Numbers, Spelling, spelling
 
 HEAD_BYTES = 1 << 20
 DELIMITERS = ",;\t|"
@@ -29,6 +32,8 @@ class Dialect:
         nulls: Words that stand for a missing value; none that is a value of a text column.
         quoted_nulls: A missing value stands in quotes too, since every field does.
         text: Columns of digits that a number would not give back, such as 02116.
+        spellings: How the values of a column are written, where Arrow would write them otherwise.
+        doubts: What a user should know of a column.
     """
 
     delimiter: str = ","
@@ -36,6 +41,8 @@ class Dialect:
     nulls: tuple[str, ...] = tuple(MISSING)
     quoted_nulls: bool = False
     text: tuple[str, ...] = ()
+    spellings: dict[str, Spelling] = field(default_factory=dict)
+    doubts: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, head: bytes) -> "Dialect":
@@ -47,32 +54,47 @@ class Dialect:
         names, *rows = _records(text, delimiter) or [[]]
         rows = [row for row in rows if len(row) == len(names)]
         columns = {name: [row[i] for row in rows] for i, name in enumerate(names)}
-        every = [field for column in columns.values() for field in column]
-        commas, points = (sum(bool(p.fullmatch(field)) for field in every) for p in (COMMA, POINT))
+        every = [one for column in columns.values() for one in column]
+        commas, points = (sum(bool(p.fullmatch(one)) for one in every) for p in (COMMA, POINT))
+        found = cls(delimiter, "," if delimiter != "," and commas > points else ".")
+        return replace(found._with_columns(columns), quoted_nulls=_all_quoted(text, delimiter))
+
+    def _with_columns(self, columns: dict[str, list[str]]) -> "Dialect":
+        """With what the fields of each column tell of it."""
         padded: list[str] = []
+        spellings: dict[str, Spelling] = {}
+        doubts: dict[str, str] = {}
         words_of_text: set[str] = set()
         words_of_others: set[str] = set()
         for name, fields in columns.items():
-            values = {field for field in fields if field not in MISSING}
-            digits = bool(values) and all(NUMBER.fullmatch(value) for value in values)
+            values = [one for one in dict.fromkeys(fields) if one not in MISSING]
+            digits = bool(values) and all(map(NUMBER.fullmatch, values))
             if digits and any(PADDED.fullmatch(v) and v.isdigit() for v in values):
                 padded.append(name)
-            typed = all(map(TYPED.fullmatch, values)) and name not in padded
+            else:
+                way, doubt = spelling(values)
+                if way:
+                    spellings[name] = self._as_arrow_reads(way)
+                if doubt := doubt or _changed(values) * (way is None):
+                    doubts[name] = doubt
+            typed = name in spellings or (all(map(TYPED.fullmatch, values)) and name not in padded)
             (words_of_others if typed else words_of_text).update(set(fields) & set(MISSING))
         kept = words_of_text - words_of_others
-        return cls(
-            delimiter,
-            "," if delimiter != "," and commas > points else ".",
-            tuple(word for word in MISSING if not word or word not in kept),
-            _all_quoted(text, delimiter),
-            tuple(padded),
-        )
+        nulls = tuple(word for word in MISSING if not word or word not in kept)
+        return replace(self, nulls=nulls, text=tuple(padded), spellings=spellings, doubts=doubts)
+
+    def _as_arrow_reads(self, way: Spelling) -> Spelling:
+        """Numbers that differ from usual ones in the decimal point of the whole file alone are usual ones."""
+        if isinstance(way, Numbers) and way.point == self.decimal_point:
+            usual = replace(way, point=".")
+            return usual if usual.is_plain else way
+        return way
 
     @property
     def parsing(self) -> pacsv.ParseOptions:
         return pacsv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True)
 
-    def conversion(self, types: dict) -> pacsv.ConvertOptions:
+    def conversion(self, types: dict[str, pa.DataType]) -> pacsv.ConvertOptions:
         """With these types of columns; others are found."""
         return pacsv.ConvertOptions(
             column_types=types,
@@ -94,6 +116,23 @@ def _records(text: str, delimiter: str, most: int | None = None) -> list[list[st
     except csv.Error:  # a field without an end: the reader of the whole file says so better
         pass
     return found
+
+
+def _changed(values: list[str]) -> str:
+    """A few words on a value that Arrow reads as a number or a moment and writes in another way; "" if there
+    is none."""
+    for kind in (pa.int64(), pa.float64(), pa.timestamp("ns"), pa.timestamp("ns", "UTC")):
+        try:
+            written = pa.array(values).cast(kind).cast(pa.string()).to_pylist()
+        except pa.ArrowInvalid:
+            continue
+        if pa.types.is_timestamp(kind):
+            written = [one.replace(".000000000", "").removesuffix(" 00:00:00") for one in written]
+        for before, after in zip(values, written, strict=True):
+            if before != after:
+                return f"not all are written alike: '{before}' would be written as '{after}'"
+        return ""
+    return ""
 
 
 def _delimiter(text: str) -> str:

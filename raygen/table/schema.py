@@ -152,8 +152,12 @@ def _check_saved(source: pa.Schema, kinds: dict[str, str], levels: dict[str, lis
             raise ValueError(f"the levels of column '{name}' are no texts of a dictionary")
 
 
-def infer(table: pa.Table) -> tuple[dict[str, str], dict[str, str]]:
+def infer(table: pa.Table, doubts: dict[str, str] | None = None) -> tuple[dict[str, str], dict[str, str]]:
     """Guess the kind of each column from its Arrow type and from some rows.
+
+    Args:
+        table: The rows.
+        doubts: What is known of columns besides (see `Source.doubts`).
 
     Returns:
         Kinds by column name, and a few words by column name where a user should look at the guess.
@@ -161,7 +165,7 @@ def infer(table: pa.Table) -> tuple[dict[str, str], dict[str, str]]:
     kinds, notes = {}, {}
     for name in table.column_names:
         kinds[name], note = _infer(table[name])
-        if note:
+        if note := "; ".join(filter(None, [note, (doubts or {}).get(name)])):
             notes[name] = note
     return kinds, notes
 
@@ -331,8 +335,10 @@ def _infer_categories(column: pa.ChunkedArray) -> tuple[str, str]:
 
 
 def _written_as(names: list[str]) -> str:
-    """What nearly all of some texts hold, by the names of `TEXT_OF`; "" for anything else."""
+    """What nearly all of some texts hold, by the names of `TEXT_OF`, and one that does not; "" for anything
+    else."""
     for words, pattern in TEXT_OF.items():
-        if sum(bool(pattern.fullmatch(name.strip())) for name in names) >= NEARLY * len(names) > 0:
-            return words
+        others = [name for name in names if not pattern.fullmatch(name.strip()) or not name.strip("0-/. ")]
+        if len(others) <= (1 - NEARLY) * len(names) and names:
+            return words + (f" but for '{others[0]}'" if others else "")
     return ""

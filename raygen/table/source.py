@@ -1,27 +1,25 @@
-"""Where a table comes from: Parquet or CSV files, their columns and their first rows."""
+"""Where a table comes from: its files, their columns and their first rows."""
 
-import csv
-import io
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pyarrow as pa
-import pyarrow.csv as pacsv
 import pyarrow.dataset as pads
+import pyarrow.parquet as pq
 from pyarrow import fs as pafs
 
-from raygen import filesystems, storage, uris
-from raygen.errors import RaygenError, SchemaError, listed
-from raygen.table import arrow
-from raygen.table.csv_dialect import HEAD_BYTES, Dialect
+from raygen import filesystems, uris
+from raygen.errors import RaygenError, SchemaError
+from raygen.table import arrow, csv_types, json_lines, spelling
+from raygen.table.csv_dialect import Dialect
+from raygen.table.files import ANY, TO_UTF8, Files, check_names, check_text
 
 HEAD_ROWS = 100_000
-ENDINGS = {
-    "parquet": (".parquet", ".pq"),
-    "csv": (".csv", ".csv.gz", ".csv.bz2", ".csv.zst", ".tsv", ".tsv.gz"),
+LAYOUTS: dict[str, pads.FileFormat] = {
+    # moments in 96 bits may lie beyond what nanoseconds in 64 can say
+    "parquet": pads.ParquetFileFormat(read_options=pads.ParquetReadOptions(coerce_int96_timestamp_unit="us")),
+    "feather": pads.IpcFileFormat(),
 }
-CSV_BLOCK_BYTES = 1 << 24
-TO_UTF8 = "convert it, as in: iconv -f latin1 -t utf-8 OLD > NEW."
 
 
 @dataclass(frozen=True)
@@ -30,39 +28,40 @@ class Source:
 
     Attributes:
         uri: As the user wrote it.
-        paths: Of the files, inside `filesystem`.
-        identity: Size and time of each file, to know whether they have changed.
-        format: "parquet" or "csv".
-        schema: Arrow schema of every file.
+        files: Of the table.
+        schema: Arrow schema of the table; a column whose text is spelled in a way of its own is marked with
+            it (see `table.spelling`).
+        stored: Of every file: before its text is read as spelled, and without what Hive folders tell.
+        is_plain: Whether the files are Parquet that holds the table as it is.
         dialect: Of CSV, as the first file is written.
     """
 
     uri: str
-    filesystem: pafs.FileSystem
-    paths: list[str]
-    identity: list[tuple]
-    format: str
+    files: Files
     schema: pa.Schema
+    stored: pa.Schema
+    is_plain: bool
     dialect: Dialect = field(default_factory=Dialect)
 
     @classmethod
-    def open(cls, uri: str, schema: pa.Schema | None = None) -> "Source":
+    def open(cls, uri: str, like: pa.Schema | None = None) -> "Source":
         """Find the files and read their columns.
 
         Args:
             uri: A file or a folder; names that start with `.` or `_` are left out.
-            schema: Of the files, if known; a CSV source is then not read to find its types.
+            like: Schema of a table that this one is like: text, which has no types, is read as its types
+                where every value can be.
 
         Raises:
             SchemaError: If there is no such source, or it cannot be read as a table.
         """
         if not uri:
-            raise SchemaError(
-                "data.source is not set.", "set it to a Parquet or CSV file, or a folder of them."
-            )
+            raise SchemaError("data.source is not set.", f"set it to {ANY}, or a folder of them.")
         uris.without_credentials(uri)
         try:
-            filesystem, infos = _files(uri)
+            files = Files.of(uri)
+        except SchemaError:
+            raise
         except RaygenError as error:
             raise SchemaError(f"source '{uri}' cannot be read: {error.message}", error.hint) from None
         except OSError as error:
@@ -70,64 +69,97 @@ class Source:
                 f"source '{uri}' cannot be read: {filesystems.reason(error)}.",
                 filesystems.hint(error, "check data.source."),
             ) from None
-        if not infos:
-            raise SchemaError(f"source '{uri}' does not exist, or holds no file.", "check data.source.")
-        found = {i.path: f for i in infos for f, ends in ENDINGS.items() if i.path.lower().endswith(ends)}
-        formats = set(found.values())
-        if len(formats) != 1:
-            kinds = "no Parquet or CSV file" if not formats else "both Parquet and CSV files"
-            raise SchemaError(
-                f"source '{uri}' holds {kinds}.",
-                "name a .parquet or .csv file (also .csv.gz), or a folder of one of them.",
-            )
-        chosen = [i for i in infos if i.path in found]
-        kind = formats.pop()
-        paths = [i.path for i in chosen]
-        identity = [(i.path, i.size, str(i.mtime)) for i in chosen]
+        paths, dialect, narrow = files.paths, Dialect(), False
         with _readable(uri):
-            dialect = _dialect(filesystem, paths[0]) if kind == "csv" else Dialect()
-            if schema is None:
-                schema = (
-                    _parquet_schema(filesystem, paths)
-                    if kind == "parquet"
-                    else _csv_schema(filesystem, paths, dialect)
-                )
+            if files.format == "csv":
+                dialect = csv_types.dialect_of(files.filesystem, paths[0])
+                schema = csv_types.schema_of(files.filesystem, paths, dialect, like)
+            elif files.format == "jsonl":
+                schema = json_lines.schema_of(files.filesystem, paths, like)
+            else:
+                schema, narrow = _footers(files)
         if not schema.names:
             raise SchemaError(f"source '{uri}' has no columns.", "check data.source.")
-        return cls(uri, filesystem, paths, identity, kind, _with_pandas(schema), dialect)
+        stored = pa.schema([_as_stored(one, files.format) for one in schema]) if files.is_text else schema
+        told = files.partitions(schema)
+        plain = files.format == "parquet" and not told.names and not narrow
+        whole = pa.schema([*schema, *told], schema.metadata)
+        return cls(uri, files, _with_pandas(whole), stored.with_metadata(None), plain, dialect)
 
-    def batches(self):
+    @property
+    def format(self) -> str:
+        return self.files.format
+
+    @property
+    def filesystem(self) -> pafs.FileSystem:
+        return self.files.filesystem
+
+    @property
+    def paths(self) -> list[str]:
+        """Of the files, inside `filesystem`."""
+        return self.files.paths
+
+    @property
+    def identity(self) -> list[tuple]:
+        """Size and time of each file, to know whether they have changed."""
+        return self.files.identity
+
+    @property
+    def doubts(self) -> dict[str, str]:
+        """What a user should know of a column's values as they are written in the files."""
+        return self.dialect.doubts
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
         """Record batches of all files, in order, in flat memory."""
+        for number in range(len(self.paths)):
+            yield from self.of_file(number)
+
+    def of_file(self, number: int) -> Iterator[pa.RecordBatch]:
+        """Record batches of one file."""
+        path, folders = self.paths[number], self.files.folders[number]
         with _readable(self.uri):
-            csv_format = pads.CsvFileFormat(
-                parse_options=self.dialect.parsing, convert_options=self.csv_options()
-            )
-            layout = csv_format if self.format == "csv" else "parquet"
-            yield from pads.dataset(self.paths, self.schema, layout, filesystem=self.filesystem).to_batches()
+            if self.format == "jsonl":
+                batches = json_lines.batches(self.filesystem, path, self.stored)
+            else:
+                batches = self._dataset([path]).to_batches()
+            for batch in batches:
+                yield self._as_table(batch, path, folders)
+
+    def _dataset(self, paths: list[str]) -> pads.Dataset:
+        layout = LAYOUTS.get(self.format) or pads.CsvFileFormat(
+            parse_options=self.dialect.parsing,
+            convert_options=self.dialect.conversion({f.name: f.type for f in self.stored}),
+        )
+        return pads.dataset(paths, self.stored, layout, filesystem=self.filesystem)
+
+    def _as_table(self, batch: pa.RecordBatch, path: str, folders: dict[str, str | None]) -> pa.RecordBatch:
+        """Rows of a file as rows of the table."""
+        if not self.files.is_text:
+            check_text(batch, path)
+        columns: list[pa.Array] = []
+        for one in self.schema:
+            if one.name not in self.stored.names:
+                told = pa.scalar(folders[one.name], pa.string()).cast(one.type)
+                columns.append(pa.repeat(told, batch.num_rows))
+                continue
+            column, way = batch[one.name], spelling.of_field(one)
+            columns.append(way.read(column) if way and column.type != one.type else column)
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def count_rows(self) -> list[int]:
-        """Rows of each file: from the footers of Parquet, by reading CSV."""
-        if self.format == "csv":
+        """Rows of each file, from footers; of all files of text together, by reading them."""
+        if self.files.is_text:
             return [sum(batch.num_rows for batch in self.batches())]
         with _readable(self.uri):
-            return [
-                f.count_rows()
-                for f in pads.dataset(
-                    self.paths, self.schema, "parquet", filesystem=self.filesystem
-                ).get_fragments()
-            ]
-
-    def csv_options(self) -> pacsv.ConvertOptions:
-        return self.dialect.conversion({f.name: f.type for f in self.schema})
+            return [fragment.count_rows() for fragment in self._dataset(self.paths).get_fragments()]
 
     def levels(self) -> dict[str, list[str]]:
         """The dictionary of each dictionary column, as text, in its order in the first file."""
-        names = [column.name for column in self.schema if pa.types.is_dictionary(column.type)]
-        if self.format != "parquet" or not names:
+        names = [column.name for column in self.stored if pa.types.is_dictionary(column.type)]
+        if self.files.is_text or not names:
             return {}
         with _readable(self.uri):
-            first_file = pads.dataset(self.paths[:1], self.schema, "parquet", filesystem=self.filesystem)
-            for batch in first_file.to_batches(columns=names, batch_size=1024):
+            for batch in self._dataset(self.paths[:1]).to_batches(columns=names, batch_size=1024):
                 return {name: arrow.strings(batch[name].dictionary).to_pylist() for name in names}
         return {}
 
@@ -140,6 +172,13 @@ class Source:
             if count >= rows:
                 break
         return pa.Table.from_batches(taken, self.schema).slice(0, rows)
+
+
+def _as_stored(one: pa.Field, format: str) -> pa.Field:
+    """A column of text as Arrow reads it, before it is read as spelled."""
+    way = spelling.of_field(one)
+    by_arrow = way is None or (way.is_plain and format == "csv")
+    return pa.field(one.name, one.type if by_arrow else pa.string())
 
 
 class _readable:
@@ -164,120 +203,19 @@ class _readable:
             raise SchemaError(f"source '{self.uri}' cannot be read: {reason}.", hint) from None
 
 
-def _files(uri: str) -> tuple[pafs.FileSystem, list[pafs.FileInfo]]:
-    filesystem, path = filesystems.resolve(uri)
-    info = filesystem.get_file_info(path)
-    if info.type == pafs.FileType.File:
-        return filesystem, [info]
-    hidden = re.compile(r"(^|/)[._]")
-    return filesystem, [i for i in storage.listing(uri) if not hidden.search(i.path.removeprefix(path))]
-
-
 def _with_pandas(schema: pa.Schema) -> pa.Schema:
     """Without metadata but that of pandas: which of its types and of its indexes the columns are."""
     noted = (schema.metadata or {}).get(b"pandas")
     return schema.with_metadata({b"pandas": noted} if noted else None)
 
 
-def _parquet_schema(filesystem, paths) -> pa.Schema:
-    _check_names(paths[0], pads.ParquetFileFormat().inspect(paths[0], filesystem).names)
-    factory = pads.FileSystemDatasetFactory(filesystem, paths, pads.ParquetFileFormat())
-    return factory.inspect(promote_options="permissive", fragments=None)
-
-
-def _dialect(filesystem, path) -> Dialect:
-    with _open(filesystem, path) as stream:
-        return Dialect.of(stream.read(HEAD_BYTES))
-
-
-def _csv_schema(filesystem, paths, dialect: Dialect) -> pa.Schema:
-    """Types that fit every row: each column starts as what its first rows look like, and is widened where a
-    later row says otherwise."""
-    types: dict[str, pa.DataType] = dict.fromkeys(dialect.text, pa.string())
-    names = None
-    for path in paths:
-        header = _csv_header(filesystem, path, dialect)
-        if names is not None and names != header:
-            raise SchemaError(
-                f"file '{path}' has the columns {listed(header)}; the files before it have {listed(names)}.",
-                "give all files one header.",
-            )
-        names = _check_names(path, header)
-        while True:
-            try:
-                found = _csv_types(filesystem, path, types, dialect)
-                break
-            except pa.ArrowInvalid as error:
-                refused = re.search(
-                    r"column #(\d+):.* conversion error to ([^:]+): (invalid UTF8|invalid value '(.*)')",
-                    str(error),
-                    re.DOTALL,
-                )
-                if not refused:
-                    raise
-                name = names[int(refused[1])]
-                if refused[3] == "invalid UTF8":
-                    raise _not_utf8(path, name) from None
-                types[name] = _wider(refused[2], refused[4], dialect)
-        for column in found:
-            if pa.types.is_binary(column.type):
-                raise _not_utf8(path, column.name)
-            if pa.types.is_null(types.get(column.name, pa.null())):
-                types[column.name] = column.type
-    return pa.schema([(name, types[name]) for name in names or []])
-
-
-def _csv_types(filesystem, path, types, dialect: Dialect) -> pa.Schema:
-    """Types of one file after reading all of it; a column of nulls so far is left open."""
-    options = dialect.conversion({n: t for n, t in types.items() if not pa.types.is_null(t)})
-    with pacsv.open_csv(
-        _open(filesystem, path), pacsv.ReadOptions(block_size=CSV_BLOCK_BYTES), dialect.parsing, options
-    ) as reader:
-        for _ in reader:
-            pass
-        return reader.schema
-
-
-def _wider(kind: str, value: str, dialect: Dialect) -> pa.DataType:
-    """The type to try when a column of type `kind` came to `value`."""
-    if kind == "null":
-        quoted = value.replace('"', '""')
-        return (
-            pacsv.read_csv(
-                io.BytesIO(f'x\n"{quoted}"'.encode()),
-                parse_options=dialect.parsing,
-                convert_options=dialect.conversion({}),
-            )
-            .schema.field(0)
-            .type
-        )
-    steps = {
-        "int64": pa.float64(),
-        "date32[day]": pa.timestamp("s"),
-        "timestamp[s]": pa.timestamp("us"),
-        "timestamp[us]": pa.timestamp("ns"),
-    }
-    return steps.get(kind, pa.string())
-
-
-def _csv_header(filesystem, path, dialect: Dialect) -> list[str]:
-    with (
-        _open(filesystem, path) as stream,
-        io.TextIOWrapper(stream, "utf-8-sig", "replace", newline="") as text,
-    ):
-        return next(filter(None, csv.reader(text, delimiter=dialect.delimiter)), [])
-
-
-def _check_names(path, names: list[str]) -> list[str]:
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise SchemaError(f"file '{path}' has more than one column '{twice}'.", "rename one of them.")
-    return names
-
-
-def _not_utf8(path, name) -> SchemaError:
-    return SchemaError(f"file '{path}' holds text in column '{name}' that is not UTF-8.", TO_UTF8)
-
-
-def _open(filesystem, path):
-    return filesystem.open_input_stream(path, compression="detect")
+def _footers(files: Files) -> tuple[pa.Schema, bool]:
+    """Schema of files that tell it themselves, and whether some of their moments are in 96 bits."""
+    layout, paths = LAYOUTS[files.format], files.paths
+    check_names(paths[0], layout.inspect(paths[0], files.filesystem).names)
+    factory = pads.FileSystemDatasetFactory(files.filesystem, paths, layout)
+    schema = factory.inspect(promote_options="permissive", fragments=None)
+    if files.format != "parquet":
+        return schema, False
+    columns = pq.read_metadata(paths[0], filesystem=files.filesystem).schema
+    return schema, any(columns.column(i).physical_type == "INT96" for i in range(len(columns)))

@@ -3,6 +3,7 @@ back."""
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -138,7 +139,7 @@ def describe(config: Config) -> tuple[Source, Schema, dict[str, str]]:
     notes: dict[str, str] = {}
     kinds = {str(name): str(kind) for name, kind in config.schema_.columns.items()}
     if not kinds:
-        kinds, notes = infer(source.head())
+        kinds, notes = infer(source.head(), source.doubts)
     return source, Schema.of(source.schema, kinds, config.data.source, source.levels()), notes
 
 
@@ -180,7 +181,9 @@ def encode(config: Config, say=print) -> Encoded:
         storage.make_folder(folder)  # what a killed run has left there stays: another driver may be at work
         say(f"Reading {config.data.source}: statistics ...")
         tied = ties(config, source, schema)
-        stats, reduction = statistics(read_dataset(source), source.head(), schema, tied, say)
+        stats, reduction = statistics(
+            read_dataset(source), config.data.source, source.head(), schema, tied, say
+        )
         check_table(reduction.inner, stats, config.data.source)
         built = Codec.fit(schema, stats, *_ways(config), reduction=reduction)
         for note in grouped(built, config.schema_.max_categories):
@@ -263,17 +266,17 @@ def read_dataset(source: Source):
     """The source as a Ray Dataset of Arrow blocks."""
     import ray
 
-    if source.format == "csv":
-        options: dict = {
-            "partitioning": None,
-            "file_extensions": None,
-            "parse_options": source.dialect.parsing,
-            "convert_options": source.csv_options(),
-        }
-        return ray.data.read_csv(source.paths, filesystem=source.filesystem, **options)
-    return ray.data.read_parquet(
-        source.paths, filesystem=source.filesystem, partitioning=None, file_extensions=None
-    ).select_columns(source.schema.names)
+    if source.is_plain:
+        return ray.data.read_parquet(
+            source.paths, filesystem=source.filesystem, partitioning=None, file_extensions=None
+        ).select_columns(source.schema.names)
+
+    def tables(batch: dict[str, np.ndarray]) -> Iterator[pa.Table]:
+        for number in batch["number"]:
+            yield from (pa.Table.from_batches([rows]) for rows in source.of_file(int(number)))
+
+    numbers = [{"number": number} for number in range(len(source.paths))]
+    return ray.data.from_items(numbers, override_num_blocks=len(numbers)).map_batches(tables, batch_size=1)
 
 
 def _write_rows(source: Source, tied: Ties, built: Codec, folder: str, num_rows: int) -> list[dict]:

@@ -8,13 +8,14 @@ import pyarrow as pa
 
 from raygen.codec import codec
 from raygen.config import Config
-from raygen.errors import ConfigError
+from raygen.errors import ConfigError, SchemaError
 from raygen.relations import checks, language
 from raygen.relations.counts import Count, Counts
 from raygen.relations.reduction import Reduction, Use
 from raygen.relations.relation import Relation
 from raygen.relations.sample import find
 from raygen.relations.uses import uses
+from raygen.table.files import check_text
 from raygen.table.schema import Schema
 from raygen.table.source import Source
 
@@ -72,7 +73,9 @@ def _check_learned(relations: list[Relation], schema: Schema) -> None:
                 )
 
 
-def statistics(dataset, head: pa.Table, schema: Schema, tied: Ties, say: Say) -> tuple[dict, Reduction]:
+def statistics(
+    dataset, where: str, head: pa.Table, schema: Schema, tied: Ties, say: Say
+) -> tuple[dict, Reduction]:
     """Statistics of every part of what is learned, and what relations leave to learn.
 
     How a relation is used is guessed from the first rows, `head`, and the whole table is read once more where
@@ -80,13 +83,17 @@ def statistics(dataset, head: pa.Table, schema: Schema, tied: Ties, say: Say) ->
 
     Args:
         dataset: The table, a Ray Dataset of Arrow blocks.
+        where: The source, for messages.
+
+    Raises:
+        SchemaError: If text is not that.
     """
     counts = Counts(tied.relations)
     counts.observe(tied.kept(head.cast(schema.arrow)))
     relations = counts.verified()
     while True:
         reduction = Reduction(schema, uses(relations, counts.counts, schema.arrow))
-        total, counts, left_out = _observed(dataset, schema, tied, reduction)
+        total, counts, left_out = _observed(dataset, where, schema, tied, reduction)
         used = uses(counts.verified(), counts.counts, schema.arrow)
         if [(u.how, u.is_complete) for u in used] == [(u.how, u.is_complete) for u in reduction.uses]:
             break
@@ -97,22 +104,32 @@ def statistics(dataset, head: pa.Table, schema: Schema, tied: Ties, say: Say) ->
     return total, Reduction(schema, tuple(final))
 
 
-def _observed(dataset, schema: Schema, tied: Ties, reduction: Reduction) -> tuple[dict, Counts, int]:
+def _observed(
+    dataset, where: str, schema: Schema, tied: Ties, reduction: Reduction
+) -> tuple[dict, Counts, int]:
     """Statistics by part, the rows that keep each relation, and the number of rows that an enforced one
     leaves out."""
     import pickle  # between Ray's own processes only
 
     def observe(block: pa.Table) -> pa.Table:
-        kept, counts = tied.kept(block.cast(schema.arrow)), Counts(tied.relations)
-        counts.observe(kept)
-        stats = codec.observe(reduction.inner, reduction.reduce(kept))
-        seen = pickle.dumps((stats, counts, block.num_rows - kept.num_rows))
-        return pa.table({"seen": pa.array([seen], pa.large_binary())})
+        seen: tuple | SchemaError
+        try:
+            check_text(block, where)
+            kept, counts = tied.kept(block.cast(schema.arrow)), Counts(tied.relations)
+            counts.observe(kept)
+            stats = codec.observe(reduction.inner, reduction.reduce(kept))
+            seen = stats, counts, block.num_rows - kept.num_rows
+        except SchemaError as error:  # returned, as Ray would wrap it in another
+            seen = error
+        return pa.table({"seen": pa.array([pickle.dumps(seen)], pa.large_binary())})
 
     stats = codec.observe(reduction.inner, reduction.reduce(schema.arrow.empty_table()))
     counts, left_out = Counts(tied.relations), 0
     for row in dataset.map_batches(observe, batch_format="pyarrow", batch_size=None).iter_rows():
-        more, others, count = pickle.loads(row["seen"])
+        seen = pickle.loads(row["seen"])
+        if isinstance(seen, SchemaError):
+            raise seen
+        more, others, count = seen
         stats, left_out = codec.merge(stats, more), left_out + count
         counts.merge(others)
     return stats, counts, left_out

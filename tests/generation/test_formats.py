@@ -1,6 +1,7 @@
 """Files of every format: the values that went in come out, for every type; what a file tells of itself; a
 shard's size."""
 
+import csv
 import gzip
 import hashlib
 import io
@@ -20,6 +21,8 @@ from raygen.errors import ConfigError
 from raygen.generation import formats
 from raygen.generation.formats import Format
 from raygen.sampling.row_blocks import BLOCK_ROWS
+from raygen.table.source import Source
+from raygen.table.spelling import Moments, Numbers, Words, marked
 
 TEXTS = ["a", 'quo"te', "", None, "c,\nd\\", "\u00e4\U0001f600\t"]
 TABLE = pa.table(
@@ -205,6 +208,33 @@ def test_as_many_rows_as_make_a_shard_of_the_size_that_was_asked_for(form, tmp_p
     many = pa.concat_tables([table] * (rows // 40_000 + 1)).slice(0, rows)
     assert 0.8 < form.size(many) / 2**19 < 1.25
     assert form.rows_per_shard(1e-6, table) == BLOCK_ROWS, "one block at least"
+
+
+SPELLED = {
+    "day": (Moments("%d/%m/%Y"), [date(2024, 2, 29), None], ["29/02/2024", ""]),
+    "money": (Numbers("$", "", ",", ".", 2), [1234.5, -0.05], ["$1,234.50", "-$0.05"]),
+    "price": (Numbers(digits=2), [12.5, None], ["12.50", ""]),
+    "large": (Numbers(digits=2), [1e17, 2.5], ["1e+17", "2.5"]),
+    "truth": (Words("True", "False"), [True, False], ["True", "False"]),
+}
+
+
+@pytest.mark.parametrize("name", SPELLED)
+def test_text_is_spelled_as_that_of_the_table(tmp_path, name):
+    way, values, texts = SPELLED[name]
+    schema = pa.schema([marked(pa.field("c", way.type), way), pa.field("n", pa.int64())])
+    table = pa.table([pa.array(values, way.type), [1, 2]], schema=schema)
+    write(Format("csv", "none"), tmp_path / "t.csv", [table], schema)
+    with (tmp_path / "t.csv").open(newline="") as stream:
+        assert [row[0] for row in csv.reader(stream)][1:] == texts
+    write(Format("jsonl", "none"), tmp_path / "t.jsonl", [table], schema)
+    lines = [json.loads(line)["c"] for line in (tmp_path / "t.jsonl").read_text().splitlines()]
+    assert lines == (values if way.is_plain else [text or None for text in texts])
+    write(Format("parquet", "zstd"), tmp_path / "t.parquet", [table], schema)
+    assert pq.read_table(tmp_path / "t.parquet")["c"].to_pylist() == values
+    for suffix in ("csv", "jsonl"):
+        again = Source.open(str(tmp_path / f"t.{suffix}"), schema).head()
+        assert again["c"].to_pylist() == values
 
 
 def test_what_the_settings_ask_for():

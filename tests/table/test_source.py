@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from raygen.errors import SchemaError
-from raygen.table.source import CSV_BLOCK_BYTES, HEAD_ROWS, Source
+from raygen.table.csv_types import CSV_BLOCK_BYTES
+from raygen.table.source import HEAD_ROWS, Source
 
 
 def parquet(table: pa.Table | dict, **options) -> bytes:
@@ -89,7 +90,7 @@ LATER = [
     ("2024-02-29", "x", "string"),
     ("2024-02-29", "2024-02-29 10:00:00", "timestamp[s]"),
     ("2024-02-29 10:00:00", "2024-02-29 10:00:00.25", "timestamp[us]"),
-    ("2024-02-29 10:00:00.25", "2024-02-29", "timestamp[ns]"),
+    ("2024-02-29 10:00:00.25", "2024-02-29", "timestamp[us]"),
     ("9999-12-31 00:00:00", "2024-02-29 10:00:00.25", "timestamp[us]"),
     ("2024-02-29T10:00:00Z", "x", "string"),
     ("12:30:00", "x", "string"),
@@ -182,7 +183,6 @@ def test_folders_of_parquet(tmp_path, tables, expected, rows):
 
 
 def test_hidden_files_are_left_out_and_hive_folders_read(tmp_path):
-    """The values in the names of hive folders are no columns: they are not in the files."""
     good = {"year=2024/a.parquet": parquet({"a": [1]}), "year=2025/b.pq": parquet({"a": [2]})}
     hidden = dict.fromkeys(
         [
@@ -196,7 +196,7 @@ def test_hidden_files_are_left_out_and_hive_folders_read(tmp_path):
         b"junk",
     )
     source = Source.open(folder_of(tmp_path / ".cache" / "_data", good | hidden))
-    assert source.head().to_pydict() == {"a": [1, 2]}
+    assert source.head().to_pydict() == {"a": [1, 2], "year": [2024, 2025]}
     assert [Path(path).name for path in source.paths] == ["a.parquet", "b.pq"]
 
 
@@ -235,7 +235,7 @@ MISTAKES = {
     "a row too short": ({"a.csv": b"a,b\n1,2\n3\n"}, "Expected 2 columns, got 1: 3.", WHOLE),
     "a row too long": ({"a.csv": b"a,b\n1,2\n3,4,5\n"}, "Expected 2 columns, got 3: 3,4,5.", WHOLE),
     "no gzip": ({"a.csv.gz": b"a,b\n1,2\n"}, "incorrect header check", WHOLE),
-    "UTF-16": ({"a.csv": "a,b\n1,2\n".encode("utf-16")}, "cannot be read", WHOLE),
+    "UTF-16": ({"a.csv": "a,b\n1,2\n".encode("utf-16")}, "is text in UTF-16", "iconv -f utf-16 -t utf-8"),
     "latin-1 text": (
         {"a.csv": b"a,b\n1,\xe9t\xe9\n"},
         "a.csv' holds text in column 'b' that is not UTF-8",
@@ -294,12 +294,12 @@ MISTAKES = {
     "both formats": (
         {"a.parquet": parquet({"a": [1]}), "b.csv": b"a\n1\n"},
         "holds both Parquet and CSV files",
-        "name a .parquet or .csv file",
+        "name a .parquet, .csv,",
     ),
     "another format": (
-        {"a.json": b"{}", "b.txt": b"x"},
-        "holds no Parquet or CSV file",
-        "name a .parquet or .csv file",
+        {"a.xml": b"<a/>", "b.txt": b"x"},
+        "holds no Parquet, CSV, JSON Lines or Feather file",
+        "name a .parquet, .csv,",
     ),
     "nothing but hidden files": (
         {"_a.parquet": b"x", ".b.csv": b"x"},
@@ -329,7 +329,11 @@ def test_a_file_that_is_damaged_inside(tmp_path):
 @pytest.mark.parametrize(
     ("uri", "message", "hint"),
     [
-        ("", "data.source is not set.", "set it to a Parquet or CSV file, or a folder of them."),
+        (
+            "",
+            "data.source is not set.",
+            "set it to a Parquet, CSV, JSON Lines or Feather file, or a folder of them.",
+        ),
         (
             "/nowhere/at/all.parquet",
             "source '/nowhere/at/all.parquet' does not exist, or holds no file.",

@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
+import pyarrow.dataset as pads
+import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
 
 from raygen.codec import codec, row_hash
 from raygen.config import Config
 from raygen.errors import SchemaError, StorageError
+from raygen.generation.formats import json_lines
 from raygen.table.schema import Schema
 from raygen.training import encoding
 
@@ -34,7 +37,7 @@ def rows():
     n = 3000
     x = np.round(rng.normal(size=n), 2)
     text = [None if i % 7 == 0 else f'a "quoted",\n{i % 5} text' for i in range(n)]
-    return pa.table({"x": x, "n": rng.integers(0, 9, n), "text": text, "flag": rng.uniform(size=n) < 0.3})
+    return pa.table({"x": x, "n": rng.integers(0, 9, n), "flag": rng.uniform(size=n) < 0.3, "text": text})
 
 
 def stored(rows, folder, form):
@@ -47,12 +50,31 @@ def stored(rows, folder, form):
         with gzip.open(folder / "t.csv.gz", "wb") as file:
             pacsv.write_csv(rows, file)
         return folder / "t.csv.gz"
+    if form == "json lines":
+        for i in range(0, len(rows), 700):
+            (folder / f"{i}.jsonl").write_bytes(json_lines(rows.slice(i, 700)))
+        return folder
+    if form == "hive folders":
+        by_flag = pads.partitioning(pa.schema([("text", pa.string())]), flavor="hive")
+        pads.write_dataset(rows, folder, format="parquet", partitioning=by_flag)
+        return folder
+    if form == "feather":
+        feather.write_feather(rows, folder / "t.feather")
+        return folder
     pq.write_table(rows, folder / "t.parquet")
     return folder / "t.parquet"
 
 
 @pytest.mark.parametrize(
-    ("form", "numeric"), [("parquet folder", "bars"), ("csv.gz", "bars"), ("parquet folder", "gaussian")]
+    ("form", "numeric"),
+    [
+        ("parquet folder", "bars"),
+        ("csv.gz", "bars"),
+        ("json lines", "bars"),
+        ("feather", "bars"),
+        ("hive folders", "bars"),
+        ("parquet folder", "gaussian"),
+    ],
 )
 def test_the_training_rows_do_not_depend_on_how_the_table_is_stored(form, numeric, rows, local_ray, tmp_path):
     loaded = []
@@ -70,6 +92,15 @@ def test_the_training_rows_do_not_depend_on_how_the_table_is_stored(form, numeri
     np.testing.assert_array_equal(offsets_a, offsets_b)
     hashes = row_hash.content_hash(codes_a, offsets_a)
     assert np.all(hashes[1:] >= hashes[:-1]) and content_a == content_b == row_hash.content(hashes)
+
+
+def test_text_that_is_not_utf8_is_told(local_ray, tmp_path):
+    binary = pa.array([b"Meier", b"M\xfcller"] * 20, pa.binary())
+    table = pa.table({"x": range(40), "name": pa.Array.from_buffers(pa.string(), 40, binary.buffers())})
+    pq.write_table(table, tmp_path / "t.parquet")
+    made = config(tmp_path / "t.parquet", tmp_path / "run", **{"schema.columns.x": "numeric"})
+    with pytest.raises(SchemaError, match=r"t\.parquet' holds text in column 'name' that is not UTF-8"):
+        encoding.encode(made.override({"schema.columns.name": "categorical"}), silent)
 
 
 def test_statistics_are_those_of_the_whole_table(rows, local_ray, tmp_path):

@@ -1,0 +1,1 @@
+"""Tables that people have, and what must come of them."""
