@@ -10,6 +10,7 @@ from raygen.metrics import fidelity, scorecard
 from raygen.report.evaluation.record import ScoreRecord
 from raygen.score_catalogue import SCORES
 
+pytestmark = pytest.mark.slow
 ROWS = 2000
 KINDS = {
     **dict.fromkeys(
