@@ -51,6 +51,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     first: pytest-xdist hands out files in this order, so that both processes are busy to the end."""
     ranks: dict[Path, list[bool]] = {}  # Ray or processes of its own, a slow test
     for item in items:
+        if item.path.name == "test_page.py":  # a page takes a second to draw, and its tests draw many
+            item.add_marker(pytest.mark.slow)
         if not any(map(item.get_closest_marker, NOT_QUICK)):
             item.add_marker(pytest.mark.quick)
         gpu = item.get_closest_marker("gpu")
