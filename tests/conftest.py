@@ -1,27 +1,23 @@
 """What many tests share: a small real table, one Ray on this machine, a tiny trained model, and `raygen` as a
 process of its own; and which tests are quick."""
 
-import contextlib
 import json
 import os
 import pickle
-import queue
 import shutil
 import signal
-import subprocess
 import sys
-import threading
 import time
-import uuid
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
 
 import pyarrow.parquet as pq
 import pytest
 from filelock import FileLock
 from xdist.scheduler import LoadScopeScheduling
+
+from tests import processes
 
 ROWS = 2000
 GPUS = len(list(Path("/dev").glob("nvidia[0-9]*")))
@@ -55,14 +51,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     first: pytest-xdist hands out files in this order, so that both processes are busy to the end."""
     ranks: dict[Path, list[bool]] = {}  # Ray or processes of its own, a slow test
     for item in items:
+        if item.path.name == "test_page.py":  # a page takes a second to draw, and its tests draw many
+            item.add_marker(pytest.mark.slow)
         if not any(map(item.get_closest_marker, NOT_QUICK)):
             item.add_marker(pytest.mark.quick)
         gpu = item.get_closest_marker("gpu")
         needed = gpu.args[0] if gpu and gpu.args else 1
         if gpu and needed > GPUS:
             item.add_marker(pytest.mark.skip(reason=f"this machine has {GPUS} GPU(s), not {needed}"))
-        processes = {"command", "raygen_command"} & set(getattr(item, "fixturenames", ()))
-        needs = [bool(processes or item.get_closest_marker("ray")), bool(item.get_closest_marker("slow"))]
+        starts = {"command", "raygen_command"} & set(getattr(item, "fixturenames", ()))
+        needs = [bool(starts or item.get_closest_marker("ray")), bool(item.get_closest_marker("slow"))]
         ranks[item.path] = max(needs, ranks.get(item.path, needs))
     turn = {RAY["first"]: 0, RAY["training"]: 2, RAY["search"]: 3}
     items.sort(key=lambda item: [turn.get(scope(item.path), 1), *(not need for need in ranks[item.path])])
@@ -187,119 +185,13 @@ def toml(tmp_path):
     return write
 
 
-class Command:
-    """A process in a session of its own, the lines that it prints (stderr among them), and all that it
-    started."""
-
-    def __init__(self, arguments: list[str], **options):
-        self.mark = f"RAYGEN_TEST_COMMAND={uuid.uuid4().hex}"
-        environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"} | dict(
-            [self.mark.split("=")]
-        )
-        self.process = subprocess.Popen(
-            arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            env=environment | options.pop("env", {}),
-            **options,
-        )
-        self.lines, self._arriving = [], queue.Queue()
-        self._reader = threading.Thread(
-            target=lambda: [self._arriving.put(line) for line in self.process.stdout], daemon=True
-        )
-        self._reader.start()
-
-    @property
-    def output(self) -> str:
-        return "".join(self.lines)
-
-    def wait_for(self, text: str, seconds: float = 480) -> None:
-        """Read lines until one holds `text`; an error where the process ends before."""
-        end = time.monotonic() + seconds
-        while not (self.lines and text in self.lines[-1]):
-            alive = self._reader.is_alive()
-            try:
-                self.lines.append(self._arriving.get(timeout=0.2))
-            except queue.Empty:
-                if not alive or time.monotonic() > end:
-                    raise AssertionError(f"no line with {text!r} in {seconds} s:\n{self.output}") from None
-
-    def send(self, number: int) -> None:
-        """Send a signal to the process and all in its group, as a terminal does."""
-        os.killpg(self.process.pid, number)
-
-    def finish(self, seconds: float = 480) -> int:
-        """Wait for its end, read what is left, and return its exit status."""
-        status = self.process.wait(seconds)
-        self._reader.join(10)
-        while not self._arriving.empty():
-            self.lines.append(self._arriving.get())
-        return status
-
-    def wait_for_no_others(self, seconds: float = 60) -> list[str]:
-        """Titles of the processes that it started and that are still alive after so many seconds."""
-        end = time.monotonic() + seconds
-        while (left := self.living()) and time.monotonic() < end:
-            time.sleep(0.2)
-        return [process.title for process in left]
-
-    def living(self) -> list["Process"]:
-        """It and all that it started: what is in its session, or has its mark in the environment."""
-        return [p for p in processes() if p.session == self.process.pid or self.mark in p.environment]
-
-    def clean_up(self) -> None:
-        end = time.monotonic() + 20
-        while (left := self.living()) and time.monotonic() < end:
-            for process in left:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process.pid, signal.SIGKILL)
-            self.process.poll()
-            time.sleep(0.1)
-        self.process.wait(10)
-        self._reader.join(10)
-        self.process.stdout.close()
-
-
-class Process(NamedTuple):
-    """A living process, as Linux tells of it."""
-
-    pid: int
-    parent: int
-    session: int
-    title: str
-    environment: str
-
-
-def processes() -> list[Process]:
-    """All living processes of this machine whose details this user may see."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            state, parent, _, session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
-            title, environment = (
-                (folder / name).read_bytes().decode(errors="replace") for name in ("cmdline", "environ")
-            )
-        except OSError:
-            continue
-        if state != "Z":
-            found.append(
-                Process(
-                    int(folder.name), int(parent), int(session), title.replace("\0", " ").strip(), environment
-                )
-            )
-    return found
-
-
 @pytest.fixture
 def kill_one():
     """Kill (SIGKILL) one process that this one started, directly or not, whose title holds `text`; True if
     there was one."""
 
     def kill(text: str) -> bool:
-        everyone, ours = processes(), {os.getpid()}
+        everyone, ours = processes.all_living(), {os.getpid()}
         while more := {p.pid for p in everyone if p.parent in ours} - ours:
             ours |= more
         found = [p.pid for p in everyone if p.pid in ours - {os.getpid()} and text in p.title]
@@ -310,25 +202,10 @@ def kill_one():
     return kill
 
 
-@contextlib.contextmanager
-def _commands():
-    started = []
-
-    def begin(*arguments: str, **options) -> Command:
-        started.append(Command(list(arguments), **options))
-        return started[-1]
-
-    try:
-        yield begin
-    finally:
-        for one in started:
-            one.clean_up()
-
-
 @pytest.fixture(scope="module")
 def command():
     """Start a command; it and all that it started are gone when the module's tests have ended."""
-    with _commands() as begin:
+    with processes.commands() as begin:
         yield begin
 
 
@@ -336,7 +213,7 @@ def command():
 def raygen_command():
     """Start `raygen VERB ...` as a process of its own, which starts a Ray of its own where it needs one; it
     is gone when the test ends."""
-    with _commands() as begin:
+    with processes.commands() as begin:
         yield lambda *arguments, **options: begin(
             sys.executable, "-m", "raygen.cli", *map(str, arguments), **options
         )

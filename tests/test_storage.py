@@ -262,6 +262,7 @@ BIG = b"0123456789abcdef" * (21 << 16)  # 21 MiB: three parts of an upload
     ],
     ids=lambda value: f"{len(value)}B" if isinstance(value, bytes) else str(value),
 )
+@pytest.mark.slow
 def test_an_s3_server_that_fails_for_a_while(store, content, fault, method, numbers):
     uri = store.uri(f"bucket/{uuid.uuid4().hex}/x")
     with store.failing(fault, stores.nth(method, *numbers)) as hit:
@@ -297,6 +298,7 @@ def test_an_s3_server_that_takes_no_more(store, monkeypatch, fault, method, numb
     assert store.objects(folder) == kept
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_is_left(store, monkeypatch):
     monkeypatch.setattr(filesystems, "SILENT_SECONDS", 6)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
@@ -307,6 +309,7 @@ def test_a_server_that_hangs_is_left(store, monkeypatch):
     assert 5 < time.monotonic() - began < 30
 
 
+@pytest.mark.slow
 def test_s3_stays_patient_in_another_process(monkeypatch, store):
     """pyarrow's own pickle forgets how often to try."""
     filesystem, path = filesystems.resolve(store.uri("bucket/patient"))
@@ -358,6 +361,7 @@ def unreachable_google(store, monkeypatch):
         (unreachable_google, "check the network"),
     ],
 )
+@pytest.mark.slow
 def test_a_store_that_cannot_be_used(store, monkeypatch, place, hint):
     looks = {missing_bucket: (), unreachable_google: (storage.exists,)}
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")

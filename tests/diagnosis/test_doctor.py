@@ -2,7 +2,6 @@
 that it is there to find."""
 
 import json
-import zipfile
 
 import keras
 import numpy as np
@@ -13,82 +12,9 @@ import pytest
 import raygen
 from raygen.diagnosis import driver as diagnosis
 from raygen.diagnosis import log_sigma, measurements, networks
-from raygen.errors import ConfigError, ModelError, OutputError, SchemaError
+from raygen.errors import ConfigError, OutputError
 from raygen.latent import samplers as latent_samplers
-
-ROWS = 4000
-
-
-def white(d, rows=ROWS, seed=0):
-    """Rows with mean 0 and covariance I, exactly."""
-    x = np.random.default_rng(seed).normal(size=(rows, d))
-    x -= x.mean(axis=0)
-    return (x @ np.linalg.inv(np.linalg.cholesky(x.T @ x / rows)).T).astype(np.float32)
-
-
-def dense(model, *arrays):
-    model.set_weights([np.asarray(a, np.float32) for a in arrays])
-    return model
-
-
-def encoder(mean, o, o_kernel=None):
-    """z_mean = x @ mean, and o, plus x @ o_kernel if there is one."""
-    width, d = np.shape(mean)
-    x = keras.Input((width,))
-    model = keras.Model(x, [keras.layers.Dense(d, name="head-1")(x), keras.layers.Dense(d, name="head-2")(x)])
-    return dense(
-        model,
-        mean,
-        np.zeros(d),
-        np.zeros((width, d)) if o_kernel is None else o_kernel,
-        np.broadcast_to(o, d),
-    )
-
-
-def decoder(kernel, bias=0.0, activation=None):
-    d, width = np.shape(kernel)
-    model = keras.Sequential([keras.Input((d,)), keras.layers.Dense(width, activation=activation)])
-    return dense(model, kernel, np.broadcast_to(bias, width))
-
-
-def posted(d):
-    """The optimum of the question's loss on white rows of width d: Var z, encoder, decoder, and its three
-    weights."""
-    r = 1 / (2 * d)
-    root = (1 + r**0.5 / 2 - ((1 + r**0.5 / 2) ** 2 - 2 * r) ** 0.5) / (2 * r)
-    b, std = (root * (1 - r * root)) ** 0.5, r**0.5 * root
-    a = b / root
-    turn = np.linalg.qr(np.random.default_rng(3).normal(size=(d, d)))[0]
-    return root, encoder(b * turn, np.log(std)), decoder(a * turn.T), (a, b, std)
-
-
-def correct(d=4, noise=0.1):
-    """A consistent VAE at its optimum (probabilistic PCA): q(z) is N(0, I)."""
-    a = (1 - noise) ** 0.5
-    return encoder(a * np.eye(d), np.log(noise)), decoder(a * np.eye(d))
-
-
-@pytest.fixture
-def files(tmp_path):
-    """Save encoder, decoder and rows, and return their paths."""
-
-    def save(enc, dec, x):
-        paths = [tmp_path / name for name in ("encoder.keras", "decoder.keras", "rows.parquet")]
-        enc.save(paths[0])
-        dec.save(paths[1])
-        pd.DataFrame(x, columns=[f"c{i}" for i in range(x.shape[1])]).to_parquet(paths[2])
-        return [str(p) for p in paths]
-
-    return save
-
-
-def run(enc, dec, data, **options):
-    lines = []
-    return diagnosis.doctor(enc, dec, data, flow_steps=0, say=lines.append, **options), "\n".join(lines)
-
-
-def names(result):
-    return [d["name"] for d in result["defects"]]
+from tests.diagnosis.foreign import ROWS, correct, decoder, encoder, names, posted, run, white, with_draw
 
 
 def figures_of(enc, dec, x, draw="log_var"):
@@ -248,18 +174,6 @@ def test_a_third_output_tells_what_the_draw_does():
     assert log_sigma.of_draws(z_mean, o, z_mean)[0] == ""
 
 
-@keras.saving.register_keras_serializable("raygen_tests")
-class Draw(keras.layers.Layer):
-    def call(self, pair):
-        import tensorflow as tf
-
-        return pair[0] + keras.ops.exp(pair[1]) * tf.random.normal(tf.shape(pair[0]))
-
-
-def with_draw(enc):
-    return keras.Model(enc.inputs, [*enc.outputs, Draw()(enc.outputs)])
-
-
 def test_three_outputs_are_read_and_the_kl_is_still_read_from_the_weights():
     _, enc, dec, _ = posted(8)
     net, x = networks.load(with_draw(enc), dec), white(8)
@@ -334,117 +248,6 @@ def test_a_table_too_large_is_sampled_by_the_seed(files, monkeypatch):
     net = networks.load(*correct())
     (a, there), (b, _), (c, _) = (networks.read_table(path, net, seed) for seed in (1, 1, 2))
     assert (len(a), there) == (1000, ROWS) and a.equals(b) and not a.equals(c)
-
-
-def lambda_encoder():
-    enc = encoder(np.eye(4), np.log(0.1))
-    z = keras.layers.Lambda(lambda pair: pair[0] + keras.ops.exp(pair[1]), output_shape=(4,))(enc.outputs)
-    return keras.Model(enc.inputs, [*enc.outputs, z])
-
-
-def two_tables():
-    a, b = keras.Input((4,)), keras.Input((4,))
-    x = keras.layers.Concatenate()([a, b])
-    return keras.Model([a, b], [keras.layers.Dense(4)(x), keras.layers.Dense(4)(x)])
-
-
-def heads(*widths):
-    x = keras.Input((4,))
-    return keras.Model(x, [keras.layers.Dense(w)(x) for w in widths])
-
-
-def in_dict():
-    x = keras.Input((4,))
-    return keras.Model(x, {"z_mean": keras.layers.Dense(4)(x), "z_log_var": keras.layers.Dense(4)(x)})
-
-
-@pytest.mark.parametrize(
-    ("enc", "said"),
-    [
-        (lambda_encoder, "Lambda layer: that is code"),
-        (two_tables, r"takes \(rows, 4\) and \(rows, 4\)"),
-        (lambda: heads(4), r"gives \(rows, 4\); two or three"),
-        (lambda: heads(4, 4, 3), r"gives \(rows, 4\) and \(rows, 4\) and \(rows, 3\)"),
-        (in_dict, "gives a dict of z_log_var, z_mean"),
-        (lambda: heads(3, 3), r"decoder takes \(rows, 4\); z of the encoder is \(rows, 3\)"),
-    ],
-)
-def test_encoders_that_are_none_are_refused_with_what_came(enc, said, files):
-    paths = files(enc(), correct()[1], white(4))
-    with pytest.raises(ModelError, match=said) as error:
-        raygen.doctor(*paths)
-    assert error.value.hint
-
-
-def test_a_decoder_of_another_table_is_refused(files):
-    paths = files(correct()[0], decoder(np.ones((4, 3))), white(4))
-    with pytest.raises(ModelError, match=r"decoder gives \(rows, 3\); \(rows, 4\) was expected"):
-        raygen.doctor(*paths)
-
-
-def test_a_class_of_its_makers_own_is_refused_and_not_looked_for(files, tmp_path):
-    paths = files(with_draw(correct()[0]), correct()[1], white(4))
-    assert networks.load(*paths[:2]).outputs == 3  # registered in this process
-    rewritten = tmp_path / "other.keras"
-    with zipfile.ZipFile(paths[0]) as old, zipfile.ZipFile(rewritten, "w") as new:
-        for name in old.namelist():
-            new.writestr(
-                name,
-                old.read(name)
-                .replace(b"raygen_tests>Draw", b"theirs>Draw")
-                .replace(b'"test_doctor"', b'"antigravity"'),
-            )
-    with pytest.raises(ModelError, match="'theirs>Draw', a class of its maker's own") as error:
-        raygen.doctor(str(rewritten), *paths[1:])
-    assert "encoder.outputs[:2]" in error.value.hint
-
-
-@pytest.mark.parametrize("broken", ["half", "empty", "not_zip", "flipped"])
-def test_a_damaged_file_is_refused(broken, files):
-    paths = files(*correct(), white(4))
-    with open(paths[0], "rb") as stream:  # noqa: PTH123
-        content = bytearray(stream.read())
-    if broken == "flipped":
-        content[len(content) // 2] ^= 0xFF
-    content = {
-        "half": content[: len(content) // 2],
-        "empty": b"",
-        "not_zip": b"keras" * 99,
-        "flipped": content,
-    }[broken]
-    with open(paths[0], "wb") as stream:  # noqa: PTH123
-        stream.write(content)
-    with pytest.raises(ModelError, match=r"encoder '.*' (is damaged|cannot be loaded)"):
-        raygen.doctor(*paths)
-
-
-@pytest.mark.parametrize("ending", [".h5", ".pkl", ""])
-def test_other_formats_are_refused(ending, files, tmp_path):
-    paths = files(*correct(), white(4))
-    other = tmp_path / f"model{ending}"
-    other.write_bytes(b"...") if ending else other.mkdir()
-    with pytest.raises(ModelError, match=r"only \.keras files are read"):
-        raygen.doctor(paths[0], str(other), paths[2])
-    with pytest.raises(ModelError, match="does not exist"):
-        raygen.doctor(paths[0], str(tmp_path / "none.keras"), paths[2])
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        (lambda t: t.assign(c1="a"), "columns that are not numbers: c1"),
-        (lambda t: t.assign(c1=t["c1"].where(t["c1"] > 0)), r"missing or infinite values in c1 \("),
-        (lambda t: t.assign(c9=1.0), r"has 5 columns \(c0, c1, c2, c3, c9\); the encoder takes 4"),
-        (lambda t: t[:199], "has 199 rows; at least 200"),
-    ],
-)
-@pytest.mark.parametrize("kind", ["parquet", "csv"])
-def test_a_table_that_the_encoder_was_not_fed_is_refused(change, said, kind, files, tmp_path):
-    paths = files(*correct(), white(4))
-    table, path = change(pd.read_parquet(paths[2])), str(tmp_path / f"other.{kind}")
-    table.to_parquet(path) if kind == "parquet" else table.to_csv(path, index=False)
-    with pytest.raises(SchemaError, match=said):
-        raygen.doctor(*paths[:2], path)
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ class TestEverySampler:
         assert isinstance(everyone[name].flops_per_row, int) and everyone[name].flops_per_row > 0
 
     def test_it_is_scored(self, everyone, name):
-        held = posteriors(mixture_of_eight, seed=4)[2]
+        held = posteriors(mixture_of_eight, seed=4, rows=200)[2]
         figures = latent_samplers.score(everyone, held)[name]
         assert all(type(figure) is float and np.isfinite(figure) for figure in figures)
 

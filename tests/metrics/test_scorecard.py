@@ -11,6 +11,7 @@ from raygen.report.evaluation.record import ScoreRecord
 from raygen.score_catalogue import SCORES
 from tests.frames import arrow
 
+pytestmark = pytest.mark.slow
 ROWS = 2000
 KINDS = {
     **dict.fromkeys(

@@ -264,6 +264,7 @@ def test_a_condition_without_mass_is_refused_with_its_probability(monkeypatch):
         explore(vae, law, 1.0, Selection("it", CONDITIONS["part of a bar"]))
 
 
+@pytest.mark.slow
 def test_every_sampler_gives_candidates():
     vae, found, rng = network(), Selection("it", CONDITIONS["codes"]), np.random.default_rng(2)
     held = latent_samplers.Posteriors(

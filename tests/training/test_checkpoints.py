@@ -102,6 +102,7 @@ def test_without_a_whole_one_there_is_an_error_that_says_what_to_do(three, tmp_p
     assert "delete that folder to train from the beginning" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_storage_that_is_gone_for_seconds_is_waited_for(three, tmp_path, lines):
     (tmp_path / "run").rename(tmp_path / "away")
     back = threading.Timer(1.5, (tmp_path / "away").rename, [tmp_path / "run"])

@@ -46,6 +46,7 @@ def numbers(rows) -> np.ndarray:
 @given(
     st.integers(1, 6), st.integers(100, 3000), st.sampled_from([64, 200, 100_000]), st.integers(0, 2**31 - 1)
 )
+@pytest.mark.slow
 def test_any_number_of_workers_takes_the_same_rows_in_each_step(each, num_rows, shuffle_rows, seed):
     table, made = Table(num_rows), config(8 * each, **{"train.shuffle_rows": shuffle_rows, "run.seed": seed})
     alone = numbers(table.feed(made).take(3, 40))

@@ -73,6 +73,7 @@ def test_it_learns_that_the_columns_depend(encoded):
     assert after < before - 0.7 * independent
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_in_the_same_weights(encoded):
     whole = loop(encoded, config())
     whole.run(60)
@@ -88,6 +89,7 @@ def test_a_resumed_run_ends_in_the_same_weights(encoded):
     )
 
 
+@pytest.mark.slow
 def test_a_round_that_a_notice_broke_off_has_the_figures_of_a_whole_one(encoded, tmp_path):
     """Workers ask after 50 steps of a round of 120; the run goes on from the checkpoint that the notice led
     to."""
@@ -122,6 +124,7 @@ def test_a_round_that_a_notice_broke_off_has_the_figures_of_a_whole_one(encoded,
     )
 
 
+@pytest.mark.slow
 def test_a_long_round_has_checkpoints_within(encoded, tmp_path):
     """Every minute, at the next question of the workers; here the last one is long ago."""
     settings, gauges = config(**{"train.steps": 2400}), SimpleNamespace(rows=lambda count: None)
@@ -139,6 +142,7 @@ def test_a_worker_that_does_not_see_the_run_folder_is_told_what_it_must_be(tmp_p
     assert "a mount that all nodes share" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_dropout_is_of_training_alone_and_goes_on_where_it_was(encoded):
     whole, first, second, plain = (
         loop(encoded, config(**{"model.dropout": share})) for share in (0.3, 0.3, 0.3, 0.0)
@@ -163,6 +167,7 @@ def test_each_row_has_its_own_units_left_out_for_any_number_of_workers(encoded):
     assert np.array_equal(np.concatenate(halves), keep)
 
 
+@pytest.mark.slow
 def test_a_step_in_pieces_follows_the_losses_of_a_whole_one(encoded):
     """64 rows in pieces of 24, 24 and 16, each row with its own noise and its own units left out."""
     whole, pieces = (
@@ -188,6 +193,7 @@ def memory_mib(name: str) -> float:
     return int(line.split()[1]) / 1024
 
 
+@pytest.mark.slow
 def test_a_step_in_pieces_takes_the_memory_of_one(encoded):
     built, *arrays = encoded
     many = built, *(np.tile(a, (60, 1)) for a in arrays)
@@ -213,6 +219,7 @@ step(tf.zeros((4, 2), tf.int32), tf.fill((4, 1), 0.5), tf.zeros((4, 2)))
 """
 
 
+@pytest.mark.slow
 def test_tensorflow_optimises_the_graph_of_a_step():
     """It only warns of a rewrite of its own that fails, and then computes what was traced, a tenth slower."""
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "0", "CUDA_VISIBLE_DEVICES": "-1"}
@@ -223,6 +230,7 @@ def test_tensorflow_optimises_the_graph_of_a_step():
     assert "optimization failure" not in done.stderr
 
 
+@pytest.mark.slow
 def test_bfloat16_products_follow_the_losses_of_float32_and_scores_stay_float32(encoded):
     plain, low = (loop(encoded, config(**{"train.precision": kind})) for kind in ("float32", "bfloat16"))
     assert plain.score() == low.score()
@@ -268,6 +276,7 @@ def test_scores_are_of_averaged_weights_and_training_goes_on_with_its_own(encode
         np.testing.assert_array_equal(variable.numpy(), weight)
 
 
+@pytest.mark.slow
 def test_a_run_that_diverges_goes_back_with_half_the_rate_and_says_so(encoded, tmp_path):
     """A weight that is no number is what a step too large leaves."""
     settings, lines = config(**{"train.steps": 40, "train.patience": 0}), []

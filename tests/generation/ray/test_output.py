@@ -59,14 +59,7 @@ def test_csv_of_a_size_grows_into_the_bytes_of_one_run_and_is_mended(trained, tm
     assert (done.rows, done.kept) == (9000, len(whole)) and done.shards > first.shards
     assert {name: (out / name).stat().st_mtime_ns for name in whole} == whole, "full shards are kept"
     assert "The folder was begun for 5,000 rows of this generation; now for 9,000." in lines
-    generate(
-        trained,
-        tmp_path / "once",
-        settings | {"generate.num_actors": 2},
-        rows=9000,
-        format="csv",
-        shard_mib=0.06,
-    )
+    generate(trained, tmp_path / "once", settings, rows=9000, format="csv", shard_mib=0.06)
     assert hashes(out) == hashes(tmp_path / "once")
     assert json.loads((out / "_run.json").read_text())["shard_mib"] == 0.06
     frames = [pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in sorted(out.glob("part-*"))]

@@ -340,6 +340,7 @@ def test_stopped_trials_count():
     )
 
 
+@pytest.mark.slow
 def test_settings_without_effect_are_rarely_called_clear():
     clear = [
         bool(importance.of(Search(read(search(16, seed=seed, of=lambda params: 25.0)))).clear)
