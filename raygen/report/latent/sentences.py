@@ -6,7 +6,7 @@ A figure that is missing, None, nan or infinite is left out, and so is a sentenc
 
 import math
 
-from raygen.report.text import number, pair, show, whole
+from raygen.report.text import listed, number, pair, show, whole
 
 COST = ("naive", "normal", "diagonal", "gaussian", "learned", "mixture", "flow")  # cheapest first
 LAWS = {
@@ -175,6 +175,12 @@ def agreement(report: dict) -> str:
         return (
             "The classifier (C2ST) tells the rows of every sampler from real ones nearly always, "
             "so it ranks none: that is the decoder's doing."
+        )
+    if any(figure(report, n, "c2st_error") is None for n in ranked):
+        shown = listed([f"{title(n)} {figure(report, n, 'c2st'):.3f}" for n in ranked])
+        return (
+            "The classifier (C2ST) made one comparison for each sampler, so its error is not known and it "
+            f"neither supports nor opposes the nats: {shown}."
         )
     same, against = 0, []
     for i, low in enumerate(ranked):
