@@ -18,7 +18,7 @@ from raygen.report.evaluation import sentences
 from raygen.report.evaluation.record import Run, read
 from raygen.sampling.rows import Rows
 from raygen.score_catalogue import SCORES
-from tests.metrics.test_far_values import ROWS, far, kinds
+from tests.metrics.test_far_values import NO_PARQUET, ROWS, far, kinds
 
 pytestmark = pytest.mark.ray
 
@@ -169,8 +169,9 @@ def test_values_that_pandas_cannot_hold_and_rare_classes_are_evaluated(tmp_path)
     paths = [str(tmp_path / f"{name}.parquet") for name in ("real", "rows")]
     for seed, path in enumerate(paths):
         target = ["rare" if i < 3 else "up" if i % 2 else "down" for i in range(ROWS)]
-        pq.write_table(far(seed).append_column("target", pa.array(target)), path)
-    columns = {**kinds(False), "target": "categorical"}
+        rows = far(seed).append_column("target", pa.array(target)).drop_columns([NO_PARQUET, "bytes"])
+        pq.write_table(rows, path)
+    columns = {name: (kinds(False) | {"target": "categorical"})[name] for name in rows.column_names}
     settings = {"schema.columns": columns, "evaluate.target": "target", "evaluate.holdout": paths[1]}
     report = raygen.evaluate(
         quick(paths[0], **settings), [paths[1]], str(tmp_path / "out"), say=silent
