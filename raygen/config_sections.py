@@ -318,7 +318,8 @@ class EvaluateSettings(Section):
     sample_rows: int = Field(
         default=10_000,
         ge=100,
-        description="rows of each table that scores made by a model see; the rest see all rows",
+        description="rows of each table that C2ST sees once more where it is not 10,000, the number by which "
+        "verdict and gate go",
     )
     target: str = Field(
         default="",

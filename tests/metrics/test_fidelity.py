@@ -209,6 +209,16 @@ def test_floor_keeps_marginals_and_dtypes_and_breaks_pairs():
     assert fidelity.floor(every).schema == arrow(every).schema
 
 
+def test_one_comparison_has_no_standard_error():
+    (real, kinds), (other, _), (third, _) = (dependent(120, seed) for seed in range(3))
+    once = fidelity.repeated([real], [other], kinds)
+    assert set(once) == {"shape_error", "trend_error", "c2st"}
+    twice = fidelity.repeated([real, real], [other, third], kinds)
+    apart = [fidelity.c2st(real, table, kinds, i) for i, table in enumerate((other, third))]
+    assert twice["c2st"] == pytest.approx(np.mean(apart))
+    assert twice["c2st_error"] == pytest.approx(abs(apart[0] - apart[1]) / 2)
+
+
 @pytest.mark.slow
 def test_c2st_of_one_distribution_is_near_one_and_of_another_near_zero():
     (real, kinds), (same, _), (other, _) = dependent(2000, 1), dependent(3000, 2), dependent(2000, 3)

@@ -6,7 +6,7 @@ A figure that is not known is left out, and so is a sentence that needs it.
 import math
 
 from raygen.report.latent.record import LatentReport
-from raygen.report.text import pair, show, whole
+from raygen.report.text import listed, pair, show, whole
 from raygen.sampler_catalogue import NAIVE, NEGLIGIBLE_NATS, SAMPLERS, title
 
 TABLES = {
@@ -156,6 +156,12 @@ def agreement(report: LatentReport) -> str:
         return (
             "The classifier (C2ST) tells the rows of every sampler from real ones nearly always, "
             "so it ranks none: that is the decoder's doing."
+        )
+    if any(figure(report, n, "c2st_error") is None for n in ranked):
+        shown = listed([f"{title(n)} {figure(report, n, 'c2st'):.3f}" for n in ranked])
+        return (
+            "The classifier (C2ST) made one comparison for each sampler, so its error is not known and it "
+            f"neither supports nor opposes the nats: {shown}."
         )
     same, against = 0, []
     for i, low in enumerate(ranked):

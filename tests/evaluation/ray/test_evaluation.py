@@ -14,9 +14,11 @@ import raygen
 from raygen.errors import ConfigError, SchemaError
 from raygen.evaluation import real_rows, synthetic_rows
 from raygen.model import folder as model_folder
+from raygen.report.evaluation import sentences
 from raygen.report.evaluation.record import Run, read
 from raygen.sampling.rows import Rows
 from raygen.score_catalogue import SCORES
+from tests.metrics.test_far_values import NO_PARQUET, ROWS, far, kinds
 
 pytestmark = pytest.mark.ray
 
@@ -43,12 +45,12 @@ def real(table) -> str:
 
 
 def quick(real, **settings):
-    return raygen.Config().override({"data.source": real, "evaluate.sample_rows": 500, **settings})
+    return raygen.Config().override({"data.source": real, **settings})
 
 
 def test_a_run_is_evaluated_against_rows_it_learned_and_rows_it_did_not(trained, synthetic, tmp_path):
     lines = []
-    config = trained.config.override({"evaluate.sample_rows": 1000, "evaluate.target": "income"})
+    config = trained.config.override({"evaluate.target": "income"})
     done = raygen.evaluate(
         config, [str(synthetic)], str(tmp_path / "out"), {"c2st": 0.0}, {"shape_error": 0.0}, say=lines.append
     )
@@ -59,7 +61,7 @@ def test_a_run_is_evaluated_against_rows_it_learned_and_rows_it_did_not(trained,
     assert (run.name, run.rows, run.problems) == ("synthetic", 1500, [])
     assert report.real.rows + report.holdout.rows == 2000
     assert list(run.scores) == list(SCORES)
-    assert run.memory_rows == min(1000, report.holdout.rows) and run.scores["memory"].low is not None
+    assert run.memory_rows == report.holdout.rows and run.scores["memory"].low is not None
     assert run.budget.rows == report.holdout.rows and run.budget.resynthesised.c2st is not None
     assert run.latent.chosen == model_folder.load(trained.model).sampler
     assert len(run.columns) == 15
@@ -74,7 +76,7 @@ def test_rows_that_were_chosen_are_compared_with_a_note_and_without_a_budget(tra
     given = {"where": "age < 60 AND income = '>50K'", "temperature": 0.8}
     raygen.generate(trained.config, 600, out=str(folder), say=silent, **given)
     report = raygen.evaluate(
-        trained.config.override({"evaluate.sample_rows": 500}),
+        trained.config,
         [str(folder)],
         str(tmp_path / "out"),
         say=lines.append,
@@ -143,6 +145,43 @@ def test_the_same_input_gives_the_same_report(real, synthetic, tmp_path):
         raygen.evaluate(quick(real), [str(synthetic)], str(tmp_path / n), say=silent).report for n in "ab"
     )
     assert one.model_copy(update={"seconds": 0.0}) == two.model_copy(update={"seconds": 0.0})
+
+
+def test_verdict_and_gate_do_not_hang_on_sample_rows(real, synthetic, tmp_path):
+    few, many = (
+        raygen.evaluate(
+            quick(real, **{"evaluate.sample_rows": rows}),
+            [str(synthetic)],
+            str(tmp_path / str(rows)),
+            {"c2st": 0.5},
+            say=silent,
+        ).report
+        for rows in (400, 10_000)
+    )
+    assert few.runs[0].scores == many.runs[0].scores and few.gate == many.gate
+    assert sentences.verdict(few) == sentences.verdict(many)
+    assert few.scored_rows == 10_000 and few.runs[0].scores["c2st"].rows == few.gate[0].rows == 1500
+    assert few.runs[0].c2st_of_sample.rows == 400 and many.runs[0].c2st_of_sample is None
+    assert few.runs[0].c2st_of_sample.value != few.runs[0].scores["c2st"].value
+
+
+def test_values_that_pandas_cannot_hold_and_rare_classes_are_evaluated(tmp_path):
+    paths = [str(tmp_path / f"{name}.parquet") for name in ("real", "rows")]
+    for seed, path in enumerate(paths):
+        target = ["rare" if i < 3 else "up" if i % 2 else "down" for i in range(ROWS)]
+        rows = far(seed).append_column("target", pa.array(target)).drop_columns([NO_PARQUET, "bytes"])
+        pq.write_table(rows, path)
+    columns = {name: (kinds(False) | {"target": "categorical"})[name] for name in rows.column_names}
+    settings = {"schema.columns": columns, "evaluate.target": "target", "evaluate.holdout": paths[1]}
+    report = raygen.evaluate(
+        quick(paths[0], **settings), [paths[1]], str(tmp_path / "out"), say=silent
+    ).report
+    assert any("left out of AUC and macro F1: 'rare' (3 rows)" in note for note in report.notes)
+    run = report.runs[0]
+    assert run.scores["shape_error"].value < 30 and run.scores["mle_accuracy"].value is not None
+    assert sentences.verdict(report)[0].startswith("60 rows show nothing")
+    assert [example.name for example in run.examples] == list(columns)
+    assert "year 12000" in (tmp_path / "out" / "index.html").read_text()
 
 
 def test_a_holdout_makes_copying_known(real, tmp_path):
@@ -311,8 +350,6 @@ def test_the_command_exits_with_1_where_the_gate_fails(real, synthetic, tmp_path
         real,
         "--synthetic",
         str(synthetic),
-        "--set",
-        "evaluate.sample_rows=500",
         "--out",
         str(tmp_path / "out"),
         "--json",

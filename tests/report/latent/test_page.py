@@ -321,6 +321,15 @@ def test_the_options_of_the_question_by_figures():
     assert "the one chosen" in latent_words.options(read(full(chosen="diagonal")))[0]
 
 
+def test_one_comparison_has_no_error_and_ranks_nothing():
+    once = full()
+    for sampler in once["samplers"].values():
+        sampler.pop("c2st_error", None)
+    told = latent_words.agreement(once)
+    assert told.startswith("The classifier (C2ST) made one comparison for each sampler, so its error is not")
+    assert "+-" not in told
+
+
 def test_the_classifier_agrees_disagrees_or_cannot_tell():
     assert latent_words.agreement(read(full())).startswith(
         "The rows agree with the nats: the classifier (C2ST) puts all 14 pairs"
