@@ -6,7 +6,9 @@ import numpy as np
 
 from raygen.codec.cells import GRID, Cell, Law, quantiles
 from raygen.codec.grid import Days, Grid
+from raygen.codec.support import nearest
 from raygen.table.arrow import SPECIAL
+from raygen.table.arrow import present as there
 from raygen.table.stats import NumericStats
 
 
@@ -25,6 +27,8 @@ class NumericBlock:
         days: Of a column of days, those that come.
         missing: Share of the rows that have no value; if there are any, the code after the last cell stands
             for it.
+        scale: If not None, all values are whole numbers of 10 ** -scale, of which float64 has too few
+            digits: Python's integers in arrays of objects, None where missing.
         min_rows: So many rows, or more, are behind each number that is stored. What fewer of them have goes
             to where the nearest values are, no value to the most frequent cell.
     """
@@ -39,6 +43,7 @@ class NumericBlock:
     missing: float
     days: Days | None = None
     min_rows: int = 1
+    scale: int | None = None
 
     @classmethod
     def fit(cls, stats: NumericStats, bars: int, days: bool = False, min_rows: int = 1) -> "NumericBlock":
@@ -56,7 +61,7 @@ class NumericBlock:
         missing = stats.num_missing + int(np.sum(stats.special - special))
         minimum, maximum = law.ends()
         return cls(
-            grid=np.array([quantiles(cell) for cell in cells]).reshape(-1, GRID),
+            grid=np.array([quantiles(cell) for cell in cells], law.values.dtype).reshape(-1, GRID),
             low=np.concatenate([[0.0], high[:-1]]) if len(high) else high,
             high=high,
             stepped=np.array([cell.stepped for cell in cells], bool),
@@ -66,6 +71,7 @@ class NumericBlock:
             missing=share_missing(missing, stats.num_rows, bool(cells), min_rows),
             days=law.days,
             min_rows=min_rows,
+            scale=stats.scale,
         )
 
     @property
@@ -89,17 +95,21 @@ class NumericBlock:
     def encode(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """float64 `values` (NaN: missing) to codes, and to the position inside the bar, uint8 in 256 steps of
         mass."""
-        gone = len(self.grid)
+        gone, usual = len(self.grid), values
         if self.min_rows > 1:
-            values = np.where(np.isin(values, np.setdiff1d(SPECIAL, self.grid)), np.nan, values)
+            if self.scale is None:
+                usual = np.where(np.isin(values, np.setdiff1d(SPECIAL, self.grid)), np.nan, values)
             gone = gone if self.missing else int(np.argmax(self.high - self.low))
         codes = np.full(len(values), gone, np.int64)
         offsets = np.full(len(values), 128, np.uint8)
-        present = ~np.isnan(values)
+        present = there(usual)
+        codes[present], offsets[present] = self._encode(usual[present])
+        return codes, offsets
+
+    def _encode(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `encode`, of values that are there."""
         bars, atoms = np.flatnonzero(self.is_bar), np.flatnonzero(~self.is_bar)
-        x = values[present]
-        code = np.zeros(len(x), np.int64)
-        offset = np.full(len(x), 128, np.uint8)
+        code, offset = np.zeros(len(x), np.int64), np.full(len(x), 128, np.uint8)
         exact = np.zeros(len(x), bool)
         if len(atoms):
             points = self.grid[atoms, 0]
@@ -107,26 +117,32 @@ class NumericBlock:
             exact = points[near] == x
             code[exact] = atoms[near[exact]]
             if not len(bars):  # a value that the statistics never saw goes to the nearest atom
-                code = atoms[
-                    np.where(
-                        np.abs(points[np.maximum(near - 1, 0)] - x) < np.abs(points[near] - x),
-                        np.maximum(near - 1, 0),
-                        near,
-                    )
-                ]
+                return atoms[nearest(points, x)], offset
         if len(bars):
             knots, position = self._knots(bars)
-            place = np.interp(x[~exact], knots, position)
+            place = np.interp(x[~exact].astype(float), knots.astype(float), position)
             code[~exact] = bars[place.astype(int).clip(0, len(bars) - 1)]
             offset[~exact] = ((place % 1) * 256).astype(np.uint8)
-        codes[present], offsets[present] = code, offset
-        return codes, offsets
+            if self.min_rows > 1 and len(atoms):
+                self._to_atoms(x, code, offset)
+        return code, offset
+
+    def _to_atoms(self, x: np.ndarray, code: np.ndarray, offset: np.ndarray) -> None:
+        """Move rows of values beside their bar to an atom that is nearer."""
+        low, high = self.grid[code, 0], self.grid[code, -1]
+        beside = np.maximum(np.maximum(low - x, x - high), 0)
+        atoms = np.flatnonzero(~self.is_bar)
+        near = atoms[nearest(self.grid[atoms, 0], x)]
+        closer = np.abs(self.grid[near, 0] - x) < beside
+        code[closer], offset[closer] = near[closer], 128
 
     def decode(self, codes: np.ndarray, position: np.ndarray) -> np.ndarray:
         """Codes and positions inside the bar, in [0, 1), to float64 values; NaN where missing."""
         gone = codes >= len(self.grid)
+        none: float | None = np.nan if self.scale is None else None
         if not self.is_bar.any():
-            return np.append(self.grid[:, 0], np.nan)[np.minimum(codes, len(self.grid))]
+            alone = np.append(self.grid[:, 0], np.array([none], self.grid.dtype))
+            return alone[np.minimum(codes, len(self.grid))]
         cell = np.where(gone, 0, codes)
         stepped = self.stepped[cell]
         place = np.clip(position, 0, 1 - 1e-7) * np.where(stepped, GRID, GRID - 1)
@@ -135,14 +151,21 @@ class NumericBlock:
         left = self.grid.ravel()[flat]
         right = self.grid.ravel()[np.minimum(flat + 1, self.grid.size - 1)]
         part = place - index
-        between = left * (1 - part)
-        between += right * part
+        if self.scale is None:
+            between = left * (1 - part)
+            between += right * part
+        else:
+            between = left + _whole((right - left) * part)
         between = self.spacing.snap(between)
         if self.days is not None:
             between = self.days.snap(between)
         values = np.where(stepped, left, np.clip(between, self.minimum, self.maximum))
-        values[gone] = np.nan
+        values[gone] = none
         return values
+
+    def floats(self, values) -> np.ndarray:
+        """Values of the block, none of them missing, as float64 in the column's units."""
+        return np.asarray(values, float) / 10.0 ** (self.scale or 0)
 
     def present(self, position: np.ndarray) -> np.ndarray:
         """Values that are not missing, by how frequent they are alone, at positions in [0, 1)."""
@@ -166,16 +189,16 @@ class NumericBlock:
 
     def to_dict(self) -> dict:
         state = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asdict(self).items()}
-        return {k: v for k, v in state.items() if (k, v) != ("min_rows", 1)}
+        return {k: v for k, v in state.items() if (k, v) not in (("min_rows", 1), ("scale", None))}
 
     @classmethod
     def from_dict(cls, state: dict) -> "NumericBlock":
-        given = {"min_rows": 1, **state}
+        given = {"min_rows": 1, "scale": None, **state}
         given = {field.name: given[field.name] for field in fields(cls)}
         given |= {name: np.asarray(state[name], float) for name in ("low", "high")}
-        grid = np.asarray(state["grid"], float).reshape(-1, GRID)
+        kind = float if given["scale"] is None else object
         given |= {
-            "grid": grid,
+            "grid": np.asarray(state["grid"], kind).reshape(-1, GRID),
             "stepped": np.asarray(state["stepped"], bool),
             "spacing": Grid(**state["spacing"]),
         }
@@ -183,6 +206,11 @@ class NumericBlock:
             classes = tuple(None if c is None else tuple(c) for c in state["days"]["classes"])
             given["days"] = Days(state["days"]["low"], state["days"]["high"], classes)
         return cls(**given)
+
+
+def _whole(values: np.ndarray) -> np.ndarray:
+    """Python's whole numbers."""
+    return np.array([round(value) for value in values.tolist()], object)
 
 
 def share_missing(missing: int, rows: int, some: bool, min_rows: int) -> float:

@@ -110,19 +110,19 @@ class Law:
         moved = self.spacing.snap(values)
         return np.where(some, moved if self.days is None else self.days.snap(moved), values)
 
-    def ends(self) -> tuple[float, float]:
+    def ends(self) -> tuple:
         """The least and the greatest value; a mean is moved to where one can lie, inwards."""
         if not len(self.values):
             return 0.0, 0.0
-        low, high = float(self.values[0]), float(self.values[-1])
-        mean = self.mean[[0, -1]]
-        near = self._snapped(np.array([low, high]), mean)
-        step = np.array([1.0, -1.0]) * self.spacing.resolution * (near != np.clip(near, low, high))
+        (low, high), mean = self.values[[0, -1]], self.mean[[0, -1]]
+        near = self._snapped(self.values[[0, -1]], mean)
+        unit = self.spacing.step if self.values.dtype == object else self.spacing.resolution
+        step = np.array([unit, -unit], self.values.dtype) * (near != np.clip(near, low, high))
         inner = self._snapped(near + step, step != 0)
         if self.days is not None and len(self.days.all):
             inner = np.where(mean, self.days.all[[0, -1]], inner)
         first, last = inner if inner[0] <= inner[1] else near
-        return float(first), float(last)
+        return (first, last) if self.values.dtype == object else (float(first), float(last))
 
     def cells(self) -> list[Cell]:
         """Atoms, and bars of equal mass."""
@@ -133,8 +133,9 @@ class Law:
             if self._is_stepped(some, own):
                 found.append(Cell(self._snapped(some, mean[members]), own))
             elif self.mean.any():  # the last mean of a bar is far from the first one of the next
-                beside = [values[max(members[0] - 1, 0)], values[min(members[-1] + 1, len(values) - 1)]]
-                found.append(Cell(some, own, False, ((beside[0] + some[0]) / 2, (some[-1] + beside[1]) / 2)))
+                before, after = values[max(members[0] - 1, 0)], values[min(members[-1] + 1, len(values) - 1)]
+                ends = _middle(before, some[0]), _middle(some[-1], after)
+                found.append(Cell(some, own, False, ends))
             else:
                 found.append(Cell(some, own, False))
         return found
@@ -196,8 +197,16 @@ def quantiles(cell: Cell) -> np.ndarray:
         return values[np.searchsorted(upper, (np.arange(GRID) + 0.5) / GRID).clip(0, len(values) - 1)]
     middle = upper - cell.shares / np.sum(cell.shares) / 2
     if cell.ends is not None and cell.ends[0] < values[0]:
-        values, middle = np.append(cell.ends[0], values), np.append(0.0, middle)
+        values, middle = np.insert(values, 0, cell.ends[0]), np.append(0.0, middle)
     if cell.ends is not None and cell.ends[1] > values[-1]:
         values, middle = np.append(values, cell.ends[1]), np.append(middle, 1.0)
     middle = (middle - middle[0]) / max(middle[-1] - middle[0], 1e-300)
-    return np.interp(np.linspace(0, 1, GRID), middle, values)
+    if values.dtype != object:
+        return np.interp(np.linspace(0, 1, GRID), middle, values)
+    beyond = np.interp(np.linspace(0, 1, GRID), middle, (values - values[0]).astype(float))
+    exact = np.array([values[0] + round(distance) for distance in beyond.tolist()], object)
+    return np.clip(exact, values[0], values[-1])
+
+
+def _middle(low, high):
+    return (low + high) // 2 if isinstance(low, int) else (low + high) / 2

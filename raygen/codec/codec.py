@@ -106,6 +106,8 @@ class Codec:
                 made_up = support.MADE_UP if support.is_text(schema, name) else None
                 blocks[name] = CategoryBlock.fit(part, max_categories, min_rows, made_up)
             elif numeric == "gaussian":
+                if part.scale is not None:
+                    raise _too_long(name)
                 blocks[name] = GaussianBlock.fit(part, *_limits(schema, name), min_rows)
             else:
                 blocks[name] = NumericBlock.fit(part, bars, _holds_days(schema, name), min_rows)
@@ -148,7 +150,9 @@ class Codec:
         Raises:
             SchemaError: If a value is missing in a column that had none in the statistics.
         """
-        values = parts(self.reduction.inner, self.reduction.reduce(table))
+        blocks = self.blocks.items()
+        exact = {n: isinstance(b, NumericBlock) and b.scale is not None for n, b in blocks}
+        values = parts(self.reduction.inner, self.reduction.reduce(table), exact)
         codes = np.empty((table.num_rows, self.num_columns), np.uint16)
         offsets = np.empty((table.num_rows, self.num_offsets), self.offset_type)
         for i, (name, block) in enumerate(self.blocks.items()):
@@ -255,9 +259,10 @@ class Codec:
             ) from None
 
 
-def parts(schema: Schema, table: pa.Table) -> dict:
+def parts(schema: Schema, table: pa.Table, exact: dict[str, bool] | None = None) -> dict:
     """The learned values of a table by part name: float64 arrays for numbers, string arrays for categories;
-    of an `id` column, that there is a value."""
+    of an `id` column, that there is a value. Of numbers, `exact` says whether they are whole numbers of their
+    last place (see `arrow.marked_numbers`); None: where float64 has too few digits."""
     out = {}
     for name, kind in schema.kinds.items():
         if kind == "drop":
@@ -269,7 +274,7 @@ def parts(schema: Schema, table: pa.Table) -> dict:
             continue
         column = table[name]
         if kind == "numeric":
-            out[name] = arrow.marked_numbers(column)
+            out[name] = arrow.marked_numbers(column, None if exact is None else exact[name])
         elif kind == "datetime":
             whole, missing = arrow.moments(column)
             day, time = arrow.day_and_time(whole, missing, column.type)
@@ -292,13 +297,21 @@ def observe(schema: Schema, table: pa.Table) -> dict[str, NumericStats | Categor
         if isinstance(values, np.ndarray):
             kind = arrow.value_type(schema.arrow.field(name.removesuffix(TIME)).type)
             single = pa.types.is_float32(kind) or pa.types.is_float16(kind)
-            out[name] = NumericStats.observe(values, single)
+            scale = arrow.scale_of(kind)
+            out[name] = NumericStats.observe(values, single, scale)
         else:
             out[name] = CategoryStats.observe(values)
         if _is_moment(schema, name):
             tails = _tails(values, read[name + TIME], schema.arrow.field(name).type)
             out[name].first, out[name].last = tails
     return out
+
+
+def _too_long(name: str) -> SchemaError:
+    return SchemaError(
+        f"column '{name}' holds numbers of more digits than a Gaussian has (above 2^53, or decimals).",
+        f'set schema.numeric = "bars", or schema.columns.{name} to another kind.',
+    )
 
 
 def _is_moment(schema: Schema, part: str) -> bool:

@@ -36,9 +36,12 @@ class Grid:
         decimals = int(np.argmax(beyond <= max(RARE * rows, min_rows - 1))) if rows else 0
         if decimals >= MAX_DECIMALS:
             return cls(MAX_DECIMALS)
-        scaled = stats.values * 10.0**decimals
-        small = np.abs(scaled) < 2.0**53
-        step, base = _step(np.round(scaled[small]).astype(np.int64), stats.counts[small])
+        if stats.scale is not None:
+            step, base = _step(stats.values, stats.counts)
+        else:
+            scaled = stats.values * 10.0**decimals
+            small = np.abs(scaled) < 2.0**53
+            step, base = _step(np.round(scaled[small]).astype(np.int64), stats.counts[small])
         if not beyond[0] and stats.divisor > step and (min_rows == 1 or stats.sketch is not None):
             step, base = stats.divisor, stats.base  # one row can make it, if there are few
         return cls(decimals, step, base if min_rows == 1 else base % step)  # a value, or as good as none
@@ -47,6 +50,8 @@ class Grid:
         """The nearest number of the grid to each of `values`."""
         if self.decimals >= MAX_DECIMALS:
             return values
+        if values.dtype == object:
+            return (values - self.base + self.step // 2) // max(1, self.step) * max(1, self.step) + self.base
         if self.step <= 1:
             return rounded(values, self.decimals)
         unit = 10.0**self.decimals

@@ -83,9 +83,12 @@ def bar_volume(block: NumericBlock) -> np.ndarray:
     bars = np.flatnonzero(block.is_bar)
     drawn = np.repeat(bars, STEPS)
     values = block.decode(drawn, np.tile((np.arange(STEPS) + 0.5) / STEPS, len(bars)))
-    width = resolution(values, block.spacing)
-    cells = zip(bars, values.reshape(-1, STEPS), width.reshape(-1, STEPS), strict=True)
-    shares = np.array([share(block.grid[bar], block.stepped[bar], *cell) for bar, *cell in cells])
+    floats = values.astype(float)
+    width = resolution(floats, block.spacing)
+    cells = zip(bars, floats.reshape(-1, STEPS), width.reshape(-1, STEPS), strict=True)
+    shares = np.array(
+        [share(block.grid[bar].astype(float), block.stepped[bar], *cell) for bar, *cell in cells]
+    )
     volume = np.log(np.maximum(shares, FINEST_POSITION)).reshape(-1)
     out = np.zeros((block.cardinality, OFFSETS))
     out[bars] = np.where(

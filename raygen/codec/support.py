@@ -94,4 +94,7 @@ def _groups(counts: np.ndarray, own: np.ndarray, min_rows: int, gaps: bool) -> l
 
 
 def _mean(values: np.ndarray, counts: np.ndarray):
-    return values[0] + np.sum((values - values[0]) * counts) / counts.sum() if len(values) > 1 else values[0]
+    if len(values) == 1:
+        return values[0]
+    total = np.sum((values - values[0]) * counts)
+    return values[0] + (total // int(counts.sum()) if values.dtype == object else total / counts.sum())

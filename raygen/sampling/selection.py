@@ -205,7 +205,8 @@ def _column(codec: Codec, column: str, conditions: list[Condition]) -> dict[str,
     if isinstance(block, CategoryBlock):
         known[column] = of_members(block, _members(block, rest))
     elif isinstance(block, NumericBlock):
-        known[column] = of_values(block, _intervals(codec, rest), _caster(codec, column))
+        cast = _caster(codec, column)
+        known[column] = of_values(block, _intervals(codec, rest), lambda x: cast(block.floats(x)))
     else:
         message = (
             f"generate.where: column '{column}' was learned by squared error (schema.numeric = \"gaussian\")."
@@ -297,13 +298,10 @@ def _intervals(codec: Codec, conditions: list[Condition]) -> list[Interval]:
     if not left:
         raise condition_values.nothing(conditions, "its range is empty")
     block = codec.blocks[column]
-    if (
-        isinstance(block, NumericBlock)
-        and len(block.grid)
-        and (left[0][0] > block.maximum or left[-1][1] < block.minimum)
-    ):
-        low, high = (
-            condition_values.written(block_end, read) for block_end in (block.minimum, block.maximum)
-        )
+    if not isinstance(block, NumericBlock) or not len(block.grid):
+        return left
+    least, most = (float(block.floats(end)) for end in (block.minimum, block.maximum))
+    if left[0][0] > most or left[-1][1] < least:
+        low, high = (condition_values.written(end, read) for end in (least, most))
         raise condition_values.nothing(conditions, f"the model gives values from {low} to {high}")
     return left

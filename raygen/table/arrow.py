@@ -1,6 +1,7 @@
 """Arrow arrays to the float64 numbers, strings and day/time pairs that raygen learns, and back."""
 
 from collections.abc import Callable, Sequence
+from decimal import Context, Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,9 @@ LARGEST = (
     1e300  # so that differences stay finite; what is larger marks a missing value, as the largest float does
 )
 SPECIAL = np.array([-2e300, 2e300, 3e300])  # stand for -inf, inf and NaN among numbers that are learned
+DIGITS = Context(prec=100)  # more than any decimal has
+FLOAT_DIGITS = 9  # after the point, that float64 numbers are learned with
+SHORT = 15  # digits of a decimal that are those of its float64, whichever they are
 EXACT_POWER = 22  # 10.0**22 is the last power of ten that float64 holds exactly
 
 
@@ -49,8 +53,14 @@ def numbers(array: pa.Array | pa.ChunkedArray) -> np.ndarray:
     return np.where(np.abs(values) <= LARGEST, values, np.nan)
 
 
-def marked_numbers(array: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """As `numbers`, but of floats, infinities and NaN that are no missing values are those of `SPECIAL`."""
+def marked_numbers(array: pa.Array | pa.ChunkedArray, exact: bool | None = False) -> np.ndarray:
+    """As `numbers`, but of floats, infinities and NaN that are no missing values are those of `SPECIAL`. With
+    `exact`, integers and decimals are Python's whole numbers of their last place, None where missing; None:
+    if float64 does not hold them all."""
+    if exact is None:
+        exact = _is_long(array)
+    if exact:
+        return whole_numbers(array)
     values, plain_array = numbers(array), plain(array)
     if pa.types.is_floating(plain_array.type):
         raw = plain_array.cast(pa.float64()).to_numpy(zero_copy_only=False)
@@ -60,12 +70,63 @@ def marked_numbers(array: pa.Array | pa.ChunkedArray) -> np.ndarray:
     return values
 
 
+def whole_numbers(array: pa.Array | pa.ChunkedArray) -> np.ndarray:
+    """Integers and decimals as whole numbers of their last place, object of shape (rows,); None where
+    missing."""
+    array, scale = plain(array), scale_of(array.type)
+    found = array.to_pylist()
+    if pa.types.is_decimal(array.type):
+        found = [None if x is None else int(x.scaleb(scale, DIGITS)) for x in found]
+    return _objects(found)
+
+
+def as_whole(values: np.ndarray, scale: int) -> np.ndarray:
+    """float64 numbers as whole numbers of 10 ** -scale, by the digits that they are written with; NaN becomes
+    None."""
+    found = [None if np.isnan(x) else int(Decimal(repr(x)).scaleb(scale, DIGITS)) for x in values.tolist()]
+    return _objects(found)
+
+
+def present(values: np.ndarray) -> np.ndarray:
+    """Whether each of float64 or Python's numbers is there, bool of shape (rows,)."""
+    if values.dtype != object:
+        return ~np.isnan(values)
+    return np.array([value is not None for value in values.tolist()], bool)
+
+
+def scale_of(kind: pa.DataType) -> int:
+    """Digits after the point of a type of exact numbers."""
+    kind = value_type(kind)
+    return kind.scale if pa.types.is_decimal(kind) else 0
+
+
+def _objects(values: list) -> np.ndarray:
+    out = np.empty(len(values), object)
+    out[:] = values
+    return out
+
+
+def _is_long(array: pa.Array | pa.ChunkedArray) -> bool:
+    """Whether some of the numbers have more digits than float64 keeps."""
+    kind = value_type(array.type)
+    if pa.types.is_integer(kind) and kind.bit_width == 64:
+        ends = pc.min_max(plain(array))
+        return ends["min"].is_valid and (ends["min"].as_py() < -EXACT or ends["max"].as_py() > EXACT)
+    if not pa.types.is_decimal(kind) or kind.precision <= SHORT:
+        return False
+    array = plain(array)
+    near = from_numbers(rounded(numbers(array), min(kind.scale, FLOAT_DIGITS)), kind)
+    return not near.equals(array)
+
+
 def from_numbers(values: np.ndarray, kind: pa.DataType, nullable: bool = True) -> pa.Array:
     """The inverse of `marked_numbers`; NaN becomes null, or stays NaN in a float column that is not
     `nullable`.
 
-    `values` must already fit the type's range.
+    `values` must already fit the type's range. Those of `whole_numbers` come back as well.
     """
+    if values.dtype == object:
+        return _through_dictionary(_from_whole(values, value_type(kind)), kind, lambda array, _: array)
     missing = np.isnan(values) if nullable or not pa.types.is_floating(value_type(kind)) else None
     if (
         pa.types.is_floating(value_type(kind))
@@ -189,6 +250,13 @@ def _through_dictionary(
         build(encoded.dictionary, kind.value_type),
         ordered=kind.ordered,
     )
+
+
+def _from_whole(values: np.ndarray, kind: pa.DataType) -> pa.Array:
+    found = values.tolist()
+    if pa.types.is_decimal(kind):
+        found = [None if x is None else Decimal(x).scaleb(-kind.scale, DIGITS) for x in found]
+    return pa.array(found, kind)
 
 
 def _from_floats(values: pa.Array, kind: pa.DataType) -> pa.Array:

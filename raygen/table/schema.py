@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from raygen.errors import ModelError, SchemaError, did_you_mean, listed
 from raygen.table import arrow
@@ -18,6 +17,9 @@ LEARNED = ("numeric", "categorical", "boolean", "datetime")
 DENSE = 1.5  # room for each of the row numbers
 EQUAL_PAIRS = 20.0  # in numbers drawn at random; then exp(-20) is the chance of none
 YEARS = 1500, 2200
+MOSTLY = 0.5
+ROUND = 1000  # moments in nanoseconds are multiples of it, identifiers are not
+ODD = 0.002  # of distinct numbers, at either end
 FEW_LARGE = 256  # distinct numbers above 2^53 that are categories
 FEW_TEXTS = 20  # distinct texts, of which no one asks whether they are numbers
 NEARLY = 0.97
@@ -187,24 +189,11 @@ def check_table(schema: Schema, stats: dict, where: str) -> None:
     """Refuse a table that cannot be learned, from its statistics by part (see `codec.observe`).
 
     Raises:
-        SchemaError: If there are too few rows, whole numbers too large to be learned as numbers, or more
-            categories than their type can hold.
+        SchemaError: If there are too few rows, or more categories than their type can hold.
     """
     check_rows(max((s.num_rows for s in stats.values()), default=0), where)
     for name in schema.learned:
         part, kind = stats[name], schema.arrow.field(name).type
-        exact = pa.types.is_integer(arrow.value_type(kind)) or pa.types.is_decimal(arrow.value_type(kind))
-        if (
-            schema.kinds[name] == "numeric"
-            and exact
-            and max(abs(part.minimum), abs(part.maximum)) > arrow.EXACT
-            and part.num_missing < part.num_rows
-        ):
-            usable = [k for k in ("id", "categorical", "drop") if fits(kind)[k]]
-            hint = f"set schema.columns.{name} to one of: {', '.join(usable)}."
-            raise SchemaError(
-                f"column '{name}' holds numbers above 2^53, too large to learn as numbers.", hint
-            )
         if schema.kinds[name] == "categorical" and pa.types.is_dictionary(kind):
             count, most = len(part.frequencies()), int(np.iinfo(kind.index_type.to_pandas_dtype()).max) + 1
             if count > most:
@@ -274,35 +263,37 @@ def _infer(column: pa.ChunkedArray) -> tuple[str, str]:
 
 
 def _infer_number(column: pa.ChunkedArray) -> tuple[str, str]:
-    stats = NumericStats.observe(arrow.numbers(column))
-    present = stats.num_rows - stats.num_missing
+    stats = NumericStats.observe(arrow.marked_numbers(column, exact=None), scale=arrow.scale_of(column.type))
+    present = stats.num_usual
     if not present:
         return "numeric", NO_VALUES
-    if max(abs(stats.maximum), abs(stats.minimum)) > arrow.EXACT:
-        if pa.types.is_integer(column.type):
-            return _infer_large(column)
-        if pa.types.is_decimal(column.type):
-            return "drop", "decimals above 2^53, too large to learn; left out"
     distinct = present if stats.sketch is not None else len(stats.values)
+    if pa.types.is_integer(column.type) and stats.scale is not None:
+        large = np.abs(stats.distribution()[0]) > arrow.EXACT
+        if stats.distribution()[1][large].sum() > MOSTLY:
+            return _infer_large(stats, distinct)
     if fits(column.type)["id"] and distinct == present >= MIN_ROWS and _are_keys(stats):
         return "id", "every row has its own number; numbered anew"
     return "numeric", "is constant" if stats.minimum == stats.maximum else ""
 
 
-def _infer_large(column: pa.ChunkedArray) -> tuple[str, str]:
-    """The kind of whole numbers of which some have no float64 of their own."""
-    present, distinct = len(column) - column.null_count, pc.count_distinct(column).as_py()
-    if distinct == present >= MIN_ROWS:
+def _infer_large(stats: NumericStats, distinct: int) -> tuple[str, str]:
+    """The kind of whole numbers of which most have no float64 of their own."""
+    if distinct == stats.num_usual >= MIN_ROWS and stats.divisor < ROUND:
         return "id", "whole numbers above 2^53, all distinct, taken for identifiers; numbered anew"
-    if distinct <= FEW_LARGE:
+    if distinct <= min(FEW_LARGE, stats.num_usual - 1):
         return "categorical", "whole numbers above 2^53, kept as categories"
-    return "drop", 'whole numbers above 2^53, too large to learn as numbers; left out: or set "categorical"'
+    return "numeric", "whole numbers above 2^53, learned by size"
 
 
 def _are_keys(stats: NumericStats) -> bool:
     """Whether distinct whole numbers are row numbers or keys: they begin at 0 or 1 without large gaps, or
-    there are so many that no two of them being equal is no chance; years are neither."""
-    rows, room = stats.num_rows - stats.num_missing, stats.maximum - stats.minimum + 1
+    there are so many that no two of them being equal is no chance; years are neither. A few that lie far from
+    all others do not count."""
+    values = stats.distribution()[0]
+    few = int(ODD * len(values)) + (stats.sketch is None)
+    rows = stats.num_usual * (1 - 2 * few / len(values))
+    room = float(values[-1 - few] - values[few]) + 1
     if stats.minimum in (0, 1) and room < DENSE * rows:
         return True
     if stats.minimum >= YEARS[0] and stats.maximum <= YEARS[1]:

@@ -6,13 +6,14 @@ Apache DataSketches.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from raygen.table.arrow import LARGEST, SPECIAL, rounded
+from raygen.table.arrow import LARGEST, SPECIAL, as_whole, rounded
+from raygen.table.arrow import present as there
 
 MAX_DISTINCT = 100_000
 KLL_K = 4096
@@ -41,6 +42,8 @@ class NumericStats:
             are whole; it is 1 where they are not.
         first, last: The `TAIL` first moments in ascending, and the last ones in descending order, where the
             days are those of moments; int64 in the column's units.
+        scale: If not None, values, minimum and maximum are Python's whole numbers of 10 ** -scale, all digits
+            kept (but not in `sketch`).
     """
 
     num_rows: int = 0
@@ -56,11 +59,14 @@ class NumericStats:
     divisor: int = 0
     first: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     last: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    scale: int | None = None
 
     @classmethod
-    def observe(cls, values: np.ndarray, single: bool = False) -> "NumericStats":
-        """Statistics of float64 `values` of shape (rows,); `single` says they were stored in 32 bits or
-        fewer."""
+    def observe(cls, values: np.ndarray, single: bool = False, scale: int = 0) -> "NumericStats":
+        """Statistics of float64 `values` of shape (rows,), or of whole numbers of 10 ** -scale (see
+        `arrow.whole_numbers`); `single` says they were stored in 32 bits or fewer."""
+        if values.dtype == object:
+            return cls._observe_whole(values, scale)
         present = values[~np.isnan(values)]
         distinct, counts = np.unique(present, return_counts=True)
         stats = cls(len(values), len(values) - len(present))
@@ -75,9 +81,46 @@ class NumericStats:
             stats.base, stats.divisor = _lattice(distinct) if not needed.any() else (0, 1)
         return stats._compact()
 
+    @classmethod
+    def _observe_whole(cls, values: np.ndarray, scale: int) -> "NumericStats":
+        present = values[there(values)]
+        stats = cls(len(values), len(values) - len(present), scale=scale)
+        stats.values, stats.counts = np.unique(present, return_counts=True)
+        if len(present):
+            stats.minimum, stats.maximum = stats.values[0], stats.values[-1]
+            stats.digits[0] = len(present)
+            stats.base, stats.divisor = _lattice(stats.values)
+        return stats._compact()
+
+    def whole(self, scale: int) -> "NumericStats":
+        """The same of whole numbers of 10 ** -scale."""
+        if self.scale is not None:
+            return self
+        ends = (
+            as_whole(np.array([self.minimum, self.maximum]), scale) if self.num_usual else (np.inf, -np.inf)
+        )
+        values, digits = as_whole(self.values, scale), np.zeros_like(self.digits)
+        digits[0] = self.digits.sum()
+        lattice = (0, 1) if scale or self.divisor == 1 else (self.base, self.divisor)
+        if len(values):
+            lattice = _lattice(values)
+        return replace(
+            self,
+            values=values,
+            minimum=ends[0],
+            maximum=ends[1],
+            digits=digits,
+            base=lattice[0],
+            divisor=lattice[1],
+            scale=scale,
+        )
+
     @staticmethod
     def merge(a: "NumericStats", b: "NumericStats") -> "NumericStats":
-        out = NumericStats(a.num_rows + b.num_rows, a.num_missing + b.num_missing)
+        scale = b.scale if a.scale is None else a.scale
+        if scale is not None:
+            a, b = a.whole(scale), b.whole(scale)
+        out = NumericStats(a.num_rows + b.num_rows, a.num_missing + b.num_missing, scale=scale)
         out.minimum, out.maximum = min(a.minimum, b.minimum), max(a.maximum, b.maximum)
         out.special, out.digits = a.special + b.special, a.digits + b.digits
         seen = [part for part in (a, b) if part.num_usual]
@@ -109,6 +152,8 @@ class NumericStats:
 
         sketch = kll_doubles_sketch.deserialize(self.sketch)
         points = np.asarray(sketch.get_quantiles((np.arange(QUANTILES) + 0.5) / QUANTILES))
+        if self.scale is not None:
+            points = as_whole(points, self.scale)
         points[0], points[-1] = self.minimum, self.maximum
         values, counts = np.unique(points, return_counts=True)
         return values, counts / QUANTILES
@@ -116,7 +161,7 @@ class NumericStats:
     def _compact(self) -> "NumericStats":
         if len(self.values) > MAX_DISTINCT:
             self.sketch = _kll(self)
-            self.values, self.counts = np.empty(0), np.empty(0, np.int64)
+            self.values, self.counts = self.values[:0], np.empty(0, np.int64)
         return self
 
 
@@ -185,6 +230,9 @@ def _digits(values: np.ndarray, single: bool) -> np.ndarray:
 
 def _lattice(whole: np.ndarray) -> tuple[int, int]:
     """Base and divisor of whole numbers; 0 and 1 where some have no float64 of their own."""
+    if whole.dtype == object:
+        divisor = math.gcd(*(whole - whole[0]))
+        return 0 if divisor == 1 else whole[0], divisor
     if np.abs(whole[[0, -1]]).max() >= 2**53:
         return 0, 1
     divisor = int(np.gcd.reduce((whole - whole[0]).astype(np.int64), initial=0))
@@ -201,7 +249,8 @@ def _kll(*parts: NumericStats) -> bytes:
         upto = np.cumsum(part.counts)
         for start in range(0, int(upto[-1]) if len(upto) else 0, KLL_ROWS):  # in pieces: counts may be large
             rows = np.arange(start, min(start + KLL_ROWS, upto[-1]))
-            total.update(part.values[np.searchsorted(upto, rows, side="right")])
+            values = part.values[np.searchsorted(upto, rows, side="right")]
+            total.update(values.astype(float) / 10.0 ** (part.scale or 0))
     return total.serialize()
 
 

@@ -97,7 +97,6 @@ LEFT_OUT = {
     "uuid": pa.array([b"0123456789abcdef"] * ROWS, pa.uuid()),
     "interval": pa.array([(1, 2, 3)] * ROWS, pa.month_day_nano_interval()),
     "run-end encoded": pa.RunEndEncodedArray.from_arrays(pa.array([ROWS], pa.int32()), pa.array([1])),
-    "decimal beyond 2^53": pa.array([Decimal(10) ** 20] * ROWS, pa.decimal128(38, 0)),
 }
 
 
@@ -235,8 +234,8 @@ def test_draws_of_each_type_are_valid_and_in_range(values, kind):
         built.schema, table
     ).items():  # a datetime's day and time of day, each in its own range
         back = codec.parts(built.schema, out)[name]
-        assert np.nanmin(back) >= np.nanmin(seen)
-        assert np.nanmax(back) <= np.nanmax(seen)
+        seen, back = (x[arrow.present(x)] for x in (seen, back))
+        assert seen.min() <= back.min() <= back.max() <= seen.max()
     assert in_parquet(out).num_rows == 3000
 
 

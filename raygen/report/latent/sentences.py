@@ -157,8 +157,8 @@ def agreement(report: LatentReport) -> str:
             "The classifier (C2ST) tells the rows of every sampler from real ones nearly always, "
             "so it ranks none: that is the decoder's doing."
         )
-    if any(figure(report, n, "c2st_error") is None for n in ranked):
-        shown = listed([f"{title(n)} {figure(report, n, 'c2st'):.3f}" for n in ranked])
+    if any(report.sampler(n).c2st_error is None for n in ranked):
+        shown = listed([f"{title(n)} {report.sampler(n).c2st or 0.0:.3f}" for n in ranked])
         return (
             "The classifier (C2ST) made one comparison for each sampler, so its error is not known and it "
             f"neither supports nor opposes the nats: {shown}."
