@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from raygen.relations import quantities
 from raygen.relations.quantities import Quantity
-from raygen.relations.syntax import Column, Constant, Node, Scaled, Sum, columns_of
+from raygen.relations.syntax import Column, Constant, Node, Product, Scaled, Sum, columns_of
 from raygen.table import arrow
 
 COUNTED = ("number", "moment", "span")
@@ -55,6 +55,11 @@ def kind_of(node: Node, kinds: dict[str, str]) -> str:
         return "text" if isinstance(node.value, str) else "truth"
     if isinstance(node, Sum):
         return _kind_of_sum(node, kinds)
+    if isinstance(node, Product):
+        for side in (node.left, node.right):
+            if (kind := kind_of(side, kinds)) != "number":
+                raise Unfit(side.place, f"numbers on both sides of '*', not a {kind}")
+        return "number"
     if isinstance(node, Scaled):
         kind = kind_of(node.of, kinds)
         if kind == "moment" and node.factor == -1 and not node.power:
@@ -108,6 +113,8 @@ def evaluate(node: Node, table: pa.Table) -> Quantity:
         return quantities.constant(Fraction(node.value))
     if isinstance(node, Sum):
         return quantities.added([evaluate(part, table) for part in node.parts])
+    if isinstance(node, Product):
+        return quantities.multiplied(evaluate(node.left, table), evaluate(node.right, table))
     of = evaluate(node.of, table)
     if isinstance(node, Scaled):
         return quantities.times(node.factor, of)

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from raygen.relations import found_clocks
+from raygen.relations import found_pairs
 from raygen.relations.expressions import part_of
 from raygen.relations.sampled import DAY, LOOK, Candidate, Sample, entropy_of, saved
 from raygen.relations.syntax import PARTS
@@ -18,6 +18,7 @@ GLANCE = 64  # rows by which most pairs are ruled out
 MOST_FOR_EACH = 4  # candidates of one column
 GROUPS = (("number",), ("moment",), ("span",), ("text",), ("truth",))
 DIVISORS = (1, 10, 60, 100, 1000)
+NEARLY_ONE = 0.02  # that a correlation leaves
 OFFSETS_BELOW = 300  # columns: beyond, offsets that hold in some rows alone are not looked for
 
 
@@ -25,7 +26,7 @@ def candidates(sample: Sample) -> list[Candidate]:
     """Functions that explain more than chance in the first rows; of each column the best few."""
     look = sample.look()
     found: dict[str, list[Candidate]] = {}
-    for maker in (_copies, _shapes, _parts, _offsets, found_clocks.candidates):
+    for maker in (_copies, _shapes, _parts, _offsets, found_pairs.clocks, found_pairs.products):
         for one in maker(sample, look):
             found.setdefault(one.column, []).append(one)
     out = []
@@ -199,7 +200,43 @@ def _affine(sample: Sample) -> list[Candidate]:
             taken.add(j)
             gain = float(sample.entropy[columns[j]])
             found.append(Candidate(sample.names[columns[j]], text, gain, rank=1))
+    return found + _rounded_lines(sample, columns, alike, taken)
+
+
+def _rounded_lines(sample: Sample, columns: list[int], alike: np.ndarray, taken: set[int]) -> list[Candidate]:
+    """round(a x + b, d) where a correlation of nearly one leaves no more than the rounding."""
+    per = [sample.quantities[sample.names[k]].per for k in columns]
+    found = []
+    for j, y in enumerate(columns):
+        if not per[j] or j in taken:
+            continue
+        spread = float(np.nanstd(sample.numbers[y])) * per[j]
+        near = np.abs(alike[:, j]) > 1 - min(NEARLY_ONE, 1 / (6 * max(spread, 1e-3) ** 2))
+        for i in [i for i in np.flatnonzero(near).tolist() if i != j and i not in taken][:MOST_FOR_EACH]:
+            x = columns[i]
+            text = _rounded_line(sample.numbers[x], sample.numbers[y], per[j], spelled(sample.names[x]))
+            if text is not None:
+                gain = float(sample.entropy[y])
+                found.append(Candidate(sample.names[y], text, gain, rank=4))
     return found
+
+
+def _rounded_line(x: np.ndarray, y: np.ndarray, per: int, name: str) -> str | None:
+    """The text of y = round(a x + b, d) with the a and b of fewest digits that least squares leave open."""
+    both = ~np.isnan(x) & ~np.isnan(y)
+    x, y = x[both], y[both]
+    centre = x - x.mean()
+    raw = float(centre @ y / (centre @ centre))
+    for digits in range(7):
+        factor = Fraction(round(raw * 10**digits), 10**digits)
+        if not factor or abs(float(factor) - raw) * (x.max() - x.min()) > 2 / per:
+            continue
+        rest = float((y - float(factor) * x).mean())
+        for offset in {Fraction(round(rest)), Fraction(round(rest * per), per)}:
+            off = np.abs(y - float(factor) * x - float(offset))
+            if off.max() <= 0.5 / per * (1 + 1e-6) + 1e-9 * np.abs(y).max():
+                return f"round({plus(times(factor, name), offset)}, {round(np.log10(per))})"
+    return None
 
 
 def correlations(values: np.ndarray) -> np.ndarray:

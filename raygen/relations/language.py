@@ -108,6 +108,9 @@ def _check_constants(node: syntax.Node) -> None:
     elif isinstance(node, syntax.Sum):
         for part in node.parts:
             _check_constants(part)
+    elif isinstance(node, syntax.Product):
+        _check_constants(node.left)
+        _check_constants(node.right)
     elif not isinstance(node, Column):
         if isinstance(node, syntax.Scaled) and abs(node.factor) >= quantities.FITS:
             raise Unfit(node.place, "a factor below 2^62")

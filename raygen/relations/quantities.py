@@ -118,6 +118,17 @@ def times(factor: Fraction, of: Quantity) -> Quantity:
     return Quantity(whole * factor.numerator, of.per * factor.denominator, of.valid)
 
 
+def multiplied(left: Quantity, right: Quantity) -> Quantity:
+    valid = left.valid & right.valid
+    if not (left.per and right.per):
+        values = left.floats * right.floats
+        return Quantity(values, 0, valid, ROUGH * np.abs(values))
+    whole = left.whole
+    if _most(left.whole) * _most(right.whole) >= FITS:
+        whole = whole.astype(object)
+    return Quantity(whole * right.whole, left.per * right.per, valid)
+
+
 def absolute(of: Quantity) -> Quantity:
     return Quantity(np.abs(of.whole), of.per, of.valid, of.slack)
 

@@ -5,7 +5,7 @@
                 missing where conditions                    missing there and nowhere else
                 missing at least where conditions           missing there, and elsewhere it may be
     sum         product + product - ...
-    product     value * value / value                       but one of them are constants
+    product     value * value / constant
     value       COLUMN, 12.5, 'text', true, 3 days, (sum), -value, or a function of a sum:
                 abs, floor, round(sum), round(sum, DIGITS), year, month, day, weekday (Monday is 0), hour,
                 minute, date, time, hhmm, yyyymmdd; minutes(x) of an HHMM number, and hhmm(minutes) back
@@ -65,6 +65,13 @@ class Sum:
 
 
 @dataclass(frozen=True)
+class Product:
+    left: "Node"
+    right: "Node"
+    place: int
+
+
+@dataclass(frozen=True)
 class Call:
     name: str
     of: "Node"
@@ -72,7 +79,7 @@ class Call:
     place: int
 
 
-Node = Column | Constant | Scaled | Sum | Call
+Node = Column | Constant | Scaled | Sum | Product | Call
 
 
 @dataclass(frozen=True)
@@ -112,8 +119,9 @@ class Rule:
 def columns_of(node: Node) -> list[str]:
     if isinstance(node, Column):
         return [node.name]
-    if isinstance(node, Sum):
-        return [name for part in node.parts for name in columns_of(part)]
+    if isinstance(node, Sum | Product):
+        parts = node.parts if isinstance(node, Sum) else (node.left, node.right)
+        return [name for part in parts for name in columns_of(part)]
     return [] if isinstance(node, Constant) else columns_of(node.of)
 
 
@@ -216,9 +224,12 @@ def _product(reader: Reader) -> Node:
         right = _value(reader)
         if token.written == "*" and isinstance(left, Constant):
             left, right = right, left
+        if token.written == "*" and not isinstance(right, Constant):
+            left = Product(left, right, token.place)
+            continue
         if not isinstance(right, Constant) or not isinstance(right.value, Fraction):
             reader.position = next(i for i, one in enumerate(reader.tokens) if one.place == token.place)
-            reader.fail("a number on one side of '*'" if token.written == "*" else "a number behind '/'")
+            reader.fail("numbers on both sides of '*'" if token.written == "*" else "a number behind '/'")
         if token.written == "/" and right.value == 0:
             reader.position -= 1
             reader.fail("a number other than 0")

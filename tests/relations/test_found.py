@@ -41,6 +41,13 @@ def units(stream: np.random.Generator) -> dict:
     return {"c": celsius, "f": (celsius * 1.8 + 32).round(2), "k": (celsius + 273.15).round(2)}
 
 
+def orders(stream: np.random.Generator) -> dict:
+    amount, price = stream.integers(1, 20, ROWS), stream.integers(100, 5000, ROWS) / 100
+    rate = stream.integers(10, 400, ROWS) / 1000
+    total = (amount * price).round(2)
+    return {"n": amount, "price": price, "rate": rate, "total": total, "tax": (total * rate).round(2)}
+
+
 def shares(stream: np.random.Generator) -> dict:
     drawn = stream.dirichlet([1, 2, 3, 4, 9], ROWS)
     return {f"s{k}": drawn[:, k] for k in range(5)}
@@ -79,7 +86,7 @@ CASES: list[tuple[Callable[[np.random.Generator], dict], set[str]]] = [
     (
         hierarchy,
         {f"sub{k} = p{4 * k} + p{4 * k + 1} + p{4 * k + 2} + p{4 * k + 3}" for k in range(3)}
-        | {"total = sub0 + sub1 + sub2", "gross = total + tax"},
+        | {"total = sub0 + sub1 + sub2", "tax = round(total / 5, 2)", "gross = round(1.2 * total, 2)"},
     ),
     (
         dates,
@@ -87,6 +94,7 @@ CASES: list[tuple[Callable[[np.random.Generator], dict], set[str]]] = [
         | {"weekday = weekday(day) + 1", "end = moment + 1 minute * minutes"},
     ),
     (units, {"f = 1.8 * c + 32", "k = c + 273.15"}),
+    (orders, {"total = n * price", "tax = round(rate * total, 2)"}),
     (shares, {"s4 = 1 - s0 - s1 - s2 - s3"}),
     (bills, {f"paid{k} ~ bill{k}" for k in range(4)}),
     (correlated, set()),
