@@ -19,10 +19,10 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(title="verbs", required=True, metavar="VERB")
 
     def verb(name: str, help: str) -> argparse.ArgumentParser:
-        added = verbs.add_parser(name, help=help, description=help)
-        added.add_argument("--json", action="store_true", help="print the result as one JSON line, last")
-        added.set_defaults(verb=name)
-        return added
+        parser = verbs.add_parser(name, help=help, description=help)
+        parser.add_argument("--json", action="store_true", help="print the result as one JSON line, last")
+        parser.set_defaults(verb=name)
+        return parser
 
     demo = verb("demo", "the whole way on UCI Adult: train, generate 100,000 rows, compare with real ones")
     demo.add_argument("--folder", default="runs/demo", help="where everything goes (default: runs/demo)")
@@ -51,40 +51,7 @@ def parser() -> argparse.ArgumentParser:
         help="delete the shards that are not as the manifest says, and make them again",
     )
     verify.add_argument("--mend", dest="repair", action="store_true", help=argparse.SUPPRESS)  # until 0.3
-    evaluate = verb("evaluate", "compare synthetic rows with real ones: scores, a report, a gate")
-    evaluate.add_argument(
-        "config",
-        metavar="CONFIG.toml|MODEL",
-        nargs="?",
-        help="a config, or a model folder; or --real and --synthetic",
-    )
-    evaluate.add_argument("--real", help="real rows in place of data.source")
-    rows: dict[str, Any] = {"nargs": "+", "action": "extend", "default": [], "metavar": "ROWS"}
-    evaluate.add_argument(
-        "--synthetic", "--compare", **rows, help="synthetic rows, anybody's; several side by side"
-    )
-    evaluate.add_argument(
-        "--holdout", help="real rows that the synthetic ones were made without, in place of evaluate.holdout"
-    )
-    evaluate.add_argument("--target", help="column to predict, in place of evaluate.target")
-    evaluate.add_argument("--out", help="folder of the report in place of report/ in the run folder")
-    evaluate.add_argument(
-        "--fail-under",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="SCORE=VALUE",
-        help=f"exit 1 if a score is below; scores: {', '.join(score_catalogue.SCORES)}",
-    )
-    evaluate.add_argument(
-        "--fail-over",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="SCORE=VALUE",
-        help="exit 1 if a score is above",
-    )
-    _with_overrides(evaluate)
+    _evaluate(verb("evaluate", "compare synthetic rows with real ones: scores, a report, a gate"))
     plan = verb("plan", "what training and generating would take; runs neither")
     plan.add_argument("config", metavar="CONFIG.toml|MODEL", help="a config, or a model folder")
     _with_rows(plan)
@@ -97,44 +64,86 @@ def parser() -> argparse.ArgumentParser:
     )
     inspect = verb("inspect", "columns, training and latent report of a model")
     inspect.add_argument("model", metavar="MODEL")
-    doctor = verb(
-        "doctor",
-        "the latent report of someone else's Keras VAE: what is wrong, where to draw z from, rows drawn so",
+    _doctor(
+        verb(
+            "doctor",
+            "the latent report of someone else's Keras VAE: what is wrong, where to draw z from, "
+            "rows drawn so",
+        )
     )
-    doctor.add_argument(
+    topic = verb("help", "print a page of the manual, or the list of them")
+    topic.add_argument("topic", metavar="TOPIC", nargs="?", default="", help="such as generate, or settings")
+    return top
+
+
+def _evaluate(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "config",
+        metavar="CONFIG.toml|MODEL",
+        nargs="?",
+        help="a config, or a model folder; or --real and --synthetic",
+    )
+    verb.add_argument("--real", help="real rows in place of data.source")
+    rows: dict[str, Any] = {"nargs": "+", "action": "extend", "default": [], "metavar": "ROWS"}
+    verb.add_argument(
+        "--synthetic", "--compare", **rows, help="synthetic rows, anybody's; several side by side"
+    )
+    verb.add_argument(
+        "--holdout", help="real rows that the synthetic ones were made without, in place of evaluate.holdout"
+    )
+    verb.add_argument("--target", help="column to predict, in place of evaluate.target")
+    verb.add_argument("--out", help="folder of the report in place of report/ in the run folder")
+    verb.add_argument(
+        "--fail-under",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="SCORE=VALUE",
+        help=f"exit 1 if a score is below; scores: {', '.join(score_catalogue.SCORES)}",
+    )
+    verb.add_argument(
+        "--fail-over",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="SCORE=VALUE",
+        help="exit 1 if a score is above",
+    )
+    _with_overrides(verb)
+
+
+def _doctor(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
         "encoder", metavar="ENCODER.keras", help="gives z_mean and z_log_sigma (or z_log_var), and maybe z"
     )
-    doctor.add_argument("decoder", metavar="DECODER.keras")
-    doctor.add_argument(
+    verb.add_argument("decoder", metavar="DECODER.keras")
+    verb.add_argument(
         "data", metavar="DATA", help="Parquet or CSV, rows as the encoder was fed: numbers, scaled"
     )
-    doctor.add_argument("--generate", type=_rows, default=0, metavar="N", help="write N rows to --out")
-    doctor.add_argument("--out", default="", metavar="FILE", help="a new .parquet or .csv file")
-    doctor.add_argument("--page", default="", metavar="FILE.html", help="the report with pictures")
-    doctor.add_argument("--seed", type=int, default=0, help="of everything drawn (default: 0)")
-    doctor.add_argument(
+    verb.add_argument("--generate", type=_rows, default=0, metavar="N", help="write N rows to --out")
+    verb.add_argument("--out", default="", metavar="FILE", help="a new .parquet or .csv file")
+    verb.add_argument("--page", default="", metavar="FILE.html", help="the report with pictures")
+    verb.add_argument("--seed", type=int, default=0, help="of everything drawn (default: 0)")
+    verb.add_argument(
         "--convention",
         default="",
         metavar="log_sigma|log_var",
         help="the draw's std is exp(o) or exp(o / 2); found out if not given",
     )
-    doctor.add_argument(
+    verb.add_argument(
         "--sampler",
         default="auto",
         help=f"law to draw from: {', '.join(('auto', *sampler_catalogue.FITTED))}",
     )
-    doctor.add_argument(
+    verb.add_argument(
         "--mean-only", action="store_true", help="write the decoder's mean, without the residual variance"
     )
-    doctor.add_argument(
+    verb.add_argument(
         "--flow-steps",
         type=int,
         default=4000,
         help="of the flow's training, at most; 0 leaves it out (default: 4000)",
     )
-    topic = verb("help", "print a page of the manual, or the list of them")
-    topic.add_argument("topic", metavar="TOPIC", nargs="?", default="", help="such as generate, or settings")
-    return top
 
 
 def _with_overrides(verb: argparse.ArgumentParser) -> None:

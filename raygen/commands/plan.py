@@ -65,20 +65,45 @@ def plan(
                 request.like_an_actor(asked.settings, _decode_for_a_second, asked, laws),
             )
         actors = generation.num_actors(section, shards, available)
-    if section.per.strip() and not asked:
+    unknown = "" if asked else _unknown(section, shards)
+    if unknown:
+        say(unknown)
+    else:
+        answer["generate"] = _generation(section, shards, actors, measured, within, say)
+    return answer
+
+
+def _unknown(section: GenerateSettings, shards: Plan) -> str:
+    """What cannot be told of a generation before there is a model; `` if all can."""
+    if section.per.strip():
         column, rows_each = conditions.parse_per(section.per)
-        say(
+        return (
             f"Generate: {rows_each:,} rows for each category of {column}; how many that is in all, "
             "and how long it takes, is known with a model."
         )
-        return answer
-    if section.shard_mib and not asked:
-        say(
+    if section.shard_mib:
+        return (
             f"Generate: {shards.rows:,} rows in shards of {section.shard_mib:g} MiB; how many, and "
             "how long it takes, is known with a model."
         )
-        return answer
-    answer["generate"] = {
+    return ""
+
+
+def _generation(
+    section: GenerateSettings,
+    shards: Plan,
+    actors: int,
+    measured: tuple[float, float] | None,
+    within: float,
+    say,
+) -> dict:
+    """Say how long a generation takes, and what it would need to be done in time.
+
+    Args:
+        measured: Rows/s of one actor and bytes of a row, if there is a model.
+        within: Seconds.
+    """
+    answer = {
         "rows": shards.rows,
         "shards": shards.num_shards,
         "rows_per_shard": shards.rows_per_shard,
@@ -95,13 +120,11 @@ def plan(
         return answer
     speed, size = measured
     seconds, total = shards.seconds(actors, speed), size * shards.rows
-    answer["generate"] |= {"rows_per_second_of_an_actor": speed, "bytes": total, "seconds": seconds}
     say(
         f"{line}; about {total / 1e9:,.2f} GB in {duration(seconds)} ({speed:,.0f} rows/s for each "
         "actor, as measured now)."
     )
     needed = shards.actors_within(within, speed)
-    answer["generate"] |= {"within": within, "actors_needed": needed}
     if needed:
         gpus = f", {needed * section.gpus_per_actor:,.10g} GPU(s)" if section.gpus_per_actor else ""
         say(
@@ -111,7 +134,8 @@ def plan(
     else:
         most, one = f"{int(within * speed):,} or less", duration(shards.rows_per_shard / speed)
         say(f"To finish in {duration(within)}, set generate.rows_per_shard to {most}: one shard takes {one}.")
-    return answer
+    figures = {"rows_per_second_of_an_actor": speed, "bytes": total, "seconds": seconds}
+    return {**answer, **figures, "within": within, "actors_needed": needed}
 
 
 def _training(config: Config, available, say) -> dict:

@@ -272,10 +272,10 @@ def _keep(config: Config, search: SearchLog, folder: str) -> Tuning:
     storage.write(storage.join(folder, PAGE), page.render(record).encode())
     if not best or not best.model or not best.fingerprint:
         raise _nothing_found(config, record, folder)
-    chosen = config.override(best.params)
+    settings = config.override(best.params)
     name = f"{storage.name(config.run.folder)}-best"
-    longer = chosen.override({"run.folder": storage.join(storage.parent(config.run.folder), name)})
-    kinds = {str(k): str(v) for k, v in chosen.schema_.columns.items()}
+    longer = settings.override({"run.folder": storage.join(storage.parent(config.run.folder), name)})
+    kinds = {str(k): str(v) for k, v in settings.schema_.columns.items()}
     storage.write(storage.join(folder, BEST), config_toml.render(longer, kinds, {}, {}).encode())
     model_folder.copy(best.model, model)
     return Tuning(model, best.fingerprint, folder, record)

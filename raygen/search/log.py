@@ -7,25 +7,12 @@ import pandas as pd
 
 from raygen import storage
 from raygen.config import Config
-from raygen.report.search.record import SearchRecord, Spent, Trial
+from raygen.report.search.record import OF_MODEL, OF_ROUND, SearchRecord, Spent, Trial
 from raygen.search.space import Space
 from raygen.training.job import run_name
 from raygen.training.objective import HIGHER_IS_BETTER
 
 SAY_SECONDS = 10.0
-OF_ROUND = ("value_nats", "held_out_nats", "held_out_error")  # figures of a trial on its way
-OF_MODEL = (  # and of one that has a model
-    *OF_ROUND,
-    "c2st",
-    "shape_error",
-    "trend_error",
-    "rows_per_second",
-    "sampler",
-    "sampler_seconds",
-    "parameters",
-    "model",
-    "fingerprint",
-)
 
 
 class SearchLog:

@@ -98,12 +98,12 @@ class Space:
     def labels(self, point: dict[str, Any]) -> dict[str, Any]:
         """A point as a searcher sees it: a choice by its JSON text, since searchers want values that can be
         compared and hashed."""
-        chosen = {
+        choices = {
             key: values[values.index(point[key])]
             for key, (kind, values) in self.domains.items()
             if kind == "choice"
         }  # 1 for 1.0
-        return point | {key: json.dumps(value) for key, value in chosen.items()}
+        return point | {key: json.dumps(value) for key, value in choices.items()}
 
     def values(self, labels: dict[str, Any]) -> dict[str, Any]:
         """The point that `labels` made, with plain numbers."""

@@ -13,6 +13,7 @@ from raygen import storage
 from raygen.cluster import connection
 from raygen.errors import RaygenError
 from raygen.model import folder as model_folder
+from raygen.report.search.record import OF_MODEL
 from raygen.search.job import SearchJob
 from raygen.training import checkpoints, objective, worker
 from raygen.training.job import TrainingJob, WorkerContext, run_name
@@ -117,18 +118,8 @@ def _finished(model: str) -> dict:
     """The last report of a trial: the figures of its model."""
     index = model_folder.read_index(model)
     m = index["metrics"]
-    kept = (
-        "objective",
-        "objective_error",
-        "value_nats",
-        "rows_per_second",
-        "c2st",
-        "shape_error",
-        "trend_error",
-        "held_out_nats",
-        "parameters",
-    )
-    figures = {k: m[k] for k in kept if k in m}
+    names = ("objective", "objective_error", *OF_MODEL)
+    figures = {name: m[name] for name in names if name in m}
     figures |= {
         "step": m["steps"],
         "seconds": m["training_seconds"],

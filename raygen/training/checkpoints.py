@@ -165,8 +165,8 @@ class Checkpoints:
 
     def _names(self) -> list[str]:
         """Names of the checkpoints that are there, the last first."""
-        found = {info.base_name for info in storage.listing(self.folder)}
-        return sorted((name for name in found if NAME.fullmatch(name)), reverse=True)
+        files = {info.base_name for info in storage.listing(self.folder)}
+        return sorted((name for name in files if NAME.fullmatch(name)), reverse=True)
 
 
 def rounds_of(state: dict) -> list[dict]:

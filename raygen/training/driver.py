@@ -42,9 +42,9 @@ def train(config: Config, say=print) -> Training:
     """
     config = config.settled()
     model = storage.join(config.run.folder, "model")
-    done = _finished(config, model)
-    if done and done.metrics.get("encoded") == storage.name(encoding.folder_of(config)):
-        return done
+    earlier = _finished(config, model)
+    if earlier and earlier.metrics.get("encoded") == storage.name(encoding.folder_of(config)):
+        return earlier
     check_sampler(config)
     storage.make_folder(config.run.folder, "run.folder")
     with connection.connected() as available:
@@ -52,9 +52,9 @@ def train(config: Config, say=print) -> Training:
         if config.train.num_workers:
             resources.check_shared(config.run.folder, available)
         encoded = encoding.encode(config, say)
-        if done:
-            _check_content(config, done, encoded)
-            return done
+        if earlier:
+            _check_content(config, earlier, encoded)
+            return earlier
         check_memory(config, encoded)
         job = TrainingJob.of(config, encoded.table, model, cpus)
         for name, note in encoded.notes.items():
@@ -108,18 +108,18 @@ def check_sampler(config: Config) -> None:
     Raises:
         ConfigError: Saying what it lacks.
     """
-    wanted, d = config.latent.sampler, config.model.latent_dim
-    if wanted == "learned" and config.model.prior != "mixture":
+    sampler, d = config.latent.sampler, config.model.latent_dim
+    if sampler == "learned" and config.model.prior != "mixture":
         raise ConfigError(
             "latent.sampler = 'learned' needs model.prior = 'mixture'.", "set latent.sampler = 'auto'."
         )
-    if wanted == "flow" and d > latent_samplers.FLOW_LATENT_DIM:
+    if sampler == "flow" and d > latent_samplers.FLOW_LATENT_DIM:
         message = (
             "latent.sampler = 'flow' is fitted up to model.latent_dim = "
             f"{latent_samplers.FLOW_LATENT_DIM}; this one is {d}."
         )
         raise ConfigError(message, "set latent.sampler = 'mixture' or 'auto'.")
-    if wanted == "flow" and not config.latent.flow_steps:
+    if sampler == "flow" and not config.latent.flow_steps:
         raise ConfigError(
             "latent.sampler = 'flow' with latent.flow_steps = 0.", "set latent.flow_steps = 4000."
         )
@@ -157,8 +157,8 @@ def _finished(config: Config, model: str) -> Training | None:
     raise OutputError(message, "choose another run.folder, or delete the folder's model/ to train anew.")
 
 
-def _check_content(config: Config, done: Training, encoded: encoding.Encoded) -> None:
+def _check_content(config: Config, earlier: Training, encoded: encoding.Encoded) -> None:
     """Refuse to call a model finished whose table has other rows by now."""
-    if done.metrics.get("content", encoded.content) != encoded.content:
-        message = f"'{done.model}' was trained on other rows than '{config.data.source}' has now."
+    if earlier.metrics.get("content", encoded.content) != encoded.content:
+        message = f"'{earlier.model}' was trained on other rows than '{config.data.source}' has now."
         raise OutputError(message, "choose another run.folder, or delete the folder's model/ to train anew.")

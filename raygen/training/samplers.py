@@ -27,7 +27,7 @@ def fit_samplers(loop, codec, config: Config, say) -> FittedSamplers:
     """Every sampler fitted to training rows, and scored on held-out rows."""
     from raygen.sampling import latent_report, sampler_comparison
 
-    wanted, seed = config.latent.sampler, config.run.seed
+    choice, seed = config.latent.sampler, config.run.seed
     stored, kept = loop.feed.some(config.latent.max_rows), loop.feed.all_held()
     rows, held = Posteriors(*loop.posterior(*stored)), Posteriors(*loop.posterior(*kept))
     check, scored = latent_samplers.halves(held)
@@ -49,7 +49,7 @@ def fit_samplers(loop, codec, config: Config, say) -> FittedSamplers:
     if config.latent.report or config.latent.min_rows_per_second:
         speeds = {name: tables.speed(sampler) for name, sampler in samplers.items()}
     slowest = config.latent.min_rows_per_second
-    chosen = latent_samplers.choose(scores, speeds, slowest) if wanted == "auto" else wanted
+    chosen = latent_samplers.choose(scores, speeds, slowest) if choice == "auto" else choice
     _tell(scores, chosen, say)
     report = latent_report.describe(rows, scored, samplers, scores, chosen, seed, loop.feed.batches.num_rows)
     report = with_costs(report, seconds, speeds)
@@ -95,9 +95,9 @@ def _tell(scores: dict[str, SamplerScore], chosen: str, say) -> None:
 
 def _fitted_names(config: Config) -> list[str]:
     """Samplers to fit, a flow's mixture before it."""
-    wanted, d = config.latent.sampler, config.model.latent_dim
+    sampler, d = config.latent.sampler, config.model.latent_dim
     with_flow = (
-        wanted in ("auto", "flow") and config.latent.flow_steps > 0 and d <= latent_samplers.FLOW_LATENT_DIM
+        sampler in ("auto", "flow") and config.latent.flow_steps > 0 and d <= latent_samplers.FLOW_LATENT_DIM
     )
-    dear = {"mixture": wanted in ("auto", "mixture") or with_flow, "flow": with_flow}
+    dear = {"mixture": sampler in ("auto", "mixture") or with_flow, "flow": with_flow}
     return [name for name in SAMPLERS if name in FITTED and dear.get(name, True)]

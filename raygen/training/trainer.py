@@ -93,24 +93,24 @@ class Loop:
         self.best = self._averages()
         self.good = self.state()
 
-    def run(self, count: int, told: Callable[[int], None] = lambda rows: None) -> dict[str, float]:
+    def run(self, count: int, count_rows: Callable[[int], None] = lambda rows: None) -> dict[str, float]:
         """Take `count` steps; mean reconstruction and KL over them and over all workers, in nats per row,
         rows/s of all workers, and the share of its time in which this one waited for rows.
 
         Args:
             count: Of steps.
-            told: Called with the rows of this worker that were trained on since it was called last.
+            count_rows: Called with the rows of this worker that were trained on since it was called last.
         """
-        began, waited, total, done = time.perf_counter(), 0.0, np.zeros(2), 0
+        began, waited, total, steps = time.perf_counter(), 0.0, np.zeros(2), 0
         rows = self.config.train.batch_size
         each = max(1, min(STEPS_PER_CALL, ROWS_PER_CALL // rows))
-        while done < count:
-            k, since = min(each, count - done), time.perf_counter()
+        while steps < count:
+            k, since = min(each, count - steps), time.perf_counter()
             codes, offsets = map(tf.constant, self.feed.take(self.step, k))
             waited += time.perf_counter() - since
             total += self._sum(self._chunk(codes, offsets, tf.constant(self.step, tf.int64))).numpy()
-            self.step, done = self.step + k, done + k
-            told(k * self.feed.batches.rows)
+            self.step, steps = self.step + k, steps + k
+            count_rows(k * self.feed.batches.rows)
         reconstruction, kl = (total / count).tolist()
         seconds = time.perf_counter() - began
         return {
@@ -246,8 +246,8 @@ class Loop:
         flat, _ = tf.clip_by_global_norm(tf.split(packed, sizes), MAX_GRADIENT)
         # outside of `strategy.run`: inside, Keras would sum the gradients a second time
         self.optimizer.apply([tf.reshape(g, v.shape) for g, v in zip(flat, variables, strict=True)])
-        done = tf.cast(step, tf.float32)
-        stay = (done / (done + 1)) ** AVERAGE_POWER
+        count = tf.cast(step, tf.float32)
+        stay = (count / (count + 1)) ** AVERAGE_POWER
         for average, variable in zip(self.average, self.variables, strict=True):
             average.assign(stay * average + (1 - stay) * variable)
         return terms
@@ -273,18 +273,18 @@ class Loop:
         dropout, units = self.config.model.dropout, 2 * sum(self.config.model.hidden_units)
         if not dropout:
             return None
-        drawn = streams.by_row(streams.uniform, self.dropped, rows, units, first)
-        return tf.cast(drawn >= dropout, tf.float32) / (1 - dropout)
+        uniform = streams.by_row(streams.uniform, self.dropped, rows, units, first)
+        return tf.cast(uniform >= dropout, tf.float32) / (1 - dropout)
 
     def _keep_context(self, rows, first):
         """The same for what a column says to the later ones; of shape (rows, columns)."""
         dropout = self.config.model.context_dropout
         if not dropout or self.model.turn is None:
             return None
-        drawn = streams.by_row(
+        uniform = streams.by_row(
             streams.uniform, self.dropped_contexts, rows, len(self.model.settings["cardinalities"]), first
         )
-        return tf.cast(drawn >= dropout, tf.float32) / (1 - dropout)
+        return tf.cast(uniform >= dropout, tf.float32) / (1 - dropout)
 
     @tf.function(reduce_retracing=True, autograph=False)
     def _score(self, codes, offsets, first):

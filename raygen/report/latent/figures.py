@@ -39,26 +39,7 @@ def dimensions(rows: list[Dimension]) -> str:
             (mean_variance, "o", BLUE, "variance of z_mean"),
             (posterior_variance, "D", ORANGE, "mean posterior variance"),
         ):
-            values = np.maximum(variance, SMALLEST)
-            if len(rows) <= BARS:
-                below.plot(
-                    x,
-                    values,
-                    linestyle="none",
-                    marker=marker,
-                    markersize=min(6, 260 / len(rows)),
-                    color=colour,
-                    label=label,
-                )
-            else:
-                below.stairs(
-                    values,
-                    np.arange(len(rows) + 1) + 0.5,
-                    baseline=None,
-                    color=colour,
-                    linewidth=1.2,
-                    label=label,
-                )
+            _dots(below, x, np.maximum(variance, SMALLEST), marker, colour, label)
         below.set_yscale("log")
         low, high = below.get_ylim()
         below.set_ylim(min(0.7 * low, 0.05), max(high, 2.0))
@@ -124,6 +105,15 @@ def _bars(axes, x, heights, colour, label):
         axes.bar(x, heights, width=0.8, color=colour, label=label)
     else:
         axes.stairs(heights, np.append(x - 0.5, x[-1] + 0.5), fill=True, color=colour, label=label)
+
+
+def _dots(axes, x, heights, marker, colour, label):
+    if len(x) <= BARS:
+        size = min(6, 260 / len(x))
+        axes.plot(x, heights, linestyle="none", marker=marker, markersize=size, color=colour, label=label)
+    else:
+        edges = np.append(x - 0.5, x[-1] + 0.5)
+        axes.stairs(heights, edges, baseline=None, color=colour, linewidth=1.2, label=label)
 
 
 def _smooth(values: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from raygen.report.latent import figures as latent_figures
 from raygen.report.latent import quantities, sentences
-from raygen.report.latent.record import LatentReport, Picture, SamplerRecord, TableScores
+from raygen.report.latent.record import COMPARED, LatentReport, Picture, SamplerRecord, TableScores
 from raygen.report.page import fill
 from raygen.report.text import pair, show, whole
 from raygen.sampler_catalogue import SAMPLERS
@@ -77,7 +77,7 @@ def _score(name: str) -> tuple[str, Callable[[SamplerRecord], str]]:
 COLUMNS: tuple[tuple[str, Callable[[SamplerRecord], str]], ...] = (  # heading, and a row's cell
     ("nats over N(0, I)", lambda s: pair(s.nats, s.error, "+")),
     ("behind best", _behind),
-    *map(_score, sentences.COMPARED),
+    *map(_score, COMPARED),
     ("spread", lambda s: _fixed(s.variance_ratio, 3)),
     ("fit seconds", lambda s: _fixed(s.fit_seconds, 1)),
     ("rows/s", lambda s: _fixed(s.rows_per_second, 0)),

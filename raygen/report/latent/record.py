@@ -6,6 +6,8 @@ that was not measured, or is nan or infinite, is None. All nats are per row.
 
 from raygen.report.record import Count, Number, Record
 
+COMPARED = ("shape_error", "trend_error", "c2st")  # scores of the rows of a sampler or a trial
+
 
 class KL(Record):
     """KL(q(z) || N(0, I)) with its standard error, and its three exact parts."""

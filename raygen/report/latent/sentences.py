@@ -14,7 +14,6 @@ TABLES = {
     "ceiling": "other real rows: the best score there is",
     "floor": "every column shuffled by itself: no dependence left",
 }
-COMPARED = ("shape_error", "trend_error", "c2st")  # scores of each sampler's rows
 NEGLIGIBLE_C2ST = 0.01
 TOLD_APART = 0.1  # C2ST below which it no longer says how far rows are from real ones
 

@@ -3,12 +3,12 @@
 import textwrap
 
 from raygen.report.latent import quantities, sentences
-from raygen.report.latent.record import LatentReport, SamplerRecord, TableScores
+from raygen.report.latent.record import COMPARED, LatentReport, SamplerRecord, TableScores
 from raygen.report.text import pair, show
 from raygen.score_catalogue import SCORES
 
 WIDTH = 110
-HEADINGS = (*(SCORES[name].narrow_heading for name in sentences.COMPARED), "spread")
+HEADINGS = (*(SCORES[name].narrow_heading for name in COMPARED), "spread")
 
 
 def lines(report: LatentReport) -> list[str]:
@@ -59,7 +59,7 @@ def _sampler(s: SamplerRecord) -> str:
 
 
 def _scores(scores: TableScores) -> str:
-    cells = [_fixed(getattr(scores, name), SCORES[name].decimals) for name in sentences.COMPARED]
+    cells = [_fixed(getattr(scores, name), SCORES[name].decimals) for name in COMPARED]
     return "".join(f"{cell:>8}" for cell in (*cells, _fixed(scores.variance_ratio, 3)))
 
 

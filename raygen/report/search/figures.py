@@ -75,12 +75,12 @@ def course(search: Search) -> tuple[str, int]:
     values = search.placed
     if not values:
         return "", 0
-    found = search.trials
+    trials = search.trials
     scale = Scale(list(values.values()), search.sign)
 
     def draw(figure):
         axes = figure.subplots()
-        done = [t for t in found if t.finished]
+        finished = [t for t in trials if t.finished]
         if search.records:
             numbers, values_so_far = zip(*search.records, strict=True)
             axes.step(
@@ -91,17 +91,17 @@ def course(search: Search) -> tuple[str, int]:
                 linewidth=1.5,
                 zorder=1,
             )
-        for t in done:
+        for t in finished:
             if t.error is not None and scale.place(t.score) == t.objective:
                 axes.errorbar(t.number, t.objective, t.error, color=MUTED, linewidth=1, zorder=2)
         worst = scale.ends[1]
         dots(
             axes,
             search,
-            [(t, t.number, scale.place(values[t.number]) if t.number in values else worst) for t in found],
+            [(t, t.number, scale.place(values[t.number]) if t.number in values else worst) for t in trials],
         )
         scale.put(axes.set_ylim)
-        axes.set_xlim(found[0].number - 0.6, found[-1].number + 0.6)
+        axes.set_xlim(trials[0].number - 0.6, trials[-1].number + 0.6)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_xlabel("trial")
         axes.set_ylabel(search.unit)
@@ -111,18 +111,18 @@ def course(search: Search) -> tuple[str, int]:
 
 def curves(search: Search) -> str:
     """The nats of every trial over its steps; the first rounds, which are far off, run out of the picture."""
-    found = [t for t in search.trials if t.curve]
-    if not found:
+    trials = [t for t in search.trials if t.curve]
+    if not trials:
         return ""
-    ends = np.array([t.curve[-1][1] for t in found])
-    all_losses = np.array([value for t in found for _, value in t.curve])
+    ends = np.array([t.curve[-1][1] for t in trials])
+    all_losses = np.array([value for t in trials for _, value in t.curve])
     top = max(np.quantile(ends, 0.9), np.quantile(all_losses, 0.9))
     low = all_losses.min()
     pad = 0.05 * (top - low) or 0.05 * abs(low) or 1.0
 
     def draw(figure):
         axes = figure.subplots()
-        for t in sorted(found, key=lambda t: list(LOOKS)[::-1].index(look(search, t)), reverse=True):
+        for t in sorted(trials, key=lambda t: list(LOOKS)[::-1].index(look(search, t)), reverse=True):
             name = look(search, t)
             marker, size, colour, _ = LOOKS[name]
             main = name in ("best", "defaults")
@@ -160,25 +160,25 @@ def curves(search: Search) -> str:
     return draw_svg("curves", 270, draw)
 
 
-def importance(found: Importance, names: dict[str, str]) -> str:
+def importance(result: Importance, names: dict[str, str]) -> str:
     """A bar for each setting; filled if its effect is more than chance."""
-    if not found.shares:
+    if not result.shares:
         return ""
-    keys = list(found.shares)
+    keys = list(result.shares)
 
     def draw(figure):
         axes = figure.subplots()
         for i, key in enumerate(keys):
-            clear = key in found.clear
+            clear = key in result.clear
             style = (
                 {"color": BLUE, "linewidth": 0}
                 if clear
                 else {"facecolor": "none", "edgecolor": MUTED, "linewidth": 1.2, "linestyle": (0, (3, 2))}
             )
-            axes.barh(i, found.shares[key], height=0.62, **style)
-            at = (found.shares[key], i)
+            axes.barh(i, result.shares[key], height=0.62, **style)
+            at = (result.shares[key], i)
             axes.annotate(
-                f"{100 * found.shares[key]:.0f} %",
+                f"{100 * result.shares[key]:.0f} %",
                 at,
                 xytext=(5, 0),
                 textcoords="offset points",
@@ -188,7 +188,7 @@ def importance(found: Importance, names: dict[str, str]) -> str:
         axes.set_yticks(range(len(keys)), [shorten(names[key]) for key in keys], parse_math=False)
         axes.tick_params(axis="y", length=0)
         axes.invert_yaxis()
-        axes.set_xlim(0, 1.15 * max(found.shares.values()))
+        axes.set_xlim(0, 1.15 * max(result.shares.values()))
         axes.set_xticks([])
         axes.spines["bottom"].set_visible(False)
 
@@ -246,15 +246,15 @@ def speed(search: Search) -> str:
 def slices(search: Search, space: list[Axis]) -> list[tuple[str, str]]:
     """Nats against each setting: key and SVG."""
     values = search.projected
-    found = [t for t in search.trials if t.number in values]
-    if len(found) < 2:
+    trials = [t for t in search.trials if t.number in values]
+    if len(trials) < 2:
         return []
     scale = Scale(list(values.values()))
     out = []
     for i, axis in enumerate(space):
         placed = [
             (t, x + aside(axis, t), scale.place(values[t.number]))
-            for t in found
+            for t in trials
             if (x := axis.place(t.params.get(axis.key))) is not None
         ]
         if placed:
@@ -317,12 +317,12 @@ def aside(axis: Axis, t: Trial) -> float:
 def log_ticks(axis: Axis) -> list[float]:
     """Places of 1, 2 and 5 times powers of ten within the axis; its ends if there are fewer than two."""
     decades = range(int(np.floor(axis.low)), int(np.ceil(axis.high)) + 1)
-    found = [
+    ticks = [
         p
         for d in decades
         for m in (1, 2, 5)
         if axis.low - 1e-9 <= (p := d + float(np.log10(m))) <= axis.high + 1e-9
     ]
-    if len(found) > 5:
-        found = [p for p in found if abs(p - round(p)) < 1e-9]
-    return found if len(found) > 1 else [axis.low, axis.high]
+    if len(ticks) > 5:
+        ticks = [p for p in ticks if abs(p - round(p)) < 1e-9]
+    return ticks if len(ticks) > 1 else [axis.low, axis.high]

@@ -1,6 +1,7 @@
 """The search page: what a hyperparameter search found, as one HTML file that needs nothing else."""
 
 from raygen.config_toml import as_toml
+from raygen.report.latent.record import COMPARED
 from raygen.report.page import fill, script
 from raygen.report.search import figures, importance, parallel, sentences
 from raygen.report.search.importance import Importance
@@ -21,7 +22,7 @@ KEY = {  # of the marks: sign, words
 MEASURES = (  # of a trial: heading, figure, decimals
     ("nats per row", "value_nats", 3),
     ("nats per row of codes", "held_out_nats", 3),
-    *((SCORES[name].heading, name, SCORES[name].decimals) for name in ("c2st", "shape_error", "trend_error")),
+    *((SCORES[name].heading, name, SCORES[name].decimals) for name in COMPARED[::-1]),
     ("rows/s", "rows_per_second", 0),
     ("seconds", "seconds", 0),
     ("training s", "training_seconds", 0),
@@ -46,13 +47,14 @@ def render(record: SearchRecord, title: str = "What the search found") -> str:
 
 
 def _view(search: Search) -> dict:
-    found = importance.of(search)
+    result = importance.of(search)
     space = [axis for axis in axes(search) if axis.key in search.differing]
     space = sorted(
-        space, key=lambda axis: list(found.shares).index(axis.key) if axis.key in found.shares else len(space)
+        space,
+        key=lambda axis: list(result.shares).index(axis.key) if axis.key in result.shares else len(space),
     )
     course, beyond = figures.course(search)
-    seen = {figures.look(search, t) for t in search.trials}
+    looks = {figures.look(search, t) for t in search.trials}
     best, unplaced = search.best, [t for t in search.trials if t.number not in search.placed]
     return {
         "facts": sentences.facts(search),
@@ -63,7 +65,7 @@ def _view(search: Search) -> dict:
         "best": best,
         "settings": _settings(search),
         "toml": as_toml({key: best.params[key] for key in _changed(search)}) if best else "",
-        "key": [(name, *KEY[name]) for name in KEY if name in seen],
+        "key": [(name, *KEY[name]) for name in KEY if name in looks],
         "course": course,
         "beyond": beyond,
         "by_classifier": search.by_classifier,
@@ -73,8 +75,8 @@ def _view(search: Search) -> dict:
         "limited": search.limit > 0,
         "projected": len(search.projected) > sum(t.finished for t in search.trials),
         "curves": figures.curves(search),
-        "importance": figures.importance(found, search.settings),
-        "importance_words": importance_words(found, search.settings),
+        "importance": figures.importance(result, search.settings),
+        "importance_words": importance_words(result, search.settings),
         "slices": [
             {"name": search.settings[key], "key": key, "svg": svg}
             for key, svg in figures.slices(search, space)
@@ -90,15 +92,15 @@ def _view(search: Search) -> dict:
     }
 
 
-def importance_words(found: Importance, names: dict[str, str]) -> list[str]:
+def importance_words(result: Importance, names: dict[str, str]) -> list[str]:
     """Which settings matter, how that was told, and how far to believe it."""
-    if found.why_not:
-        return [f"Which settings matter cannot be told: {found.why_not}."]
-    sure = [f"`{names[key]}`" for key in found.shares if key in found.clear]
-    rest = len(found.shares) - len(sure)
+    if result.why_not:
+        return [f"Which settings matter cannot be told: {result.why_not}."]
+    sure = [f"`{names[key]}`" for key in result.shares if key in result.clear]
+    rest = len(result.shares) - len(sure)
     if not sure:
         return [
-            f"No setting's effect is more than chance may give in {found.trials} trials; the bars are "
+            f"No setting's effect is more than chance may give in {result.trials} trials; the bars are "
             "guesses."
         ]
     others = f" What the other{'s' * (rest > 1)} did may be chance." if rest else ""
@@ -145,25 +147,25 @@ def _settings(search: Search) -> dict:
 
 def _table(search: Search) -> dict:
     """Headings and a row for each trial, the best first: objective, speed, settings, the other figures."""
-    found = search.ranked
-    columns = [(search.unit, [show(t.objective) for t in found]), ("error", [show(t.error) for t in found])]
+    trials = search.ranked
+    columns = [(search.unit, [show(t.objective) for t in trials]), ("error", [show(t.error) for t in trials])]
     measures = [
-        (heading, [_fixed(t, name, decimals) for t in found])
+        (heading, [_fixed(t, name, decimals) for t in trials])
         for heading, name, decimals in MEASURES
-        if not _is_objective(found, name)
+        if not _is_objective(trials, name)
     ]
     first = [column for column in measures if column[0] in FIRST]
     columns += [
         *first,
-        *((name, [value_text(t.params.get(key)) for t in found]) for key, name in search.settings.items()),
+        *((name, [value_text(t.params.get(key)) for t in trials]) for key, name in search.settings.items()),
     ]
     columns += [
         *(column for column in measures if column not in first),
-        ("sampler", [t.sampler or "" for t in found]),
+        ("sampler", [t.sampler or "" for t in trials]),
     ]
     columns = [column for column in columns if any(column[1])]
     rows = []
-    for i, t in enumerate(found):
+    for i, t in enumerate(trials):
         notes = ["best"] * (t is search.best) + ["defaults"] * (t is search.own)
         look, long = figures.look(search, t), len(t.reason) > LONG
         rows.append(
@@ -187,13 +189,13 @@ def _is_objective(trials: list[Trial], name: str) -> bool:
 
 
 def _sources(search: Search) -> list[tuple[str, str]]:
-    found = [
+    sources = [
         ("Model of the best trial", (search.best and search.best.model) or ""),
         ("Table", search.record.source),
         ("Slowest allowed", f"{search.limit:,.0f} rows/s" if search.limit else ""),
         ("Time", " ".join(sentences.spent(search))),
     ]
-    return [entry for entry in found if entry[1]]
+    return [entry for entry in sources if entry[1]]
 
 
 def _objective(t: Trial | None) -> str:

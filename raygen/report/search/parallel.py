@@ -13,9 +13,9 @@ AXES = 10  # settings, at most, in parallel coordinates
 def parallel(search: Search, space: list[Axis]) -> str:
     """A line for each trial through its settings to its nats; the best last, on top."""
     values = search.projected
-    found = [t for t in search.trials if t.number in values]
+    trials = [t for t in search.trials if t.number in values]
     space = space[:AXES]
-    if len(found) < 2 or len(space) < 2:
+    if len(trials) < 2 or len(space) < 2:
         return ""
     scale = Scale(list(values.values()))
     worse, better = scale.ends[::-1]
@@ -24,7 +24,7 @@ def parallel(search: Search, space: list[Axis]) -> str:
     def draw(figure):
         axes = figure.subplots()
         for t in sorted(
-            found,
+            trials,
             key=lambda t: (t is search.best, look(search, t) == "defaults", -scale.sign * values[t.number]),
         ):
             heights = [_height(a, t) for a in space]

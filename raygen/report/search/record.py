@@ -10,8 +10,20 @@ from typing import Any, Literal
 
 import numpy as np
 
+from raygen.report.latent.record import COMPARED
 from raygen.report.record import Count, Number, Record
 
+OF_ROUND = ("value_nats", "held_out_nats", "held_out_error")  # figures of a trial on its way
+OF_MODEL = (  # and of one that has a model
+    *OF_ROUND,
+    *COMPARED,
+    "rows_per_second",
+    "sampler",
+    "sampler_seconds",
+    "parameters",
+    "model",
+    "fingerprint",
+)
 State = Literal["finished", "stopped", "unfinished", "failed"]
 
 

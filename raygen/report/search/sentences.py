@@ -33,31 +33,31 @@ def state(search: Search) -> str:
 
 
 def headline(search: Search) -> str:
-    found, winner = search.trials, search.best
-    if not found:
+    trials, winner = search.trials, search.best
+    if not trials:
         return "No trial was made."
     if winner is None:
-        if any(t.finished for t in found):
+        if any(t.finished for t in trials):
             why = (
                 f"no finished trial makes {whole(search.limit)} rows/s"
                 if search.limit
                 else "the search names no best trial"
             )
-        elif all(t.state == "failed" for t in found):
-            why = "the only trial failed" if len(found) == 1 else f"all {len(found)} trials failed"
+        elif all(t.state == "failed" for t in trials):
+            why = "the only trial failed" if len(trials) == 1 else f"all {len(trials)} trials failed"
         else:
             why = "no trial finished"
         return f"Nothing was chosen: {why}."
-    alone = len(found) == 1
+    alone = len(trials) == 1
     start = (
         f"Trial {winner.number} is the only one"
         if alone
-        else f"Trial {winner.number} is the best of {len(found)}"
+        else f"Trial {winner.number} is the best of {len(trials)}"
     )
-    told = f": {_told(search, winner, winner.error)}" + (
+    score = f": {_told(search, winner, winner.error)}" + (
         " on held-out rows" if not search.by_classifier else ""
     )
-    return start + (told if winner.objective is not None else "") + "."
+    return start + (score if winner.objective is not None else "") + "."
 
 
 def gain(search: Search) -> list[str]:
@@ -126,19 +126,19 @@ def too_slow(search: Search) -> str:
 
 
 def counts(search: Search) -> str:
-    found = [t.state for t in search.trials]
-    if len(found) < 2 or set(found) == {"failed"}:  # which the headline says
+    states = [t.state for t in search.trials]
+    if len(states) < 2 or set(states) == {"failed"}:  # which the headline says
         return ""
-    verbs = STATE_WORDS | ({"stopped": "was stopped early"} if found.count("stopped") == 1 else {})
-    return listed([f"{found.count(name)} {verb}" for name, verb in verbs.items() if name in found]) + "."
+    verbs = STATE_WORDS | ({"stopped": "was stopped early"} if states.count("stopped") == 1 else {})
+    return listed([f"{states.count(name)} {verb}" for name, verb in verbs.items() if name in states]) + "."
 
 
 def front_words(search: Search) -> str:
-    found = search.front
-    if not found:
+    front = search.front
+    if not front:
         return ""
-    parts = [f"trial {t.number} ({_told(search, t, None)}, {whole(t.rows_per_second)} rows/s)" for t in found]
-    if len(found) == 1:
+    parts = [f"trial {t.number} ({_told(search, t, None)}, {whole(t.rows_per_second)} rows/s)" for t in front]
+    if len(front) == 1:
         return f"No trial is better or faster than {parts[0]}."
     return f"Objective against speed, trials that no other beats in both: {listed(parts)}."
 

@@ -90,8 +90,8 @@ def _block(columns: list[list[str]], more: list[list[str]], marks: list[str]) ->
     aligned = [
         [f"{text:<{width(c)}}" if id(c) in left else f"{text:>{width(c)}}" for text in c] for c in shown
     ]
-    found = ["  ".join([*cells, mark]).rstrip() for *cells, mark in zip(*aligned, marks, strict=True)]
-    return found if found[0] else found[1:]
+    lines = ["  ".join([*cells, mark]).rstrip() for *cells, mark in zip(*aligned, marks, strict=True)]
+    return lines if lines[0] else lines[1:]
 
 
 def _broken(heading: str) -> tuple[str, str]:

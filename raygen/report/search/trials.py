@@ -176,12 +176,12 @@ def axes(search: Search) -> list[Axis]:
 
 
 def _axis(key: str, rule: dict, values: list) -> Axis:
-    kind, given = next(iter(rule.items()), ("", []))
+    kind, domain = next(iter(rule.items()), ("", []))
     if kind == "choice" or any(number(v) is None for v in values):
-        return _levels(key, [*(given if kind == "choice" else []), *values])
+        return _levels(key, [*(domain if kind == "choice" else []), *values])
     log = kind.startswith("log") and min(values) > 0
     axis = Axis(key, (), (), log, 0.0, 0.0)
-    ends = [place for v in [*given, *values] if (place := axis.place(v)) is not None]
+    ends = [place for v in [*domain, *values] if (place := axis.place(v)) is not None]
     return axis._replace(low=min(ends), high=max(ends))
 
 
@@ -199,8 +199,8 @@ def _levels(key: str, values: list) -> Axis:
 
 def rule_text(rule: dict | None) -> str:
     """`8, 16 or 32`, `0.001 to 0.01, logarithmic`: where a setting was searched."""
-    kind, given = next(iter((rule or {}).items()), ("", []))
-    texts = [value_text(value) for value in given]
+    kind, values = next(iter((rule or {}).items()), ("", []))
+    texts = [value_text(value) for value in values]
     if kind == "choice":
         return texts[0] if len(texts) == 1 else ", ".join(texts[:-1]) + " or " + texts[-1] if texts else ""
     whole = "whole numbers " if kind.endswith("integer") else ""
