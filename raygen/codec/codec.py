@@ -1,6 +1,6 @@
 """The codec: a table to integer codes and back, one block of codes for each part of a column."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +10,7 @@ from raygen.codec import saved, support
 from raygen.codec.bins import NumericBlock
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.gaussian import GaussianBlock
+from raygen.codec.tables import Tables
 from raygen.errors import ModelError, SchemaError
 from raygen.relations.reduction import TIE, Reduction
 from raygen.table import arrow
@@ -18,30 +19,6 @@ from raygen.table.stats import TAIL, CategoryStats, NumericStats
 
 TIME = PART_OF  # suffix of the part of a datetime column that holds the time of day
 Block = NumericBlock | GaussianBlock | CategoryBlock
-
-
-@dataclass(frozen=True)
-class Tables:
-    """What the network needs to know of the codes; blocks with offsets come first.
-
-    Attributes:
-        cardinalities: Codes of each block.
-        ordered: For each block, whether its codes are in the order of values.
-        num_offsets: Blocks with offsets.
-        low, high: float32 of shape (sum of cardinalities,): shares of the column below and up to a code; .5
-            where unordered.
-        has_offset: bool of shape (sum of cardinalities,): the code is a bar, or stands for the values of a
-            Gaussian block.
-        gaussian: Offsets are standard deviations from the mean instead of positions inside a bar.
-    """
-
-    cardinalities: list[int]
-    ordered: list[bool]
-    num_offsets: int
-    low: np.ndarray
-    high: np.ndarray
-    has_offset: np.ndarray
-    gaussian: bool = False
 
 
 class Codec:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from raygen.codec.codec import Tables
+from raygen.codec.tables import Tables
 from raygen.records import Record, checked, parsed
 
 MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}

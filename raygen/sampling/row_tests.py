@@ -37,7 +37,11 @@ class RowTests:
         """
         table, schema = self.codec.decode(codes, positions), self.codec.schema
         names = list(dict.fromkeys(condition.column for condition, _ in self.conditions))
-        values = parts(Schema(schema.arrow, {name: schema.kinds[name] for name in names}), table)
+        values = parts(
+            Schema(schema.arrow, {name: schema.kinds[name] for name in names}),
+            table,
+            dict.fromkeys(names, False),
+        )
         satisfied = np.ones(len(codes), bool)
         for condition, compared in self.conditions:
             satisfied &= _satisfied(values[condition.column], condition.sign, compared)

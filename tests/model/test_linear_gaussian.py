@@ -12,7 +12,8 @@ import pytest
 from scipy import stats
 
 from raygen.codec import codec
-from raygen.codec.codec import Codec, Tables
+from raygen.codec.codec import Codec
+from raygen.codec.tables import Tables
 from raygen.config import Config
 from raygen.latent import samplers as latent_samplers
 from raygen.model.vae import VAE

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from raygen.codec.codec import Tables
+from raygen.codec.tables import Tables
 from raygen.model.layers import CodeTable, MixturePrior
 from raygen.model.vae import VAE, truncated_logistic
 from raygen.sampling.draws import draw_truncated_logistic

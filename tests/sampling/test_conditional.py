@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from raygen.codec.code_ranges import STEP, Pieces, whole
-from raygen.codec.codec import Tables
+from raygen.codec.tables import Tables
 from raygen.errors import ConfigError
 from raygen.latent import samplers as latent_samplers
 from raygen.latent.gaussians import Gaussians
