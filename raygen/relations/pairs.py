@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raygen.relations import quantities
 from raygen.relations.conditions import is_missing
 from raygen.table import arrow
 
@@ -52,9 +53,10 @@ class Pairs:
     def take(self, found: np.ndarray, kind: pa.DataType) -> pa.Array:
         """Values of pairs in an Arrow type; null where -1."""
         plain = arrow.value_type(kind)
-        values = arrow.from_strings(pa.array(self.values, pa.large_string()), plain)
+        texts = pa.array(self.values, pa.large_string())
+        values = texts if pa.types.is_string_view(plain) else arrow.from_strings(texts, plain)
         taken = values.take(pa.array(np.where(found < 0, 0, found), pa.int64(), mask=found < 0))
-        return taken.cast(kind) if pa.types.is_dictionary(kind) else taken
+        return quantities.encoded(taken, kind)
 
     def to_dict(self) -> dict:
         return {

@@ -84,7 +84,9 @@ class Relation:
             values = self._texts(table)
         if not self.rule.where:
             return values
-        return pc.if_else(pa.array(self.applies(table)), values, pa.scalar(None, values.type))
+        there = arrow.strings(values) if kind_of_type(self.type) == "text" else arrow.plain(values)
+        masked = pc.if_else(pa.array(self.applies(table)), there, pa.scalar(None, there.type))
+        return quantities.encoded(masked, self.type)
 
     def keeps(self, table: pa.Table) -> np.ndarray:
         """int8 of shape (rows,): 1 where it holds, 0 where it breaks, -1 where it says nothing because a
@@ -167,7 +169,7 @@ class Relation:
             return arrow.from_strings(arrow.strings(table.column(self.rule.of.name)), self.type)
         value = self.rule.of.value if isinstance(self.rule.of, Constant) else None
         plain = arrow.value_type(self.type)
-        return pa.repeat(pa.scalar(value, plain), table.num_rows).cast(self.type)
+        return quantities.encoded(pa.repeat(pa.scalar(value, plain), table.num_rows), self.type)
 
 
 def _told(holds: np.ndarray, says: np.ndarray) -> np.ndarray:
