@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from raygen.errors import ConfigError, ModelError
 from raygen.relations import conditions, quantities, syntax
 from raygen.relations.expressions import COUNTED, as_moment, evaluate, kind_of_type
-from raygen.relations.pairs import Pairs
+from raygen.relations.pairs import Pairs, texts_of
 from raygen.relations.quantities import Quantity
 from raygen.relations.syntax import Call, Column, Constant, Rule
 from raygen.table import arrow
@@ -141,9 +141,7 @@ class Relation:
 
     def _keeps_pairs(self, table: pa.Table, missing: np.ndarray) -> np.ndarray:
         found = self._known().find(table, self.rule.keys)
-        same = pc.equal(
-            arrow.strings(self._known().take(found, self.type)), arrow.strings(table.column(self.column))
-        )
+        same = pc.equal(texts_of(self._known().take(found, self.type)), texts_of(table.column(self.column)))
         return _told(same.fill_null(False).to_numpy(zero_copy_only=False), ~missing & (found >= 0))
 
     def _keeps_rounding(self, call: Call, own: Quantity, table: pa.Table, true: np.ndarray) -> np.ndarray:

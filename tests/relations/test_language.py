@@ -175,6 +175,7 @@ WRONG = [
     ("kind", "> 'x'", "expected = or != for a text"),
     ("tip", "0 where kind = 3", "at character 16, '3': expected a text, not a number"),
     ("tip", "0 where kind > 'x'", "expected =, != or in for 'kind', which is a text"),
+    ("long", ">= '08:00'", "at character 4, ''08:00'': expected a span, not a text"),
     ("day", ">= 'May'", "expected a date32[day] such as '2026-01-31'"),
 ]
 
