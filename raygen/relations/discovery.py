@@ -65,7 +65,7 @@ def _verified(candidates: list[Candidate], sample: Sample) -> Ranked:
     found = []
     for candidate in dict.fromkeys(candidates):
         try:
-            relation = parse(candidate.column, candidate.text, "always", sample.table.schema)
+            relation = parse(candidate.column, candidate.text, "always", sample.schema)
         except ConfigError:  # a constant that the column's type cannot hold, for one
             continue
         names = list(dict.fromkeys((candidate.column, *relation.inputs)))

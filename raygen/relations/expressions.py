@@ -188,7 +188,7 @@ def as_moment(text: str, kind: pa.DataType) -> Fraction | None:
     plain = arrow.value_type(kind)
     try:
         array = pa.array([text]).cast(plain if not pa.types.is_date64(plain) else pa.date32())
-    except pa.ArrowInvalid:
+    except pa.ArrowException:
         return None
     found = quantities.of_array(array)
     return Fraction(int(found.whole[0]), found.per)

@@ -130,7 +130,7 @@ def _text(sample: Sample, y: int, code: int) -> str | None:
 
 
 def _finding(sample: Sample, y: int, text: str, gain: float) -> Finding:
-    relation = parse(sample.names[y], text, "always", sample.table.schema)
+    relation = parse(sample.names[y], text, "always", sample.schema)
     kept = relation.keeps(sample.table.select([sample.names[y], *relation.inputs]))
     holds, breaks = int((kept == 1).sum()), int((kept == 0).sum())
     return Finding(relation, sample.rows, holds, breaks, int((kept == -1).sum()), gain).as_it_holds()

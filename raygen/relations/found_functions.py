@@ -46,8 +46,11 @@ class _Group:
 
     def explained(self, values: np.ndarray) -> Iterator[tuple[int, float]]:
         """Columns that equal `values` more than chance, with the gain."""
-        _, _, gain = _explained(values[:GLANCE], *self.first)
-        likely = np.flatnonzero(gain > 0)
+        numbers, surprise = self.first
+        same = np.abs(numbers - values[:GLANCE]) <= 1e-9 * np.abs(values[:GLANCE])
+        likely = np.flatnonzero(np.einsum("ij,ij->i", same, surprise) > LEAST_GAIN * same.shape[1] / 2)
+        _, _, gain = _explained(values[:GLANCE], numbers[likely], surprise[likely])
+        likely = likely[gain > 0]
         told, used, gain = _explained(values, self.numbers[likely], self.surprise[likely])
         rare = (gain + entropy_of(used / told)) * told > RARE * used
         good = (gain > LEAST_GAIN) & (told >= 8)

@@ -107,6 +107,6 @@ def _counted(sample: Sample, keys: tuple[int, ...], y: int, code: np.ndarray) ->
         return None
     pairs = Pairs.of_counts(counted(sample.table, (*names, sample.names[y])))
     text = f"lookup({', '.join(map(spelled, names))})"
-    relation = parse(sample.names[y], text, "always", sample.table.schema).with_pairs(pairs)
+    relation = parse(sample.names[y], text, "always", sample.schema).with_pairs(pairs)
     one = Finding(relation, sample.rows, holds, told - holds, sample.rows - told, gain)
     return one.as_it_holds()

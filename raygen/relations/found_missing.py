@@ -45,7 +45,7 @@ def _follows(sample: Sample, y: int, ties: Ties) -> bool:
 
 
 def _finding(sample: Sample, y: int, text: str, gain: float) -> Finding:
-    relation = parse(sample.names[y], text, "always", sample.table.schema)
+    relation = parse(sample.names[y], text, "always", sample.schema)
     kept = relation.keeps(sample.table.select([sample.names[y], *relation.inputs]))
     holds, breaks = int((kept == 1).sum()), int((kept == 0).sum())
     return Finding(relation, sample.rows, holds, breaks, int((kept == -1).sum()), gain).as_it_holds()

@@ -41,9 +41,7 @@ def _above(sample: Sample, x: int, columns: list[int], ties: Ties) -> list[tuple
         if below < CHANCE or below * there.sum() < EXPECTED or ties.are_tied(*names):
             continue
         strict = not (other[there] == values[there]).any() and _equal(other[there], values[there]) >= TIES
-        relation = parse(
-            names[1], f"{'>' if strict else '>='} {spelled(names[0])}", "always", sample.table.schema
-        )
+        relation = parse(names[1], f"{'>' if strict else '>='} {spelled(names[0])}", "always", sample.schema)
         told = int(there.sum())
         gain = _gain(other[there], values[there])
         found.append(((x, y), Finding(relation, sample.rows, told, 0, sample.rows - told, gain)))

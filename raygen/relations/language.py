@@ -89,7 +89,7 @@ def _check_condition(condition: Condition, kind: str, own_type: pa.DataType) -> 
 
 def _check_value(value: Constant, kind: str, own_type: pa.DataType, fits: bool = True) -> None:
     """A constant beside a column."""
-    if kind in ("moment", "span") and isinstance(value.value, str):
+    if kind == "moment" and isinstance(value.value, str):
         if as_moment(value.value, own_type) is None:
             raise Unfit(value.place, f"a {own_type} such as '2026-01-31'")
         return

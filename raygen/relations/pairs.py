@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raygen.relations import quantities
 from raygen.relations.conditions import is_missing
 from raygen.table import arrow
 
@@ -52,9 +53,9 @@ class Pairs:
     def take(self, found: np.ndarray, kind: pa.DataType) -> pa.Array:
         """Values of pairs in an Arrow type; null where -1."""
         plain = arrow.value_type(kind)
-        values = arrow.from_strings(pa.array(self.values, pa.large_string()), plain)
+        values = _values_of(pa.array(self.values, pa.large_string()), plain)
         taken = values.take(pa.array(np.where(found < 0, 0, found), pa.int64(), mask=found < 0))
-        return taken.cast(kind) if pa.types.is_dictionary(kind) else taken
+        return quantities.encoded(taken, kind)
 
     def to_dict(self) -> dict:
         return {
@@ -88,7 +89,7 @@ def counted(table: pa.Table, columns: tuple[str, ...]) -> dict[tuple[str, ...], 
     levels, rows = [], np.zeros(table.num_rows, np.int64)
     for name in columns:
         missing |= is_missing(table.column(name))
-        encoded = arrow.strings(table.column(name)).dictionary_encode()
+        encoded = texts_of(table.column(name)).dictionary_encode()
         levels.append(encoded.dictionary.to_pylist())
         codes = encoded.indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
         rows = rows * max(len(levels[-1]), 1) + codes
@@ -100,11 +101,34 @@ def counted(table: pa.Table, columns: tuple[str, ...]) -> dict[tuple[str, ...], 
     return dict(zip(zip(*reversed(texts), strict=True), counts.tolist(), strict=True))
 
 
+def texts_of(array: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Values as texts; spans and times of day, which Arrow does not read back, as numbers of their units."""
+    array = arrow.plain(array)
+    if not _is_span(array.type):
+        return arrow.strings(array)
+    ticks, missing = arrow.moments(array)
+    return pa.array(ticks, mask=missing).cast(pa.large_string())
+
+
+def _values_of(texts: pa.Array, kind: pa.DataType) -> pa.Array:
+    """The inverse of `texts_of`, but that texts that Arrow would view are copies."""
+    if pa.types.is_string_view(kind):
+        return texts
+    if not _is_span(kind):
+        return arrow.from_strings(texts, kind)
+    ticks = texts.cast(pa.int64())
+    return arrow.from_moments(ticks.to_numpy(zero_copy_only=False), np.zeros(len(texts), bool), kind)
+
+
+def _is_span(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_time(kind) or pa.types.is_duration(kind))
+
+
 def _codes(column: pa.ChunkedArray, levels: np.ndarray) -> np.ndarray:
     """The place of each value's text in sorted `levels`; -1 where it is none of them."""
     plain = arrow.plain(column)
     encoded = plain.dictionary_encode()
-    texts = arrow.strings(encoded.dictionary)
+    texts = texts_of(encoded.dictionary)
     places = pc.index_in(texts, pa.array(levels.tolist(), pa.large_string())).fill_null(-1)
     places = np.append(places.to_numpy(zero_copy_only=False).astype(np.int64), -1)
     codes = encoded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)

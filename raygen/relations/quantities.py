@@ -165,7 +165,7 @@ def to_array(of: Quantity, kind: pa.DataType, rows: int) -> pa.Array:
     whole, valid = np.broadcast_to(of.whole, rows), np.broadcast_to(of.valid, rows).copy()
     if pa.types.is_floating(plain):
         values = Quantity(whole, of.per, valid).floats
-        return _encoded(pa.array(np.where(valid, values, 0), mask=~valid).cast(plain, safe=False), kind)
+        return encoded(pa.array(np.where(valid, values, 0), mask=~valid).cast(plain, safe=False), kind)
     if not of.per:
         unit = 10**plain.scale if pa.types.is_decimal(plain) else _units(plain)
         scaled = np.rint(of.whole * float(unit))
@@ -178,14 +178,19 @@ def to_array(of: Quantity, kind: pa.DataType, rows: int) -> pa.Array:
         valid &= np.asarray((size.whole >= low) & (size.whole <= high), bool)
         ticks = np.where(valid, size.whole, 0)
     if pa.types.is_decimal(plain):
-        return _encoded(_to_decimals(ticks, valid, plain), kind)
+        return encoded(_to_decimals(ticks, valid, plain), kind)
     if pa.types.is_integer(plain):
-        return _encoded(pa.array(ticks.astype(plain.to_pandas_dtype()), plain, mask=~valid), kind)
+        return encoded(pa.array(ticks.astype(plain.to_pandas_dtype()), plain, mask=~valid), kind)
     return arrow.from_moments(ticks.astype(np.int64), ~valid, kind)
 
 
-def _encoded(array: pa.Array, kind: pa.DataType) -> pa.Array:
-    return array.cast(kind) if pa.types.is_dictionary(kind) else array
+def encoded(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Values in a type; with a dictionary of those that occur if it has one."""
+    if not pa.types.is_dictionary(kind):
+        return array.cast(kind)
+    codes = array.dictionary_encode()
+    values = codes.dictionary.cast(kind.value_type)
+    return pa.DictionaryArray.from_arrays(codes.indices.cast(kind.index_type), values, ordered=kind.ordered)
 
 
 def _units(kind: pa.DataType) -> int:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from raygen.errors import ConfigError, ModelError
 from raygen.relations import conditions, quantities, syntax
 from raygen.relations.expressions import COUNTED, as_moment, evaluate, kind_of_type
-from raygen.relations.pairs import Pairs
+from raygen.relations.pairs import Pairs, texts_of
 from raygen.relations.quantities import Quantity
 from raygen.relations.syntax import Call, Column, Constant, Rule
 from raygen.table import arrow
@@ -89,7 +89,9 @@ class Relation:
             values = self._texts(table)
         if not self.rule.where:
             return values
-        return pc.if_else(pa.array(self.applies(table)), values, pa.scalar(None, values.type))
+        there = arrow.strings(values) if kind_of_type(self.type) == "text" else arrow.plain(values)
+        masked = pc.if_else(pa.array(self.applies(table)), there, pa.scalar(None, there.type))
+        return quantities.encoded(masked, self.type)
 
     def keeps(self, table: pa.Table) -> np.ndarray:
         """int8 of shape (rows,): 1 where it holds, 0 where it breaks, -1 where it says nothing because a
@@ -144,9 +146,7 @@ class Relation:
 
     def _keeps_pairs(self, table: pa.Table, missing: np.ndarray) -> np.ndarray:
         found = self._known().find(table, self.rule.keys)
-        same = pc.equal(
-            arrow.strings(self._known().take(found, self.type)), arrow.strings(table.column(self.column))
-        )
+        same = pc.equal(texts_of(self._known().take(found, self.type)), texts_of(table.column(self.column)))
         return _told(same.fill_null(False).to_numpy(zero_copy_only=False), ~missing & (found >= 0))
 
     def _keeps_rounding(self, call: Call, own: Quantity, table: pa.Table, true: np.ndarray) -> np.ndarray:
@@ -172,7 +172,7 @@ class Relation:
             return arrow.from_strings(arrow.strings(table.column(self.rule.of.name)), self.type)
         value = self.rule.of.value if isinstance(self.rule.of, Constant) else None
         plain = arrow.value_type(self.type)
-        return pa.repeat(pa.scalar(value, plain), table.num_rows).cast(self.type)
+        return quantities.encoded(pa.repeat(pa.scalar(value, plain), table.num_rows), self.type)
 
 
 def _told(holds: np.ndarray, says: np.ndarray) -> np.ndarray:

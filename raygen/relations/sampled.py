@@ -15,6 +15,7 @@ from raygen.table import arrow
 
 LOOK = 256  # rows by which candidates are found
 DAY = 86_400.0
+_COPIED = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
 
 
 @dataclass
@@ -22,12 +23,14 @@ class Sample:
     """A sample of a table's rows, in random order.
 
     Attributes:
-        table: The rows.
+        table: The rows; texts that Arrow only views are copied.
+        schema: That of the table as it was given.
         kinds: The kind of each column; those of kind "other" and those without two values are left out of
             all that is compared.
     """
 
     table: pa.Table
+    schema: pa.Schema
     kinds: dict[str, str]
 
     @classmethod
@@ -35,8 +38,9 @@ class Sample:
         order = rng.generator(seed, "order of a sample in which relations are looked for").permutation(
             table.num_rows
         )
-        shuffled = table.take(pa.array(order)).combine_chunks()
-        return cls(shuffled, {field.name: kind_of_type(field.type) for field in table.schema})
+        copied = pa.schema([(one.name, _COPIED.get(one.type, one.type)) for one in table.schema])
+        shuffled = table.cast(copied).take(pa.array(order)).combine_chunks()
+        return cls(shuffled, table.schema, {one.name: kind_of_type(one.type) for one in table.schema})
 
     @property
     def rows(self) -> int:
@@ -131,7 +135,7 @@ class Sample:
 
     def look(self, rows: int = LOOK) -> "Sample":
         """The first rows."""
-        return Sample(self.table.slice(0, rows).combine_chunks(), self.kinds)
+        return Sample(self.table.slice(0, rows).combine_chunks(), self.schema, self.kinds)
 
 
 def entropy_of(share: np.ndarray | float) -> np.ndarray:

@@ -64,3 +64,26 @@ def test_too_many_pairs_are_told(parts):
     counts = counts_of(*parts, most_pairs=60)
     counts.merge(counts_of(TABLE[:10]))
     assert counts.counts[0].is_beyond and not counts.counts[0].pairs
+
+
+TYPES = [pa.int8(), pa.uint64(), pa.float32(), pa.float64(), pa.decimal128(30, 3), pa.date32(), pa.date64()]
+TYPES += [pa.time32("s"), pa.time64("ns"), pa.timestamp("ns"), pa.timestamp("us", "Asia/Tokyo")]
+TYPES += [pa.duration("ms"), pa.bool_(), pa.string(), pa.string_view(), pa.dictionary(pa.int8(), pa.int64())]
+
+
+@pytest.mark.parametrize("kind", TYPES, ids=str)
+def test_lookups_are_of_any_type(kind):
+    whole = pa.array([0, 1, 1, 0, None], pa.int32())
+    wide = whole if kind in (pa.date32(), pa.time32("s")) else whole.cast(pa.int64())
+    if pa.types.is_string_view(kind):
+        wide = whole.cast(pa.string())
+    if kind == pa.date64():
+        wide = whole.cast(pa.date32())
+    values = wide.dictionary_encode().cast(kind) if pa.types.is_dictionary(kind) else wide.cast(kind)
+    table = pa.table({"x": values, "y": values, "z": ["a", "b", "b", "a", "c"]})
+    texts = {"x": "lookup(z)", "z": "lookup(x)", "y": "lookup(x, z)"}
+    counts = Counts([parse(column, text, "always", table.schema) for column, text in texts.items()])
+    counts.observe(table)
+    for relation in Counts.from_dict(json.loads(json.dumps(counts.to_dict()))).verified():
+        assert relation.keeps(table).tolist() == [1, 1, 1, 1, -1]
+        assert relation.values(table).to_pylist()[:4] == table[relation.column].to_pylist()[:4]

@@ -92,3 +92,31 @@ def test_odd_columns_are_passed_over():
         }
     )
     assert discover(table, 0) == []
+
+
+def test_types_of_all_sorts_keep_theirs():
+    rows = 500
+    whole = rng.generator(2, "rows of odd types").integers(0, 1000, rows)
+    letters = [f"k{one % 7}" for one in whole]
+    table = pa.table(
+        {
+            "coded": pa.array(letters).dictionary_encode(),
+            "viewed": pa.array([letter.upper() for letter in letters], pa.string_view()),
+            "numbered": pa.array(whole % 7).dictionary_encode(),
+            "wide": pa.array([str(one) for one in whole]).cast(pa.decimal256(50, 2)),
+            "half": pa.array(whole.astype(np.float16)),
+            "unsigned": pa.array(whole.astype(np.uint64) + 2**63),
+            "moment": pa.array(whole * 10**10, pa.timestamp("ns", "Asia/Tokyo")),
+            "clock": pa.array(whole * 10**7 + 9 * 3600 * 10**6, pa.time64("us")),
+            'a "quoted` name': whole * 2.5,
+            "where": whole + 1,
+        }
+    )
+    found = [one.relation for one in discover(table, 0)]
+    assert {one.column for one in found} >= {"viewed", "half", 'a "quoted` name', "where"}
+    counts = Counts(found)
+    counts.observe(table)
+    for relation in counts.verified():
+        if relation.gives:
+            assert relation.values(table).type == table.schema.field(relation.column).type
+            assert (relation.keeps(table) == 1).all()

@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from raygen.errors import ConfigError, ModelError
 from raygen.relations.language import parse
@@ -72,6 +74,7 @@ KEPT = [
     ("kind", "!= 'Card'", "order", (), [1, 0, -1]),
     ("tip", "0 where kind = 'Cash'", "bound", ("kind",), [1, -1, -1]),
     ("tip", "> 0 where kind in ('Card', 'Cash') and h < 5", "bound", ("kind", "h"), [-1, 1, -1]),
+    ("kind", "'Card' where h = 1", "bound", ("h",), [-1, 1, -1]),
     ("tip", "0 where yes = true", "bound", ("yes",), [1, -1, -1]),
     ("tip", ">= h", "order", ("h",), [0, 1, 1]),
     ("tip", "< 1", "order", (), [1, 0, 1]),
@@ -172,6 +175,7 @@ WRONG = [
     ("kind", "> 'x'", "expected = or != for a text"),
     ("tip", "0 where kind = 3", "at character 16, '3': expected a text, not a number"),
     ("tip", "0 where kind > 'x'", "expected =, != or in for 'kind', which is a text"),
+    ("long", ">= '08:00'", "at character 4, ''08:00'': expected a span, not a text"),
     ("day", ">= 'May'", "expected a date32[day] such as '2026-01-31'"),
 ]
 
@@ -192,3 +196,61 @@ def test_holds_is_always_or_often():
 def test_a_damaged_state_is_a_damaged_model():
     with pytest.raises(ModelError, match="a relation cannot be read"):
         Relation.from_dict({"column": "a", "is": "b +"})
+
+
+LEAVES = [
+    "a",
+    "b",
+    "money",
+    "kind",
+    "start",
+    "day",
+    "long",
+    "zoned",
+    "yes",
+    "h",
+    '"same kind"',
+    "absent",
+    "'Cash'",
+]
+LEAVES += ["3", "0.5", "2 days", "true", "1e20", "'2024-01-01'", "where", "(", "$", ""]
+CALLS = ["abs({})", "round({})", "round({}, 1)", "floor({})", "hour({})", "time({})", "date({})", "hhmm({})"]
+CALLS += ["minutes({})", "hhmm24({})", "-{}", "({})", "{} / 7", "{} * 1 minute", "{} / 1 hour", "lookup({})"]
+SUMS = st.recursive(
+    st.sampled_from(LEAVES),
+    lambda inside: (
+        st.builds(str.format, st.sampled_from(CALLS), inside)
+        | st.builds(
+            str.format, st.sampled_from(["{} + {}", "{} - {}", "{} * {}", "{} - ({})"]), inside, inside
+        )
+    ),
+    max_leaves=4,
+)
+CONDITIONS = [
+    "",
+    "",
+    "where h = 1",
+    "where kind = 'Cash'",
+    "where a is missing and yes = true",
+    "where start > 3",
+]
+
+
+@settings(max_examples=1500, deadline=None)
+@given(
+    st.sampled_from(TABLE.column_names),
+    st.sampled_from(["", "", "", ">= ", "!= "]),
+    SUMS,
+    st.sampled_from(CONDITIONS),
+)
+def test_any_text_is_a_relation_or_a_mistake(column, sign, inside, where):
+    try:
+        relation = parse(column, f"{sign}{inside} {where}", "often", TABLE.schema)
+    except ConfigError:
+        return
+    if relation.kind == "lookup":
+        return
+    assert set(relation.keeps(TABLE).tolist()) <= {-1, 0, 1}
+    if relation.gives:
+        values = relation.values(TABLE)
+        assert values.type == relation.type and len(values) == TABLE.num_rows
