@@ -7,15 +7,10 @@ import numpy as np
 import pyarrow as pa
 
 from raygen.errors import ConfigError
-from raygen.relations import (
-    found_bounds,
-    found_functions,
-    found_lookups,
-    found_missing,
-    found_orders,
-    found_sums,
-)
 from raygen.relations.expressions import evaluate
+from raygen.relations.finding import bounds, lookups, missing, orders
+from raygen.relations.finding import functions as of_one
+from raygen.relations.finding import sums as of_several
 from raygen.relations.language import parse
 from raygen.relations.quantities import added, times
 from raygen.relations.relation import BREAKS, HOLDS, UNKNOWN
@@ -45,13 +40,13 @@ def discover(table: pa.Table, seed: int) -> list[Finding]:
     if sample.rows < FEWEST_ROWS:
         return []
     ties = Ties()
-    functions = _verified(found_functions.candidates(sample), sample)
+    functions = _verified(of_one.candidates(sample), sample)
     _choose(ties, functions, sample)
-    sums = _verified(found_sums.candidates(sample, ties), sample)
+    sums = _verified(of_several.candidates(sample, ties), sample)
     _choose(ties, sums, sample)
-    found_lookups.choose(sample, ties)
+    lookups.choose(sample, ties)
     _choose_partial(ties, functions + sums, sample)
-    for maker in (found_missing, found_bounds, found_orders):
+    for maker in (missing, bounds, orders):
         for one in maker.findings(sample, ties):
             ties.add(one)
     return ties.chosen

@@ -50,6 +50,13 @@ class Pairs:
             return np.full(table.num_rows, -1)
         return np.where(there & (own[order][at] == rows), order[at], -1)
 
+    def by_first_key(self) -> "Pairs":
+        """The most frequent value of each value of the first key column."""
+        counts: dict[tuple[str, ...], int] = {}
+        for key, value, rows in zip(self.keys[0], self.values, self.support, strict=True):
+            counts[key, value] = counts.get((key, value), 0) + rows
+        return Pairs.of_counts(counts)
+
     def take(self, found: np.ndarray, kind: pa.DataType) -> pa.Array:
         """Values of pairs in an Arrow type; null where -1."""
         plain = arrow.value_type(kind)

@@ -146,6 +146,9 @@ class Reduction:
         for number, relation in enumerate(relations):
             given = arrow.plain(_as_declared(relation.values(rows), self.schema, name))
             chosen = pa.array(numbers == number)
+            if relation.kind == "lookup" and pc.and_(chosen, given.is_null()).true_count:
+                guessed = relation.guessed(rows)
+                given = pc.coalesce(given, arrow.plain(_as_declared(guessed, self.schema, name)))
             if relation.is_total:  # it holds wherever there is a value on both sides
                 chosen = pc.or_(chosen, pc.and_(value.is_valid(), given.is_valid()))
             value = pc.if_else(chosen, pc.coalesce(given, value), value)
@@ -164,7 +167,7 @@ class Reduction:
             return pc.if_else(here, pa.scalar(None, value.type), value)
         if relation.gives:
             given = arrow.plain(_as_declared(relation.values(table), self.schema, name))
-            return pc.if_else(pa.array(relation.applies(table)), given, value)
+            return pc.if_else(pc.and_(given.is_valid(), value.is_valid()), given, value)
         bound = arrow.plain(table[relation.inputs[0]]).cast(kind)
         return pc.if_else(pa.array(relation.keeps(table) == 0), bound, value)
 

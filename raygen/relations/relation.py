@@ -93,6 +93,12 @@ class Relation:
         masked = pc.if_else(pa.array(self.applies(table)), there, pa.scalar(None, there.type))
         return quantities.encoded(masked, self.type)
 
+    def guessed(self, table: pa.Table) -> pa.Array:
+        """Of a lookup: the value that most rows with the first of its keys have; null where that is missing
+        or unknown."""
+        pairs = self._known().by_first_key()
+        return pairs.take(pairs.find(table, self.rule.keys[:1]), self.type)
+
     def keeps(self, table: pa.Table) -> np.ndarray:
         """int8 of shape (rows,): 1 where it holds, 0 where it breaks, -1 where it says nothing because a
         value is missing or its conditions do not hold."""

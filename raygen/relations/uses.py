@@ -6,11 +6,12 @@ from raygen.relations.counts import Count
 from raygen.relations.reduction import Use, difference
 from raygen.relations.relation import Relation
 from raygen.relations.syntax import Column
+from raygen.table.schema import Schema
 
 GIVES_VALUES = ("function", "lookup")
 
 
-def uses(relations: list[Relation], counts: list[Count], schema: pa.Schema) -> tuple[Use, ...]:
+def uses(relations: list[Relation], counts: list[Count], schema: Schema) -> tuple[Use, ...]:
     """How each relation is used, by the rows that keep and break it. What gives values takes precedence, then
     what stands first; a relation that would close a circle is not used."""
     chosen: dict[int, Use] = {}
@@ -38,19 +39,29 @@ def _above(names: tuple[str, ...], inputs: dict[str, set[str]]) -> set[str]:
     return above
 
 
-def _how(relation: Relation, count: Count, schema: pa.Schema, taken: set[str]) -> str:
+def _how(relation: Relation, count: Count, schema: Schema, taken: set[str]) -> str:
     if "computed" in taken or not count.holds:
         return "checked"
     if relation.kind in GIVES_VALUES:
-        exact = relation.is_total and not count.breaks and not count.gaps
-        return "computed" if exact and not taken else "tied"
+        if not relation.is_total or count.breaks or count.gaps:
+            return "tied"
+        if relation.kind == "lookup" and not _keys_are_known(relation, schema):
+            return "override"
+        return "tied" if taken else "computed"
     if count.breaks or not relation.is_total:
         return "checked"
-    if relation.kind == "order" and _subtracts(relation, schema):
+    if relation.kind == "order" and _subtracts(relation, schema.arrow):
         if not count.gaps and "difference" not in taken:
             return "difference"
         return "override" if relation.rule.sign in ("<=", ">=") else "checked"
     return "override" if relation.kind == "missing" or relation.gives else "checked"
+
+
+def _keys_are_known(relation: Relation, schema: Schema) -> bool:
+    """Whether a lookup knows every key that can be drawn: of numbers and of pairs of columns there are
+    others."""
+    kinds = [schema.kinds[name] for name in relation.inputs]
+    return len(kinds) == 1 and kinds[0] in ("categorical", "boolean")
 
 
 def _subtracts(relation: Relation, schema: pa.Schema) -> bool:

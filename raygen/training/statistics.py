@@ -92,16 +92,20 @@ def statistics(
     counts.observe(tied.kept(head.cast(schema.arrow)))
     relations = counts.verified()
     while True:
-        reduction = Reduction(schema, uses(relations, counts.counts, schema.arrow))
+        reduction = Reduction(schema, uses(relations, counts.counts, schema))
         total, counts, left_out = _observed(dataset, where, schema, tied, reduction)
-        used = uses(counts.verified(), counts.counts, schema.arrow)
-        if [(u.how, u.is_complete) for u in used] == [(u.how, u.is_complete) for u in reduction.uses]:
+        used = uses(counts.verified(), counts.counts, schema)
+        if _learned(used) == _learned(reduction.uses):
             break
         say("The first rows mislead about relations: reading the table once more ...")
         relations = counts.verified()
-    final = [new if new.how == "computed" else old for new, old in zip(used, reduction.uses, strict=True)]
-    _tell(tied, final, counts.counts, left_out, say)
-    return total, Reduction(schema, tuple(final))
+    _tell(tied, used, counts.counts, left_out, say)
+    return total, Reduction(schema, used)
+
+
+def _learned(used: tuple[Use, ...]) -> list[tuple]:
+    """What statistics depend on; the pairs of a lookup where it leaves some rows to be learned."""
+    return [(u.how, u.is_complete, u.relation.pairs if u.how == "tied" else None) for u in used]
 
 
 def _observed(
@@ -135,7 +139,7 @@ def _observed(
     return stats, counts, left_out
 
 
-def _tell(tied: Ties, used: list[Use], counts: list[Count], left_out: int, say: Say) -> None:
+def _tell(tied: Ties, used: tuple[Use, ...], counts: list[Count], left_out: int, say: Say) -> None:
     """A line on each relation, and on what the table says against it."""
     for use, count in zip(used, counts, strict=True):
         relation = use.relation

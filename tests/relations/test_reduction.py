@@ -25,7 +25,7 @@ def reduced(table: pa.Table, texts: dict[str, str], often: tuple[str, ...] = ())
     relations = [parse(c, t, "often" if c in often else "always", table.schema) for c, t in texts.items()]
     counts = Counts(relations)
     counts.observe(table)
-    return Reduction(schema, uses(counts.verified(), counts.counts, table.schema))
+    return Reduction(schema, uses(counts.verified(), counts.counts, schema))
 
 
 def fitted(table: pa.Table, reduction: Reduction) -> Codec:
@@ -129,7 +129,7 @@ def test_a_second_bound_is_kept_too():
     relations = [parse("high", f">= {name}", "always", table.schema) for name in ("low", "other")]
     counts = Counts(relations)
     counts.observe(table)
-    whole = fitted(table, Reduction(schema, uses(relations, counts.counts, table.schema)))
+    whole = fitted(table, Reduction(schema, uses(relations, counts.counts, schema)))
     codes = np.stack([draws.integers(0, b.cardinality, 500) for b in whole.blocks.values()], axis=1)
     rows = whole.decode(codes, draws.random(codes.shape)).to_pandas()
     assert (rows.high >= rows.low).all() and (rows.high >= rows.other).all()

@@ -5,8 +5,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from raygen.relations import found_pairs
 from raygen.relations.expressions import part_of
+from raygen.relations.finding import pairs_of_columns
 from raygen.relations.sampled import DAY, LOOK, Candidate, Sample, entropy_of, saved
 from raygen.relations.syntax import PARTS
 from raygen.relations.tokens import spelled
@@ -26,7 +26,7 @@ def candidates(sample: Sample) -> list[Candidate]:
     """Functions that explain more than chance in the first rows; of each column the best few."""
     look = sample.look()
     found: dict[str, list[Candidate]] = {}
-    for maker in (_copies, _shapes, _parts, _offsets, found_pairs.clocks, found_pairs.products):
+    for maker in (_copies, _shapes, _parts, _offsets, pairs_of_columns.clocks, pairs_of_columns.products):
         for one in maker(sample, look):
             found.setdefault(one.column, []).append(one)
     out = []

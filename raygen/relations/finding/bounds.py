@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from raygen.relations.found_functions import correlations
-from raygen.relations.found_missing import among, written
+from raygen.relations.finding.functions import correlations
+from raygen.relations.finding.missing import among, written
 from raygen.relations.language import parse
 from raygen.relations.sampled import Sample
 from raygen.relations.ties import Finding, Ties

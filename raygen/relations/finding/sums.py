@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from raygen.relations.found_functions import amount, correlations, decimal, simple, times
+from raygen.relations.finding.functions import amount, correlations, decimal, simple, times
 from raygen.relations.sampled import Candidate, Sample
 from raygen.relations.syntax import Call
 from raygen.relations.ties import Ties
