@@ -11,7 +11,7 @@ from raygen.codec.bins import NumericBlock
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.gaussian import GaussianBlock
 from raygen.errors import ModelError, SchemaError
-from raygen.table import arrow
+from raygen.table import arrow, readings
 from raygen.table.schema import Schema
 from raygen.table.stats import TAIL, CategoryStats, NumericStats
 
@@ -99,7 +99,9 @@ class Codec:
                     raise _too_long(name)
                 blocks[name] = GaussianBlock.fit(part, *_limits(schema, name), min_rows)
             else:
-                blocks[name] = NumericBlock.fit(part, bars, _holds_days(schema, name), min_rows)
+                reading = readings.find(part) if schema.kinds.get(name) == "numeric" else ""
+                days = _holds_days(schema, name)
+                blocks[name] = NumericBlock.fit(part, bars, days, min_rows, reading)
         moments = {n: _ends(schema, n, stats[n], blocks[n], min_rows) for n in stats if _is_moment(schema, n)}
         return cls(support.known_levels(schema, stats, min_rows), blocks, moments)
 

@@ -7,6 +7,8 @@ value itself costs is the same for any `schema.bars`, `schema.max_categories` an
 the codec draws the same law with them.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from raygen.codec.bins import NumericBlock
@@ -80,6 +82,7 @@ def gaussian_volume(block: GaussianBlock, away: np.ndarray) -> np.ndarray:
 def bar_volume(block: NumericBlock) -> np.ndarray:
     """Expected log(du) of the values stored as a code and an offset, float64 of shape (cardinality,
     OFFSETS)."""
+    block = replace(block, reading="")  # places on the line
     bars = np.flatnonzero(block.is_bar)
     drawn = np.repeat(bars, STEPS)
     values = block.decode(drawn, np.tile((np.arange(STEPS) + 0.5) / STEPS, len(bars)))
