@@ -95,7 +95,7 @@ class Codec:
                 made_up = support.MADE_UP if support.is_text(schema, name) else None
                 blocks[name] = CategoryBlock.fit(part, max_categories, min_rows, made_up)
             elif numeric == "gaussian":
-                if part.scale is not None:
+                if part.scale is not None and schema.kinds[name] == "numeric":
                     raise _too_long(name)
                 blocks[name] = GaussianBlock.fit(part, *_limits(schema, name), min_rows)
             else:
@@ -249,7 +249,7 @@ def parts(schema: Schema, table: pa.Table, exact: dict[str, bool] | None = None)
             elif arrow.is_day(column.type):
                 out[name] = day
             else:
-                out[name] = np.where(missing, np.nan, whole)
+                out[name] = arrow.units(whole, missing, None if exact is None else exact[name])
         else:
             out[name] = arrow.strings(column)
     return out
