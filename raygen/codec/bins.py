@@ -7,9 +7,12 @@ import numpy as np
 from raygen.codec.cells import GRID, Cell, Law, quantiles
 from raygen.codec.grid import Days, Grid
 from raygen.codec.support import nearest
+from raygen.table import readings
 from raygen.table.arrow import SPECIAL
 from raygen.table.arrow import present as there
 from raygen.table.stats import NumericStats
+
+LEFT_OUT = {"min_rows": 1, "scale": None, "reading": ""}  # of what is stored, if it says no more than this
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class NumericBlock:
         days: Of a column of days, those that come.
         missing: Share of the rows that have no value; if there are any, the code after the last cell stands
             for it.
+        reading: Of whole numbers that are days, months or times of day, which of `table.readings`; then all
+            of the above are places on its line.
         scale: If not None, all values are whole numbers of 10 ** -scale, of which float64 has too few
             digits: Python's integers in arrays of objects, None where missing.
         min_rows: So many rows, or more, are behind each number that is stored. What fewer of them have goes
@@ -44,13 +49,20 @@ class NumericBlock:
     days: Days | None = None
     min_rows: int = 1
     scale: int | None = None
+    reading: str = ""
 
     @classmethod
-    def fit(cls, stats: NumericStats, bars: int, days: bool = False, min_rows: int = 1) -> "NumericBlock":
+    def fit(
+        cls, stats: NumericStats, bars: int, days: bool = False, min_rows: int = 1, reading: str = ""
+    ) -> "NumericBlock":
         """Cut the distribution of a column into cells, at most about 2 x `bars` of them, or 5 x `bars` where
         its values come again and again; those of `SPECIAL` are atoms. `days` says that they are days since
-        the epoch; `min_rows` how many rows are behind whatever is stored, at the least."""
-        law = Law.of(stats, bars, days, min_rows)
+        the epoch; `min_rows` how many rows are behind whatever is stored, at the least; `reading` what
+        whole numbers stand for."""
+        odd = np.empty(0)
+        if reading:
+            stats, odd = readings.on_line(stats, reading, min_rows)
+        law = Law.of(stats, bars, days or reading == "YYYYMMDD", min_rows, odd)
         cells = law.cells()
         special = np.where(stats.special >= min_rows, stats.special, 0)
         for mark in np.flatnonzero(special):
@@ -72,6 +84,7 @@ class NumericBlock:
             days=law.days,
             min_rows=min_rows,
             scale=stats.scale,
+            reading=reading,
         )
 
     @property
@@ -95,10 +108,10 @@ class NumericBlock:
     def encode(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """float64 `values` (NaN: missing) to codes, and to the position inside the bar, uint8 in 256 steps of
         mass."""
-        gone, usual = len(self.grid), values
+        gone, usual = len(self.grid), readings.to_line(values, self.reading) if self.reading else values
         if self.min_rows > 1:
             if self.scale is None:
-                usual = np.where(np.isin(values, np.setdiff1d(SPECIAL, self.grid)), np.nan, values)
+                usual = np.where(np.isin(usual, np.setdiff1d(SPECIAL, self.grid)), np.nan, usual)
             gone = gone if self.missing else int(np.argmax(self.high - self.low))
         codes = np.full(len(values), gone, np.int64)
         offsets = np.full(len(values), 128, np.uint8)
@@ -117,7 +130,7 @@ class NumericBlock:
             exact = points[near] == x
             code[exact] = atoms[near[exact]]
             if not len(bars):  # a value that the statistics never saw goes to the nearest atom
-                return atoms[nearest(points, x)], offset
+                code[~exact] = atoms[nearest(points, x[~exact])]
         if len(bars):
             knots, position = self._knots(bars)
             place = np.interp(x[~exact].astype(float), knots.astype(float), position)
@@ -138,6 +151,10 @@ class NumericBlock:
 
     def decode(self, codes: np.ndarray, position: np.ndarray) -> np.ndarray:
         """Codes and positions inside the bar, in [0, 1), to float64 values; NaN where missing."""
+        values = self._decode(codes, position)
+        return readings.from_line(values, self.reading) if self.reading else values
+
+    def _decode(self, codes: np.ndarray, position: np.ndarray) -> np.ndarray:
         gone = codes >= len(self.grid)
         none: float | None = np.nan if self.scale is None else None
         if not self.is_bar.any():
@@ -164,8 +181,14 @@ class NumericBlock:
         return values
 
     def floats(self, values) -> np.ndarray:
-        """Values of the block, none of them missing, as float64 in the column's units."""
+        """Values that `decode` has made, none of them missing, as float64 in the column's units."""
         return np.asarray(values, float) / 10.0 ** (self.scale or 0)
+
+    @property
+    def ends(self) -> np.ndarray:
+        """The least and the greatest value, float64 in the column's units."""
+        both = self.floats([self.minimum, self.maximum])
+        return readings.from_line(both, self.reading) if self.reading else both
 
     def present(self, position: np.ndarray) -> np.ndarray:
         """Values that are not missing, by how frequent they are alone, at positions in [0, 1)."""
@@ -189,11 +212,11 @@ class NumericBlock:
 
     def to_dict(self) -> dict:
         state = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asdict(self).items()}
-        return {k: v for k, v in state.items() if (k, v) not in (("min_rows", 1), ("scale", None))}
+        return {k: v for k, v in state.items() if (k, v) not in LEFT_OUT.items()}
 
     @classmethod
     def from_dict(cls, state: dict) -> "NumericBlock":
-        given = {"min_rows": 1, "scale": None, **state}
+        given = {**LEFT_OUT, **state}
         given = {field.name: given[field.name] for field in fields(cls)}
         given |= {name: np.asarray(state[name], float) for name in ("low", "high")}
         kind = float if given["scale"] is None else object

@@ -63,8 +63,8 @@ class Law:
     seen: tuple[np.ndarray, np.ndarray] | None
 
     @classmethod
-    def of(cls, stats: NumericStats, bars: int, days: bool, min_rows: int) -> "Law":
-        """That of a column; see `NumericBlock.fit`."""
+    def of(cls, stats: NumericStats, bars: int, days: bool, min_rows: int, odd: np.ndarray) -> "Law":
+        """That of a column; see `NumericBlock.fit`. Nothing lies between a value that is `odd` and others."""
         values, shares = stats.distribution()
         rows, known = stats.num_usual, stats.sketch is None
         continuous = len(values) > MOST_DISTINCT * rows or not known
@@ -79,6 +79,7 @@ class Law:
             bars = int(np.clip(rows // ROWS_PER_BAR, 4, bars))
         counts = shares * (rows if known else QUANTILES)
         atom = np.ones(len(values), bool) if len(values) <= 2 * bars else atoms(counts, bars)
+        atom |= np.isin(values, odd)
         calendar = Days.fit(values[~atom], counts[~atom], min_rows) if days and continuous else None
         seen = (values[~atom], counts[~atom]) if known else None
         mean = np.zeros(len(values), bool)

@@ -10,10 +10,11 @@ from raygen.codec import saved, support
 from raygen.codec.bins import NumericBlock
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.gaussian import GaussianBlock
+from raygen.codec.row_hash import content_hash
 from raygen.codec.tables import Tables
 from raygen.errors import ModelError, SchemaError
-from raygen.relations.reduction import TIE, Reduction
-from raygen.table import arrow
+from raygen.relations.reduction import Reduction
+from raygen.table import arrow, readings
 from raygen.table.schema import PART_OF, Schema
 from raygen.table.stats import TAIL, CategoryStats, NumericStats
 
@@ -31,6 +32,8 @@ class Codec:
         moments: First and last moment of each timestamp column, as a clock in its zone shows them and in its
             units.
         reduction: What relations leave of the table to learn; None: all of it.
+        explained: For each column that relations give in some rows, the share of the rows that each of them
+            gives; the codes after those of its block stand for them.
     """
 
     def __init__(
@@ -39,8 +42,10 @@ class Codec:
         blocks: dict[str, Block],
         moments: dict[str, tuple] | None = None,
         reduction: Reduction | None = None,
+        explained: dict[str, list[float]] | None = None,
     ):
         self.schema, self.reduction = schema, reduction or Reduction(schema)
+        self.explained = explained or {}
         self.moments = moments or {}
         with_offsets = [
             n for n, b in blocks.items() if not isinstance(b, CategoryBlock) and b.has_offset.any()
@@ -60,6 +65,7 @@ class Codec:
         numeric: str = "bars",
         min_rows: int = 1,
         reduction: Reduction | None = None,
+        explained: dict[str, np.ndarray] | None = None,
     ) -> "Codec":
         """Build the codec from the statistics of each part of what is learned (see `observe`).
 
@@ -73,9 +79,14 @@ class Codec:
             min_rows: So many rows, or more, have each value that is stored, or are behind a number that is
                 made of several.
             reduction: What relations leave to learn of the table; None: all of it.
+            explained: Rows that each relation gives, by column (see `Reduction.explained`).
         """
+        explained = explained or {}
         blocks: dict[str, Block] = {}
         whole, schema = schema, reduction.inner if reduction else schema
+        shares = {name: (rows / max(1, stats[name].num_rows)).tolist() for name, rows in explained.items()}
+        for name, rows in explained.items():  # the block is of the other rows
+            stats = stats | {name: _without_missing(stats[name], int(rows.sum()))}
         for name, part in stats.items():
             if schema.kinds.get(name) == "id" and part.num_missing < min_rows:
                 continue
@@ -83,31 +94,44 @@ class Codec:
                 made_up = support.MADE_UP if support.is_text(schema, name) else None
                 blocks[name] = CategoryBlock.fit(part, max_categories, min_rows, made_up)
             elif numeric == "gaussian":
-                if part.scale is not None:
+                if part.scale is not None and schema.kinds[name] == "numeric":
                     raise _too_long(name)
                 blocks[name] = GaussianBlock.fit(part, *_limits(schema, name), min_rows)
             else:
-                blocks[name] = NumericBlock.fit(part, bars, _holds_days(schema, name), min_rows)
+                reading = readings.find(part) if schema.kinds.get(name) == "numeric" else ""
+                days = _holds_days(schema, name)
+                blocks[name] = NumericBlock.fit(part, bars, days, min_rows, reading)
         moments = {n: _ends(schema, n, stats[n], blocks[n], min_rows) for n in stats if _is_moment(schema, n)}
         given = {n: levels for n, levels in whole.levels.items() if n not in schema.kinds}
         whole = replace(whole, levels=given | support.known_levels(schema, stats, min_rows).levels)
-        return cls(whole, blocks, moments, Reduction(whole, reduction.uses) if reduction else None)
+        return cls(whole, blocks, moments, Reduction(whole, reduction.uses) if reduction else None, shares)
 
     @property
     def num_columns(self) -> int:
         return len(self.parts)
 
     @property
+    def cardinalities(self) -> list[int]:
+        """Codes of each block, those that stand for relations among them."""
+        return [block.cardinality + len(self.explained.get(n, ())) for n, block in self.blocks.items()]
+
+    @property
     def turn_order(self) -> list[int]:
-        """Numbers of the blocks in the order in which they are drawn in turn: which relation gives a value
-        comes before the value; empty: as they are."""
-        if not self.reduction.tied:
+        """Numbers of the blocks in the order in which they are drawn in turn: what a relation needs comes
+        before what it gives; empty: as they are."""
+        if not self.explained:
             return []
-        names = [name for name in self.parts if not name.endswith(TIE)]
-        for column in self.reduction.tied:
-            own = (column, column + TIME)
-            names.insert(min(names.index(name) for name in own if name in names), column + TIE)
-        return [self.parts.index(name) for name in names]
+        order: list[str] = []
+
+        def put(column: str) -> None:
+            for relation in self.reduction.giving(column):
+                for name in relation.inputs:
+                    put(name)
+            order.extend(n for n in (column, column + TIME) if n in self.blocks and n not in order)
+
+        for name in self.parts:
+            put(name.removesuffix(TIME))
+        return [self.parts.index(name) for name in order]
 
     @property
     def offset_type(self) -> type:
@@ -129,7 +153,8 @@ class Codec:
         """
         blocks = self.blocks.items()
         exact = {n: isinstance(b, NumericBlock) and b.scale is not None for n, b in blocks}
-        values = parts(self.reduction.inner, self.reduction.reduce(table), exact)
+        inner, ties = self.reduction.reduce(table)
+        values = parts(self.reduction.inner, inner, exact)
         codes = np.empty((table.num_rows, self.num_columns), np.uint16)
         offsets = np.empty((table.num_rows, self.num_offsets), self.offset_type)
         for i, (name, block) in enumerate(self.blocks.items()):
@@ -139,12 +164,14 @@ class Codec:
                 codes[:, i], offset = block.encode(values[name])
                 if i < self.num_offsets:
                     offsets[:, i] = offset
-            if len(codes) and codes[:, i].max() >= block.cardinality:
+            tie = ties.get(name, np.full(len(codes), -1))
+            if (codes[tie < 0, i] >= block.cardinality).any():
                 message = (
                     f"column '{name.removesuffix(TIME)}' has missing values; when its "
                     "statistics were taken it had none."
                 )
                 raise SchemaError(message, "leave the source as it is while it is read.")
+            codes[tie >= 0, i] = block.cardinality + tie[tie >= 0]
         return codes, offsets
 
     def decode(self, codes: np.ndarray, positions: np.ndarray, first_row: int = 0) -> pa.Table:
@@ -161,22 +188,27 @@ class Codec:
             SchemaError: If an `id` column cannot hold the rows' numbers.
         """
         self.schema.check_ids(first_row + len(codes))
-        values = {}
+        values, ties = {}, {}
         for i, (name, block) in enumerate(self.blocks.items()):
-            values[name] = block.decode(codes[:, i].astype(np.int64), positions[:, i])
+            own = codes[:, i].astype(np.int64)
+            if name in self.explained:
+                ties[name] = np.maximum(own - block.cardinality, -1)
+                own = np.minimum(own, block.cardinality - 1)
+            values[name] = block.decode(own, positions[:, i])
         for name in self.moments:
-            number, block = self.parts.index(name + TIME), self.blocks[name + TIME]
+            block = self.blocks[name + TIME]
             alone = np.isnan(values[name + TIME]) & ~np.isnan(values[name])  # a day that was drawn no time
             if not isinstance(block, CategoryBlock):
-                values[name + TIME][alone] = block.present(positions[alone, number])
+                values[name + TIME][alone] = block.present(_chance(codes[alone], positions[alone]))
         inner = self.reduction.inner
         columns = [self._column(field, values, first_row, len(codes)) for field in inner.output]
 
         def present(name: str) -> pa.Array:
-            drawn = self.blocks[name].present(positions[:, self.parts.index(name)])
-            return self._column(inner.arrow.field(name), {name: drawn}, first_row, len(codes))
+            chance = _chance(codes, positions)
+            drawn = {n: self.blocks[n].present(chance) for n in (name, name + TIME) if n in self.blocks}
+            return self._column(inner.arrow.field(name), drawn, first_row, len(codes))
 
-        rows = self.reduction.restore(pa.table(columns, schema=inner.output), present)
+        rows = self.reduction.restore(pa.table(columns, schema=inner.output), ties, present)
         whole = self.schema.output
         return pa.Table.from_arrays([rows[name] for name in whole.names], schema=whole)
 
@@ -196,28 +228,34 @@ class Codec:
     def tables(self) -> Tables:
         """Constants of the code space for the network."""
         low, high, has_offset = [], [], []
-        for block in self.blocks.values():
-            size = block.cardinality
+        for size, block in zip(self.cardinalities, self.blocks.values(), strict=True):
             below, upto = np.full(size, 0.5), np.full(size, 0.5)
             if isinstance(block, NumericBlock):
                 cells = len(block.grid)
                 below[:cells], upto[:cells] = block.low, block.high
             low.append(below)
             high.append(upto)
-            has_offset.append(np.zeros(size, bool) if isinstance(block, CategoryBlock) else block.has_offset)
-        sizes = [block.cardinality for block in self.blocks.values()]
+            own = np.zeros(0, bool) if isinstance(block, CategoryBlock) else block.has_offset
+            has_offset.append(np.append(own, np.zeros(size - len(own), bool)))
         ordered = [isinstance(block, NumericBlock) for block in self.blocks.values()]
         edges = (np.concatenate(low).astype(np.float32), np.concatenate(high).astype(np.float32))
-        return Tables(sizes, ordered, self.num_offsets, *edges, np.concatenate(has_offset), self.gaussian)
+        return Tables(
+            self.cardinalities, ordered, self.num_offsets, *edges, np.concatenate(has_offset), self.gaussian
+        )
 
     def frequencies(self) -> np.ndarray:
         """Share of the table's rows that have each code, float64 of shape (sum of cardinalities,)."""
-        return np.concatenate([block.frequencies() for block in self.blocks.values()])
+        shares = []
+        for name, block in self.blocks.items():
+            explained = np.array(self.explained.get(name, ()))
+            shares += [block.frequencies() * (1 - explained.sum()), explained]
+        return np.concatenate(shares)
 
     def to_dict(self) -> dict:
         blocks = {n: {"type": type(b).__name__, **b.to_dict()} for n, b in self.blocks.items()}
         moments = {name: list(ends) for name, ends in self.moments.items()}
-        return {"blocks": blocks, "moments": moments, "relations": self.reduction.to_dict()}
+        relations = {"relations": self.reduction.to_dict(), "explained": self.explained}
+        return {"blocks": blocks, "moments": moments, **relations}
 
     @classmethod
     def from_dict(cls, schema: Schema, state: dict) -> "Codec":
@@ -229,11 +267,23 @@ class Codec:
             saved.check(reduction.inner, state, TIME)
             blocks = {n: types[block["type"]].from_dict(block) for n, block in state["blocks"].items()}
             moments = {name: tuple(ends) for name, ends in state["moments"].items()}
-            return cls(schema, blocks, moments, reduction)
+            explained = saved.explained(state["explained"], reduction.tied)
+            return cls(schema, blocks, moments, reduction, explained)
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ModelError(
                 f"the model's codec cannot be read: {error}.", "train the model again."
             ) from None
+
+
+def _without_missing(stats: NumericStats | CategoryStats, rows: int) -> NumericStats | CategoryStats:
+    """Statistics without so many of the rows that have no value."""
+    return replace(stats, num_rows=stats.num_rows - rows, num_missing=stats.num_missing - rows)
+
+
+def _chance(codes: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """A number in [0, 1) for each row, as good as random, that follows from its codes and positions."""
+    bits = np.ascontiguousarray(positions, np.float32).view(np.uint32)
+    return content_hash(codes.astype(np.uint16), bits) / 2.0**64
 
 
 def parts(schema: Schema, table: pa.Table, exact: dict[str, bool] | None = None) -> dict:
@@ -260,7 +310,7 @@ def parts(schema: Schema, table: pa.Table, exact: dict[str, bool] | None = None)
             elif arrow.is_day(column.type):
                 out[name] = day
             else:
-                out[name] = np.where(missing, np.nan, whole)
+                out[name] = arrow.units(whole, missing, None if exact is None else exact[name])
         else:
             out[name] = arrow.strings(column)
     return out

@@ -47,6 +47,7 @@ class GaussianBlock:
     ) -> "GaussianBlock":
         """The block of a column whose type ends at `lowest` and `highest`."""
         values, share = stats.distribution()
+        values = values.astype(float)
         spacing = Grid.fit(stats, min_rows)
         units = spacing, *spacing.within(lowest, highest)
         if not len(values) or stats.num_usual < min_rows:

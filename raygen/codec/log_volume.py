@@ -7,6 +7,8 @@ value itself costs is the same for any `schema.bars`, `schema.max_categories` an
 the codec draws the same law with them.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from raygen.codec.bins import NumericBlock
@@ -52,15 +54,16 @@ def log_volume(codec: Codec, codes: np.ndarray, offsets: np.ndarray) -> np.ndarr
     """
     total = np.zeros(len(codes))
     for i, block in enumerate(codec.blocks.values()):
-        code = codes[:, i]
+        own = codes[:, i] < block.cardinality  # the others stand for what a relation gives
+        code = codes[own, i]
         if isinstance(block, CategoryBlock):
-            total += group_volume(block)[code]
+            total[own] += group_volume(block)[code]
         elif i >= codec.num_offsets:
             continue  # atoms alone, or nothing to learn
         elif isinstance(block, GaussianBlock):
-            total += np.where(code == 0, gaussian_volume(block, offsets[:, i]), 0.0)
+            total[own] += np.where(code == 0, gaussian_volume(block, offsets[own, i]), 0.0)
         else:
-            total += bar_volume(block)[code, offsets[:, i]]
+            total[own] += bar_volume(block)[code, offsets[own, i]]
     return total
 
 
@@ -80,6 +83,7 @@ def gaussian_volume(block: GaussianBlock, away: np.ndarray) -> np.ndarray:
 def bar_volume(block: NumericBlock) -> np.ndarray:
     """Expected log(du) of the values stored as a code and an offset, float64 of shape (cardinality,
     OFFSETS)."""
+    block = replace(block, reading="")  # places on the line
     bars = np.flatnonzero(block.is_bar)
     drawn = np.repeat(bars, STEPS)
     values = block.decode(drawn, np.tile((np.arange(STEPS) + 0.5) / STEPS, len(bars)))

@@ -137,5 +137,21 @@ def check(schema: Schema, state: Any, time: str) -> None:
             raise ValueError(f"the moments of '{name}' are {ends!r:.60}")
 
 
+def explained(state: Any, tied: dict[str, list]) -> dict[str, list[float]]:
+    """The shares of the rows that relations give, by column.
+
+    Raises:
+        ValueError: If they are not those of the tied columns.
+    """
+    if not isinstance(state, dict) or {n: len(s) for n, s in state.items()} != {
+        name: len(relations) for name, relations in tied.items()
+    }:
+        raise ValueError("explained: not of the columns that relations give")
+    for name, shares in state.items():
+        if not all(type(share) is float and 0 <= share <= 1 for share in shares) or sum(shares) > 1 + 1e-9:
+            raise ValueError(f"explained: the shares of '{name}' are {shares!r:.60}")
+    return state
+
+
 def _is_moment(value: Any) -> bool:
     return type(value) is int and -(2**63) <= value < 2**63

@@ -36,6 +36,8 @@ def inspect(model: str, say=print) -> dict:
         )
         if field.name in found.codec.reduction.computed:
             codes = "computed"
+        if count := len(found.codec.explained.get(field.name, ())):
+            codes += f", {count} relation{'s' * (count > 1)}"
         columns[field.name] = {"kind": kind, "type": str(field.type), "codes": codes}
         say(f"{field.name[:24]:24} {kind:12} {str(field.type)[:22]:22} {codes or '-'}")
     for use in found.codec.reduction.uses:

@@ -22,7 +22,6 @@ from raygen.relations.relation import Relation
 from raygen.table import arrow
 from raygen.table.schema import Schema
 
-TIE = "\x00tie"  # suffix of the column that says which relation gave a value
 SIGNIFICANT = 14  # decimal digits of the larger operand that a difference of floats keeps
 Values: TypeAlias = pa.Array | pa.ChunkedArray
 Present = Callable[[str], pa.Array]
@@ -80,8 +79,6 @@ class Reduction:
                 continue
             kind = self.schema.kinds[name]
             if name in self.tied:
-                fields.append(pa.field(name + TIE, pa.string()))
-                kinds[name + TIE] = "categorical"
                 field = pa.field(name, field.type, True)
             if name in self.differences:
                 field = pa.field(name, difference_type(field.type), field.nullable)
@@ -91,30 +88,44 @@ class Reduction:
         levels = {name: found for name, found in self.schema.levels.items() if name in kinds}
         return Schema(pa.schema(fields), kinds, levels)
 
-    def reduce(self, table: pa.Table) -> pa.Table:
-        """The columns that are learned, of a table with those of the schema."""
+    def giving(self, column: str) -> list[Relation]:
+        """Relations that a column's values follow, in some rows at least."""
+        return [u.relation for u in self.uses if u.relation.column == column and u.how != "checked"]
+
+    def reduce(self, table: pa.Table) -> tuple[pa.Table, dict[str, np.ndarray]]:
+        """The columns that are learned, of a table with those of the schema; and for each tied column the
+        number of the relation that gives its value, int64 of shape (rows,), where the column has none; -1:
+        none does."""
         if not self.touched:
-            return table
+            return table, {}
         columns = {name: table[name] for name in table.column_names if name not in self.computed}
         for name, relation in self.differences.items():
             columns[name] = difference(table[name], table[relation.inputs[0]])
-        for name, relations in self.tied.items():
-            source = explained_by(relations, table)
-            texts = pa.array([r.text for r in relations], pa.string())
-            columns[name + TIE] = texts.take(pa.array(source, mask=source < 0))
+        ties = {name: explained_by(relations, table) for name, relations in self.tied.items()}
+        for name, tie in ties.items():
             own = columns[name]
-            columns[name] = pc.if_else(pa.array(source < 0), own, pa.scalar(None, own.type))
-        inner = [name for name in self.inner.arrow.names if name in columns]
-        return pa.table(
-            [columns[n] for n in inner], schema=pa.schema([self.inner.arrow.field(n) for n in inner])
-        )
+            columns[name] = pc.if_else(pa.array(tie < 0), own, pa.scalar(None, own.type))
+        fields = [field for field in self.inner.arrow if field.name in columns]
+        return pa.table([columns[field.name] for field in fields], schema=pa.schema(fields)), ties
 
-    def restore(self, inner: pa.Table, present: Present) -> pa.Table:
-        """The whole rows, of the columns that were learned; `present` gives values of a column, none of them
-        missing, where its own code says that there is none and there must be one."""
+    def explained(self, ties: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Rows that each relation of each tied column gives."""
+        return {
+            name: np.bincount(tie[tie >= 0], minlength=len(self.tied[name])) for name, tie in ties.items()
+        }
+
+    def restore(self, inner: pa.Table, ties: dict[str, np.ndarray], present: Present) -> pa.Table:
+        """The whole rows: the inverse of `reduce`.
+
+        Args:
+            inner: The columns that were learned.
+            ties: As `reduce` gives them.
+            present: Gives values of a column, none of them missing, where there must be one and none was
+                drawn.
+        """
         if not self.touched:
             return inner
-        columns = {n: inner[n] for n in inner.column_names if not n.endswith(TIE)}
+        columns = {name: inner[name] for name in inner.column_names}
         rows = {name: column for name, column in columns.items() if name not in self.order}
         for name in self.order:
             table = pa.table(rows)
@@ -123,7 +134,7 @@ class Reduction:
             else:
                 rows[name] = self._whole(name, columns[name], table)
             if name in self.tied:
-                rows[name] = self._untied(name, rows[name], inner[name + TIE], table, present)
+                rows[name] = self._untied(name, rows[name], ties[name], table, present)
             for relation in self.overrides.get(name, ()):
                 rows[name] = self._enforced(relation, rows, present)
         return pa.table(
@@ -138,14 +149,14 @@ class Reduction:
         kind = self.schema.arrow.field(name).type
         return added(rows[self.differences[name].inputs[0]], own, kind)
 
-    def _untied(self, name: str, value: pa.Array, tie: Values, rows: pa.Table, present: Present) -> pa.Array:
+    def _untied(
+        self, name: str, value: pa.Array, tie: np.ndarray, rows: pa.Table, present: Present
+    ) -> pa.Array:
         """The values of a column, each from the relation that was drawn beside it, or its own."""
-        relations = self.tied[name]
-        source = arrow.plain(pc.index_in(tie, pa.array([r.text for r in relations], pa.string())))
-        numbers = source.fill_null(-1).to_numpy(zero_copy_only=False)
-        for number, relation in enumerate(relations):
+        value = pc.if_else(pa.array(tie < 0), value, pa.scalar(None, value.type))
+        for number, relation in enumerate(self.tied[name]):
             given = arrow.plain(_as_declared(relation.values(rows), self.schema, name))
-            chosen = pa.array(numbers == number)
+            chosen = pa.array(tie == number)
             if relation.kind == "lookup" and pc.and_(chosen, given.is_null()).true_count:
                 guessed = relation.guessed(rows)
                 given = pc.coalesce(given, arrow.plain(_as_declared(guessed, self.schema, name)))

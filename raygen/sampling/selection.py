@@ -300,7 +300,7 @@ def _intervals(codec: Codec, conditions: list[Condition]) -> list[Interval]:
     block = codec.blocks[column]
     if not isinstance(block, NumericBlock) or not len(block.grid):
         return left
-    least, most = (float(block.floats(end)) for end in (block.minimum, block.maximum))
+    least, most = block.ends
     if left[0][0] > most or left[-1][1] < least:
         low, high = (condition_values.written(end, read) for end in (least, most))
         raise condition_values.nothing(conditions, f"the model gives values from {low} to {high}")

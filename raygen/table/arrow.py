@@ -228,10 +228,22 @@ def from_day_and_time(
     return from_moments(np.where(missing, 0, whole), missing, kind)
 
 
+def units(whole: np.ndarray, missing: np.ndarray, exact: bool | None = False) -> np.ndarray:
+    """Units of times of day and durations: float64 with NaN where missing, or with `exact` Python's whole
+    numbers and None; None: if float64 does not hold them all."""
+    if exact is None:
+        exact = bool(np.any((whole > EXACT) | (whole < -EXACT)))
+    if not exact:
+        return np.where(missing, np.nan, whole)
+    return _objects([None if gone else value for gone, value in zip(missing, whole.tolist(), strict=True)])
+
+
 def whole_units(values: np.ndarray, kind: pa.DataType) -> pa.Array:
-    """Days, or units of times of day and durations, as the type holds them; NaN becomes null."""
-    missing = np.isnan(values)
+    """Days, or `units` of times of day and durations, as the type holds them; NaN and None become null."""
+    missing = ~present(values)
     whole = np.where(missing, 0, values)
+    if values.dtype == object:
+        return from_moments(whole.astype(np.int64), missing, kind)
     if pa.types.is_date64(value_type(kind)):
         whole = whole * ticks_per_day(kind)
     about = whole.clip(-(2.0**63), 2.0**63 - 1024)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from raygen.errors import ModelError, SchemaError, did_you_mean, listed
-from raygen.table import arrow
+from raygen.table import arrow, readings
 from raygen.table.stats import CategoryStats, NumericStats
 
 MIN_ROWS = 10
@@ -272,6 +272,9 @@ def _infer_number(column: pa.ChunkedArray) -> tuple[str, str]:
         large = np.abs(stats.distribution()[0]) > arrow.EXACT
         if stats.distribution()[1][large].sum() > MOSTLY:
             return _infer_large(stats, distinct)
+    reading = readings.find(stats)
+    if reading:
+        return "numeric", f"{readings.WORDS[reading]}; learned as such"
     if fits(column.type)["id"] and distinct == present >= MIN_ROWS and _are_keys(stats):
         return "id", "every row has its own number; numbered anew"
     return "numeric", "is constant" if stats.minimum == stats.maximum else ""

@@ -124,10 +124,7 @@ class Encoded:
 def row_type(codec: Codec) -> np.dtype:
     """A row of the encoded table in its files: each code in one byte if that holds all of its block's, else
     in two; then the offsets."""
-    codes = [
-        (f"code_{i}", "<u1" if block.cardinality <= 256 else "<u2")
-        for i, block in enumerate(codec.blocks.values())
-    ]
+    codes = [(f"code_{i}", "<u1" if size <= 256 else "<u2") for i, size in enumerate(codec.cardinalities)]
     kind = np.dtype(codec.offset_type).newbyteorder("<")
     return np.dtype([*codes, *((f"offset_{i}", kind) for i in range(codec.num_offsets))])
 
@@ -181,11 +178,11 @@ def encode(config: Config, say=print) -> Encoded:
         storage.make_folder(folder)  # what a killed run has left there stays: another driver may be at work
         say(f"Reading {config.data.source}: statistics ...")
         tied = ties(config, source, schema)
-        stats, reduction = statistics(
+        stats, reduction, explained = statistics(
             read_dataset(source), config.data.source, source.head(), schema, tied, say
         )
         check_table(reduction.inner, stats, config.data.source)
-        built = Codec.fit(schema, stats, *_ways(config), reduction=reduction)
+        built = Codec.fit(schema, stats, *_ways(config), reduction=reduction, explained=explained)
         for note in grouped(built, config.schema_.max_categories):
             say(f"Note: {note}")
         say("Encoding it ...")

@@ -75,8 +75,9 @@ def _check_learned(relations: list[Relation], schema: Schema) -> None:
 
 def statistics(
     dataset, where: str, head: pa.Table, schema: Schema, tied: Ties, say: Say
-) -> tuple[dict, Reduction]:
-    """Statistics of every part of what is learned, and what relations leave to learn.
+) -> tuple[dict, Reduction, dict[str, np.ndarray]]:
+    """Statistics of every part of what is learned, what relations leave to learn, and the rows that they give
+    (see `Reduction.explained`).
 
     How a relation is used is guessed from the first rows, `head`, and the whole table is read once more where
     they have misled.
@@ -93,14 +94,14 @@ def statistics(
     relations = counts.verified()
     while True:
         reduction = Reduction(schema, uses(relations, counts.counts, schema))
-        total, counts, left_out = _observed(dataset, where, schema, tied, reduction)
+        total, counts, explained, left_out = _observed(dataset, where, schema, tied, reduction)
         used = uses(counts.verified(), counts.counts, schema)
         if _learned(used) == _learned(reduction.uses):
             break
         say("The first rows mislead about relations: reading the table once more ...")
         relations = counts.verified()
     _tell(tied, used, counts.counts, left_out, say)
-    return total, Reduction(schema, used)
+    return total, Reduction(schema, used), explained
 
 
 def _learned(used: tuple[Use, ...]) -> list[tuple]:
@@ -110,9 +111,9 @@ def _learned(used: tuple[Use, ...]) -> list[tuple]:
 
 def _observed(
     dataset, where: str, schema: Schema, tied: Ties, reduction: Reduction
-) -> tuple[dict, Counts, int]:
-    """Statistics by part, the rows that keep each relation, and the number of rows that an enforced one
-    leaves out."""
+) -> tuple[dict, Counts, dict[str, np.ndarray], int]:
+    """Statistics by part, the rows that keep each relation, those that each gives, and the number of rows
+    that an enforced one leaves out."""
     import pickle  # between Ray's own processes only
 
     def observe(block: pa.Table) -> pa.Table:
@@ -121,22 +122,25 @@ def _observed(
             check_text(block, where)
             kept, counts = tied.kept(block.cast(schema.arrow)), Counts(tied.relations)
             counts.observe(kept)
-            stats = codec.observe(reduction.inner, reduction.reduce(kept))
-            seen = stats, counts, block.num_rows - kept.num_rows
+            inner, ties = reduction.reduce(kept)
+            stats = codec.observe(reduction.inner, inner)
+            seen = stats, counts, reduction.explained(ties), block.num_rows - kept.num_rows
         except SchemaError as error:  # returned, as Ray would wrap it in another
             seen = error
         return pa.table({"seen": pa.array([pickle.dumps(seen)], pa.large_binary())})
 
-    stats = codec.observe(reduction.inner, reduction.reduce(schema.arrow.empty_table()))
+    inner, ties = reduction.reduce(schema.arrow.empty_table())
+    stats, explained = codec.observe(reduction.inner, inner), reduction.explained(ties)
     counts, left_out = Counts(tied.relations), 0
     for row in dataset.map_batches(observe, batch_format="pyarrow", batch_size=None).iter_rows():
         seen = pickle.loads(row["seen"])
         if isinstance(seen, SchemaError):
             raise seen
-        more, others, count = seen
+        more, others, given, count = seen
         stats, left_out = codec.merge(stats, more), left_out + count
+        explained = {name: rows + given[name] for name, rows in explained.items()}
         counts.merge(others)
-    return stats, counts, left_out
+    return stats, counts, explained, left_out
 
 
 def _tell(tied: Ties, used: tuple[Use, ...], counts: list[Count], left_out: int, say: Say) -> None:

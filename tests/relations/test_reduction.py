@@ -12,7 +12,7 @@ from raygen.codec.codec import TIME, Codec
 from raygen.errors import SchemaError
 from raygen.relations.counts import Counts
 from raygen.relations.language import parse
-from raygen.relations.reduction import TIE, Reduction, Use, added, difference
+from raygen.relations.reduction import Reduction, Use, added, difference
 from raygen.relations.uses import uses
 from raygen.table.schema import Schema, infer
 from tests.relations import every_use as planted
@@ -29,8 +29,16 @@ def reduced(table: pa.Table, texts: dict[str, str], often: tuple[str, ...] = ())
 
 
 def fitted(table: pa.Table, reduction: Reduction) -> Codec:
-    stats = codec.observe(reduction.inner, reduction.reduce(table))
-    return Codec.fit(reduction.schema, stats, 64, 256, "bars", reduction=reduction)
+    inner, ties = reduction.reduce(table)
+    stats, explained = codec.observe(reduction.inner, inner), reduction.explained(ties)
+    return Codec.fit(reduction.schema, stats, 64, 256, "bars", reduction=reduction, explained=explained)
+
+
+def any_codes(codec: Codec, rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Codes and positions that know nothing of each other."""
+    draws = rng.generator(0, "test of any codes")
+    codes = np.stack([draws.integers(0, size, rows) for size in codec.cardinalities], axis=1)
+    return codes, draws.random(codes.shape)
 
 
 @pytest.fixture(scope="module")
@@ -62,17 +70,15 @@ def test_a_computed_column_has_no_codes(whole):
 
 
 def test_what_is_reduced_comes_back(table, whole):
-    inner = whole.reduction.reduce(table)
-    assert inner.num_columns == table.num_columns - 4 + 1
-    back = whole.reduction.restore(inner, lambda name: pytest.fail(f"no value of {name} is wanting"))
+    inner, ties = whole.reduction.reduce(table)
+    assert inner.num_columns == table.num_columns - 4 and list(ties) == ["paid"]
+    back = whole.reduction.restore(inner, ties, lambda name: pytest.fail(f"no value of {name} is wanting"))
     for name in table.column_names:
         assert back[name].combine_chunks().equals(table[name].combine_chunks()), name
 
 
 def test_any_codes_make_rows_that_keep_what_always_holds(table, whole):
-    draws = rng.generator(0, "test of any codes")
-    codes = np.stack([draws.integers(0, block.cardinality, ROWS) for block in whole.blocks.values()], axis=1)
-    rows = whole.decode(codes, draws.random(codes.shape))
+    rows = whole.decode(*any_codes(whole, ROWS))
     assert rows.schema.equals(table.schema)
     for use in whole.reduction.uses:
         if use.relation.is_total:
@@ -90,10 +96,34 @@ def test_codes_of_real_rows_have_the_share_of_a_partial_relation(table, whole):
     assert abs(same - np.equal(table["paid"], table["bill"]).mean()) < 0.02
 
 
-def test_which_relation_gives_a_value_is_drawn_before_it(whole):
+def test_a_relation_is_one_more_code(table, whole):
+    place, block = whole.parts.index("paid"), whole.blocks["paid"]
+    assert whole.cardinalities[place] == block.cardinality + 1 and block.missing == 0
+    codes, _ = whole.encode(table)
+    share = np.equal(table["paid"], table["bill"]).mean()
+    assert (codes[:, place] == block.cardinality).mean() == pytest.approx(share)
+    start = sum(whole.cardinalities[:place])
+    frequencies = whole.frequencies()
+    assert frequencies[start + block.cardinality] == pytest.approx(share)
+    assert frequencies[start : start + block.cardinality + 1].sum() == pytest.approx(1)
+    assert len(frequencies) == len(whole.tables().has_offset) == sum(whole.cardinalities)
+
+
+def test_what_a_relation_needs_is_drawn_before_what_it_gives(whole):
     order = [whole.parts[number] for number in whole.turn_order]
     assert sorted(order) == sorted(whole.parts)
-    assert order.index("paid" + TIE) + 1 == order.index("paid")
+    assert order.index("bill") < order.index("paid")
+
+
+def test_a_value_that_must_be_there_is_made_up(table, whole):
+    """Where the relation was drawn and what it needs is missing."""
+    copied = table.set_column(
+        table.schema.get_field_index("bill"), "bill", pa.array(table["bill"], mask=np.arange(ROWS) % 5 == 0)
+    )
+    built = fitted(copied, reduced(copied, planted.PARTIAL, tuple(planted.PARTIAL)))
+    rows = built.decode(*any_codes(built, ROWS))
+    assert rows["bill"].null_count and not rows["paid"].null_count
+    assert len(set(rows["paid"].filter(rows["bill"].is_null()).to_pylist())) > 20
 
 
 def test_the_codec_comes_back_from_json(table, whole):
@@ -111,7 +141,7 @@ def test_a_value_where_the_relation_gives_none_is_learned_and_stays():
     table = pa.table({"x": x, "y": y})
     reduction = reduced(table, {"y": "2 * x"})
     assert [use.how for use in reduction.uses] == ["tied"]
-    back = reduction.restore(reduction.reduce(table), lambda name: pytest.fail("none is wanting"))
+    back = reduction.restore(*reduction.reduce(table), lambda name: pytest.fail("none is wanting"))
     assert back["y"].combine_chunks().equals(y)
 
 
@@ -130,8 +160,7 @@ def test_a_second_bound_is_kept_too():
     counts = Counts(relations)
     counts.observe(table)
     whole = fitted(table, Reduction(schema, uses(relations, counts.counts, schema)))
-    codes = np.stack([draws.integers(0, b.cardinality, 500) for b in whole.blocks.values()], axis=1)
-    rows = whole.decode(codes, draws.random(codes.shape)).to_pandas()
+    rows = whole.decode(*any_codes(whole, 500)).to_pandas()
     assert (rows.high >= rows.low).all() and (rows.high >= rows.other).all()
 
 

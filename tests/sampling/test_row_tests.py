@@ -3,14 +3,13 @@
 import numpy as np
 import pytest
 
-from raygen import rng
 from raygen.errors import ConfigError
 from raygen.sampling.conditional import Conditional, explore
 from raygen.sampling.decoder import decoder_of
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.sampling.selection import Selection, select
 from tests.relations import every_use as planted
-from tests.relations.test_reduction import fitted, reduced
+from tests.relations.test_reduction import any_codes, fitted, reduced
 from tests.sampling.test_conditional import distance, network, piece, rows, sampler
 
 ROWS = 2000
@@ -68,9 +67,7 @@ def codec():
     ],
 )
 def test_conditions_are_read_as_sql_reads_them(codec, where, true):
-    draws = rng.generator(0, "test of conditions")
-    codes = np.stack([draws.integers(0, block.cardinality, ROWS) for block in codec.blocks.values()], axis=1)
-    positions = draws.random(codes.shape)
+    codes, positions = any_codes(codec, ROWS)
     wanted = select(codec, where)
     assert wanted and not wanted.pieces
     expected = true(codec.decode(codes, positions).to_pandas()).to_numpy(bool)

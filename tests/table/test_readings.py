@@ -1,0 +1,127 @@
+"""Whole numbers that are days or times of day."""
+
+import datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raygen.codec import codec, log_volume
+from raygen.codec.codec import Codec
+from raygen.sampling.selection import select
+from raygen.table import readings
+from raygen.table.schema import Schema, infer
+from raygen.table.stats import NumericStats
+
+ROWS = 4000
+rng = np.random.default_rng(9)
+DAYS = np.arange("2015-01-01", "2025-01-01", dtype="datetime64[D]")
+
+
+def written(moments: np.ndarray, form: str) -> np.ndarray:
+    return np.array([int(moment.strftime(form)) for moment in moments.astype(object)])
+
+
+MINUTES = np.datetime64("2024-05-01T00:00", "m") + rng.integers(0, 1440, ROWS)
+SECONDS = np.datetime64("2024-05-01T06:00:00", "s") + rng.integers(0, 60_000, ROWS)
+COLUMNS = {
+    "days": (written(rng.choice(DAYS, ROWS), "%Y%m%d"), "YYYYMMDD"),
+    "births": (
+        written(rng.choice(np.arange("1930-01-01", "2007-01-01", dtype="datetime64[D]"), ROWS), "%Y%m%d"),
+        "YYYYMMDD",
+    ),
+    "months": (written(rng.choice(DAYS, ROWS), "%Y%m"), "YYYYMM"),
+    "times": (written(MINUTES, "%H%M"), "HHMM"),
+    "quarters of an hour": (written(MINUTES - MINUTES.astype(int) % 15, "%H%M"), "HHMM"),
+    "seconds": (written(SECONDS, "%H%M%S"), "HHMMSS"),
+}
+OTHERS = {
+    "row numbers": np.arange(2359),
+    "years": rng.integers(1900, 2020, ROWS),
+    "ages": rng.integers(17, 59, ROWS),
+    "amounts": rng.integers(0, 2400, ROWS),
+    "hundreds": 100 * rng.integers(0, 24, ROWS),
+    "large amounts": rng.integers(20_150_101, 20_251_231, ROWS),
+    "some days": written(DAYS[:15], "%Y%m%d").repeat(10),
+    "prices": rng.integers(0, 2400, ROWS) / 4,
+}
+
+
+@pytest.mark.parametrize(("values", "expected"), COLUMNS.values(), ids=COLUMNS)
+def test_a_reading_is_found_and_told(values, expected):
+    assert readings.find(NumericStats.observe(values.astype(float))) == expected
+    kinds, notes = infer(pa.table({"c": values}))
+    assert kinds == {"c": "numeric"} and expected in notes["c"]
+
+
+@pytest.mark.parametrize("values", OTHERS.values(), ids=OTHERS)
+def test_other_numbers_have_none(values):
+    assert readings.find(NumericStats.observe(np.asarray(values, float))) == ""
+
+
+@given(st.lists(st.integers(-(10**9), 10**9), min_size=1), st.sampled_from(sorted(readings.WORDS)))
+def test_any_number_comes_back(values, name):
+    values = np.unique(np.array([*values, 20240229, 20240230, 2359, 2360, 202412, 202413], float))
+    line = readings.to_line(values, name)
+    assert np.all(np.diff(line) > 0) and np.array_equal(readings.from_line(line, name), values)
+
+
+def fitted(values, min_rows=1) -> tuple[Codec, pa.Table]:
+    table = pa.table({"c": values})
+    schema = Schema.of(table.schema, {"c": "numeric"}, "here")
+    built = Codec.fit(schema, codec.observe(schema, table), 128, 256, "bars", min_rows)
+    return Codec.from_dict(schema, built.to_dict()), table
+
+
+def drawn(built: Codec, table: pa.Table) -> pa.Array:
+    codes, _ = built.encode(table)
+    return built.decode(codes.astype(int), rng.random(codes.shape))["c"].combine_chunks()
+
+
+def is_possible(number: int, reading: str) -> bool:
+    forms = {"YYYYMMDD": "%Y%m%d", "YYYYMM": "%Y%m", "HHMM": "%H%M", "HHMMSS": "%H%M%S"}
+    widths = {"YYYYMMDD": 8, "YYYYMM": 6, "HHMM": 4, "HHMMSS": 6}
+    try:
+        return bool(datetime.datetime.strptime(f"{number:0{widths[reading]}}", forms[reading]))
+    except ValueError:
+        return False
+
+
+@pytest.mark.parametrize("min_rows", [1, 8])
+@pytest.mark.parametrize("kind", [pa.int32(), pa.float64()])
+@pytest.mark.parametrize(("values", "reading"), COLUMNS.values(), ids=COLUMNS)
+def test_what_is_drawn_is_possible(values, reading, kind, min_rows):
+    strays = [20_240_230, 77] if reading == "YYYYMMDD" else [180_077, 2_360_00] if reading == "HHMMSS" else []
+    often = {"YYYYMMDD": 0, "YYYYMM": 999_999, "HHMM": 9999, "HHMMSS": 999_999}[reading]
+    column = np.concatenate([values, strays, np.full(30, often)]).astype(int)
+    built, table = fitted(pa.array(column, mask=rng.random(len(column)) < 0.1).cast(kind), min_rows)
+    made = drawn(built, table)
+    assert made.type == kind and 0.05 < made.null_count / len(made) < 0.15
+    numbers = made.drop_null().to_numpy().astype(int)
+    assert abs((numbers == often).sum() - 27) < 12
+    usual = np.unique(numbers[numbers != often])
+    assert all(is_possible(number, reading) for number in usual)
+    assert values.min() <= usual.min() and usual.max() <= values.max()
+    codes, offsets = built.encode(table)
+    if offsets.size:
+        assert np.isfinite(log_volume.log_volume(built, codes, offsets)).all()
+
+
+def test_days_spread_over_the_month_and_keep_to_their_calendar():
+    working = DAYS[np.is_busday(DAYS)]
+    numbers = written(rng.choice(working, ROWS), "%Y%m%d")
+    made = drawn(*fitted(numbers)).to_numpy()
+    dates = np.array([f"{n // 10_000:04}-{n // 100 % 100:02}-{n % 100:02}" for n in made], "datetime64[D]")
+    assert np.is_busday(dates).all() and len(np.unique(made)) > 1200
+    day, real = (np.bincount(n % 100, minlength=32)[1:29] for n in (made, numbers))
+    assert np.abs(day - real).max() < 60
+
+
+def test_conditions_are_in_numbers():
+    built, _ = fitted(COLUMNS["days"][0])
+    pieces = select(built, "c BETWEEN 20200201 AND 20200229").pieces[0]
+    for position in (pieces.low, pieces.high):
+        made = built.decode(pieces.codes[:, None], position[:, None])["c"].to_numpy()
+        assert ((made >= 20_200_201) & (made <= 20_200_229)).all()
