@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from raygen import storage
-from raygen.codec import codec
+from raygen.codec import parts
 from raygen.codec.codec import Codec
 from raygen.config import Config
 from raygen.generation import manifest, request
@@ -46,7 +46,7 @@ def save(folder: Path, rows: pa.Table | None = None, settings: dict | None = Non
     rows = table() if rows is None else rows
     config = Config().override({"run.folder": str(folder.parent), **SETTINGS, **(settings or {})})
     schema = Schema.of(rows.schema, infer(rows)[0], "a test")
-    built = Codec.fit(schema, codec.observe(schema, rows), 16, 16, config.schema_.numeric)
+    built = Codec.fit(schema, parts.observe(schema, rows), 16, 16, config.schema_.numeric)
     model = trainer.build(built, config)
     model.set_tables(built.tables(), built.frequencies())
     d = config.model.latent_dim

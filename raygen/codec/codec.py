@@ -4,21 +4,20 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from raygen.codec import saved, support
+from raygen.codec import parts, saved, support
 from raygen.codec.bins import NumericBlock
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.gaussian import GaussianBlock
+from raygen.codec.parts import TIME
 from raygen.codec.row_hash import content_hash
 from raygen.codec.tables import Tables
 from raygen.errors import ModelError, SchemaError
 from raygen.relations.reduction import Reduction
 from raygen.table import arrow, readings
-from raygen.table.schema import PART_OF, Schema
-from raygen.table.stats import TAIL, CategoryStats, NumericStats
+from raygen.table.schema import Schema
+from raygen.table.stats import CategoryStats, NumericStats
 
-TIME = PART_OF  # suffix of the part of a datetime column that holds the time of day
 Block = NumericBlock | GaussianBlock | CategoryBlock
 
 
@@ -99,9 +98,11 @@ class Codec:
                 blocks[name] = GaussianBlock.fit(part, *_limits(schema, name), min_rows)
             else:
                 reading = readings.find(part) if schema.kinds.get(name) == "numeric" else ""
-                days = _holds_days(schema, name)
+                days = parts.holds_days(schema, name)
                 blocks[name] = NumericBlock.fit(part, bars, days, min_rows, reading)
-        moments = {n: _ends(schema, n, stats[n], blocks[n], min_rows) for n in stats if _is_moment(schema, n)}
+        moments = {
+            n: _ends(schema, n, stats[n], blocks[n], min_rows) for n in stats if parts.is_moment(schema, n)
+        }
         given = {n: levels for n, levels in whole.levels.items() if n not in schema.kinds}
         whole = replace(whole, levels=given | support.known_levels(schema, stats, min_rows).levels)
         return cls(whole, blocks, moments, Reduction(whole, reduction.uses) if reduction else None, shares)
@@ -154,7 +155,7 @@ class Codec:
         blocks = self.blocks.items()
         exact = {n: isinstance(b, NumericBlock) and b.scale is not None for n, b in blocks}
         inner, ties = self.reduction.reduce(table)
-        values = parts(self.reduction.inner, inner, exact)
+        values = parts.values(self.reduction.inner, inner, exact)
         codes = np.empty((table.num_rows, self.num_columns), np.uint16)
         offsets = np.empty((table.num_rows, self.num_offsets), self.offset_type)
         for i, (name, block) in enumerate(self.blocks.items()):
@@ -286,69 +287,11 @@ def _chance(codes: np.ndarray, positions: np.ndarray) -> np.ndarray:
     return content_hash(codes.astype(np.uint16), bits) / 2.0**64
 
 
-def parts(schema: Schema, table: pa.Table, exact: dict[str, bool] | None = None) -> dict:
-    """The learned values of a table by part name: float64 arrays for numbers, string arrays for categories;
-    of an `id` column, that there is a value. Of numbers, `exact` says whether they are whole numbers of their
-    last place (see `arrow.marked_numbers`); None: where float64 has too few digits."""
-    out = {}
-    for name, kind in schema.kinds.items():
-        if kind == "drop":
-            continue
-        if kind == "id":  # rows that are compared with others have none
-            known = name in table.column_names
-            there = arrow.plain(table[name]).is_valid() if known else pa.repeat(True, table.num_rows)
-            out[name] = pc.if_else(there, "", pa.scalar(None, pa.large_string()))
-            continue
-        column = table[name]
-        if kind == "numeric":
-            out[name] = arrow.marked_numbers(column, None if exact is None else exact[name])
-        elif kind == "datetime":
-            whole, missing = arrow.moments(column)
-            day, time = arrow.day_and_time(whole, missing, column.type)
-            if arrow.is_moment(column.type):
-                out[name], out[name + TIME] = day, time
-            elif arrow.is_day(column.type):
-                out[name] = day
-            else:
-                out[name] = arrow.units(whole, missing, None if exact is None else exact[name])
-        else:
-            out[name] = arrow.strings(column)
-    return out
-
-
-def observe(schema: Schema, table: pa.Table) -> dict[str, NumericStats | CategoryStats]:
-    """Statistics of every part of a table; merge two of them with `merge`."""
-    out: dict = {}
-    read = parts(schema, table)
-    for name, values in read.items():
-        if isinstance(values, np.ndarray):
-            kind = arrow.value_type(schema.arrow.field(name.removesuffix(TIME)).type)
-            single = pa.types.is_float32(kind) or pa.types.is_float16(kind)
-            scale = arrow.scale_of(kind)
-            out[name] = NumericStats.observe(values, single, scale)
-        else:
-            out[name] = CategoryStats.observe(values)
-        if _is_moment(schema, name):
-            tails = _tails(values, read[name + TIME], schema.arrow.field(name).type)
-            out[name].first, out[name].last = tails
-    return out
-
-
 def _too_long(name: str) -> SchemaError:
     return SchemaError(
         f"column '{name}' holds numbers of more digits than a Gaussian has (above 2^53, or decimals).",
         f'set schema.numeric = "bars", or schema.columns.{name} to another kind.',
     )
-
-
-def _is_moment(schema: Schema, part: str) -> bool:
-    """Whether a part holds the days of timestamps."""
-    return schema.kinds.get(part) == "datetime" and arrow.is_moment(schema.arrow.field(part).type)
-
-
-def _holds_days(schema: Schema, part: str) -> bool:
-    day = schema.kinds.get(part) == "datetime" and arrow.is_day(schema.arrow.field(part).type)
-    return day or _is_moment(schema, part)
 
 
 def _limits(schema: Schema, part: str) -> tuple[float, float]:
@@ -373,22 +316,6 @@ def _ends(schema: Schema, part: str, stats: NumericStats, block: Block, min_rows
         else:
             ends.append(sum(some) // len(some))
     return tuple(ends)
-
-
-def _tails(days: np.ndarray, times: np.ndarray, kind: pa.DataType) -> tuple[np.ndarray, np.ndarray]:
-    """The `TAIL` first moments in ascending, and the last ones in descending order, int64."""
-    there = ~np.isnan(days)
-    moments = days[there].astype(np.int64) * arrow.ticks_per_day(kind) + times[there].astype(np.int64)
-    if len(moments) > 2 * TAIL:
-        moments = np.partition(moments, (TAIL - 1, len(moments) - TAIL))
-        moments = np.concatenate([moments[:TAIL], moments[-TAIL:]])
-    moments.sort()
-    return moments[:TAIL], moments[::-1][:TAIL]
-
-
-def merge(a: dict, b: dict) -> dict:
-    """Statistics of the rows of `a` and `b` together."""
-    return {name: type(a[name]).merge(a[name], b[name]) for name in a}
 
 
 def _numbered(first_row: int, rows: int, kind: pa.DataType, there: pa.Array | None) -> pa.Array:

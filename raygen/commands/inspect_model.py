@@ -2,8 +2,8 @@
 
 from raygen import storage, uris
 from raygen.codec.bins import NumericBlock
-from raygen.codec.codec import TIME
 from raygen.codec.gaussian import GaussianBlock
+from raygen.codec.parts import TIME
 from raygen.model import folder as model_folder
 from raygen.report.latent import terminal
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from raygen.codec.codec import Codec, parts
+from raygen.codec import parts
+from raygen.codec.codec import Codec
 from raygen.sampling import condition_values
 from raygen.sampling.conditions import Condition
 from raygen.table.schema import Schema
@@ -37,7 +38,7 @@ class RowTests:
         """
         table, schema = self.codec.decode(codes, positions), self.codec.schema
         names = list(dict.fromkeys(condition.column for condition, _ in self.conditions))
-        values = parts(
+        values = parts.values(
             Schema(schema.arrow, {name: schema.kinds[name] for name in names}),
             table,
             dict.fromkeys(names, False),

@@ -9,7 +9,8 @@ import pyarrow as pa
 from raygen.codec.bins import NumericBlock
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.code_ranges import Interval, Pieces, of_members, of_values, whole
-from raygen.codec.codec import TIME, Codec
+from raygen.codec.codec import Codec
+from raygen.codec.parts import TIME
 from raygen.errors import ConfigError, did_you_mean, listed
 from raygen.sampling import condition_values, row_blocks, row_tests
 from raygen.sampling.conditions import Condition, parse, parse_per

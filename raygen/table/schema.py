@@ -186,7 +186,7 @@ def check_rows(rows: int, where: str) -> None:
 
 
 def check_table(schema: Schema, stats: dict, where: str) -> None:
-    """Refuse a table that cannot be learned, from its statistics by part (see `codec.observe`).
+    """Refuse a table that cannot be learned, from its statistics by part (see `codec.parts.observe`).
 
     Raises:
         SchemaError: If there are too few rows, or more categories than their type can hold.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from raygen.codec import codec
+from raygen.codec import parts
 from raygen.config import Config
 from raygen.errors import ConfigError, SchemaError
 from raygen.relations import checks, language
@@ -123,21 +123,21 @@ def _observed(
             kept, counts = tied.kept(block.cast(schema.arrow)), Counts(tied.relations)
             counts.observe(kept)
             inner, ties = reduction.reduce(kept)
-            stats = codec.observe(reduction.inner, inner)
+            stats = parts.observe(reduction.inner, inner)
             seen = stats, counts, reduction.explained(ties), block.num_rows - kept.num_rows
         except SchemaError as error:  # returned, as Ray would wrap it in another
             seen = error
         return pa.table({"seen": pa.array([pickle.dumps(seen)], pa.large_binary())})
 
     inner, ties = reduction.reduce(schema.arrow.empty_table())
-    stats, explained = codec.observe(reduction.inner, inner), reduction.explained(ties)
+    stats, explained = parts.observe(reduction.inner, inner), reduction.explained(ties)
     counts, left_out = Counts(tied.relations), 0
     for row in dataset.map_batches(observe, batch_format="pyarrow", batch_size=None).iter_rows():
         seen = pickle.loads(row["seen"])
         if isinstance(seen, SchemaError):
             raise seen
         more, others, given, count = seen
-        stats, left_out = codec.merge(stats, more), left_out + count
+        stats, left_out = parts.merge(stats, more), left_out + count
         explained = {name: rows + given[name] for name, rows in explained.items()}
         counts.merge(others)
     return stats, counts, explained, left_out

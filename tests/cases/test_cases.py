@@ -14,7 +14,7 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 import pytest
 
-from raygen.codec import codec
+from raygen.codec import parts
 from raygen.codec.codec import Codec
 from raygen.generation.formats import Format
 from raygen.table.schema import Schema, infer
@@ -34,7 +34,7 @@ def made(uri, rng) -> tuple[pa.Table, pa.Table, dict[str, str]]:
     table = source.head()
     kinds, _ = infer(table, source.doubts)
     schema = Schema.of(source.schema, kinds, str(uri), source.levels())
-    built = Codec.fit(schema, codec.observe(schema, table), 128, 256)
+    built = Codec.fit(schema, parts.observe(schema, table), 128, 256)
     codes, _ = built.encode(table)
     shuffled = np.stack([rng.permutation(column) for column in codes.T], axis=1).astype(np.int64)
     out = built.decode(shuffled, rng.random(codes.shape))

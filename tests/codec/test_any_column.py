@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raygen.codec import codec
+from raygen.codec import parts
 from raygen.codec.bins import NumericBlock
 from raygen.codec.codec import Codec
 from raygen.table import arrow
@@ -116,7 +116,7 @@ def test_what_comes_out_went_in(kind, data):
     if kinds["c"] == "id":
         kinds["c"] = "numeric" if kind in WHOLE else "categorical"
     schema = Schema.of(table.schema, kinds, "here")
-    stats = codec.observe(schema, table)
+    stats = parts.observe(schema, table)
     if numeric == "gaussian" and stats["c"].__dict__.get("scale") is not None and kinds["c"] == "numeric":
         return
     built = Codec.fit(schema, stats, data.draw(st.integers(4, 40)), 20, numeric, least)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raygen.codec import codec
+from raygen.codec import parts
 from raygen.codec.codec import Codec
 from raygen.errors import ModelError, SchemaError
 from raygen.table import arrow
@@ -112,7 +112,7 @@ def column(values, kind: pa.DataType) -> pa.Array:
 
 def fitted(table: pa.Table, kinds=None, bars=128, max_categories=256) -> Codec:
     schema = Schema.of(table.schema, kinds or infer(table)[0], "here")
-    return Codec.fit(schema, codec.observe(schema, table), bars, max_categories)
+    return Codec.fit(schema, parts.observe(schema, table), bars, max_categories)
 
 
 def there_and_back(built: Codec, table: pa.Table) -> pa.Table:
@@ -230,10 +230,10 @@ def test_draws_of_each_type_are_valid_and_in_range(values, kind):
     built = fitted(table, {"c": "datetime" if pa.types.is_temporal(kind) else "numeric"})
     out = drawn(built)
     assert out.schema.equals(table.schema)
-    for name, seen in codec.parts(
+    for name, seen in parts.values(
         built.schema, table
     ).items():  # a datetime's day and time of day, each in its own range
-        back = codec.parts(built.schema, out)[name]
+        back = parts.values(built.schema, out)[name]
         seen, back = (x[arrow.present(x)] for x in (seen, back))
         assert seen.min() <= back.min() <= back.max() <= seen.max()
     assert in_parquet(out).num_rows == 3000
@@ -304,7 +304,7 @@ def test_any_table(table, bars, max_categories):
 
     back = there_and_back(built, table)
     assert back.schema.equals(table.schema)
-    before, after = codec.parts(built.schema, table), codec.parts(built.schema, back)
+    before, after = parts.values(built.schema, table), parts.values(built.schema, back)
     for name, block in built.blocks.items():
         if isinstance(before[name], np.ndarray):
             assert np.array_equal(np.isnan(after[name]), np.isnan(before[name]))
@@ -331,7 +331,7 @@ def test_what_the_network_is_told(table):
             built.blocks[built.parts[i]].is_bar.sum() if i < tables.num_offsets else 0
         )
         assert tables.ordered[i] == (
-            KINDS[built.parts[i].removesuffix(codec.TIME)] in ("numeric", "datetime")
+            KINDS[built.parts[i].removesuffix(parts.TIME)] in ("numeric", "datetime")
         )
         assert built.frequencies()[first:last].sum() == pytest.approx(1)
         assert np.all(built.frequencies()[first:last] >= 0)
@@ -341,10 +341,10 @@ def test_what_the_network_is_told(table):
 @given(TABLES, st.integers(0, 80))
 def test_statistics_of_pieces_answer_as_those_of_the_table(table, cut):
     schema = Schema.of(table.schema, KINDS, "here")
-    pieces = codec.merge(codec.observe(schema, table.slice(0, cut)), codec.observe(schema, table.slice(cut)))
+    pieces = parts.merge(parts.observe(schema, table.slice(0, cut)), parts.observe(schema, table.slice(cut)))
     assert (
         Codec.fit(schema, pieces, 8, 8).to_dict()
-        == Codec.fit(schema, codec.observe(schema, table), 8, 8).to_dict()
+        == Codec.fit(schema, parts.observe(schema, table), 8, 8).to_dict()
     )
 
 

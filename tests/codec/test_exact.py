@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from raygen.codec import codec, log_volume
+from raygen.codec import log_volume, parts
 from raygen.codec.codec import Codec
 from raygen.errors import SchemaError
 from raygen.sampling.selection import select
@@ -46,7 +46,7 @@ EXACT = {
 def fitted(column, numeric="bars", min_rows=1) -> tuple[Codec, pa.Table]:
     table = pa.table({"c": column})
     schema = Schema.of(table.schema, {"c": "numeric"}, "here")
-    stats = codec.merge(codec.observe(schema, table.slice(0, 1000)), codec.observe(schema, table.slice(1000)))
+    stats = parts.merge(parts.observe(schema, table.slice(0, 1000)), parts.observe(schema, table.slice(1000)))
     built = Codec.fit(schema, stats, 128, 256, numeric, min_rows)
     return Codec.from_dict(schema, json.loads(json.dumps(built.to_dict()))), table
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from raygen.codec import codec, row_hash
+from raygen.codec import parts, row_hash
 from raygen.codec.codec import Codec
 from raygen.codec.gaussian import GaussianBlock
 from raygen.commands import inspect_model
@@ -144,7 +144,7 @@ KINDS = dict.fromkeys(("x", "small", "constant", "price", "half"), "numeric") | 
 
 def fitted(table: pa.Table) -> Codec:
     schema = Schema.of(table.schema, {"word": "categorical"} | KINDS, "here")
-    return Codec.fit(schema, codec.observe(schema, table), 128, 256, "gaussian")
+    return Codec.fit(schema, parts.observe(schema, table), 128, 256, "gaussian")
 
 
 def spread(built: Codec, offsets: np.ndarray) -> np.ndarray:
@@ -372,7 +372,7 @@ def test_the_first_and_the_last_uniform_are_drawn_alike():
 def test_bars_stay_the_default():
     table = a_table()
     schema = Schema.of(table.schema, infer(table)[0] | KINDS, "here")
-    built = Codec.fit(schema, codec.observe(schema, table), 128, 256, Config().schema_.numeric)
+    built = Codec.fit(schema, parts.observe(schema, table), 128, 256, Config().schema_.numeric)
     assert not built.gaussian and not built.tables().gaussian and built.offset_type is np.uint8
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from raygen.codec import codec
+from raygen.codec import parts
 from raygen.codec.codec import Codec
 from raygen.codec.grid import Days, Grid
 from raygen.table.schema import Schema, infer
@@ -23,7 +23,7 @@ def drawn(column, rows=5000) -> tuple[pa.Array, pa.Array]:
     """A column, and what its codec makes of the codes of its rows with new positions inside them."""
     table = pa.table({"c": column, "other": np.arange(len(column)) % 3})
     schema = Schema.of(table.schema, infer(table)[0], "here")
-    built = Codec.fit(schema, codec.observe(schema, table), 128, 256)
+    built = Codec.fit(schema, parts.observe(schema, table), 128, 256)
     codes, _ = built.encode(table)
     chosen = codes[rng.integers(0, len(codes), rows)]
     made = built.decode(chosen, rng.random(chosen.shape))
@@ -172,7 +172,7 @@ def test_ids_are_missing_as_often():
     )
     schema = Schema.of(table.schema, infer(table)[0], "here")
     assert schema.kinds["key"] == "id"
-    built = Codec.fit(schema, codec.observe(schema, table), 128, 256)
+    built = Codec.fit(schema, parts.observe(schema, table), 128, 256)
     codes, _ = built.encode(table)
     made = built.decode(codes.astype(int), rng.random(codes.shape), first_row=10)
     assert made["key"].is_null().equals(table["key"].is_null())

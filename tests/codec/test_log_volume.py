@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 from scipy.special import digamma
 
-from raygen.codec import codec
+from raygen.codec import parts
 from raygen.codec.bins import GRID, NumericBlock
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
@@ -42,7 +42,7 @@ patient = settings(deadline=None)  # the machine may be busy
 
 def fitted(table: pa.Table, bars=128, max_categories=256, numeric="bars") -> Codec:
     schema = Schema.of(table.schema, infer(table)[0], "here")
-    return Codec.fit(schema, codec.observe(schema, table), bars, max_categories, numeric)
+    return Codec.fit(schema, parts.observe(schema, table), bars, max_categories, numeric)
 
 
 def block_of(values, bars=128) -> NumericBlock:
@@ -212,7 +212,7 @@ def test_what_has_one_value_counts_nothing():
     )
     schema = Schema.of(table.schema, infer(table)[0] | {"nothing": "numeric"}, "here")
     for numeric in ("bars", "gaussian"):
-        built = Codec.fit(schema, codec.observe(schema, table), 128, 256, numeric)
+        built = Codec.fit(schema, parts.observe(schema, table), 128, 256, numeric)
         codes, offsets = built.encode(table)
         for i, (name, block) in enumerate(built.blocks.items()):
             one = Codec(schema, {name: block})

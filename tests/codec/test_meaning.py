@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from raygen.codec import codec
+from raygen.codec import parts
 from raygen.codec.codec import Codec
 from raygen.table import arrow
 from raygen.table.schema import Schema, infer
@@ -25,7 +25,7 @@ def made(path) -> pa.Table:
     table = source.head()
     schema = Schema.of(source.schema, infer(table)[0], "here", source.levels())
     schema = Schema.from_dict(json.loads(json.dumps(schema.to_dict())))
-    built = Codec.fit(schema, codec.observe(schema, table), 128, 256)
+    built = Codec.fit(schema, parts.observe(schema, table), 128, 256)
     codes, _ = built.encode(table)
     out = built.decode(codes[::-1].astype(int), rng.random(codes.shape))
     out.validate(full=True)

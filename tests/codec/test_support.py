@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raygen.codec import codec, support
+from raygen.codec import parts, support
 from raygen.codec.bins import NumericBlock
 from raygen.codec.codec import Codec
 from raygen.table.schema import Schema
@@ -57,7 +57,7 @@ def fitted(table: pa.Table, kinds=KINDS, numeric="bars", min_rows=LEAST, max_cat
     schema = Schema.of(
         table.schema, kinds, "here", {"size": ["S", "M", "L", "XXL"]} if kinds is KINDS else None
     )
-    built = Codec.fit(schema, codec.observe(schema, table), 128, max_categories, numeric, min_rows)
+    built = Codec.fit(schema, parts.observe(schema, table), 128, max_categories, numeric, min_rows)
     return Codec.from_dict(schema, json.loads(json.dumps(built.to_dict()))) if min_rows == 1 else built
 
 
@@ -90,11 +90,11 @@ def test_no_value_of_fewer_rows_is_stored(numeric):
         rare = counts.field("values").filter(pc.less(counts.field("counts"), LEAST)).to_pylist()
         assert rare and not stored & set(rare), column
     assert {"L", "n1", "false"} <= stored, "levels that nobody has stay, and what is frequent"
-    for part, values in codec.parts(built.schema, table).items():
+    for part, values in parts.values(built.schema, table).items():
         if isinstance(values, np.ndarray):
             found = numbers_of(built, part)
             value, counts = np.unique(values[~np.isnan(values)], return_counts=True)
-            rare, chance = value[counts < LEAST], np.unique(codec.parts(built.schema, others)[part])
+            rare, chance = value[counts < LEAST], np.unique(parts.values(built.schema, others)[part])
             own, by_chance = (np.isin(some, found).sum() for some in (rare, chance))
             assert own <= by_chance + 3, f"{part}: {own} of {len(rare)} values, {by_chance} of other rows"
             assert part not in ("salary", "card", "seen\x00time") or own == 0

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from raygen import filesystems, storage
-from raygen.codec import codec
+from raygen.codec import parts
 from raygen.codec.codec import Codec
 from raygen.errors import ConfigError
 from raygen.generation import manifest, verification
@@ -48,7 +48,7 @@ def fitted(table: pa.Table) -> Codec:
     schema = Schema.of(
         table.schema, {name: KINDS.get(name, "categorical") for name in table.column_names}, "here"
     )
-    return Codec.fit(schema, codec.observe(schema, table), 128, 256)
+    return Codec.fit(schema, parts.observe(schema, table), 128, 256)
 
 
 CODEC = fitted(TABLE)

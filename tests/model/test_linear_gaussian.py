@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from raygen.codec import codec
+from raygen.codec import parts
 from raygen.codec.codec import Codec
 from raygen.codec.tables import Tables
 from raygen.config import Config
@@ -142,7 +142,7 @@ def test_training_finds_the_bound(rows, covariance):
 
     table = pa.table(list(exact(24_000, covariance, 2).T), names=list("abcde"))
     schema = Schema.of(table.schema, dict.fromkeys("abcde", "numeric"), "here")
-    built = Codec.fit(schema, codec.observe(schema, table), 128, 256, "gaussian")
+    built = Codec.fit(schema, parts.observe(schema, table), 128, 256, "gaussian")
     units = sum(np.log(block.std) for block in built.blocks.values())
     assert units == pytest.approx(D / 2 * np.log(1.6))
     settings = {

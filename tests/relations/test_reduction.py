@@ -7,8 +7,9 @@ import pyarrow as pa
 import pytest
 
 from raygen import rng
-from raygen.codec import codec
-from raygen.codec.codec import TIME, Codec
+from raygen.codec import parts
+from raygen.codec.codec import Codec
+from raygen.codec.parts import TIME
 from raygen.errors import SchemaError
 from raygen.relations.counts import Counts
 from raygen.relations.language import parse
@@ -30,7 +31,7 @@ def reduced(table: pa.Table, texts: dict[str, str], often: tuple[str, ...] = ())
 
 def fitted(table: pa.Table, reduction: Reduction) -> Codec:
     inner, ties = reduction.reduce(table)
-    stats, explained = codec.observe(reduction.inner, inner), reduction.explained(ties)
+    stats, explained = parts.observe(reduction.inner, inner), reduction.explained(ties)
     return Codec.fit(reduction.schema, stats, 64, 256, "bars", reduction=reduction, explained=explained)
 
 

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 from raygen.codec.code_ranges import STEP
-from raygen.codec.codec import Codec, observe
+from raygen.codec.codec import Codec
+from raygen.codec.parts import observe
 from raygen.errors import ConfigError
 from raygen.sampling.selection import select
 from raygen.table.schema import Schema

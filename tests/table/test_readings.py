@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raygen.codec import codec, log_volume
+from raygen.codec import log_volume, parts
 from raygen.codec.codec import Codec
 from raygen.sampling.selection import select
 from raygen.table import readings
@@ -71,7 +71,7 @@ def test_any_number_comes_back(values, name):
 def fitted(values, min_rows=1) -> tuple[Codec, pa.Table]:
     table = pa.table({"c": values})
     schema = Schema.of(table.schema, {"c": "numeric"}, "here")
-    built = Codec.fit(schema, codec.observe(schema, table), 128, 256, "bars", min_rows)
+    built = Codec.fit(schema, parts.observe(schema, table), 128, 256, "bars", min_rows)
     return Codec.from_dict(schema, built.to_dict()), table
 
 

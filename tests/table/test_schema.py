@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from raygen.codec import codec
+from raygen.codec import parts
 from raygen.errors import ModelError, SchemaError
 from raygen.table.schema import LEARNED, Schema, check_rows, check_table, infer
 
@@ -199,7 +199,7 @@ def test_a_damaged_schema(state):
 
 def checked(table: pa.Table, kinds: dict) -> None:
     schema = Schema.of(table.schema, kinds, "here")
-    check_table(schema, codec.observe(schema, table), "here")
+    check_table(schema, parts.observe(schema, table), "here")
 
 
 @pytest.mark.parametrize(("rows", "count"), [(0, "no rows"), (1, "1 row;"), (9, "9 rows")])

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from raygen.codec import parts
 from raygen.codec.codec import Codec
 from raygen.config import Config
 from raygen.errors import ClusterError
@@ -30,13 +31,11 @@ def encoded():
     """A numeric column that decides a category, encoded."""
     import pyarrow as pa
 
-    from raygen.codec import codec
-
     rng = np.random.default_rng(0)
     x = rng.normal(size=ROWS)
     table = pa.table({"x": np.round(x, 3), "sign": np.where(x > 0, "plus", "minus")})
     schema = Schema.of(table.schema, infer(table)[0], "test")
-    built = Codec.fit(schema, codec.observe(schema, table), 16, 16)
+    built = Codec.fit(schema, parts.observe(schema, table), 16, 16)
     return built, *built.encode(table)
 
 
@@ -319,11 +318,9 @@ def test_tables_of_any_shape_are_trained(columns, decoder):
     offsets."""
     import pyarrow as pa
 
-    from raygen.codec import codec
-
     table = pa.table(columns)
     schema = Schema.of(table.schema, infer(table)[0], "test")
-    built = Codec.fit(schema, codec.observe(schema, table), 16, 16)
+    built = Codec.fit(schema, parts.observe(schema, table), 16, 16)
     settings = config(**{"train.batch_size": 16, "model.decoder": decoder, "model.context_dropout": 0.2})
     trained = loop((built, *built.encode(table)), settings)
     trained.run(5)

@@ -11,12 +11,13 @@ import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
 
-from raygen.codec import codec, row_hash
+from raygen.codec import parts, row_hash
 from raygen.config import Config
 from raygen.errors import SchemaError, StorageError
 from raygen.generation.formats import json_lines
 from raygen.table.schema import Schema
 from raygen.training import encoding
+from raygen.training.statistics import Ties, statistics
 
 pytestmark = pytest.mark.ray
 
@@ -106,7 +107,10 @@ def test_text_that_is_not_utf8_is_told(local_ray, tmp_path):
 def test_statistics_are_those_of_the_whole_table(rows, local_ray, tmp_path):
     made = config(stored(rows, tmp_path / "t", "parquet folder"), tmp_path / "run")
     source, schema, _ = encoding.describe(made)
-    spread, whole = encoding.statistics(source, schema), codec.observe(schema, rows)
+    dataset, nothing = encoding.read_dataset(source), Ties([], [], True)
+    spread, reduction, explained = statistics(dataset, "t", source.head(), schema, nothing, silent)
+    whole = parts.observe(schema, rows)
+    assert reduction.inner == schema and not explained
     for name in whole:
         assert spread[name].num_rows == len(rows) and spread[name].num_missing == whole[name].num_missing
     np.testing.assert_array_equal(spread["x"].values, whole["x"].values)
