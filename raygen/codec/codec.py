@@ -1,6 +1,8 @@
 """The codec: a table to integer codes and back, one block of codes for each part of a column."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -66,16 +68,22 @@ class Codec:
 
     @classmethod
     def fit(
-        cls, schema: Schema, stats: dict, bars: int, max_categories: int, numeric: str = "bars"
+        cls,
+        schema: Schema,
+        stats: dict,
+        bars: int,
+        max_categories: int,
+        numeric: str = "bars",
+        limits: Mapping[str, int] = MappingProxyType({}),
     ) -> "Codec":
         """Build the codec from the statistics of each part (see `observe`); `numeric` is "bars" or
-        "gaussian"."""
+        "gaussian", `limits` are of single columns in place of `max_categories`."""
         blocks: dict[str, Block] = {}
         for name, part in stats.items():
             if schema.kinds.get(name) == "id" and not part.num_missing:
                 continue
             if isinstance(part, CategoryStats):
-                blocks[name] = CategoryBlock.fit(part, max_categories)
+                blocks[name] = CategoryBlock.fit(part, limits.get(name, max_categories))
             elif numeric == "gaussian":
                 blocks[name] = GaussianBlock.fit(part, *_limits(schema, name))
             else:

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from raygen import storage
 from raygen.config import Config
 from raygen.config_toml import render
 from raygen.errors import OutputError
+from raygen.table import arrow
 from raygen.table.facts import facts
 from raygen.table.schema import Schema, check_rows, infer
 from raygen.table.source import Source
@@ -35,6 +37,8 @@ def init(source: str, out: str = "raygen.toml", force: bool = False, say=print) 
     table = opened.head()
     check_rows(table.num_rows, source)
     kinds, notes = infer(table, opened.doubts)
+    for column, note in _many(table, kinds, Config().schema_.max_categories).items():
+        notes[column] = "; ".join(filter(None, [notes.get(column), note]))
     Schema.of(opened.schema, kinds, source)
     name = (
         path.stem
@@ -50,6 +54,19 @@ def init(source: str, out: str = "raygen.toml", force: bool = False, say=print) 
     for column, note in notes.items():
         say(f"Note: {column} = {kinds[column]!r}: {note}")
     return path
+
+
+def _many(table: pa.Table, kinds: dict[str, str], most: int) -> dict[str, str]:
+    """A few words on each column of more categories than have a code each."""
+    found = {}
+    for name in (name for name, kind in kinds.items() if kind == "categorical"):
+        distinct = len(pc.unique(arrow.plain(table[name])).drop_null())
+        if distinct > most:
+            found[name] = (
+                f"{distinct:,} categories, of which the rare ones share codes and lose what they have to do "
+                f"with other columns: give the column more than {most} with schema.limits.{name}"
+            )
+    return found
 
 
 def _described(table: pa.Table, field: pa.Field) -> str:

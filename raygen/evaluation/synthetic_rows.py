@@ -11,7 +11,7 @@ from pyarrow import fs as pafs
 
 from raygen import filesystems, rng, storage, uris
 from raygen.errors import OutputError, SchemaError
-from raygen.generation import manifest
+from raygen.generation import manifest, one_file
 from raygen.metrics import scorecard
 from raygen.table.schema import fits
 from raygen.table.source import Source
@@ -36,7 +36,7 @@ def opened(path: str, like: pa.Schema | None = None) -> Source:
 
 def generation(path: str) -> dict[str, Any]:
     """What the rows of a folder that raygen generated are a function of; empty for anybody else's."""
-    mark = storage.join(path, manifest.RUN)
+    mark = storage.join(one_file.beside(path), manifest.RUN)
     try:
         return storage.read_json(mark) if storage.exists(mark) else {}
     except ValueError:

@@ -28,8 +28,11 @@ class WriteShards:
             ray.kill(me)
         self.folder, self.board = folder, board
         self.node = f"{ray.util.get_node_ip_address()} ({ray.get_runtime_context().get_node_id()[:8]})"
-        self.row_counter = Counter("raygen_generated_rows", "synthetic rows made")
-        self.byte_counter = Counter("raygen_generated_bytes", "bytes of synthetic shards written")
+        tags = {"tag_keys": ("run",)}
+        self.row_counter = Counter("raygen_generated_rows", "synthetic rows made", **tags)
+        self.byte_counter = Counter("raygen_generated_bytes", "bytes of synthetic shards written", **tags)
+        for counter in (self.row_counter, self.byte_counter):
+            counter.set_default_tags({"run": storage.name(storage.parent(model))})
         self.told = 0.0
         self.item, self.done, self.untold = 0, 0, 0  # of the item at work
         self.made: list[int] = []

@@ -158,6 +158,18 @@ def of_file(name: str) -> str | None:
     return next((known for ending, known in endings.items() if name.lower().endswith(ending)), None)
 
 
+def of_ending(name: str) -> tuple[str, str] | None:
+    """Format and compression that the ending of a file's name stands for; None for another one."""
+    text = {
+        f".{key}{ending}": (key, packed)
+        for key in NAMES
+        if key != "parquet"
+        for packed, ending in ENDINGS.items()
+    }
+    known = {".parquet": ("parquet", "auto")} | text
+    return next((found for ending, found in known.items() if name.lower().endswith(ending)), None)
+
+
 def whole_blocks(rows: int) -> int:
     return -(-rows // BLOCK_ROWS) * BLOCK_ROWS
 

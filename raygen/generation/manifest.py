@@ -76,7 +76,10 @@ def plan_of(run: dict) -> Plan:
     """The plan of a folder, as its `_run.json` tells; what an older one leaves out was not yet to be
     chosen."""
     suffix, partitions = Format.of_run(run).suffix, tuple(run.get("partitions", [""]))
-    return Plan(run["rows"], run["rows_per_shard"], run.get("first_row", 0), suffix, partitions)
+    file = run.get("file", "")
+    if "/" in file or file == "..":
+        raise OutputError(f"{RUN} is damaged: '{file}' names no file.", "generate the rows again.")
+    return Plan(run["rows"], run["rows_per_shard"], run.get("first_row", 0), suffix, partitions, file)
 
 
 def _text(line: dict) -> bytes:
@@ -274,7 +277,7 @@ def finish(folder: str, plan: Plan, identity: dict, more: dict, totals: Totals) 
             bytes.
     """
     for part in plan.all_folders():
-        _sweep(storage.inside(folder, part))
+        _sweep(storage.inside(folder, part), ending=plan.file)  # beside a file others may be written
     own = set(map(plan.part_name, range(plan.num_parts)))
     _sweep(storage.join(folder, PARTS), lambda name: name not in own and not _of_more(name, plan))
     header = identity | more | totals.to_dict() | {"parts": plan.num_parts}
@@ -306,10 +309,11 @@ def _of_more(name: str, plan: Plan) -> bool:
     return shards is not None and int(shards[1]) >= plan.num_shards
 
 
-def _sweep(folder: str, stale=lambda name: False) -> None:
+def _sweep(folder: str, stale=lambda name: False, ending: str = "") -> None:
     filesystem, _ = filesystems.resolve(folder)
     for info in entries(folder):
-        if info.base_name.startswith(TEMPORARY) or stale(info.base_name):
+        left = info.base_name.startswith(TEMPORARY) and info.base_name.endswith(ending)
+        if left or stale(info.base_name):
             with (
                 storage.writing(folder),
                 contextlib.suppress(FileNotFoundError),

@@ -15,7 +15,7 @@ from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
 from raygen.codec.row_hash import content, content_hash
 from raygen.config import Config
-from raygen.errors import SchemaError, StorageError
+from raygen.errors import SchemaError, StorageError, did_you_mean
 from raygen.table.files import check_text
 from raygen.table.schema import Schema, check_table, infer
 from raygen.table.source import Source
@@ -112,12 +112,22 @@ def row_type(codec: Codec) -> np.dtype:
 
 def describe(config: Config) -> tuple[Source, Schema, dict[str, str]]:
     """Open the source and join it with the config's kinds, inferred where it names none; and notes on what
-    was inferred."""
+    was inferred.
+
+    Raises:
+        SchemaError: If a setting names a column that is not there, or a kind that does not fit.
+    """
     source = Source.open(config.data.source)
     notes: dict[str, str] = {}
     kinds = {str(name): str(kind) for name, kind in config.schema_.columns.items()}
     if not kinds:
         kinds, notes = infer(source.head(), source.doubts)
+    for name in config.schema_.limits:
+        if name not in source.schema.names:
+            raise SchemaError(
+                f"schema.limits.{name}: source '{config.data.source}' has no such column.",
+                did_you_mean(name, source.schema.names),
+            )
     return source, Schema.of(source.schema, kinds, config.data.source, source.levels()), notes
 
 
@@ -136,8 +146,9 @@ def _folder(config: Config, source: Source, schema: Schema) -> str:
     )
 
 
-def _ways(config: Config) -> tuple[int, int, str]:
-    return config.schema_.bars, config.schema_.max_categories, config.schema_.numeric
+def _ways(config: Config) -> tuple[int, int, str, dict[str, int]]:
+    s = config.schema_
+    return s.bars, s.max_categories, s.numeric, s.limits
 
 
 def encode(config: Config, say=print) -> Encoded:
@@ -155,7 +166,7 @@ def encode(config: Config, say=print) -> Encoded:
         stats = statistics(source, schema)
         check_table(schema, stats, config.data.source)
         built = Codec.fit(schema, stats, *_ways(config))
-        for note in grouped(built, config.schema_.max_categories):
+        for note in grouped(built):
             say(f"Note: {note}")
         say("Encoding it ...")
         parts = _write_rows(source, schema, built, folder, next(iter(stats.values())).num_rows)
@@ -166,7 +177,7 @@ def encode(config: Config, say=print) -> Encoded:
     return read_encoded(folder, notes)
 
 
-def grouped(built: Codec, most: int) -> list[str]:
+def grouped(built: Codec) -> list[str]:
     """A sentence on each column whose rare categories share codes."""
     found = []
     for name, block in built.blocks.items():
@@ -175,7 +186,8 @@ def grouped(built: Codec, most: int) -> list[str]:
             found.append(
                 f"column '{name}' has {len(block.members):,} categories; all but the {alone} most frequent "
                 f"share {block.num_codes - alone} codes, within which they are drawn by frequency alone. "
-                f'Raise schema.max_categories ({most}), or set schema.columns.{name} = "drop".'
+                f"Raise schema.max_categories, set schema.limits.{name} for this column alone, or "
+                f'schema.columns.{name} = "drop".'
             )
     return found
 

@@ -486,3 +486,5 @@ def test_ray_counts_rows_and_bytes(trained, tmp_path):
             for kind in before
         }
     assert more["rows"] >= done.rows and more["bytes"] >= done.bytes
+    run = Path(trained.config.run.folder).name
+    assert all(f'run="{run}"' in labels for labels in counted("rows"))
