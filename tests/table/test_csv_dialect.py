@@ -45,6 +45,16 @@ def test_words_for_missing_values_are_those_of_numbers_not_of_text(tmp_path):
     assert table["note"].null_count >= 1
 
 
+def test_a_word_for_missing_numbers_that_text_has_too_is_told(tmp_path):
+    assert Dialect.of(b"country,age\nNA,1\nDE,NA\n").doubts == {
+        "country": "'NA' is taken for missing, since it is that in columns of numbers"
+    }
+    assert read(tmp_path, "a,b\n1,-\n?,x\nn.a.,--\n").to_pydict() == {
+        "a": [1, None, None],
+        "b": ["-", "x", "--"],
+    }
+
+
 def test_digits_that_a_number_would_not_give_back_stay_text(tmp_path):
     table = read(tmp_path, "zip,icd,count,share\n02116,001,1,0.5\n90210,012,0,00.7\n10001,019,10,1\n")
     assert table.schema.field("zip").type == table.schema.field("icd").type == pa.string()
