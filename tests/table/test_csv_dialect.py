@@ -80,6 +80,16 @@ def test_a_table_like_another_is_read_as_its_types(tmp_path):
     assert first.head().to_pydict() == {"a": [1.5, 2.5], "b": ["NA", "x"]}
 
 
+def test_types_of_another_table_do_not_undo_how_this_one_is_spelled(tmp_path):
+    (tmp_path / "t.csv").write_text("day,n,zip\n29/02/2024,1,2116\n13/01/2024,300,90210\n")
+    like = pa.schema([("day", pa.date32()), ("n", pa.int8()), ("zip", pa.string())])
+    table = Source.open(str(tmp_path / "t.csv"), like).head()
+    assert table.schema.types == [pa.date32(), pa.int64(), pa.string()]
+    assert table["zip"].to_pylist() == ["2116", "90210"]
+    like = pa.schema([("day", pa.string())])
+    assert Source.open(str(tmp_path / "t.csv"), like).head()["day"][0].as_py() == "29/02/2024"
+
+
 def test_text_that_holds_dates_but_for_one_is_told(tmp_path):
     lines = ["day", "0000-00-00", *(f"20{i % 20:02d}-{1 + i % 12:02d}-{1 + i % 28:02d}" for i in range(60))]
     kinds, notes = infer(read(tmp_path, "\n".join(lines) + "\n"))
