@@ -161,6 +161,9 @@ def _tune(args) -> dict:
 
 
 def _generate(args) -> dict:
+    from raygen.cluster import devices
+
+    devices.import_tensorflow()
     from raygen.generation import driver as generation
 
     done = generation.generate(_config_or_model(args), say=args.say, **_asked(args))
@@ -229,14 +232,19 @@ def _limit(text: str) -> tuple[str, float]:
 
 
 def _plan(args) -> dict:
+    from raygen.cluster import devices
+
+    devices.import_tensorflow()
     from raygen.commands import plan as planning
 
     return planning.plan(_config_or_model(args), within=args.within, say=_say, **_asked(args))
 
 
 def _inspect(args) -> dict:
+    from raygen.cluster import devices
     from raygen.commands import inspect_model
 
+    devices.import_tensorflow()
     model = args.model
     if model.endswith(".toml"):
         model = uris.join(Config.load(model).settled().run.folder, "model")

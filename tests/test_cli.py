@@ -63,6 +63,15 @@ def test_a_table_in_place_of_a_config_is_told(name, tmp_path, run_cli):
         assert f"raygen init {tmp_path}/{name}" in err
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["generate", "inspect"])
+def test_tensorflow_says_nothing_where_a_model_is_read(verb, tmp_path):
+    command = [sys.executable, "-m", "raygen.cli", verb, str(tmp_path)]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("TF_")}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    assert done.returncode == 2 and done.stderr.startswith("ModelError: "), done.stderr
+
+
 def test_inspect_takes_a_config_for_its_model(tmp_path, run_cli):
     (tmp_path / "c.toml").write_text(f'[run]\nfolder = "{tmp_path}/run"\n')
     status, _, err = run_cli("inspect", tmp_path / "c.toml")
