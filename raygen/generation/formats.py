@@ -72,6 +72,14 @@ class Format:
         """Ending of the files' names."""
         return f".{self.name}{ENDINGS[self.compression] if self.is_text else ''}"
 
+    def stored(self, kind: pa.DataType) -> pa.DataType:
+        """The type that a column has in a file: Parquet has no moments in seconds."""
+        if self.is_text or not (pa.types.is_timestamp(kind) or pa.types.is_time32(kind)):
+            return kind
+        if kind.unit != "s":
+            return kind
+        return pa.timestamp("ms", kind.tz) if pa.types.is_timestamp(kind) else pa.time32("ms")
+
     def write(self, stream, schema: pa.Schema, tables: Iterable[pa.Table]) -> tuple[int, int, str]:
         """Write tables of a schema, one after the other, to an empty binary stream, which stays open; the
         rows, the bytes and their SHA-256.

@@ -92,7 +92,8 @@ class Job:
     @property
     def told(self) -> dict:
         """What is written beside the identity, to make the same again."""
-        columns = {field.name: str(field.type) for field in self.found.codec.schema.output}
+        output = self.found.codec.schema.output
+        columns = {field.name: str(self.format.stored(field.type)) for field in output}
         return {
             "model": self.found.uri,
             "schema": columns,
