@@ -19,7 +19,9 @@ TELL_SECONDS = 0.5
 class WriteShards:
     """A decode actor: loads the model once, then makes what is missing of item after item."""
 
-    def __init__(self, model: str, settings: dict, folder: str, laws: list, fingerprint: str, board):
+    def __init__(
+        self, model: str, settings: dict, folder: str, laws: list, fingerprint: str, board, file: str
+    ):
         import ray
         from ray.util.metrics import Counter
 
@@ -39,7 +41,7 @@ class WriteShards:
         try:
             wanted = Generate(**settings)
             request.keep_to(wanted)
-            self.job = asked = Job.of(model, wanted, folder)
+            self.job = asked = Job.of(model, wanted, folder, file)
             self.plan, self.format = asked.plan, asked.format
             if asked.found.fingerprint != fingerprint:
                 raise GenerationError(

@@ -182,6 +182,7 @@ def _run(asked: Job, laws: list, actors: int, say) -> tuple[Totals, int]:
             laws,
             asked.found.fingerprint,
             board,
+            asked.plan.file,
         ),
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=actors),

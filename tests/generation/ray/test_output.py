@@ -153,7 +153,7 @@ def test_partitions_hold_all_rows_and_are_mended(trained, tmp_path):
     assert done.passed and done.repaired == 2, "what no part vouches for is read to its end and kept"
     assert hashes(out) == before
     run = raygen.evaluate(trained.config, [str(out)], str(tmp_path / "report"), say=silent).report.runs[0]
-    assert not run.problems and run.scores.keys() >= {"shape", "c2st"}, "folders hold columns"
+    assert not run.problems and "c2st" in run.scores, "folders hold columns"
 
 
 @pytest.mark.parametrize("name", ["x y.csv", "x.parquet"])
