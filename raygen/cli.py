@@ -20,6 +20,9 @@ FAILED = (TrainingError, GenerationError)
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb; exit status 0 done, 1 failed, 2 the user's mistake, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments:
+        parser().print_help()
+        return 0
     args = parser().parse_args(arguments)
     args.arguments, args.say = arguments, _say_or_redraw()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -100,7 +103,7 @@ def _init(args) -> dict:
     from raygen.commands import init as starter
 
     path = starter.init(args.data, args.out, args.force, _say)
-    _say(f"Wrote {path}. Look at its [schema.columns], then: raygen train {path}")
+    _say(f"Wrote {path}. Look at its [schema.columns], then: {shlex.join(['raygen', 'train', str(path)])}")
     return {"config": str(path)}
 
 
@@ -108,8 +111,11 @@ def _train(args) -> dict:
     from raygen.training import driver as training
 
     done = training.train(Config.load(args.config, args.set), _say)
-    options = f" --set {shlex.join(args.set)}" if args.set else ""
-    _say(f"Next: raygen generate {args.config}{options}, or raygen inspect {done.model}")
+    again = [args.config, *(["--set", *args.set] if args.set else [])]
+    _say(
+        f"Next: {shlex.join(['raygen', 'generate', *again])}, or "
+        f"{shlex.join(['raygen', 'inspect', done.model])}"
+    )
     m = done.metrics
     state = (
         "was trained before, with the same settings"
@@ -143,6 +149,9 @@ def _tune(args) -> dict:
 
 
 def _generate(args) -> dict:
+    from raygen.cluster import devices
+
+    devices.import_tensorflow()
     from raygen.generation import driver as generation
 
     done = generation.generate(_config_or_model(args), say=args.say, **_settings(args))
@@ -211,15 +220,23 @@ def _limit(text: str) -> tuple[str, float]:
 
 
 def _plan(args) -> dict:
+    from raygen.cluster import devices
+
+    devices.import_tensorflow()
     from raygen.commands import plan as planning
 
     return planning.plan(_config_or_model(args), within=args.within, say=_say, **_settings(args))
 
 
 def _inspect(args) -> dict:
+    from raygen.cluster import devices
     from raygen.commands import inspect_model
 
-    return inspect_model.inspect(args.model, _say)
+    devices.import_tensorflow()
+    model = args.model
+    if model.endswith(".toml"):
+        model = uris.join(Config.load(model).settled().run.folder, "model")
+    return inspect_model.inspect(model, _say)
 
 
 def _doctor(args) -> dict:

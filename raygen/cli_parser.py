@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--folder", default="runs/demo", help="where everything goes (default: runs/demo)")
     _with_overrides(demo)
     init = verb("init", "look at a table and write a commented config to edit")
-    init.add_argument("data", metavar="DATA", help="Parquet or CSV, a file or a folder")
+    init.add_argument("data", metavar="DATA", help="Parquet, CSV, JSON Lines or Feather, a file or a folder")
     init.add_argument("-o", "--out", default="raygen.toml", help="file to write (default: raygen.toml)")
     init.add_argument("--force", action="store_true", help="replace the file if it exists")
     train = verb("train", "learn the config's table; resumes an unfinished run")
@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     generate.add_argument("config", metavar="CONFIG.toml|MODEL", help="a config, or a model folder")
     _with_rows(generate)
     verify = verb("verify", "rows, hash and schema of every shard of a folder against its manifest")
-    verify.add_argument("folder", metavar="FOLDER", help="that raygen generate wrote")
+    verify.add_argument("folder", metavar="FOLDER|FILE", help="that raygen generate wrote")
     verify.add_argument(
         "--repair",
         action="store_true",
@@ -160,7 +160,9 @@ def _with_overrides(verb: argparse.ArgumentParser) -> None:
 def _with_rows(verb: argparse.ArgumentParser) -> None:
     """A flag for each setting of `[generate]`."""
     _with_overrides(verb)
-    verb.add_argument("--out", help="folder in place of synthetic/ beside the model")
+    verb.add_argument(
+        "--out", help="folder in place of synthetic/ beside the model; a name such as rows.csv makes one file"
+    )
     for name, setting in GenerateSettings.model_fields.items():
         choices = [choice for choice in get_args(setting.annotation) if isinstance(choice, str)]
         text = f"{setting.description}" + (f" ({', '.join(choices)})" if choices else "")

@@ -26,7 +26,11 @@ from raygen.config_sections import (
 from raygen.config_types import Section
 from raygen.errors import ConfigError, did_you_mean
 
-TABLES = (".parquet", ".pq", ".csv", ".tsv", ".csv.gz", ".tsv.gz")  # endings of what is no config
+PACKED = ("", ".gz", ".bz2", ".zst")
+TABLES = (  # endings of what is no config
+    *(".parquet", ".pq", ".feather", ".arrow", ".ipc", ".json"),
+    *(f".{text}{packed}" for text in ("csv", "tsv", "jsonl", "ndjson") for packed in PACKED),
+)
 RESOURCES = (
     "num_workers",
     "use_gpu",
@@ -108,8 +112,9 @@ class Config(Section):
                 raise ConfigError(
                     f"unknown setting '{key}'.", "write it as section.key, such as train.steps=1000."
                 )
-            if section == "schema" and name.startswith("columns."):
-                nested["schema"]["columns"][name.removeprefix("columns.")] = value
+            table, _, column = name.partition(".")
+            if section == "schema" and table in ("columns", "limits") and column:
+                nested["schema"][table][column] = value
             else:
                 nested.setdefault(section, {})[name] = value
         return self.from_dict(nested)

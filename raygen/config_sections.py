@@ -18,7 +18,8 @@ class RunSettings(Section):
 
 class DataSettings(Section):
     source: Uri = Field(
-        default="", description="Parquet or CSV (also .gz), one file or a folder of them, local or a URI"
+        default="",
+        description="Parquet, CSV, JSON Lines or Feather, one file or a folder of them, local or a URI",
     )
 
 
@@ -37,6 +38,9 @@ class SchemaSettings(Section):
     )
     max_categories: int = Field(
         default=256, ge=8, le=16384, description="categories modelled one by one; more are grouped"
+    )
+    limits: dict[str, Annotated[int, Field(ge=8, le=16384)]] = Field(
+        default_factory=dict, description="max_categories of single columns, such as { city = 1000 }"
     )
     numeric: Literal["bars", "gaussian"] = Field(
         default="bars",

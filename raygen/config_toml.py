@@ -75,7 +75,10 @@ def _key(name: str) -> str:
 
 
 def _value(value) -> str:
-    """A setting as TOML, which is JSON but for one character."""
+    """A setting as TOML, which is JSON but for one character and for tables."""
+    if isinstance(value, dict):
+        inner = ", ".join(f"{_key(name)} = {_value(one)}" for name, one in value.items())
+        return f"{{ {inner} }}" if inner else "{}"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

@@ -76,7 +76,10 @@ def join(uri: str, *names: str) -> str:
 
 def inside(folder: str, name: str) -> str:
     """A file or folder by the very name that it has below another one, whatever signs are in it:
-    "income=%3E50K" is not "income=>50K"."""
+    "income=%3E50K" is not "income=>50K"; "../" leads to what lies beside it."""
+    if name.split("/")[0] == "..":
+        rest = name[3:]
+        return inside(parent(folder), rest) if rest else parent(folder)
     return join(folder, quote(name, safe="/=") if folder.partition("://")[0] in NATIVE else name)
 
 

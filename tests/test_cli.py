@@ -47,13 +47,40 @@ def test_every_verb_has_help(verb, run_cli):
     assert "--json" in out
 
 
-@pytest.mark.parametrize(
-    "arguments", [[], ["trian"], ["train"], ["train", "a.toml", "--rows", "3"], ["init"]]
-)
+@pytest.mark.parametrize("arguments", [["trian"], ["train"], ["train", "a.toml", "--rows", "3"], ["init"]])
 def test_a_wrong_command_line_ends_with_2_and_the_usage(arguments, run_cli):
     status, _, err = run_cli(*arguments)
     assert status == 2
     assert "usage: raygen" in err
+
+
+def test_the_bare_command_prints_the_help(run_cli):
+    status, out, _ = run_cli()
+    assert status == 0 and "\n    init " in out and "usage: raygen" in out
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.csv.gz", "t.jsonl", "t.feather"])
+def test_a_table_in_place_of_a_config_is_told(name, tmp_path, run_cli):
+    for verb in ("train", "tune"):
+        status, _, err = run_cli(verb, tmp_path / name)
+        assert status == 2
+        assert f"'{tmp_path}/{name}' is a table, and a config is wanted." in err
+        assert f"raygen init {tmp_path}/{name}" in err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["generate", "inspect"])
+def test_tensorflow_says_nothing_where_a_model_is_read(verb, tmp_path):
+    command = [sys.executable, "-m", "raygen.cli", verb, str(tmp_path)]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("TF_")}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    assert done.returncode == 2 and done.stderr.startswith("ModelError: "), done.stderr
+
+
+def test_inspect_takes_a_config_for_its_model(tmp_path, run_cli):
+    (tmp_path / "c.toml").write_text(f'[run]\nfolder = "{tmp_path}/run"\n')
+    status, _, err = run_cli("inspect", tmp_path / "c.toml")
+    assert status == 2 and f"'{tmp_path}/run/model'" in err
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,10 @@
 import contextlib
 import os
 import socket
+from collections.abc import Iterator
 from typing import Any
 
-from raygen.cluster.resources import CONNECT_SECONDS, resources
+from raygen.cluster.resources import CONNECT_SECONDS, Resources, resources
 from raygen.errors import ClusterError
 
 ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
@@ -21,7 +22,7 @@ OBJECT_STORE_BYTES = 300 * 2**20  # of a Ray on this machine: only small tables 
 
 
 @contextlib.contextmanager
-def connected(dashboard: bool = False):
+def connected(dashboard: bool = False) -> Iterator[Resources]:
     """Ray, ready to use, and what it has.
 
     Uses the Ray that this process has already initialised, or the one that RAY_ADDRESS names; else starts one
@@ -35,9 +36,16 @@ def connected(dashboard: bool = False):
         ClusterError: If RAY_ADDRESS names no running cluster, or one without the dashboard; if no Ray starts
             here.
     """
+    with _environment_as_found():
+        yield from _connected(dashboard)
+
+
+def _connected(dashboard: bool) -> Iterator[Resources]:
     prepare_environment(ENVIRONMENT | DRIVER_ENVIRONMENT)
     import ray
+    from ray.util.client import ray as client
 
+    _refuse_client(os.environ.get("RAY_ADDRESS", ""), client.is_connected())
     ours, ours_alone = not ray.is_initialized(), False
     if ours:
         address = os.environ.get("RAY_ADDRESS")
@@ -54,8 +62,7 @@ def connected(dashboard: bool = False):
                 ours_alone = True
         _start(address, options)
     try:
-        with _interruptible():
-            _quiet()
+        with _interruptible(), _quiet():
             if dashboard:
                 _check_dashboard()
             yield resources()
@@ -153,17 +160,56 @@ def _interruptible():
             signal.signal(signal.SIGINT, before)
 
 
-def _quiet() -> None:
-    """Ray Data's notes about its own execution say nothing that a user of raygen can act on."""
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Ray Data's notes about its own execution, which say nothing that a user of raygen can act on;
+    what the user has set is so again afterwards."""
     import logging
 
     from ray.data import DataContext
 
-    context = DataContext.get_current()
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
-    for name in ("ray.data", "ray.train", "ray.tune"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    context, settings = DataContext.get_current(), ("enable_progress_bars", "print_on_execution_start")
+    loggers = [logging.getLogger(name) for name in ("ray.data", "ray.train", "ray.tune")]
+    before = [getattr(context, name) for name in settings], [logger.level for logger in loggers]
+    try:
+        for name in settings:
+            setattr(context, name, False)
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        yield
+    finally:
+        for name, value in zip(settings, before[0], strict=True):
+            setattr(context, name, value)
+        for logger, level in zip(loggers, before[1], strict=True):
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _environment_as_found() -> Iterator[None]:
+    """What is set of the environment for the work of a driver is not left there."""
+    before = {name: os.environ.get(name) for name in ENVIRONMENT | DRIVER_ENVIRONMENT}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def _refuse_client(address: str, connected: bool) -> None:
+    """Refuse Ray Client, through which neither Ray Train nor raygen's actors are reached.
+
+    Raises:
+        ClusterError: If this process has it, or RAY_ADDRESS names it.
+    """
+    if connected or address.startswith("ray://"):
+        named = "this process is connected by" if connected else f"RAY_ADDRESS = '{address}' is of"
+        raise ClusterError(
+            f"{named} Ray Client; raygen has to run inside the cluster.",
+            "submit it as a job: ray job submit --address http://HEAD:8265 --working-dir . -- raygen train "
+            "CONFIG.toml",
+        )
 
 
 @contextlib.contextmanager

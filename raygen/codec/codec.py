@@ -1,6 +1,8 @@
 """The codec: a table to integer codes and back, one block of codes for each part of a column."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -63,6 +65,7 @@ class Codec:
         max_categories: int,
         numeric: str = "bars",
         min_rows: int = 1,
+        limits: Mapping[str, int] = MappingProxyType({}),
         reduction: Reduction | None = None,
         explained: dict[str, np.ndarray] | None = None,
     ) -> "Codec":
@@ -77,6 +80,7 @@ class Codec:
             numeric: "bars" or "gaussian".
             min_rows: So many rows, or more, have each value that is stored, or are behind a number that is
                 made of several.
+            limits: Of single columns in place of `max_categories`.
             reduction: What relations leave to learn of the table; None: all of it.
             explained: Rows that each relation gives, by column (see `Reduction.explained`).
         """
@@ -91,7 +95,8 @@ class Codec:
                 continue
             if isinstance(part, CategoryStats):
                 made_up = support.MADE_UP if support.is_text(schema, name) else None
-                blocks[name] = CategoryBlock.fit(part, max_categories, min_rows, made_up)
+                most = limits.get(name, max_categories)
+                blocks[name] = CategoryBlock.fit(part, most, min_rows, made_up)
             elif numeric == "gaussian":
                 if part.scale is not None and schema.kinds[name] == "numeric":
                     raise _too_long(name)

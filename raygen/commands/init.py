@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from raygen import storage
 from raygen.config import Config
@@ -10,6 +11,7 @@ from raygen.config_toml import render
 from raygen.errors import OutputError
 from raygen.relations.discovery import Finding
 from raygen.relations.sample import find
+from raygen.table import arrow
 from raygen.table.facts import facts
 from raygen.table.schema import Schema, check_rows, infer
 from raygen.table.source import Source
@@ -37,6 +39,8 @@ def init(source: str, out: str = "raygen.toml", force: bool = False, say=print) 
     table = opened.head()
     check_rows(table.num_rows, source)
     kinds, notes = infer(table, opened.doubts)
+    for column, note in _many(table, kinds, Config().schema_.max_categories).items():
+        notes[column] = "; ".join(filter(None, [notes.get(column), note]))
     schema = Schema.of(opened.schema, kinds, source)
     name = (
         path.stem
@@ -66,6 +70,19 @@ def _told(finding: Finding) -> str:
     one = finding.relation
     often = "in all" if not finding.breaks else f"in {100 * finding.holds / finding.rows:.3g} %"
     return f"{one.column} {one.phrase}, {often} of {finding.holds + finding.breaks:,} rows looked at"
+
+
+def _many(table: pa.Table, kinds: dict[str, str], most: int) -> dict[str, str]:
+    """A few words on each column of more categories than have a code each."""
+    found = {}
+    for name in (name for name, kind in kinds.items() if kind == "categorical"):
+        distinct = len(pc.unique(arrow.plain(table[name])).drop_null())
+        if distinct > most:
+            found[name] = (
+                f"{distinct:,} categories, of which the rare ones share codes and lose what they have to do "
+                f"with other columns: give the column more than {most} with schema.limits.{name}"
+            )
+    return found
 
 
 def _described(table: pa.Table, field: pa.Field) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from raygen import __version__, score_catalogue, storage, uris
-from raygen.cluster import connection
+from raygen.cluster import connection, devices
 from raygen.config import Config
 from raygen.config_sections import EvaluateSettings
 from raygen.errors import ConfigError, SchemaError, did_you_mean
@@ -143,6 +143,8 @@ def of_model(uri: str) -> Config:
 def _model(config: Config) -> model_folder.Artifact | None:
     """The run's model, if it has one."""
     uri = storage.join(config.run.folder, "model") if config.run.folder else ""
+    if uri and model_folder.is_model(uri):
+        devices.import_tensorflow()  # before anything else does, and says so
     return model_folder.load(uri) if uri and model_folder.is_model(uri) else None
 
 

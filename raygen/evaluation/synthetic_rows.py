@@ -10,7 +10,7 @@ from pyarrow import fs as pafs
 
 from raygen import filesystems, records, rng, storage, uris
 from raygen.errors import OutputError, SchemaError
-from raygen.generation import manifest
+from raygen.generation import manifest, one_file
 from raygen.metrics import scorecard
 from raygen.table.schema import fits
 from raygen.table.source import Source
@@ -39,7 +39,7 @@ def generation(path: str) -> dict[str, Any]:
     Raises:
         OutputError: If it is raygen's, and damaged.
     """
-    mark = storage.join(path, manifest.RUN)
+    mark = storage.join(one_file.beside(path), manifest.RUN)
     try:
         found = records.read(mark) if storage.exists(mark) else {}
     except ValueError:

@@ -19,7 +19,9 @@ TELL_SECONDS = 0.5
 class WriteShards:
     """A decode actor: loads the model once, then makes what is missing of item after item."""
 
-    def __init__(self, model: str, settings: dict, folder: str, laws: list, fingerprint: str, board):
+    def __init__(
+        self, model: str, settings: dict, folder: str, laws: list, fingerprint: str, board, file: str
+    ):
         import ray
         from ray.util.metrics import Counter
 
@@ -28,15 +30,18 @@ class WriteShards:
             ray.kill(me)
         self.folder, self.board = folder, board
         self.node = f"{ray.util.get_node_ip_address()} ({ray.get_runtime_context().get_node_id()[:8]})"
-        self.row_counter = Counter("raygen_generated_rows", "synthetic rows made")
-        self.byte_counter = Counter("raygen_generated_bytes", "bytes of synthetic shards written")
+        tags = {"tag_keys": ("run",)}
+        self.row_counter = Counter("raygen_generated_rows", "synthetic rows made", **tags)
+        self.byte_counter = Counter("raygen_generated_bytes", "bytes of synthetic shards written", **tags)
+        for counter in (self.row_counter, self.byte_counter):
+            counter.set_default_tags({"run": storage.name(storage.parent(model))})
         self.told = 0.0
         self.item, self.done, self.untold = 0, 0, 0  # of the item at work
         self.made: list[int] = []
         try:
             wanted = GenerateSettings(**settings)
             request.keep_to(wanted)
-            self.job = asked = Job.of(model, wanted, folder)
+            self.job = asked = Job.of(model, wanted, folder, file)
             self.plan, self.format = asked.plan, asked.format
             if asked.found.fingerprint != fingerprint:
                 raise GenerationError(
@@ -141,7 +146,7 @@ class WriteShards:
             schema = parts[0][0].schema
         lines = []
         for file, tables in zip(self.plan.files(shard), parts, strict=True):
-            with storage.whole(storage.own(self.folder, file)) as stream:
+            with storage.whole(self.plan.own(self.folder, file)) as stream:
                 marked = {**(schema.metadata or {}), b"raygen": self.job.mark(shard)}
                 rows, size, digest = self.format.write(stream, schema.with_metadata(marked), tables)
                 if shard == self.plan.num_shards - 1:

@@ -9,13 +9,15 @@ from raygen.cluster import connection, mailbox, resources
 from raygen.config import Config, with_settings
 from raygen.config_sections import GenerateSettings
 from raygen.errors import GenerationError
-from raygen.generation import completeness, manifest, request
+from raygen.generation import completeness, manifest, one_file, request
 from raygen.generation.actor import WriteShards
 from raygen.generation.manifest import Totals
 from raygen.generation.progress import Progress
 from raygen.generation.request import Job
 from raygen.generation.shards import Plan
 from raygen.sampler_catalogue import NAIVE
+
+SETTLED_SECONDS = 2.0  # in which Ray tells of CPUs that were given back
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def generate(
     Args:
         config: A config whose run folder holds a model, or the path of a model folder.
         rows, settings: In place of the settings of these names in `[generate]`; None leaves the config's.
-        out: In place of the `synthetic` folder beside the model.
+        out: In place of the `synthetic` folder beside the model; a name such as rows.csv makes one file.
         say: Called with each line of progress.
 
     Raises:
@@ -53,9 +55,12 @@ def generate(
         ClusterError: If the cluster is too small, or a node does not see the folder.
         GenerationError: If it stopped before the last row.
     """
+    folder, file = one_file.place(uris.absolute(out)) if out else ("", "")
+    if file:
+        settings |= one_file.settings(file, settings)
     model, section = request.located(config, rows, settings)
-    folder = uris.absolute(out) if out else storage.join(storage.parent(uris.absolute(model)), "synthetic")
-    return written(Job.of(model, section, folder), say)
+    folder = folder or storage.join(storage.parent(uris.absolute(model)), "synthetic")
+    return written(Job.of(model, section, folder, file), say)
 
 
 def check_cluster(asked: Job, available: resources.Resources, setting: str) -> int:
@@ -85,6 +90,7 @@ def written(asked: Job, say) -> Generation:
     began = time.perf_counter()
     with connection.connected() as available:
         check_cluster(asked, available, "--out")
+        tell_of_waiting(settings, num_actors(settings, asked.plan, available), available, say)
         asked, laws = request.prepared(asked, say)
         plan, identity = asked.plan, asked.identity
         actors = num_actors(settings, plan, available)
@@ -105,7 +111,12 @@ def written(asked: Job, say) -> Generation:
     completeness.check_whole(folder, plan)
     manifest.finish(folder, plan, identity, asked.told, totals)
     return Generation(
-        folder, plan.rows, plan.num_shards, totals.bytes, plan.num_shards - made, time.perf_counter() - began
+        storage.inside(folder, f"../{plan.file}") if plan.file else folder,
+        plan.rows,
+        plan.num_shards,
+        totals.bytes,
+        plan.num_shards - made,
+        time.perf_counter() - began,
     )
 
 
@@ -120,6 +131,18 @@ def num_actors(settings, plan: Plan, available: resources.Resources) -> int:
     if fits < 1:
         raise resources.none_yet("generate.num_actors", "as many as the cluster holds", 40)
     return int(min(fits, plan.num_shards))
+
+
+def tell_of_waiting(settings, actors: int, available: resources.Resources, say) -> None:
+    """Say that actors wait, where others use the CPUs that they need."""
+    needed, end = actors * settings.cpus_per_actor, time.monotonic() + SETTLED_SECONDS
+    while (free := resources.free_cpus()) < needed and time.monotonic() < end:
+        time.sleep(0.1)
+    if free < needed:
+        say(
+            f"Waiting for CPUs: {free:g} of the cluster's {available.cpus} are free, and {actors} actor(s) "
+            f"of {settings.cpus_per_actor} CPU(s) need {needed}. Each begins when there is room for it."
+        )
 
 
 def _run(asked: Job, laws: list, actors: int, say) -> tuple[Totals, int]:
@@ -138,6 +161,7 @@ def _run(asked: Job, laws: list, actors: int, say) -> tuple[Totals, int]:
             laws,
             asked.found.fingerprint,
             board,
+            asked.plan.file,
         ),
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=actors),

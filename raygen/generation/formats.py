@@ -72,6 +72,14 @@ class Format:
         """Ending of the files' names."""
         return f".{self.name}{ENDINGS[self.compression] if self.is_text else ''}"
 
+    def stored(self, kind: pa.DataType) -> pa.DataType:
+        """The type that a column has in a file: Parquet has no moments in seconds."""
+        if self.is_text or not (pa.types.is_timestamp(kind) or pa.types.is_time32(kind)):
+            return kind
+        if kind.unit != "s":
+            return kind
+        return pa.timestamp("ms", kind.tz) if pa.types.is_timestamp(kind) else pa.time32("ms")
+
     def write(self, stream, schema: pa.Schema, tables: Iterable[pa.Table]) -> tuple[int, int, str]:
         """Write tables of a schema, one after the other, to an empty binary stream, which stays open; the
         rows, the bytes and their SHA-256.
@@ -156,6 +164,18 @@ def of_file(name: str) -> str | None:
         return None
     endings = {f".{key}{ending}": known for key, known in NAMES.items() for ending in ENDINGS.values()}
     return next((known for ending, known in endings.items() if name.lower().endswith(ending)), None)
+
+
+def of_ending(name: str) -> tuple[str, str] | None:
+    """Format and compression that the ending of a file's name stands for; None for another one."""
+    text = {
+        f".{key}{ending}": (key, packed)
+        for key in NAMES
+        if key != "parquet"
+        for packed, ending in ENDINGS.items()
+    }
+    known = {".parquet": ("parquet", "auto")} | text
+    return next((found for ending, found in known.items() if name.lower().endswith(ending)), None)
 
 
 def whole_blocks(rows: int) -> int:

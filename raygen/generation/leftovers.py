@@ -19,9 +19,9 @@ PART = re.compile(r"(\d{8,})-(\d{8,})\.jsonl")
 def sweep(folder: str, plan: Plan) -> None:
     """Delete what is left of this generation's own making."""
     for name in _half_written(folder, plan):
-        _delete(folder, name)
+        _delete(folder, plan, name)
     for name in _stale_parts(folder, plan):
-        _delete(folder, name)
+        _delete(folder, plan, name)
 
 
 def _half_written(folder: str, plan: Plan) -> Iterator[str]:
@@ -36,6 +36,8 @@ def _half_written(folder: str, plan: Plan) -> Iterator[str]:
 
 
 def _is_shard(name: str, folder: str, plan: Plan) -> bool:
+    if plan.file:
+        return name == plan.file
     number = re.fullmatch(r"part-(\d{8,})" + re.escape(plan.suffix), name)
     if not folder and name in (RUN, HEADER):
         return True
@@ -71,9 +73,9 @@ def _names(folder: str, name: str) -> list[str]:
     return [info.base_name for info in found if info.type == pafs.FileType.File]
 
 
-def _delete(folder: str, name: str) -> None:
+def _delete(folder: str, plan: Plan, name: str) -> None:
     try:
-        place = storage.own(folder, name)
+        place = plan.own(folder, name)
     except OutputError:
         return  # a link, which raygen makes none of
     filesystem, path = filesystems.resolve(place)

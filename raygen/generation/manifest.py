@@ -72,7 +72,10 @@ def plan_of(run: dict) -> Plan:
     """The plan of a folder, as its `_run.json` tells; what an older one leaves out was not yet to be
     chosen."""
     suffix, partitions = Format.of_run(run).suffix, tuple(run.get("partitions", [""]))
-    return Plan(run["rows"], run["rows_per_shard"], run.get("first_row", 0), suffix, partitions)
+    file = run.get("file", "")
+    if "/" in file or file == "..":
+        raise OutputError(f"{RUN} is damaged: '{file}' names no file.", "generate the rows again.")
+    return Plan(run["rows"], run["rows_per_shard"], run.get("first_row", 0), suffix, partitions, file)
 
 
 def _text(line: dict) -> bytes:
@@ -249,8 +252,8 @@ def check_links(folder: str, plan: Plan) -> None:
     Raises:
         OutputError: Naming it.
     """
-    for one in filter(None, plan.all_folders()):
-        storage.own(folder, one)
+    for one in [plan.files(0)[0]] if plan.file else filter(None, plan.all_folders()):
+        plan.own(folder, one)
 
 
 def _check_growth(folder: str, before: Plan, rows: int) -> None:

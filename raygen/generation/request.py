@@ -11,7 +11,7 @@ from raygen.cluster import devices
 from raygen.config import Config
 from raygen.config_sections import GenerateSettings
 from raygen.errors import ConfigError, OutputError, RaygenError
-from raygen.generation import manifest
+from raygen.generation import manifest, one_file
 from raygen.generation.formats import Format
 from raygen.generation.hive import Partitions
 from raygen.generation.shards import Plan
@@ -37,7 +37,8 @@ class Job:
     folder: str
 
     @classmethod
-    def of(cls, model: str, settings: GenerateSettings, folder: str) -> "Job":
+    def of(cls, model: str, settings: GenerateSettings, folder: str, file: str = "") -> "Job":
+        """The job of these settings; of one file beside the folder if it has a name."""
         found, form = model_folder.load(model), Format.of(settings)
         check_oversample(found, settings)
         wanted = selection.select(found.codec, settings.where, settings.per)
@@ -49,7 +50,9 @@ class Job:
             raise ConfigError(message, "leave one of them out.")
         cuts = Partitions.of(found.codec, settings.partition_by)
         rows = num_rows(settings, wanted)
-        plan = Plan(rows, settings.rows_per_shard, settings.first_row, form.suffix, cuts.folders)
+        if file:
+            one_file.check_rows(rows, file)
+        plan = Plan(rows, settings.rows_per_shard, settings.first_row, form.suffix, cuts.folders, file)
         found.codec.schema.check_ids(plan.first_row + rows)
         return cls(drawing_from(found, settings.sampler), settings, wanted, plan, form, cuts, folder)
 
@@ -89,13 +92,14 @@ class Job:
     @property
     def told(self) -> dict:
         """What is written beside the identity, to make the same again."""
-        columns = {field.name: str(field.type) for field in self.found.codec.schema.output}
+        output = self.found.codec.schema.output
+        columns = {field.name: str(self.format.stored(field.type)) for field in output}
         return {
             "model": self.found.uri,
             "schema": columns,
             "partitions": list(self.plan.partitions),
             "shard_mib": self.settings.shard_mib,
-        }
+        } | ({"file": self.plan.file} if self.plan.file else {})
 
     @property
     def notes(self) -> list[str]:
@@ -146,6 +150,7 @@ def begun(folder: str) -> Job:
         run["model"],
         config.override({f"generate.{key}": value for key, value in given.items()}).generate,
         folder,
+        run.get("file", ""),
     )
     manifest.check(folder, job.identity)
     if manifest.plan_of(run) != job.plan:  # never a name from the file

@@ -5,6 +5,8 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from raygen import storage
+
 FILES_PER_FOLDER = 1000
 MAX_PARTS = 4096  # of the manifest, whatever the number of shards
 ITEMS_PER_ACTOR = 32
@@ -19,6 +21,7 @@ class Plan:
         suffix: Ending of the files' names.
         partitions: Folders, such as "income=%3E50K", of which each has one file of every shard; "": the
             output folder itself.
+        file: Name of the one file beside the folder that is the only shard; "": shards lie in the folder.
     """
 
     rows: int
@@ -26,6 +29,7 @@ class Plan:
     first_row: int = 0
     suffix: str = ".parquet"
     partitions: tuple[str, ...] = ("",)
+    file: str = ""
 
     @property
     def num_shards(self) -> int:
@@ -72,15 +76,26 @@ class Plan:
 
     def folders(self, shard: int) -> list[str]:
         """Folders of a shard's files, relative to the output folder."""
+        if self.file:
+            return [".."]
         return ["/".join(filter(None, [partition, self.prefix(shard)])) for partition in self.partitions]
 
     def files(self, shard: int) -> list[str]:
         """Files of a shard, relative to the output folder: one for each partition; in prefix folders when
         there are many."""
+        if self.file:
+            return [f"../{self.file}"]
         return [
             "/".join(filter(None, [folder, f"part-{shard:08d}{self.suffix}"]))
             for folder in self.folders(shard)
         ]
+
+    def own(self, folder: str, name: str) -> str:
+        """A file of the generation to write or delete (see `storage.own`); that of one file lies beside the
+        folder."""
+        if self.file and name.startswith("../"):
+            return storage.own(storage.parent(folder), name.removeprefix("../"))
+        return storage.own(folder, name)
 
     def all_folders(self) -> Iterator[str]:
         """Every folder that shards lie in."""

@@ -13,7 +13,7 @@ from pyarrow import fs as pafs
 from raygen import filesystems, storage, uris
 from raygen.cluster import connection
 from raygen.errors import OutputError, RaygenError, StorageError
-from raygen.generation import manifest
+from raygen.generation import manifest, one_file
 from raygen.generation.formats import Format
 from raygen.generation.manifest import Totals
 from raygen.generation.shards import FILES_PER_FOLDER, Plan
@@ -57,7 +57,7 @@ def verify(folder: str, repair: bool = False, say=print) -> Verification:
     """Read every shard of a generation and hold it against the manifest.
 
     Args:
-        folder: That `generate` wrote.
+        folder: That `generate` wrote, or a file.
         repair: Delete each shard that is not as the manifest says, make again what is missing, and tell what
             is still wrong then.
         say: Called with a line for each problem, and with the progress of what is made again.
@@ -68,7 +68,7 @@ def verify(folder: str, repair: bool = False, say=print) -> Verification:
         ModelError: If it is to be repaired and its model is not where it was.
         ClusterError: If it is to be repaired and the cluster is too small, or a node does not see the folder.
     """
-    folder, began = uris.absolute(folder), time.perf_counter()
+    folder, began = one_file.beside(uris.absolute(folder)), time.perf_counter()
     run = manifest.read_run(folder)
     plan = manifest.plan_of(run)
     with connection.connected() as available:
@@ -176,7 +176,7 @@ def _check(batch: dict, folder: str, run: dict, repair: bool) -> dict:
                 ):
                     problems.append(problem)
                     if repair and problem[0] != "missing":
-                        storage.delete(storage.own(folder, name))
+                        storage.delete(plan.own(folder, name))
             if lines and len(problems) == before:
                 whole += Totals.of(manifest.of_shard(lines, shard))
         problems += [
@@ -232,8 +232,8 @@ def _file_problem(
 def surplus(folder: str, plan: Plan, shards: range) -> list[str]:
     """What lies in the folders of these shards and is no shard: looked for where the first shard of a folder
     is checked."""
-    found = []
-    for shard in shards:
+    found: list[str] = []
+    for shard in shards if not plan.file else ():
         if shard % FILES_PER_FOLDER == 0:
             known = {
                 name

@@ -14,6 +14,7 @@ HEAD_BYTES = 1 << 20
 DELIMITERS = ",;\t|"
 ROWS_FOR_DELIMITER = 200
 MISSING = ["", "NULL", "null", "NaN", "nan", "N/A", "NA", "n/a", "#N/A", "None", "\\N", ".", "<NA>", "NaT"]
+MISSING += ["?", "-", "--", "n.a.", "N.A.", "none", "(null)", "#NULL!", "-nan"]
 NUMBER = re.compile(r"[-+]?(\d[\d,]*\.?\d*|\.\d+)([eE][-+]?\d+)?")
 PADDED = re.compile(r"[-+]?0\d.*")  # a number whose first zero would be lost
 TYPED = re.compile(
@@ -64,7 +65,7 @@ class Dialect:
         padded: list[str] = []
         spellings: dict[str, Spelling] = {}
         doubts: dict[str, str] = {}
-        words_of_text: set[str] = set()
+        words_of_text: dict[str, set[str]] = {}
         words_of_others: set[str] = set()
         for name, fields in columns.items():
             values = [one for one in dict.fromkeys(fields) if one not in MISSING]
@@ -78,8 +79,15 @@ class Dialect:
                 if doubt := doubt or _changed(values) * (way is None):
                     doubts[name] = doubt
             typed = name in spellings or (all(map(TYPED.fullmatch, values)) and name not in padded)
-            (words_of_others if typed else words_of_text).update(set(fields) & set(MISSING))
-        kept = words_of_text - words_of_others
+            words = set(fields) & set(MISSING)
+            if typed:
+                words_of_others |= words
+            else:
+                words_of_text[name] = words
+        for name, words in words_of_text.items():
+            if both := sorted(words & words_of_others - {""}):
+                doubts[name] = f"'{both[0]}' is taken for missing, since it is that in columns of numbers"
+        kept = set().union(*words_of_text.values()) - words_of_others
         nulls = tuple(word for word in MISSING if not word or word not in kept)
         return replace(self, nulls=nulls, text=tuple(padded), spellings=spellings, doubts=doubts)
 

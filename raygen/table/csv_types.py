@@ -99,6 +99,8 @@ class _Types:
             if field.name in names and way and field.name not in self.spellings:
                 self._spell(field.name, way)
             elif field.name in names and not way and (kind := _as_read(field.type)):
+                if field.name in self.spellings and not pa.types.is_string(kind):
+                    continue  # it is a number or a moment, in a way of its own
                 self.types[field.name] = kind
                 self.spellings.pop(field.name, None)
 

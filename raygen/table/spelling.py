@@ -15,9 +15,8 @@ KEY = b"spelling"  # in the metadata of an Arrow field
 MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October"]
 MONTHS += ["November", "December"]
 CURRENCY = "[$€£¥₹]|USD|EUR|GBP|CHF|JPY|CAD|AUD|SEK|NOK|DKK|PLN|INR|CNY"
-AMOUNT = re.compile(
-    rf"-?(?P<before>(?:{CURRENCY}) ?)?\d[\d,.' ]*?(?P<digits>\.\d+|,\d+)?(?P<after> ?(?:{CURRENCY}|%|‰))?"
-)
+UNIT = rf" ?(?:{CURRENCY}|%|‰|°?[A-Za-z]{{1,4}})"
+AMOUNT = re.compile(rf"-?(?P<before>(?:{CURRENCY}) ?)?\d[\d,.' ]*?(?P<digits>\.\d+|,\d+)?(?P<after>{UNIT})?")
 SEPARATORS = [(",", "."), (".", ","), (" ", ","), (" ", "."), ("'", "."), ("", "."), ("", ",")]
 SHAPE = re.compile(
     r"(?:(?P<one>\d{1,4}|[A-Za-z]{3,9})(?P<sep>[-/. ])(?P<two>\d{1,2}|[A-Za-z]{3,9})(?P<sep2>, |[-/. ])"

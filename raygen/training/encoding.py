@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
 from raygen.codec.row_hash import content, content_hash
 from raygen.config import Config
-from raygen.errors import ModelError, StorageError
+from raygen.errors import ModelError, SchemaError, StorageError, did_you_mean
 from raygen.table.schema import Schema, check_table, infer
 from raygen.table.source import Source
 from raygen.table.split import LANES
@@ -131,12 +131,22 @@ def row_type(codec: Codec) -> np.dtype:
 
 def describe(config: Config) -> tuple[Source, Schema, dict[str, str]]:
     """Open the source and join it with the config's kinds, inferred where it names none; and notes on what
-    was inferred."""
+    was inferred.
+
+    Raises:
+        SchemaError: If a setting names a column that is not there, or a kind that does not fit.
+    """
     source = Source.open(config.data.source)
     notes: dict[str, str] = {}
     kinds = {str(name): str(kind) for name, kind in config.schema_.columns.items()}
     if not kinds:
         kinds, notes = infer(source.head(), source.doubts)
+    for name in config.schema_.limits:
+        if name not in source.schema.names:
+            raise SchemaError(
+                f"schema.limits.{name}: source '{config.data.source}' has no such column.",
+                did_you_mean(name, source.schema.names),
+            )
     return source, Schema.of(source.schema, kinds, config.data.source, source.levels()), notes
 
 
@@ -147,7 +157,7 @@ def folder_of(config: Config) -> str:
 
 
 def _folder(config: Config, source: Source, schema: Schema) -> str:
-    state = [LAYOUT, schema.to_dict(), source.identity, *_ways(config), _named(config)]
+    state = [LAYOUT, schema.to_dict(), source.identity, _ways(config), _named(config)]
     return storage.join(
         config.run.folder,
         "encoded",
@@ -161,8 +171,14 @@ def _named(config: Config) -> list:
     return [config.schema_.find_relations] if named is None else [one.model_dump() for one in named]
 
 
-def _ways(config: Config) -> tuple[int, int, str]:
-    return config.schema_.bars, config.schema_.max_categories, config.schema_.numeric
+def _ways(config: Config) -> dict[str, Any]:
+    s = config.schema_
+    return {
+        "bars": s.bars,
+        "max_categories": s.max_categories,
+        "numeric": s.numeric,
+        "limits": s.limits,
+    }
 
 
 def encode(config: Config, say=print) -> Encoded:
@@ -182,8 +198,8 @@ def encode(config: Config, say=print) -> Encoded:
             read_dataset(source), config.data.source, source.head(), schema, tied, say
         )
         check_table(reduction.inner, stats, config.data.source)
-        built = Codec.fit(schema, stats, *_ways(config), reduction=reduction, explained=explained)
-        for note in grouped(built, config.schema_.max_categories):
+        built = Codec.fit(schema, stats, **_ways(config), reduction=reduction, explained=explained)
+        for note in grouped(built):
             say(f"Note: {note}")
         say("Encoding it ...")
         parts = _write_rows(source, tied, built, folder, next(iter(stats.values())).num_rows)
@@ -197,7 +213,7 @@ def encode(config: Config, say=print) -> Encoded:
     return found
 
 
-def grouped(built: Codec, most: int) -> list[str]:
+def grouped(built: Codec) -> list[str]:
     """A sentence on each column whose rare categories share codes."""
     found = []
     for name, block in built.blocks.items():
@@ -206,7 +222,8 @@ def grouped(built: Codec, most: int) -> list[str]:
             found.append(
                 f"column '{name}' has {len(block.members):,} categories; all but the {alone} most frequent "
                 f"share {block.num_codes - alone} codes, within which they are drawn by frequency alone. "
-                f'Raise schema.max_categories ({most}), or set schema.columns.{name} = "drop".'
+                f"Raise schema.max_categories, set schema.limits.{name} for this column alone, or "
+                f'schema.columns.{name} = "drop".'
             )
     return found
 

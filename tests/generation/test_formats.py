@@ -210,6 +210,17 @@ def test_as_many_rows_as_make_a_shard_of_the_size_that_was_asked_for(form, tmp_p
     assert form.rows_per_shard(1e-6, table) == BLOCK_ROWS, "one block at least"
 
 
+def test_a_file_tells_the_types_that_it_stores(tmp_path):
+    kinds = [pa.timestamp("s"), pa.timestamp("s", "+02:00"), pa.time32("s"), pa.duration("s"), pa.date32()]
+    table = pa.table({str(kind): pa.array([5], kind) for kind in [*kinds, pa.timestamp("us"), pa.int8()]})
+    form = Format("parquet", "zstd")
+    write(form, tmp_path / "t.parquet", [table], table.schema)
+    told = form.described(str(tmp_path / "t.parquet"))[1]
+    assert told == {field.name: str(form.stored(field.type)) for field in table.schema}
+    assert told["timestamp[s, tz=+02:00]"] == "timestamp[ms, tz=+02:00]"
+    assert Format("csv", "none").stored(kinds[0]) == kinds[0]
+
+
 SPELLED = {
     "day": (Moments("%d/%m/%Y"), [date(2024, 2, 29), None], ["29/02/2024", ""]),
     "money": (Numbers("$", "", ",", ".", 2), [1234.5, -0.05], ["$1,234.50", "-$0.05"]),

@@ -45,6 +45,16 @@ def test_words_for_missing_values_are_those_of_numbers_not_of_text(tmp_path):
     assert table["note"].null_count >= 1
 
 
+def test_a_word_for_missing_numbers_that_text_has_too_is_told(tmp_path):
+    assert Dialect.of(b"country,age\nNA,1\nDE,NA\n").doubts == {
+        "country": "'NA' is taken for missing, since it is that in columns of numbers"
+    }
+    assert read(tmp_path, "a,b\n1,-\n?,x\nn.a.,--\n").to_pydict() == {
+        "a": [1, None, None],
+        "b": ["-", "x", "--"],
+    }
+
+
 def test_digits_that_a_number_would_not_give_back_stay_text(tmp_path):
     table = read(tmp_path, "zip,icd,count,share\n02116,001,1,0.5\n90210,012,0,00.7\n10001,019,10,1\n")
     assert table.schema.field("zip").type == table.schema.field("icd").type == pa.string()
@@ -68,6 +78,16 @@ def test_a_table_like_another_is_read_as_its_types(tmp_path):
     assert again.schema.equals(first.schema, check_metadata=True)
     assert again.head().equals(first.head())
     assert first.head().to_pydict() == {"a": [1.5, 2.5], "b": ["NA", "x"]}
+
+
+def test_types_of_another_table_do_not_undo_how_this_one_is_spelled(tmp_path):
+    (tmp_path / "t.csv").write_text("day,n,zip\n29/02/2024,1,2116\n13/01/2024,300,90210\n")
+    like = pa.schema([("day", pa.date32()), ("n", pa.int8()), ("zip", pa.string())])
+    table = Source.open(str(tmp_path / "t.csv"), like).head()
+    assert table.schema.types == [pa.date32(), pa.int64(), pa.string()]
+    assert table["zip"].to_pylist() == ["2116", "90210"]
+    like = pa.schema([("day", pa.string())])
+    assert Source.open(str(tmp_path / "t.csv"), like).head()["day"][0].as_py() == "29/02/2024"
 
 
 def test_text_that_holds_dates_but_for_one_is_told(tmp_path):

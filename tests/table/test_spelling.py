@@ -42,6 +42,7 @@ SPELLED = {
     "losses": (["-€5.00", "€1,200.50"], Numbers("€", "", ",", ".", 2), "double"),
     "percent": (many(lambda: f"{draws.randrange(1000) / 10}%"), Numbers("", "%", "", ".", 1), "double"),
     "German": (["1.234,50", "7,25", "12.000.000,00"], Numbers("", "", ".", ",", 2), "double"),
+    "units": (["133 kWh", "7 kWh"], Numbers("", " kWh", "", ".", 0), "int64"),
     "thousands": (["1,234", "12", "1,000,000"], Numbers("", "", ",", ".", 0), "int64"),
     "spaces": (["1 234", "12"], Numbers("", "", " ", ",", 0), "int64"),
     "two digits": (["1.50", "2.25"], Numbers("", "", "", ".", 2), "double"),

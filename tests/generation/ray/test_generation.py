@@ -15,7 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import raygen
+from raygen.cluster import resources
+from raygen.config import Config
 from raygen.errors import ClusterError, ConfigError, GenerationError, OutputError
+from raygen.generation import driver
 from raygen.model import folder as model_folder
 from raygen.report.latent.record import LatentReport
 from raygen.sampling import rows as sampling
@@ -253,6 +256,23 @@ def test_a_model_that_changes_on_the_way_is_an_error(trained, tmp_path):
         raygen.generate(str(model), rows=10, out=str(tmp_path / "out"), say=say)
 
 
+def test_actors_that_wait_for_cpus_are_told(local_ray):
+    import ray
+
+    available, lines = resources.resources(), []
+    settings = Config().override({"generate.cpus_per_actor": 2}).generate
+    driver.tell_of_waiting(settings, available.cpus // 2, available, lines.append)
+    assert not lines
+    held = ray.util.placement_group([{"CPU": 1}])
+    ray.get(held.ready())
+    driver.tell_of_waiting(settings, available.cpus // 2, available, lines.append)
+    ray.util.remove_placement_group(held)
+    (line,) = lines
+    assert line.startswith(
+        f"Waiting for CPUs: {available.cpus - 1} of the cluster's {available.cpus} are free"
+    )
+
+
 def counted(kind: str) -> dict[str, float]:
     """A counter of raygen's as the port for Prometheus tells it: its value by its labels."""
     import ray
@@ -286,3 +306,5 @@ def test_ray_counts_rows_and_bytes(trained, tmp_path):
             for kind in before
         }
     assert more["rows"] >= done.rows and more["bytes"] >= done.bytes
+    run = Path(trained.config.run.folder).name
+    assert all(f'run="{run}"' in labels for labels in counted("rows"))

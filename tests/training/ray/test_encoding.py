@@ -173,4 +173,4 @@ def test_kinds_that_the_user_gave_are_kept(rows, local_ray, tmp_path):
         {"schema.columns": {"x": "drop", "n": "categorical", "text": "categorical", "flag": "boolean"}}
     )
     schema = encoding.encode(made, silent).codec.schema
-    assert isinstance(schema, Schema) and schema.learned == ["n", "text", "flag"]
+    assert isinstance(schema, Schema) and schema.learned == ["n", "flag", "text"]
