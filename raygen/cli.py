@@ -110,25 +110,25 @@ def _init(args) -> dict:
 def _train(args) -> dict:
     from raygen.training import driver as training
 
-    done = training.train(Config.load(args.config, args.set), _say)
+    result = training.train(Config.load(args.config, args.set), _say)
     again = [args.config, *(["--set", *args.set] if args.set else [])]
     _say(
         f"Next: {shlex.join(['raygen', 'generate', *again])}, or "
-        f"{shlex.join(['raygen', 'inspect', done.model])}"
+        f"{shlex.join(['raygen', 'inspect', result.model])}"
     )
-    m = done.metrics
+    m = result.metrics
     state = (
         "was trained before, with the same settings"
-        if done.finished_before
+        if result.finished_before
         else f"trained in {m['training_seconds']:.0f} s"
     )
     rate = harmonic_mean(h["rows_per_second"] for h in m["history"])
     _say(
-        f"Model {done.model} ({done.fingerprint}) {state}: {m['steps']:,} steps on {m['rows']:,} "
+        f"Model {result.model} ({result.fingerprint}) {state}: {m['steps']:,} steps on {m['rows']:,} "
         f"rows, {rate:,.0f} rows/s; "
-        f"held-out {m['held_out_nats']:.3f} nats/row; z from {done.sampler}."
+        f"held-out {m['held_out_nats']:.3f} nats/row; z from {result.sampler}."
     )
-    return asdict(done)
+    return asdict(result)
 
 
 def _tune(args) -> dict:
@@ -136,16 +136,16 @@ def _tune(args) -> dict:
     from raygen.search import driver as search
 
     config = Config.load(args.config, args.set)
-    done = search.tune(config, shlex.join(["raygen", *args.arguments]), _say)
-    for line in terminal.lines(done.search):
+    result = search.tune(config, shlex.join(["raygen", *args.arguments]), _say)
+    for line in terminal.lines(result.search):
         _say(line)
-    page, best = (uris.join(done.folder, name) for name in (search.PAGE, search.BEST))
-    _say(f"Model {done.model} ({done.fingerprint}); the search: {page}; its best settings: {best}")
+    page, best = (uris.join(result.folder, name) for name in (search.PAGE, search.BEST))
+    _say(f"Model {result.model} ({result.fingerprint}); the search: {page}; its best settings: {best}")
     _say(
-        f"Next: raygen generate {done.model}, or for a longer run: raygen train {best} --set "
+        f"Next: raygen generate {result.model}, or for a longer run: raygen train {best} --set "
         f"train.steps={2 * config.train.steps}"
     )
-    return asdict(done) | {"search": done.search.model_dump()}
+    return asdict(result) | {"search": result.search.model_dump()}
 
 
 def _generate(args) -> dict:
@@ -154,28 +154,30 @@ def _generate(args) -> dict:
     devices.import_tensorflow()
     from raygen.generation import driver as generation
 
-    done = generation.generate(_config_or_model(args), say=args.say, **_settings(args))
-    kept = f", {done.kept} of them were there before" if done.kept else ""
+    result = generation.generate(_config_or_model(args), say=args.say, **_settings(args))
+    kept = f", {result.kept} of them were there before" if result.kept else ""
     args.say(
-        f"Wrote {done.rows:,} rows in {done.shards:,} shard(s){kept} and {done.bytes / 1e6:,.1f} MB "
-        f"to {done.folder} in {done.seconds:.0f} s."
+        f"Wrote {result.rows:,} rows in {result.shards:,} shard(s){kept} and {result.bytes / 1e6:,.1f} MB "
+        f"to {result.folder} in {result.seconds:.0f} s."
     )
-    return asdict(done)
+    return asdict(result)
 
 
 def _verify(args) -> dict:
     from raygen.generation import verification
 
-    done = verification.verify(args.folder, args.repair, args.say)
-    state = ", ".join(f"{count:,} {kind}" for kind, count in done.found.items()) or "all as the manifest says"
-    repaired = f", {done.repaired:,} of them made again" if args.repair else ""
-    args.say(
-        f"{done.rows:,} rows in {done.shards:,} whole shard(s){repaired}, {done.bytes / 1e6:,.1f} MB, "
-        f"in {done.seconds:.0f} s: {state}."
+    result = verification.verify(args.folder, args.repair, args.say)
+    state = (
+        ", ".join(f"{count:,} {kind}" for kind, count in result.found.items()) or "all as the manifest says"
     )
-    if done.repairable:
+    repaired = f", {result.repaired:,} of them made again" if args.repair else ""
+    args.say(
+        f"{result.rows:,} rows in {result.shards:,} whole shard(s){repaired}, {result.bytes / 1e6:,.1f} MB, "
+        f"in {result.seconds:.0f} s: {state}."
+    )
+    if result.repairable:
         args.say(f"To repair it, run: {shlex.join(['raygen', 'verify', args.folder, '--repair'])}")
-    return asdict(done) | {"passed": done.passed}
+    return asdict(result) | {"passed": result.passed}
 
 
 def _evaluate(args) -> dict:
@@ -191,21 +193,21 @@ def _evaluate(args) -> dict:
     config = evaluation.of_model(named) if isinstance(named, str) else named
     if args.real:
         config = config.override({"data.source": args.real} | ({} if args.config else {"run.folder": ""}))
-    given = {"evaluate.holdout": args.holdout, "evaluate.target": args.target}
-    config = config.override({k: v for k, v in given.items() if v is not None})
+    changes = {"evaluate.holdout": args.holdout, "evaluate.target": args.target}
+    config = config.override({k: v for k, v in changes.items() if v is not None})
     under, over = (dict(map(_limit, pairs)) for pairs in (args.fail_under, args.fail_over))
     command = shlex.join(["raygen", *args.arguments])
-    done = evaluation.evaluate(config, args.synthetic, args.out, under, over, command, _say)
-    for line in terminal.lines(done.report):
+    result = evaluation.evaluate(config, args.synthetic, args.out, under, over, command, _say)
+    for line in terminal.lines(result.report):
         _say(line)
-    page, report = (uris.join(done.folder, name) for name in (evaluation.PAGE, evaluation.REPORT))
+    page, report = (uris.join(result.folder, name) for name in (evaluation.PAGE, evaluation.REPORT))
     _say(f"The report: {page}, and for machines {report}")
     return {
-        "folder": done.folder,
-        "passed": done.passed,
-        "gate": [rule.model_dump() for rule in done.report.gate],
+        "folder": result.folder,
+        "passed": result.passed,
+        "gate": [rule.model_dump() for rule in result.report.gate],
         "scores": [
-            {name: score.model_dump() for name, score in run.scores.items()} for run in done.report.runs
+            {name: score.model_dump() for name, score in run.scores.items()} for run in result.report.runs
         ],
     }
 

@@ -43,14 +43,7 @@ def parser() -> argparse.ArgumentParser:
     )
     generate.add_argument("config", metavar="CONFIG.toml|MODEL", help="a config, or a model folder")
     _with_rows(generate)
-    verify = verb("verify", "rows, hash and schema of every shard of a folder against its manifest")
-    verify.add_argument("folder", metavar="FOLDER|FILE", help="that raygen generate wrote")
-    verify.add_argument(
-        "--repair",
-        action="store_true",
-        help="delete the shards that are not as the manifest says, and make them again",
-    )
-    verify.add_argument("--mend", dest="repair", action="store_true", help=argparse.SUPPRESS)  # until 0.3
+    _verify(verb("verify", "rows, hash and schema of every shard of a folder against its manifest"))
     _evaluate(verb("evaluate", "compare synthetic rows with real ones: scores, a report, a gate"))
     plan = verb("plan", "what training and generating would take; runs neither")
     plan.add_argument("config", metavar="CONFIG.toml|MODEL", help="a config, or a model folder")
@@ -74,6 +67,16 @@ def parser() -> argparse.ArgumentParser:
     topic = verb("help", "print a page of the manual, or the list of them")
     topic.add_argument("topic", metavar="TOPIC", nargs="?", default="", help="such as generate, or settings")
     return top
+
+
+def _verify(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("folder", metavar="FOLDER", help="that raygen generate wrote")
+    verb.add_argument(
+        "--repair",
+        action="store_true",
+        help="delete the shards that are not as the manifest says, and make them again",
+    )
+    verb.add_argument("--mend", dest="repair", action="store_true", help=argparse.SUPPRESS)  # until 0.3
 
 
 def _evaluate(verb: argparse.ArgumentParser) -> None:

@@ -214,7 +214,7 @@ def _first_mistake(error: ValidationError) -> ConfigError:
         if inner:
             hint = did_you_mean(inner[-1], sections[section]).replace("mean '", f"mean '{section}.")
         return ConfigError(f"unknown setting '{dotted}'.", hint)
-    given = json.dumps(mistake["input"], default=str, ensure_ascii=False)
+    value = json.dumps(mistake["input"], default=str, ensure_ascii=False)
     expected = re.sub("^Input should be (greater|less)", r"a value \1", mistake["msg"]).removeprefix(
         "Input should be "
     )
@@ -228,4 +228,4 @@ def _first_mistake(error: ValidationError) -> ConfigError:
         )
     else:
         hint = f"write its settings under [{section}]."
-    return ConfigError(f"{dotted} = {given}: expected {expected}.", hint)
+    return ConfigError(f"{dotted} = {value}: expected {expected}.", hint)

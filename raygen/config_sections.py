@@ -242,9 +242,9 @@ class SearchSettings(Section):
         `"model.latent_dim" = {...}`."""
         if not isinstance(space, dict):
             return space
-        tables = {key: given for key, given in space.items() if "." not in key and isinstance(given, dict)}
+        tables = {key: rules for key, rules in space.items() if "." not in key and isinstance(rules, dict)}
         return {k: v for k, v in space.items() if k not in tables} | {
-            f"{t}.{k}": v for t, given in tables.items() for k, v in given.items()
+            f"{t}.{k}": v for t, rules in tables.items() for k, v in rules.items()
         }
 
 

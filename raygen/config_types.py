@@ -20,15 +20,15 @@ else:
 Kind = Literal["numeric", "categorical", "boolean", "datetime", "id", "drop"]
 
 
-def workers(given: Any) -> Any:
+def workers(value: Any) -> Any:
     """A number, or the fewest and the most."""
-    numbers = given if isinstance(given, list) else [given, given]
+    numbers = value if isinstance(value, list) else [value, value]
     whole = len(numbers) == 2 and all(isinstance(n, int) and not isinstance(n, bool) for n in numbers)
-    if not whole or not (0 < numbers[0] <= numbers[1] or given == 0):
+    if not whole or not (0 < numbers[0] <= numbers[1] or value == 0):
         raise PydanticCustomError(
             "workers", "a number of 0 or more, or the fewest and the most, such as [1, 4]"
         )
-    return given
+    return value
 
 
 Workers = Annotated[int | list[int], PlainValidator(workers)]

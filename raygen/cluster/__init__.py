@@ -1,5 +1,5 @@
 """Ray and TensorFlow on this machine or cluster.
 
 In reading order: `connection`, `resources` (what there is), `mailbox` (messages from workers to the driver),
-`devices` (GPUs).
+`devices` (GPUs), `ray_internals` (what Ray does not promise to keep).
 """

@@ -71,23 +71,7 @@ def _outputs(o: dict) -> list[dict[str, str]]:
                 "end the decoder in a Dense layer without activation, and train again",
             )
         )
-    if o["outside"] > BOUNDED_SHARE and not (o["constant"] and len(o["constant"]) == o["columns"]):
-        below = o["below"] >= o["above"]
-        side, limit, share = (
-            ("below", o["lowest"], o["below"]) if below else ("above", o["highest"], o["above"])
-        )
-        kind = " An output that ends in relu cannot be negative." if below and limit == 0 else ""
-        reach = f"what the decoder can give in their column (in '{o['worst']}' {limit:.3g})"
-        text = f"{100 * share:.0f} % of the numbers in the table are {side} {reach}.{kind}"
-        found.append(
-            _defect(
-                "breaks",
-                "range",
-                text,
-                "end the decoder in a Dense layer without activation, or scale the table to its "
-                "range, and train again",
-            )
-        )
+    found += _range(o)
     if o["misfit"] > MISFED:
         text = (
             f"Reconstructions of held-out rows are {o['misfit']:.3g} times as far off as the "
@@ -111,6 +95,26 @@ def _outputs(o: dict) -> list[dict[str, str]]:
         )
         found.append(_defect("harms", "unscaled", text, "standardise the columns, and train again"))
     return found
+
+
+def _range(o: dict) -> list[dict[str, str]]:
+    """Numbers of the table that the decoder cannot give."""
+    if o["outside"] <= BOUNDED_SHARE or (o["constant"] and len(o["constant"]) == o["columns"]):
+        return []
+    below = o["below"] >= o["above"]
+    side, limit, share = ("below", o["lowest"], o["below"]) if below else ("above", o["highest"], o["above"])
+    kind = " An output that ends in relu cannot be negative." if below and limit == 0 else ""
+    reach = f"what the decoder can give in their column (in '{o['worst']}' {limit:.3g})"
+    text = f"{100 * share:.0f} % of the numbers in the table are {side} {reach}.{kind}"
+    return [
+        _defect(
+            "breaks",
+            "range",
+            text,
+            "end the decoder in a Dense layer without activation, or scale the table to its "
+            "range, and train again",
+        )
+    ]
 
 
 def _spread(c: dict) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 its z should be drawn from."""
 
 import textwrap
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,49 @@ def doctor(
         ConfigError, ModelError, SchemaError, OutputError: For a user's mistake.
     """
     _check(generate, out, page, seed, convention, sampler, flow_steps)
-    networks = foreign.load(encoder, decoder)
+    d = _diagnosed(foreign.load(encoder, decoder), data, convention, sampler, flow_steps, seed, say)
+    wrong = defects.find(d.figures, d.report)
+    for line in _lines(wrong, d.notes, d.report):
+        say(line)
+    if page:
+        storage.write(page, _page(wrong, d.notes, d.report, Path(data).name).encode())
+        say(f"The same with pictures: {page}")
+    if generate:
+        _generate(d, generate, out, mean_only, seed, say)
+    return {
+        "defects": wrong,
+        **d.figures,
+        "notes": d.notes,
+        "latent": d.report.to_dict(),
+        "page": page,
+        "out": out,
+        "rows_written": generate,
+    }
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was measured of a VAE.
+
+    Attributes:
+        schema: Of the table.
+        variance: Residual variance of each column.
+        figures: By which defects are found.
+        notes: Sentences on what is no defect, but to be known.
+    """
+
+    networks: foreign.Networks
+    schema: pa.Schema
+    samplers: dict
+    report: LatentReport
+    variance: np.ndarray
+    figures: dict
+    notes: list[str]
+
+
+def _diagnosed(
+    networks: foreign.Networks, data: str, convention: str, sampler: str, flow_steps: int, seed: int, say
+) -> Diagnosis:
     table, there = foreign.read_table(data, networks, seed)
     from raygen.diagnosis import measurements
 
@@ -71,55 +114,40 @@ def doctor(
         f"Encoder: {networks.width} columns -> z of {networks.latent_dim}; decoder: z -> "
         f"{networks.columns_out}. {there:,} rows of '{data}'."
     )
-    found, held_found = networks.encode(x), networks.encode(held_x)
-    spread = measurements.read_convention(networks, x, found, convention, seed)
-    rows, held_rows = (measurements.posteriors(f, spread["draw"]) for f in (found, held_found))
+    codes, held_codes = networks.encode(x), networks.encode(held_x)
+    spread = measurements.read_convention(networks, x, codes, convention, seed)
+    rows, held_rows = (measurements.posteriors(c, spread["draw"]) for c in (codes, held_codes))
     outputs, variance = measurements.outputs(networks, names, held_x, held_rows, seed)
     samplers, report = measurements.fit(
         networks, names, (x, held_x), (rows, held_rows), variance**0.5, sampler, flow_steps, seed, say
     )
-    figures = {
-        "convention": spread,
-        "outputs": outputs,
-        "holes": measurements.holes(rows, held_rows, samplers, seed),
-    }
-    wrong, notes = defects.find(figures, report), _notes(figures, networks, there, len(table))
-    for line in _lines(wrong, notes, report):
-        say(line)
-    if page:
-        sentences = [f"{d['text']} To mend it: {d['mend']}." for d in wrong] or ["No defect was found."]
-        storage.write(
-            page,
-            latent_page.render(
-                report.model_copy(update={"unsettled": sentences + notes}),
-                f"Where to draw z from: {Path(data).name}",
-            ).encode(),
+    holes = measurements.holes(rows, held_rows, samplers, seed)
+    figures = {"convention": spread, "outputs": outputs, "holes": holes}
+    notes = _notes(figures, networks, there, len(table))
+    return Diagnosis(networks, table.schema, samplers, report, variance, figures, notes)
+
+
+def _generate(d: Diagnosis, rows: int, out: str, mean_only: bool, seed: int, say) -> None:
+    """Write rows drawn from the chosen law."""
+    from raygen.diagnosis import measurements
+
+    if d.report.chosen == NAIVE:
+        say(
+            "Warning: --sampler naive drops the variance of z_mean; its rows lie near the "
+            "decoder's average row."
         )
-        say(f"The same with pictures: {page}")
-    if generate:
-        if report.chosen == NAIVE:
-            say(
-                "Warning: --sampler naive drops the variance of z_mean; its rows lie near the "
-                "decoder's average row."
-            )
-        scale = np.zeros(len(names)) if mean_only else variance**0.5
-        _write(
-            measurements.blocks(networks, samplers[report.chosen], scale, seed),
-            table.schema,
-            generate,
-            out,
-        )
-        around = "the decoder's mean alone" if mean_only else "the decoder's mean and the residual variance"
-        say(f"Wrote {generate:,} rows to {out}: z from {report.chosen}, {around}.")
-    return {
-        "defects": wrong,
-        **figures,
-        "notes": notes,
-        "latent": report.to_dict(),
-        "page": page,
-        "out": out,
-        "rows_written": generate,
-    }
+    scale = np.zeros(len(d.variance)) if mean_only else d.variance**0.5
+    block = measurements.blocks(d.networks, d.samplers[d.report.chosen], scale, seed)
+    _write(block, d.schema, rows, out)
+    around = "the decoder's mean alone" if mean_only else "the decoder's mean and the residual variance"
+    say(f"Wrote {rows:,} rows to {out}: z from {d.report.chosen}, {around}.")
+
+
+def _page(wrong: list[dict[str, str]], notes: list[str], report: LatentReport, name: str) -> str:
+    """The report with pictures, as HTML; `name` is the table's."""
+    sentences = [f"{d['text']} To mend it: {d['mend']}." for d in wrong] or ["No defect was found."]
+    report = report.model_copy(update={"unsettled": sentences + notes})
+    return latent_page.render(report, f"Where to draw z from: {name}")
 
 
 def _check(

@@ -1,5 +1,5 @@
 """Ray Tune searches settings.
 
-In reading order: `driver`, `ray_tune` (algorithm and scheduler), `trial`, `space` (what may be searched),
-`record` (what is kept).
+In reading order: `driver`, `job` (what all trials share), `ray_tune` (algorithm and scheduler), `trial`,
+`space` (what may be searched), `log` (what each trial was).
 """

@@ -35,7 +35,7 @@ class Space:
             ConfigError: Naming the first setting that is unknown, has no values or an impossible one, or
                 cannot be searched.
         """
-        domains = {key: _domain(key, given) for key, given in config.search.space.items()}
+        domains = {key: _domain(key, rule) for key, rule in config.search.space.items()}
         if not domains:
             raise ConfigError(
                 "search.space is empty.",
@@ -137,14 +137,14 @@ class Space:
             )
 
 
-def _domain(key: str, given: Any) -> tuple[str, list[Any]]:
+def _domain(key: str, rule: Any) -> tuple[str, list[Any]]:
     where = f"search.space.'{key}'"
-    if not isinstance(given, dict) or len(given) != 1:
+    if not isinstance(rule, dict) or len(rule) != 1:
         raise ConfigError(
-            f"{where} = {json.dumps(given, default=str)}: expected one of {listed(list(DOMAINS))}.",
+            f"{where} = {json.dumps(rule, default=str)}: expected one of {listed(list(DOMAINS))}.",
             "write it as {choice = [8, 16, 32]}.",
         )
-    [(kind, values)] = given.items()
+    [(kind, values)] = rule.items()
     if kind not in DOMAINS:
         raise ConfigError(f"{where}: unknown domain '{kind}'.", did_you_mean(kind, DOMAINS))
     if not isinstance(values, list) or not values:

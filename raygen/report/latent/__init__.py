@@ -1,4 +1,4 @@
 """The latent report: where z should be drawn from.
 
-In reading order: `sentences`, `quantities`, `figures`, `page`, `terminal`.
+In reading order: `record`, `sentences`, `quantities`, `figures`, `page`, `terminal`.
 """

@@ -1,4 +1,4 @@
 """The report of a search.
 
-In reading order: `trials`, `sentences`, `importance`, `figures`, `page`, `terminal`.
+In reading order: `record`, `trials`, `sentences`, `importance`, `figures`, `page`, `terminal`.
 """
