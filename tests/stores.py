@@ -35,6 +35,7 @@ class Store:
 
     def __init__(self, port: int):
         self.port, self.broken, self.seen = port, None, []
+        self.ends = threading.Event()  # until then a request that hangs has no answer
         self.proxy = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.proxy.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.proxy.server_address[1]}"
@@ -136,6 +137,7 @@ def serving():
         store = Store(port)
         store.direct.create_dir("bucket")
         yield store
+        store.ends.set()
         store.proxy.shutdown()
         store.proxy.server_close()
 
@@ -149,7 +151,7 @@ def _handler(store: Store):
             store.seen.append((self.command, self.path))
             fault = store.broken and store.broken(self.command, self.path)
             if fault == "hang":
-                time.sleep(60)
+                store.ends.wait()
             if fault in ("hang", "drop"):
                 return self.hang_up()
             if isinstance(fault, int):

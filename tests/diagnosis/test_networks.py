@@ -69,8 +69,10 @@ def test_a_class_of_its_makers_own_is_refused_and_not_looked_for(files, tmp_path
                 name,
                 old.read(name)
                 .replace(b"raygen_tests>Draw", b"theirs>Draw")
-                .replace(b'"test_doctor"', b'"antigravity"'),
+                .replace(b'"tests.diagnosis.foreign"', b'"antigravity"'),
             )
+    with zipfile.ZipFile(rewritten) as new:
+        assert b"antigravity" in new.read("config.json")
     with pytest.raises(ModelError, match="'theirs>Draw', a class of its maker's own") as error:
         raygen.doctor(str(rewritten), *paths[1:])
     assert "encoder.outputs[:2]" in error.value.hint

@@ -316,9 +316,10 @@ def test_quality_draws_as_many_rows_as_the_shortest_table_has():
         assert row.shape_error / 10 == pytest.approx(round(row.shape_error / 10))  # steps of 1 / 10 rows
 
 
+@pytest.mark.slow
 def test_c2st_is_quick():
     (real, kinds), (same, _) = dependent(16_000, 7), dependent(16_000, 8)
     wide = [pd.concat([t.add_suffix(str(i)) for i in range(4)], axis=1) for t in (real, same)]
-    start = time.perf_counter()
+    start = time.process_time()  # of the CPU, which no other process makes longer
     fidelity.c2st(*wide, {f"{name}{i}": kind for name, kind in kinds.items() for i in range(4)})
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20

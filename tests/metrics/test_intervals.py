@@ -131,6 +131,7 @@ def test_interval_of_an_undefined_score_is_undefined():
         )
 
 
+@pytest.mark.slow
 def test_scores_have_the_value_of_fidelity_within_an_interval():
     (real, kinds), (other, _) = mixed(600, 0), mixed(500, 1)
     shape, trend = intervals.shape_and_trend(real, other, kinds)
@@ -155,6 +156,7 @@ def test_an_interval_of_two_scores_is_that_of_each():
     assert mean == intervals.interval(np.mean, [values]) and spread == intervals.interval(np.std, [values])
 
 
+@pytest.mark.slow
 def test_c2st_interval_narrows_with_rows_and_ends_at_one():
     (real, kinds), (same, _), (noisy, _) = (
         dependent(4000, 1),

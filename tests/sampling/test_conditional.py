@@ -147,6 +147,7 @@ def test_a_stratum_is_its_code_alone(decoder, free):
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.slow
 def test_a_block_needs_nothing_before_it_and_seeds_differ(decoder):
     vae, law, found = network(decoder), sampler(), Selection("it", CONDITIONS["codes"])
     laws = explore(vae, law, 1.0, found)
@@ -179,6 +180,7 @@ def test_candidates_undo_their_proposal(kind):
     np.testing.assert_allclose(means, means[0], rtol=0.02)
 
 
+@pytest.mark.slow
 def test_rows_in_turn_follow_the_enumerated_law():
     """Three columns without offsets and a z of two values: the conditional law of all 24 rows is known, and a
     condition on the last column in turn, or between others, is met as it says."""

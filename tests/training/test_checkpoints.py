@@ -4,7 +4,6 @@ keeps what was there."""
 import shutil
 import subprocess
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -139,10 +138,9 @@ def test_a_full_disk_is_an_error_at_once_and_keeps_what_was_there(three, tmp_pat
         kept.load()
         with pytest.raises(OSError, match="No space left"), (disk / "filler").open("wb") as filler:
             filler.write(bytes(1 << 20))
-        began = time.monotonic()
         with pytest.raises(OutputError, match="No space left on device") as caught:
             kept.keep(state(12))
-        assert time.monotonic() - began < 1 and lines == []
+        assert lines == [], "another attempt would have been told"
         assert "run the same command to resume" in caught.value.hint
         assert names(disk / "run") == ["step-000000006.npz", "step-000000009.npz"]
         (disk / "filler").unlink()

@@ -243,6 +243,7 @@ def test_bfloat16_products_follow_the_losses_of_float32_and_scores_stay_float32(
     assert all(v.dtype == "float32" for v in low.model.weights)
 
 
+@pytest.mark.slow
 def test_the_best_weights_come_back(encoded):
     trained = loop(encoded, config())
     trained.run(10)
@@ -257,6 +258,7 @@ def test_the_best_weights_come_back(encoded):
     assert trained.score()["held_out_nats"] == pytest.approx(nats, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_scores_are_of_averaged_weights_and_training_goes_on_with_its_own(encoded):
     """The average of the first step's weights is those weights; later it moves more slowly than they do."""
     trained = loop(encoded, config())
@@ -313,6 +315,7 @@ SHAPES = {
 
 @pytest.mark.parametrize("decoder", ["autoregressive", "independent"])
 @pytest.mark.parametrize("columns", SHAPES.values(), ids=SHAPES)
+@pytest.mark.slow
 def test_tables_of_any_shape_are_trained(columns, decoder):
     """Some weights have no gradient then: the last column says nothing to others, and there may be no
     offsets."""
