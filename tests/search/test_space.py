@@ -36,7 +36,7 @@ def test_the_default_space_holds_the_default_settings():
 def test_the_decoder_is_searched_where_it_goes_with_the_kind_of_numbers():
     decoder = {"model.decoder": {"choice": ["independent", "autoregressive"]}}
     assert of(decoder).labels({"model.decoder": "independent"}) == {"model.decoder": '"independent"'}
-    with pytest.raises(ConfigError, match="model.decoder.*'autoregressive' does not go with"):
+    with pytest.raises(ConfigError, match=r"model.decoder.*'autoregressive' does not go with"):
         of(decoder, {"schema.numeric": "gaussian"})
 
 
