@@ -27,7 +27,6 @@ MEASURED_BLOCKS = 8  # of candidates from the proposal, by which their number is
 EFFECTIVE = 1.5  # effective candidates for each row, if the most that is drawn allows
 MAX_CANDIDATES = 64  # for each row; those of two blocks of rows lie so far apart
 MIN_PROBABILITY = 1e-6
-WANTED_DISTINCT = 0.97  # of the rows, where a candidate is nearly a whole row; more are drawn for that
 MIN_DISTINCT = 0.05  # of the candidates that become rows
 SPREAD = (
     np.arange(BLOCK_ROWS) * 797
@@ -106,10 +105,8 @@ def _explored(candidates: Candidates | TurnCandidates, stratum: int) -> Law:
             f"{message} {MIN_PROBABILITY:.0e} is needed.", f"{hint}, or train on a table with more such rows."
         )
     number = min(candidates.most, math.ceil(EFFECTIVE * len(weight) / effective(log_weight)))
-    if isinstance(candidates, TurnCandidates):
-        more = range(number, candidates.most)
-        number = next((n for n in more if _distinct(weight, n) >= WANTED_DISTINCT), candidates.most)
-    distinct = _distinct(weight, number)
+    rows = len(weight) // number
+    distinct = float(np.minimum(rows * weight / weight.sum(), 1.0).sum() / rows)
     if distinct < MIN_DISTINCT:
         message = f'"{conditions}" (probability {probability:.1e}) is met by few candidates: only'
         raise ConfigError(
@@ -117,13 +114,6 @@ def _explored(candidates: Candidates | TurnCandidates, stratum: int) -> Law:
             f"{hint}, or draw from a sampler of more components.",
         )
     return Law(proposal, number, probability, distinct)
-
-
-def _distinct(weight: np.ndarray, number: int) -> float:
-    """Different candidates among those that become rows, as a share of the rows, if `number` are drawn for
-    each."""
-    rows = len(weight) // number
-    return float(np.minimum(rows * weight / weight.sum(), 1.0).sum() / rows)
 
 
 def lines(selection: Selection, laws: list[Law]) -> list[str]:

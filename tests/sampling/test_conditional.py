@@ -239,16 +239,6 @@ def test_a_pilot_finds_rare_rows_in_turn():
     assert laws[0].candidates < 0.5 * 1.5 / effective and laws[0].distinct > 0.8
 
 
-def test_more_candidates_are_drawn_until_the_rows_in_turn_differ(monkeypatch):
-    """Beyond the last conditioned column alone do two rows of one candidate differ."""
-    found, laws = Selection("it", {1: whole(np.array([0]))}), []
-    for wanted in (0.0, 0.97, 0.995):
-        monkeypatch.setattr(conditional, "WANTED_DISTINCT", wanted)
-        laws += explore(network("autoregressive", 2.0), sampler(), 1.0, found)
-    assert laws[0].candidates <= laws[1].candidates < laws[2].candidates < 64
-    assert laws[1].distinct >= 0.97 and laws[2].distinct >= 0.995 > laws[0].distinct
-
-
 def test_resampling_takes_each_as_often_as_it_weighs():
     weights = np.array([0.0, 1.0, 2.5, 0.0, 0.5])
     log_weights = np.log(weights, where=weights > 0, out=np.full(5, -np.inf))
