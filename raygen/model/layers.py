@@ -5,12 +5,14 @@ import math
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from raygen import rng
 
 LOG_2PI = math.log(2 * math.pi)
 GROUP_SIZES = (4, 16)
+SUMMED = 64  # columns whose codes are summed by one product
 LOG_VAR_RANGE = (-12.0, 6.0)  # that log variances are clipped to
 _factors = "float32"
 
@@ -114,6 +116,21 @@ class CodeTable(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), **self.settings}
+
+
+class ColumnSums:
+    """Sums over the codes of each column, (rows, codes) to (rows, columns), by matrix products with zeros and
+    ones; columns beside each other share one, so that it does not grow with the square of their number."""
+
+    def __init__(self, cardinalities):
+        blocks = [cardinalities[i : i + SUMMED] for i in range(0, len(cardinalities), SUMMED)]
+        self.sizes = [sum(block) for block in blocks]
+        self.ones = [np.repeat(np.eye(len(block), dtype=np.float32), block, axis=0) for block in blocks]
+
+    def __call__(self, values):
+        parts = [values] if len(self.sizes) == 1 else tf.split(values, self.sizes, axis=1)
+        sums = [ops.matmul(part, ones) for part, ones in zip(parts, self.ones, strict=True)]
+        return ops.concatenate(sums, axis=1)
 
 
 @keras.saving.register_keras_serializable("raygen")

@@ -19,20 +19,8 @@ from raygen import rng
 from raygen.model.layers import CodeTable, product
 
 MOST_ALONE = 64  # columns up to which each one has matrix products of its own
-PADDED_SIZES = (
-    4,
-    8,
-    16,
-    32,
-    64,
-    96,
-    128,
-    160,
-    192,
-    256,
-    384,
-    512,
-)  # beyond them columns share padded products
+PADDED_SIZES = (4, 8, 16, 32, 64, 96, 128, 160, 192, 256, 384, 512)  # beyond them columns share padded ones
+SUMMED = 32  # columns over which one product sums, and then over blocks of them
 NUMBERS = 24_000  # numbers of a row's contexts, at most: wide tables have narrower ones
 
 
@@ -45,7 +33,7 @@ def context_width(width: int, num_columns: int) -> int:
 class Turn(keras.layers.Layer):
     """The correction of each column's logits, and of its offset, by the columns before it.
 
-    Tensors over columns have shape (columns, rows, width), their columns in the order of `columns`.
+    Tensors over columns have shape (columns, rows, width).
 
     Args:
         cardinalities, ordered: Codes of each column, and whether they are in the order of values.
@@ -56,7 +44,7 @@ class Turn(keras.layers.Layer):
         seed: Of the initial weights.
 
     Attributes:
-        columns: Numbers of the columns, those of equal padded size side by side where they share products.
+        padded: Products that columns share; None where each one has its own.
     """
 
     def __init__(self, cardinalities, ordered, num_offsets, width, hidden, order=(), seed=0, **kwargs):
@@ -71,13 +59,9 @@ class Turn(keras.layers.Layer):
             "seed": int(seed),
         }
         sizes, self.num_offsets, self.width = self.settings["cardinalities"], int(num_offsets), int(width)
-        self.order = self.settings["order"]
-        self.groups = _groups(sizes, self.order)
-        self.columns = np.concatenate([group.columns for group in self.groups])
-        place = np.argsort(self.order)
-        self.before = (place[:, None] < place[None, :])[
-            np.ix_(self.columns, self.columns)
-        ]  # [k, j]: k before j
+        self.sizes, self.order = sizes, self.settings["order"]
+        self.place = np.argsort(self.order)  # of each column among those drawn
+        self.padded = Padded(sizes) if len(sizes) > MOST_ALONE else None
         codes = self.settings["cardinalities"], self.settings["ordered"], self.width
         self.embedding = CodeTable(*codes, 0.1, seed=rng.integer(seed, "context embedding"), name="embedding")
         self.kernel = CodeTable(*codes, 0.0, seed=rng.integer(seed, "context kernel"), name="kernel")
@@ -98,120 +82,123 @@ class Turn(keras.layers.Layer):
     def _normal(self, purpose: str):
         return keras.initializers.RandomNormal(0.0, 0.1, seed=rng.integer(self.settings["seed"], purpose))
 
-    def gates(self, hidden, hot, scores, keep=None):
-        """g of every column, float32 of shape (columns, rows, width).
+    def gates(self, hidden, index, scores, keep=None):
+        """g of every column: a list of tensors of shape (rows, width), or one where products are padded.
 
         Args:
             hidden: The decoder's last hidden layer, (rows, hidden).
-            hot: 1 at the row's code of each column, (rows, codes).
+            index: Number of the row's code of each column among all codes, int32 (rows, columns).
             scores: Normal scores of the columns with offsets, 0 where there is none, (rows, num_offsets).
             keep: What the vectors that a column gives to the later ones are multiplied by, (rows, columns):
                 0, or 1 / (1 - dropout); None: 1.
         """
-        table = self.embedding.table()
-        vectors = ops.concatenate([group.vectors(hot, table) for group in self.groups], axis=0)
+        if self.padded is None:
+            return self._one_by_one(hidden, index, scores, keep)
+        vectors = tf.gather(self.embedding.table(), self._in_turn(index))
         if self.num_offsets:
-            vectors = vectors + self._of_scores(scores)
+            values = self._in_turn(tf.pad(scores, [[0, 0], [0, len(self.order) - self.num_offsets]]))
+            said = tf.pad(self.score_vectors, [[0, len(self.order) - self.num_offsets], [0, 0]])
+            vectors += values[:, :, None] * tf.gather(said, self.order)[:, None]
         if keep is not None:
-            vectors = vectors * ops.take(ops.transpose(keep), self.columns, axis=0)[:, :, None]
-        context = _sum_before(vectors, self.before)
-        bias = ops.take(self.bias, self.columns, axis=0)
-        return ops.maximum(context + product(hidden, self.hidden_in)[None] + bias[:, None], 0.0)
+            vectors *= self._in_turn(keep)[:, :, None]
+        context = _sum_before(vectors, product(hidden, self.hidden_in))
+        if self.order != sorted(self.order):
+            context = _picked(context, self.place, np.array(self.order))
+        return ops.maximum(context + ops.expand_dims(self.bias, 1), 0.0)
 
     def logits(self, gates):
         """What is added to the logits of all codes, (rows, codes)."""
-        table, at, parts = self.kernel.table(), 0, []
-        for group in self.groups:
-            parts.append(group.logits(gates[at : at + len(group.columns)], table))
-            at += len(group.columns)
-        out = ops.concatenate(parts, axis=1)
-        if all(len(group.columns) == 1 for group in self.groups) and list(self.columns) == sorted(
-            self.columns
-        ):
-            return out
-        return _reordered(out, np.concatenate([group.index for group in self.groups]))
+        table = self.kernel.table()
+        if self.padded is not None:
+            return self.padded.logits(gates, table)
+        own = zip(gates, tf.split(table, self.sizes), strict=True)
+        return ops.concatenate([product(gate, ops.transpose(rows)) for gate, rows in own], axis=1)
 
     def offsets(self, gates):
         """What is added to centre and to scale (before it is made positive) of each column's offset, each of
         shape (rows, num_offsets)."""
-        places = np.argsort(self.columns)[: self.num_offsets]
-        first = gates[: self.num_offsets] if list(places) == list(range(self.num_offsets)) else None
-        taken = first if first is not None else tf.gather(gates, places)
-        both = ops.transpose(ops.matmul(taken, self.offset_kernel), (2, 1, 0))
-        return both[0], both[1]
+        both = ops.matmul(ops.stack(gates[: self.num_offsets]), self.offset_kernel)
+        centre, scale = tf.unstack(ops.transpose(both, (2, 1, 0)))
+        return centre, scale
 
-    def _of_scores(self, scores):
-        place = np.zeros((len(self.columns), self.num_offsets), np.float32)
-        at = np.argsort(self.columns)[: self.num_offsets]
-        place[at, np.arange(self.num_offsets)] = 1
-        values = ops.matmul(place, ops.transpose(scores))
-        return values[:, :, None] * ops.matmul(place, self.score_vectors)[:, None]
+    def _in_turn(self, values):
+        """(rows, columns) as (columns, rows), columns as they are drawn."""
+        turned = ops.transpose(values)
+        return turned if self.order == sorted(self.order) else tf.gather(turned, self.order)
+
+    def _one_by_one(self, hidden, index, scores, keep) -> list:
+        """Running sums of (rows, width): each stays in a processor's cache. Slices of larger tensors are
+        avoided, since their gradients are as large as the whole."""
+        vectors = tf.unstack(tf.gather(self.embedding.table(), ops.transpose(index)))
+        keeps = None if keep is None else tf.split(keep, len(self.order), axis=1)
+        biases, said = tf.unstack(self.bias), tf.unstack(self.score_vectors)
+        context, gates = product(hidden, self.hidden_in), {}
+        for c in self.order:
+            gates[c] = ops.maximum(context + biases[c], 0.0)
+            vector = vectors[c]
+            if c < self.num_offsets:
+                vector += scores[:, c : c + 1] * said[c]
+            context += vector if keeps is None else vector * keeps[c]
+        return [gates[c] for c in range(len(gates))]
 
     def get_config(self):
         return {**super().get_config(), **self.settings}
 
 
-class _Group:
-    """Columns whose products are computed together: one column, or several padded to one size."""
+class Padded:
+    """Products of columns and the rows of their codes, those of columns padded to one size in one."""
 
-    def __init__(self, columns: list[int], size: int, cardinalities: list[int]):
-        starts = np.cumsum([0, *cardinalities])
-        self.columns, self.size, self.total = columns, size, int(starts[-1])
-        index = [np.arange(starts[c], starts[c] + size) for c in columns]
-        real = [np.arange(size) < cardinalities[c] for c in columns]
-        self.index = np.where(
-            np.concatenate(real), np.concatenate(index), -1
-        )  # code at each place; -1: padding
-        self.span = slice(int(starts[columns[0]]), int(starts[columns[0]] + size))
-
-    def vectors(self, hot, table):
-        """Rows of the table of each row's codes, (columns, rows, width)."""
-        if len(self.columns) == 1:
-            return product(hot[:, self.span], table[self.span])[None]
-        hot = tf.gather(hot, np.maximum(self.index, 0), axis=1)
-        hot = ops.transpose(ops.reshape(hot, (-1, len(self.columns), self.size)), (1, 0, 2))
-        return product(hot, self._rows(table))
+    def __init__(self, cardinalities: list[int]):
+        by_size: dict[int, list[int]] = {}
+        for c, cardinality in enumerate(cardinalities):
+            size = next((s for s in PADDED_SIZES if s >= cardinality), cardinality)
+            by_size.setdefault(size, []).append(c)
+        self.groups = sorted((size, len(columns)) for size, columns in by_size.items())
+        self.columns = np.concatenate([by_size[size] for size, _ in self.groups])
+        starts, each = np.cumsum([0, *cardinalities]), [s for s, count in self.groups for _ in range(count)]
+        place = np.concatenate([np.arange(size) for size in each])
+        column = np.repeat(self.columns, each)
+        self.real = place < np.array(cardinalities)[column]
+        self.index = np.where(self.real, starts[column] + place, 0)  # code at each place; 0: padding
+        self.places = np.flatnonzero(self.real)[np.argsort(self.index[self.real])]  # of each code
 
     def logits(self, gates, table):
-        """Products of the gates and the table's rows, (rows, columns * size)."""
-        if len(self.columns) == 1:
-            return product(gates[0], ops.transpose(table[self.span]))
-        out = product(gates, ops.transpose(self._rows(table), (0, 2, 1)))
-        return ops.reshape(ops.transpose(out, (1, 0, 2)), (-1, len(self.columns) * self.size))
-
-    def _rows(self, table):
-        rows = tf.gather(table, np.maximum(self.index, 0)) * (self.index >= 0).astype(np.float32)[:, None]
-        return ops.reshape(rows, (len(self.columns), self.size, table.shape[1]))
-
-
-def _groups(cardinalities: list[int], order: list[int]) -> list[_Group]:
-    if len(cardinalities) <= MOST_ALONE:
-        return [_Group([c], cardinalities[c], cardinalities) for c in range(len(cardinalities))]
-    by_size: dict[int, list[int]] = {}
-    for c in order:
-        size = next((s for s in PADDED_SIZES if s >= cardinalities[c]), cardinalities[c])
-        by_size.setdefault(size, []).append(c)
-    return [_Group(columns, size, cardinalities) for size, columns in sorted(by_size.items())]
+        """(rows, codes) from gates of shape (columns, rows, width). Codes are the first axis till the end:
+        there they are moved as whole lines. What a padded place gets as gradient does not count: its row is
+        0."""
+        width, counts = table.shape[1], [count for _, count in self.groups]
+        rows = tf.gather(table, self.index) * self.real.astype(np.float32)[:, None]
+        own = tf.split(rows, [size * count for size, count in self.groups])
+        gates = tf.split(_picked(gates, self.columns, np.argsort(self.columns)), counts)
+        parts = []
+        for (size, count), of_codes, gate in zip(self.groups, own, gates, strict=True):
+            out = product(ops.reshape(of_codes, (count, size, width)), ops.transpose(gate, (0, 2, 1)))
+            parts.append(ops.reshape(out, (count * size, ops.shape(gate)[1])))
+        return ops.transpose(_picked(ops.concatenate(parts), self.places, self.index))
 
 
-def _sum_before(vectors, before):
-    """For each column the sum of the vectors of those before it: one product, since cumulative sums are slow
-    on CPUs."""
-    count, rows, width = len(before), ops.shape(vectors)[1], vectors.shape[2]
-    flat = ops.reshape(vectors, (count, -1))
-    return ops.reshape(ops.matmul(before.T.astype(np.float32), flat), (count, rows, width))
+def _sum_before(vectors, first):
+    """`first`, of shape (rows, width), and for each column the sum of the vectors of those before it. By
+    products over blocks of columns and over their sums, since cumulative sums are slow on CPUs."""
+    count, rows, width = len(vectors), ops.shape(vectors)[1], vectors.shape[2]
+    blocks = -(-count // SUMMED)
+    padded = tf.pad(vectors, [[0, blocks * SUMMED - count], [0, 0], [0, 0]])
+    flat = ops.reshape(padded, (blocks, SUMMED, rows * width))
+    earlier = ops.matmul(_before(blocks), ops.sum(flat, axis=1)) + ops.reshape(first, (1, rows * width))
+    sums = ops.matmul(_before(SUMMED), flat) + earlier[:, None]
+    return ops.reshape(sums, (blocks * SUMMED, rows, width))[:count]
 
 
-def _reordered(padded, index):
-    """The codes' values in the order of the codes, from padded places (`index`: the code of each, or -1). The
-    gradient is gathered too: scattering it is slow on CPUs."""
-    forward, backward = np.argsort(np.where(index >= 0, index, len(index)))[: (index >= 0).sum()], index
+def _before(count: int) -> np.ndarray:
+    return np.tri(count, k=-1, dtype=np.float32)
+
+
+def _picked(x, forward: np.ndarray, backward: np.ndarray):
+    """x[forward], where the gradient of x is that of x[forward] at `backward`: scattering it is slow on
+    CPUs."""
 
     @tf.custom_gradient
     def gather(x):
-        def gradient(upstream):
-            return tf.gather(upstream, np.maximum(backward, 0), axis=1) * (backward >= 0).astype(np.float32)
+        return tf.gather(x, forward), lambda upstream: tf.gather(upstream, backward)
 
-        return tf.gather(x, forward, axis=1), gradient
-
-    return gather(padded)
+    return gather(x)

@@ -9,7 +9,15 @@ import tensorflow as tf
 from keras import ops
 
 from raygen import rng
-from raygen.model.layers import LOG_2PI, LOG_VAR_RANGE, CodeTable, MixturePrior, ResidualMLP, product
+from raygen.model.layers import (
+    LOG_2PI,
+    LOG_VAR_RANGE,
+    CodeTable,
+    ColumnSums,
+    MixturePrior,
+    ResidualMLP,
+    product,
+)
 from raygen.model.turn import Turn, context_width
 
 MAX_LOGIT = 40.0  # exp(40) times any number of codes still fits float32
@@ -78,7 +86,7 @@ class VAE(keras.Model):
         )
         self.num_codes = sum(cardinalities)
         self.starts = np.cumsum([0, *cardinalities[:-1]]).astype(np.int32)
-        self.segments = np.repeat(np.eye(len(cardinalities), dtype=np.float32), cardinalities, axis=0)
+        self.column_sums = ColumnSums(cardinalities)
 
         def dense(width, before, purpose, scale=1.0):
             layer = keras.layers.Dense(
@@ -171,7 +179,7 @@ class VAE(keras.Model):
         if self.turn is None:
             return self._decode(z)
         index = codes + self.starts
-        return self._decode(z, self._hot(index), self._scores(index, offsets))
+        return self._decode(z, index, self._scores(index, offsets))
 
     def hidden_logits(self, hidden):
         """What the decoder's last hidden layer, by itself, says of all codes and of offsets: logits of shape
@@ -208,7 +216,7 @@ class VAE(keras.Model):
         of_encoder, of_decoder = (None, None) if keep is None else (keep[:, :half], keep[:, half:])
         z_mean, z_log_var = self._encode(hot, scores, of_encoder)
         z = z_mean + ops.exp(0.5 * z_log_var) * noise
-        nats = self._reconstruction(z, hot, scores, of_decoder, keep_context)
+        nats = self._reconstruction(z, index, hot, scores, of_decoder, keep_context)
         return nats, self._kl(z_mean, z_log_var, z, noise)
 
     def call(self, inputs):
@@ -244,21 +252,20 @@ class VAE(keras.Model):
         )  # ops.relu here ends TensorFlow 2.21's optimisation of the whole graph (10 % of a step)
         return self.mean_head(x), ops.clip(self.log_var_head(x), *LOG_VAR_RANGE)
 
-    def _decode(self, z, hot=None, scores=None, keep=None, keep_context=None):
+    def _decode(self, z, index=None, scores=None, keep=None, keep_context=None):
         hidden = self.decoder(z, keep)
         logits, head = self.hidden_logits(hidden)
         if self.turn is not None:
             values = scores[2] * scores[3] if self.num_offsets else None
-            gates = self.turn.gates(hidden, hot, values, keep_context)
+            gates = self.turn.gates(hidden, index, values, keep_context)
             logits = logits + self.turn.logits(gates)
             if self.num_offsets:
                 head = head + ops.concatenate(self.turn.offsets(gates), axis=1)
         return ops.clip(logits, -MAX_LOGIT, MAX_LOGIT), *self.offset_law(head)
 
-    def _reconstruction(self, z, hot, scores, keep, keep_context):
-        logits, centre, scale = self._decode(z, hot, scores, keep, keep_context)
-        log_total = ops.log(ops.matmul(ops.exp(logits), self.segments))
-        nats = ops.sum(log_total, axis=1) - ops.sum(hot * logits, axis=1)
+    def _reconstruction(self, z, index, hot, scores, keep, keep_context):
+        logits, centre, scale = self._decode(z, index, scores, keep, keep_context)
+        nats = ops.sum(ops.log(self.column_sums(ops.exp(logits))), axis=1) - ops.sum(hot * logits, axis=1)
         if self.num_offsets:
             low, high, score, has_offset = scores
             if self.gaussian:

@@ -27,7 +27,8 @@ from raygen.sampling.draws import draw_truncated_logistic, log_share, scores
 from raygen.sampling.resampling import effective, resampled
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.sampling.selection import Proposal, Selection
-from raygen.sampling.turn_decoder import Columns, State, pick, uniforms
+from raygen.sampling.turn_columns import Columns, State, pick, uniforms
+from raygen.sampling.turn_loop import columns_in_turn
 
 UNCHANGED = 0.25  # share of the candidates that are drawn as the model has it, which bounds every weight
 ROUNDS = 4  # of a pilot
@@ -59,7 +60,7 @@ class TurnCandidates:
         last = max((order.index(column) for column in conditioned), default=-1)
         last = len(order) - 1 if selection.tests else last  # what a relation gives may hang on any column
         self.drawn = Columns(model, order[: last + 1], temperature)
-        self.later = Columns(model, order[last + 1 :], temperature)
+        self.later = columns_in_turn(model, order[last + 1 :], temperature)
         self.free = [column for column in self.drawn.order if column not in conditioned]
         self.most = max(1, min(64, NUMBERS // (BLOCK_ROWS * 2 * max(1, len(self.drawn.order)))))
         purposes = ("component", "z", "code", "position")
@@ -204,8 +205,7 @@ class TurnCandidates:
             self.later.add(state, column, codes[:, place], positions[:, place])
         if self.later.order:
             chances, places = uniforms(self.later_keys, len(self.later.order), first)
-            for column, chance, place in zip(self.later.order, chances, places, strict=True):
-                self.later.draw(state, column, chance, place)
+            self.later.draw_all(state, chances, places)
         return state.rows(range(len(self.later.sizes)))
 
 

@@ -22,7 +22,8 @@ the loss and the peak memory.
 `decoders` trains one table, or one of N columns, with the independent and with the autoregressive decoder in
 this process, the steps of one and of the other taking turns: rows/s (medians), multiplications and additions
 of the products with weights for one row, forward and backward, beside the rate at which this machine
-multiplies matrices of that width, and the seconds until the first steps were taken.
+multiplies matrices of that width, and the seconds until the first steps were taken. Beside rows/s stands what
+their ratio is in seconds of CPUs, which tell more where others use the machine.
 """
 
 import argparse
@@ -158,7 +159,9 @@ def side_by_side(encoded, stored, batch: int, steps: int):
     from raygen.training.job import sized
     from raygen.training.trainer import Loop, vae_settings
 
-    loops, first, speeds = {}, {}, {kind: [] for kind in DECODERS}
+    loops, first = {}, {}
+    speeds: dict[str, list[float]] = {kind: [] for kind in DECODERS}
+    used: dict[str, list[float]] = {kind: [] for kind in DECODERS}
     for kind in DECODERS:
         settings = {"model.decoder": kind, "train.steps": steps, "train.batch_size": batch}
         config = sized(stored.override(settings), encoded.num_rows)
@@ -171,9 +174,12 @@ def side_by_side(encoded, stored, batch: int, steps: int):
     each = max(1, steps // 12)
     for _ in range(12):
         for kind, loop in loops.items():
+            began = time.process_time()
             speeds[kind].append(loop.run(each)["rows_per_second"])
+            used[kind].append(time.process_time() - began)
     rate = multiplications_per_second(tf, batch, loops[kind].config.model.hidden_units[0])
     speed = {kind: statistics.median(values[1:]) for kind, values in speeds.items()}
+    cpu = {kind: statistics.median(values[1:]) for kind, values in used.items()}
     for kind, loop in loops.items():
         flops = flops_per_row(loop.model)
         yield {
@@ -183,6 +189,7 @@ def side_by_side(encoded, stored, batch: int, steps: int):
             "batch": batch,
             "rows_per_second": round(speed[kind]),
             "of_independent": round(speed[kind] / speed["independent"], 3),
+            "of_independent_by_cpu_seconds": round(cpu["independent"] / cpu[kind], 3),
             "flops_per_row": flops,
             "floor_rows_per_second": round(rate / flops),
             "share_of_floor": round(speed[kind] * flops / rate, 3),

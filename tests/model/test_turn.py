@@ -5,8 +5,9 @@ import itertools
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from raygen.model.turn import MOST_ALONE, context_width
+from raygen.model.turn import MOST_ALONE, Padded, context_width
 from raygen.model.vae import VAE
 
 SIZES = [3, 2, 4]
@@ -85,8 +86,9 @@ def test_logits_and_offsets_are_the_formula(many):
     keep = (rng.random((rows, count)) < 0.5).astype(np.float32) * 2
 
     hidden = model.decoder(z)
-    hot, scores = model._hot(codes + model.starts), model._scores(codes + model.starts, offsets)
-    gates = model.turn.gates(hidden, hot, scores[2] * scores[3], keep)
+    index = codes + model.starts
+    scores = model._scores(index, offsets)
+    gates = model.turn.gates(hidden, index, scores[2] * scores[3], keep)
     logits = model.turn.logits(gates).numpy()
     centre, scale = (part.numpy() for part in model.turn.offsets(gates))
 
@@ -121,3 +123,22 @@ def test_a_model_is_kept_whole(tmp_path):
 @pytest.mark.parametrize(("columns", "width"), [(15, 64), (375, 64), (1500, 16), (100_000, 8)])
 def test_wide_tables_have_narrower_contexts(columns, width):
     assert context_width(64, columns) == width
+
+
+@pytest.mark.parametrize("order", [(), (3, 0, 4, 1, 2)])
+def test_padded_products_have_the_gradients_of_single_ones(order):
+    """Codes of like size share products in wide tables; here they do so in a narrow one, too."""
+    rng = np.random.default_rng(2)
+    sizes, rows = [7, 2, 6, 13, 1], 6
+    model = network(sizes, 2, order)
+    codes = np.stack([rng.integers(size, size=rows) for size in sizes], axis=1).astype(np.int32)
+    offsets, noise = rng.random((rows, 2)).astype(np.float32), rng.normal(size=(rows, 2)).astype(np.float32)
+    keep = (rng.random((rows, 5)) < 0.7).astype(np.float32) * 2
+    variables, found = [v.value for v in model.turn.trainable_variables], []
+    for model.turn.padded in (None, Padded(sizes)):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(model.bound(codes, offsets, noise, keep_context=keep)[0])
+        found.append([tf.convert_to_tensor(g).numpy() for g in tape.gradient(loss, variables)])
+    for alone, padded in zip(*found, strict=True):
+        assert np.abs(alone).max() > 0
+        np.testing.assert_allclose(padded, alone, rtol=1e-3, atol=1e-4)

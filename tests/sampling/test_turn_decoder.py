@@ -7,7 +7,9 @@ import pytest
 import tensorflow as tf
 
 from raygen.sampling.row_blocks import BLOCK_ROWS
-from raygen.sampling.turn_decoder import TurnDecoder, pick
+from raygen.sampling.turn_columns import Columns, pick
+from raygen.sampling.turn_decoder import TurnDecoder
+from raygen.sampling.turn_loop import LoopedColumns
 from tests.model.test_turn import SIZES, nats, network
 
 BLOCKS = 20
@@ -55,3 +57,36 @@ def test_a_code_is_drawn_by_its_mass(size):
     shares = np.bincount(codes, minlength=size) / 2000
     np.testing.assert_allclose(shares, weights / weights.sum(), atol=2e-3)
     assert (np.diff(codes) >= 0).all() and not shares[weights == 0].any()
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1]])
+def test_a_loop_draws_the_rows_that_sections_for_each_column_draw(order, temperature):
+    """The same numbers summed in another order: a code differs where a uniform number lies that close."""
+    model, rng = network([3, 40, 4], num_offsets=2, order=order), np.random.default_rng(3)
+    z = tf.constant(rng.normal(size=(BLOCK_ROWS, 2)), tf.float32)
+    uniforms = [list(tf.constant(rng.random((3, BLOCK_ROWS)), tf.float32)) for _ in range(2)]
+    drawn = []
+    for kind in (Columns, LoopedColumns):
+        columns = kind(model, order, temperature)
+
+        @tf.function(autograph=False)
+        def draw(columns=columns):
+            state = columns.start(z)
+            columns.draw_all(state, *uniforms)
+            return state.rows(range(3))
+
+        drawn.append([part.numpy() for part in draw()])
+    same = (drawn[0][0] == drawn[1][0]).all(axis=1)
+    assert same.mean() > 0.995 and np.ptp(drawn[0][0], axis=0).min() > 0
+    np.testing.assert_allclose(drawn[0][1][same], drawn[1][1][same], atol=1e-3)
+
+
+def test_the_graph_of_many_columns_does_not_grow_with_them():
+    graphs = []
+    for count in (70, 140):
+        model = network([2, 3] * (count // 2))
+        decode = TurnDecoder(model, None, 1).decode
+        graph = decode.get_concrete_function(tf.zeros((BLOCK_ROWS, 2)), tf.constant(0, tf.int64)).graph
+        graphs.append(len(graph.get_operations()))
+    assert graphs[0] == graphs[1] < 400

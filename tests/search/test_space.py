@@ -26,8 +26,18 @@ def test_the_default_space_holds_the_default_settings():
         "model.latent_dim",
         "model.hidden_units",
         "model.beta",
+        "model.turn_width",
+        "model.dropout",
+        "model.context_dropout",
         "train.learning_rate",
     }
+
+
+def test_the_decoder_is_searched_where_it_goes_with_the_kind_of_numbers():
+    decoder = {"model.decoder": {"choice": ["independent", "autoregressive"]}}
+    assert of(decoder).labels({"model.decoder": "independent"}) == {"model.decoder": '"independent"'}
+    with pytest.raises(ConfigError, match=r"model.decoder.*'autoregressive' does not go with"):
+        of(decoder, {"schema.numeric": "gaussian"})
 
 
 def test_keys_without_quotes_are_tables_to_toml(tmp_path):
