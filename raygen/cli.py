@@ -1,5 +1,6 @@
 """The `raygen` command: each verb calls the function of the same name and prints what it returns."""
 
+import io
 import json
 import os
 import shlex
@@ -11,7 +12,7 @@ from statistics import harmonic_mean
 from raygen import score_catalogue, uris
 from raygen.cli_parser import parser
 from raygen.config import Config, parse_override
-from raygen.errors import ConfigError, GenerationError, RaygenError, TrainingError
+from raygen.errors import ConfigError, GenerationError, RaygenError, TrainingError, printable
 
 FAILED = (TrainingError, GenerationError)
 
@@ -19,17 +20,19 @@ FAILED = (TrainingError, GenerationError)
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb; exit status 0 done, 1 failed, 2 the user's mistake, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):  # a terminal of few letters gets escapes in place of the others
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")
     args = parser().parse_args(arguments)
     args.arguments, args.say = arguments, _say_or_redraw()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(line_buffering=True)
     try:
         result = VERBS[args.verb](args)
     except RaygenError as error:
         if isinstance(args.say, Terminal):
             args.say.end()
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        lines = [printable(line) for line in str(error).splitlines()]
+        print(f"{type(error).__name__}: " + "\n".join(lines), file=sys.stderr)
         return 1 if isinstance(error, FAILED) else 2
     except KeyboardInterrupt:
         again = shlex.join(["raygen", *arguments])
@@ -50,10 +53,10 @@ class Terminal:
 
     def __call__(self, line: str) -> None:
         self.end()
-        print(line, flush=True)
+        print(printable(line), flush=True)
 
     def redraw(self, line: str) -> None:
-        print(f"\r\x1b[K{line}", end="", flush=True)
+        print(f"\r\x1b[K{printable(line)}", end="", flush=True)
         self.drawn = True
 
     def end(self) -> None:
@@ -63,7 +66,7 @@ class Terminal:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    print(printable(line), flush=True)
 
 
 def _say_or_redraw():
@@ -96,6 +99,7 @@ def _asked(args) -> dict:
         "format",
         "shard_mib",
         "partition_by",
+        "csv_safe",
     )
     return {"where": " AND ".join(args.where) if args.where else None} | {
         name: getattr(args, name) for name in names
@@ -151,7 +155,7 @@ def _tune(args) -> dict:
         f"Next: raygen generate {done.model}, or for a longer run: raygen train {best} --set "
         f"train.steps={2 * config.train.steps}"
     )
-    return asdict(done)
+    return asdict(done) | {"search": done.search.model_dump()}
 
 
 def _generate(args) -> dict:

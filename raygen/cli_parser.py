@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from raygen import __version__, score_catalogue
+from raygen import __version__, sampler_catalogue, score_catalogue
 
 
 def parser() -> argparse.ArgumentParser:
@@ -116,7 +116,7 @@ def parser() -> argparse.ArgumentParser:
     doctor.add_argument(
         "--sampler",
         default="auto",
-        help="law to draw from: auto, normal, diagonal, gaussian, mixture, flow, naive",
+        help=f"law to draw from: {', '.join(('auto', *sampler_catalogue.FITTED))}",
     )
     doctor.add_argument(
         "--mean-only", action="store_true", help="write the decoder's mean, without the residual variance"
@@ -162,6 +162,12 @@ def _with_rows(verb: argparse.ArgumentParser) -> None:
         help="in place of generate.shard_mib: size of one shard, about",
     )
     verb.add_argument(
+        "--csv-safe",
+        action="store_true",
+        default=None,
+        help="in place of generate.csv_safe: an apostrophe before text that begins as a formula does",
+    )
+    verb.add_argument(
         "--partition-by",
         nargs="+",
         action="extend",
@@ -170,8 +176,7 @@ def _with_rows(verb: argparse.ArgumentParser) -> None:
     )
     verb.add_argument(
         "--sampler",
-        help="latent sampler in place of the model's choice: normal, diagonal, gaussian, learned, "
-        "mixture, flow, naive",
+        help=f"latent sampler in place of the model's choice: {', '.join(sampler_catalogue.NAMES)}",
     )
     verb.add_argument(
         "--temperature",

@@ -28,6 +28,7 @@ from raygen.config_sections import (
 from raygen.errors import ConfigError, did_you_mean
 
 TABLES = (".parquet", ".pq", ".csv", ".tsv", ".csv.gz", ".tsv.gz")  # endings of what is no config
+SHOWN = 200  # signs of a wrong value
 RESOURCES = (
     "num_workers",
     "use_gpu",
@@ -179,6 +180,7 @@ def _first_mistake(error: ValidationError) -> ConfigError:
             hint = did_you_mean(inner[-1], sections[section]).replace("mean '", f"mean '{section}.")
         return ConfigError(f"unknown setting '{dotted}'.", hint)
     given = json.dumps(mistake["input"], default=str, ensure_ascii=False)
+    given = given if len(given) <= SHOWN else f"{given[:SHOWN]} ..."
     expected = re.sub("^Input should be (greater|less)", r"a value \1", mistake["msg"]).removeprefix(
         "Input should be "
     )

@@ -1,49 +1,22 @@
 """The sections of a config, their settings and defaults."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    ValidationInfo,
-    field_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, PlainValidator, field_validator
 
-from raygen import uris
+from raygen import sampler_catalogue, uris
+from raygen.config_values import MOST_ROWS, Section, workers
 
 Uri = Annotated[str, AfterValidator(uris.without_credentials)]
-MOST_ROWS = 10**13  # of a generation
+if TYPE_CHECKING:  # mypy reads no list of choices that is computed
+    from typing import TypeAlias
+
+    AutoSampler: TypeAlias = str
+    ChosenSampler: TypeAlias = str
+else:
+    AutoSampler = Literal["auto", *sampler_catalogue.NAMES]
+    ChosenSampler = Literal["chosen", *sampler_catalogue.NAMES]
 Kind = Literal["numeric", "categorical", "boolean", "datetime", "id", "drop"]
-
-
-def _workers(given: Any) -> Any:
-    """A number, or the fewest and the most."""
-    numbers = given if isinstance(given, list) else [given, given]
-    whole = len(numbers) == 2 and all(isinstance(n, int) and not isinstance(n, bool) for n in numbers)
-    if not whole or not (0 < numbers[0] <= numbers[1] or given == 0):
-        raise PydanticCustomError(
-            "workers", "a number of 0 or more, or the fewest and the most, such as [1, 4]"
-        )
-    return given
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _is_number(cls, given: Any, info: ValidationInfo) -> Any:
-        """Neither true nor what no computer counts to, where Python would take both for a number."""
-        kind = cls.model_fields[info.field_name].annotation if info.field_name else None
-        if isinstance(given, bool) and kind in (int, float):
-            raise PydanticCustomError("number", "a number")
-        if isinstance(given, int) and abs(given) >= 2**63:
-            raise PydanticCustomError("large", "a number below 2^63")
-        return given
 
 
 class Run(Section):
@@ -59,6 +32,15 @@ class Data(Section):
     )
 
 
+class Relation(Section):
+    column: str = Field(description="the column that the others say something of")
+    is_: str = Field(alias="is", description="what it is, such as price + tax (see raygen help relations)")
+    holds: Literal["always", "often"] = Field(
+        default="always", description="in every row, or in a share of them that is learned"
+    )
+    enforce: bool = Field(default=False, description="leave out of training the rows that break it")
+
+
 class Schema(Section):
     bars: int = Field(
         default=128, ge=4, le=4096, description="bins of equal mass that a numeric column is cut into"
@@ -71,8 +53,14 @@ class Schema(Section):
         description="bars: any shape, within the observed range; gaussian: squared error, drawn "
         "beyond that range too",
     )
+    find_relations: bool = Field(
+        default=True, description="look for what ties columns, where [[schema.relations]] says nothing"
+    )
     columns: dict[str, Kind] = Field(
         default_factory=dict, description="kind of each column; inferred if empty"
+    )
+    relations: list[Relation] | None = Field(
+        default=None, description="what ties columns; [] for nothing, left out: found in the table"
     )
 
 
@@ -107,7 +95,7 @@ class Model(Section):
 
 
 class Train(Section):
-    num_workers: Annotated[int | list[int], PlainValidator(_workers)] = Field(
+    num_workers: Annotated[int | list[int], PlainValidator(workers)] = Field(
         default=1,
         description="Ray Train workers; 0 trains in this process; [1, 4]: as many of 1 to 4 as the "
         "cluster holds, and again when it changes",
@@ -171,7 +159,7 @@ class Train(Section):
 
 
 class Latent(Section):
-    sampler: Literal["auto", "normal", "diagonal", "gaussian", "learned", "mixture", "flow", "naive"] = Field(
+    sampler: AutoSampler = Field(
         default="auto",
         description="where z is drawn from; auto: the cheapest within one standard error of the best "
         "on held-out rows",
@@ -269,8 +257,8 @@ class Search(Section):
 class Generate(Section):
     rows: int = Field(default=100_000, ge=1, le=MOST_ROWS, description="rows to write")
     seed: int = Field(default=0, ge=0, lt=2**31, description="other seeds give other rows")
-    sampler: Literal["chosen", "normal", "diagonal", "gaussian", "learned", "mixture", "flow", "naive"] = (
-        Field(default="chosen", description="latent sampler to draw from; chosen: the model's own choice")
+    sampler: ChosenSampler = Field(
+        default="chosen", description="latent sampler to draw from; chosen: the model's own choice"
     )
     first_row: int = Field(
         default=0,
@@ -333,6 +321,11 @@ class Generate(Section):
         default="auto",
         description="of the files; auto: zstd for Parquet, none for csv and jsonl, which may also be "
         "gzip or zstd",
+    )
+    csv_safe: bool = Field(
+        default=False,
+        description="in CSV, an apostrophe before text that begins with =, +, - or @, which spreadsheets "
+        "take for formulas; never before numbers",
     )
 
 

@@ -4,7 +4,7 @@ import json
 import re
 
 from raygen.config import Config
-from raygen.config_sections import Search
+from raygen.config_sections import Relation, Search
 
 TITLES = {
     "run": "where everything of this run goes",
@@ -26,10 +26,12 @@ def render(config: Config, kinds: dict[str, str], types: dict[str, str], notes: 
         section = info.alias or field
         lines.append(f"[{section}]  # {TITLES[section]}")
         for name, setting in type(getattr(config, field)).model_fields.items():
-            if name not in ("columns", "space"):
+            if name not in ("columns", "space", "relations"):
                 lines.append(
                     f"{name} = {_value(getattr(getattr(config, field), name))}  # {setting.description}"
                 )
+        if section == "schema" and config.schema_.relations == []:
+            lines.append("relations = []  # nothing was found that ties columns")
         lines.append("")
         if section == "schema":
             lines.append(
@@ -42,7 +44,7 @@ def render(config: Config, kinds: dict[str, str], types: dict[str, str], notes: 
                     c if c.isprintable() else " " for c in comment
                 )  # names inside a struct may hold anything
                 lines.append(f"{_key(name)} = {_value(kind)}" + (f"  # {comment}" if comment else ""))
-            lines.append("")
+            lines += ["", *_relations(config.schema_.relations)]
         if section == "search":
             lines.append(f"[search.space]  # {Search.model_fields['space'].description}")
             for key, domain in config.search.space.items():
@@ -54,6 +56,17 @@ def render(config: Config, kinds: dict[str, str], types: dict[str, str], notes: 
                 lines.append(f"{_value(key)} = {{ {setting} }}  # {described}")
             lines.append("")
     return "\n".join(lines)
+
+
+def _relations(relations: list[Relation] | None) -> list[str]:
+    """A table of the config for each relation."""
+    lines: list[str] = []
+    for one in relations or ():
+        lines.append("[[schema.relations]]")
+        settings = one.model_dump(by_alias=True, exclude_defaults=True)
+        lines += [f"{name} = {_value(value)}" for name, value in settings.items()]
+        lines.append("")
+    return lines
 
 
 def _key(name: str) -> str:

@@ -144,6 +144,27 @@ _DEFINITIONS = (
     ),
     ScoreDefinition("mle", "MLE", "a model trained on these rows and tested on real ones", better="higher"),
     ScoreDefinition(
+        "mle_accuracy",
+        "MLE accuracy",
+        "share of real rows whose class that model guesses",
+        better="higher",
+        shortfall=False,
+    ),
+    ScoreDefinition(
+        "mle_macro_f1",
+        "MLE macro F1",
+        "how well that model finds each class, rare ones as much as frequent ones",
+        better="higher",
+        shortfall=False,
+    ),
+    ScoreDefinition(
+        "mle_weighted_f1",
+        "MLE weighted F1",
+        "how well that model finds each class, by its rows",
+        better="higher",
+        shortfall=False,
+    ),
+    ScoreDefinition(
         "alpha_precision",
         "alpha-precision",
         "share of rows where real rows lie; 1 is best",

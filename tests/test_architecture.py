@@ -15,11 +15,22 @@ MAX_LINES = 350
 MAX_MODULES = 20  # of a folder
 
 # From low to high: a package, or a module of the ground, imports only those before it.
-GROUND = ["errors", "uris", "config_sections", "score_catalogue", "config", "config_toml", "filesystems"]
+GROUND = [
+    "errors",
+    "uris",
+    "sampler_catalogue",
+    "config_values",
+    "config_sections",
+    "score_catalogue",
+    "config",
+    "config_toml",
+    "filesystems",
+]
 GROUND += ["storage", "records", "rng"]
 PACKAGES = [
     "report",
     "table",
+    "relations",
     "codec",
     "latent",
     "metrics",
@@ -40,7 +51,7 @@ RAY_AT_THE_TOP = (
     "worker",
     "trial",
 )  # beginnings of names: these are imported inside functions
-WITHOUT_TENSORFLOW = ["report", "table", "codec", "metrics"]
+WITHOUT_TENSORFLOW = ["report", "table", "relations", "codec", "metrics"]
 WITHOUT_TRAINING = ["generation", "evaluation", "diagnosis"]
 
 

@@ -31,6 +31,7 @@ def test_the_readme_shows_the_packages_there_are():
         "cli_parser",
         "config_sections",
         "filesystems",
+        "sampler_catalogue",
     }
 
 

@@ -23,7 +23,7 @@ def whole(place):
 
 
 def test_fuzzed_files_end_in_one_clear_error(tmp_path):
-    tallies, touched = hostile.run(tmp_path, inputs=30, runs=10, models=6)
+    tallies, touched = hostile.run(tmp_path, inputs=20, runs=6, models=4)
     assert not touched
     for tally in tallies.values():
         assert not tally.wrong, "\n".join(tally.wrong)

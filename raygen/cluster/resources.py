@@ -110,37 +110,21 @@ def require(setting: str, count: int, cpus: float, gpus: float, available: Resou
 
 def grows(each: dict[str, float], count: int) -> bool:
     """Whether the cluster's autoscaler would add the nodes that `count` bundles need: it is asked for them,
-    and tells which it cannot have.
-
-    Ray's own answer from the config of the nodes (`get_max_resources_from_cluster_config`) is None on every
-    cluster that `ray up` or KubeRay starts: in 2.60 nothing reports that config.
-    """
+    and tells which it cannot have."""
     import ray
-    from ray._raylet import GcsClient  # type: ignore[attr-defined]
-    from ray.autoscaler.v2.utils import is_autoscaler_v2
-    from ray.core.generated.autoscaler_pb2 import GetClusterStatusReply  # type: ignore[attr-defined]
 
-    gcs = GcsClient(address=ray.get_runtime_context().gcs_address)
-    if not is_autoscaler_v2(fetch_from_server=True, gcs_client=gcs):
+    from raygen.cluster.ray_internals import Autoscaler
+
+    autoscaler = Autoscaler(CONNECT_SECONDS)
+    if not autoscaler.is_there():
         return False
-
-    def status():
-        reply = GetClusterStatusReply()
-        reply.ParseFromString(gcs.get_cluster_status(timeout_s=CONNECT_SECONDS))
-        return reply
-
     group = ray.util.placement_group([{name: value for name, value in each.items() if value}] * count)
     try:
-        asked, end = (
-            status().cluster_resource_state.cluster_resource_state_version,
-            time.monotonic() + AUTOSCALER_SECONDS,
-        )
+        demands, end = autoscaler.num_demands(), time.monotonic() + AUTOSCALER_SECONDS
         while time.monotonic() < end:
-            told = status().autoscaling_state
-            if told.last_seen_cluster_resource_state_version >= asked:
-                return not any(
-                    group.id.hex() in one.details for one in told.infeasible_gang_resource_requests
-                )
+            refused = autoscaler.refused(demands)
+            if refused is not None:
+                return not any(group.id.hex() in text for text in refused)
             time.sleep(0.5)
         raise ClusterError(
             f"the cluster's autoscaler has not answered in {AUTOSCALER_SECONDS} s.",

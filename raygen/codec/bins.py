@@ -4,19 +4,10 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
+from raygen.codec.cells import GRID, Cell, Law, quantiles
 from raygen.codec.grid import Days, Grid
 from raygen.table.arrow import SPECIAL
-from raygen.table.stats import QUANTILES, NumericStats
-
-GRID = 32  # points of the quantile grid inside a bar
-ROWS_PER_BAR = 16  # a bar of fewer rows would memorise single values
-MOST_DISTINCT = 0.3  # distinct values for each row, of a column that has no continuum of them
-FEW_A_BAR = 24  # distinct values of a bar, of which the grid then holds each, or nearly
-SCATTERED = 0.5  # of the distinct values that a law without gaps would have
-MUCH_ROOM = 1e12  # numbers on the grid: that many have no two rows by chance
-MIN_REPEATS = 5  # rows of a value that is said to come again and again
-OFTEN = 8.0  # times as often as the values beside it
-BESIDE = 8  # of these, on either side
+from raygen.table.stats import NumericStats
 
 
 @dataclass(frozen=True)
@@ -34,6 +25,8 @@ class NumericBlock:
         days: Of a column of days, those that come.
         missing: Share of the rows that have no value; if there are any, the code after the last cell stands
             for it.
+        min_rows: So many rows, or more, are behind each number that is stored. What fewer of them have goes
+            to where the nearest values are, no value to the most frequent cell.
     """
 
     grid: np.ndarray
@@ -45,53 +38,34 @@ class NumericBlock:
     maximum: float
     missing: float
     days: Days | None = None
+    min_rows: int = 1
 
     @classmethod
-    def fit(cls, stats: NumericStats, bars: int, days: bool = False) -> "NumericBlock":
+    def fit(cls, stats: NumericStats, bars: int, days: bool = False, min_rows: int = 1) -> "NumericBlock":
         """Cut the distribution of a column into cells, at most about 2 x `bars` of them, or 5 x `bars` where
         its values come again and again; those of `SPECIAL` are atoms. `days` says that they are days since
-        the epoch."""
-        values, share = stats.distribution()
-        rows = stats.num_usual
-        continuous = len(values) > MOST_DISTINCT * rows or stats.sketch is not None
-        spacing = Grid.fit(stats)
-        rest = share <= 1 / bars
-        if stats.sketch is None and _scattered(values[rest], rows * np.sum(share[rest]), spacing):
-            bars = int(np.clip(len(values) // FEW_A_BAR, bars, 4 * bars))
-        bars = int(np.clip(rows // ROWS_PER_BAR, 4, bars))
-        counts = share * (rows if stats.sketch is None else QUANTILES)
-        atom = np.ones(len(values), bool) if len(values) <= 2 * bars else _atoms(counts, bars)
-        middle = np.cumsum(share[~atom]) - share[~atom] / 2
-        bar = (middle * bars / (1 - 1e-9)).astype(int)
-        cells = [(values[i : i + 1], share[i : i + 1]) for i in np.flatnonzero(atom)]
-        for members in np.split(np.arange(len(bar)), np.flatnonzero(np.diff(bar)) + 1) if len(bar) else []:
-            cells.append((values[~atom][members], share[~atom][members]))
-        for mark in np.flatnonzero(stats.special):
-            cells.append((SPECIAL[[mark]], stats.special[[mark]] / max(1, rows)))
-        cells.sort(key=lambda cell: cell[0][len(cell[0]) // 2])
-        mass = np.array([np.sum(s) for _, s in cells])
+        the epoch; `min_rows` how many rows are behind whatever is stored, at the least."""
+        law = Law.of(stats, bars, days, min_rows)
+        cells = law.cells()
+        special = np.where(stats.special >= min_rows, stats.special, 0)
+        for mark in np.flatnonzero(special):
+            cells.append(Cell(SPECIAL[[mark]], special[[mark]] / max(1, stats.num_usual)))
+        cells.sort(key=lambda cell: cell.values[len(cell.values) // 2])
+        mass = np.array([np.sum(cell.shares) for cell in cells])
         high = np.cumsum(mass) / max(mass.sum(), 1e-300)
-        stepped = np.array(
-            [
-                len(v) == 1
-                or (len(v) <= GRID and not continuous)
-                or (stats.sketch is None and _scattered(v, rows * np.sum(s), spacing))
-                for v, s in cells
-            ],
-            bool,
-        )
+        missing = stats.num_missing + int(np.sum(stats.special - special))
+        minimum, maximum = law.ends()
         return cls(
-            grid=np.array(
-                [_quantiles(*cell, alone) for cell, alone in zip(cells, stepped, strict=True)]
-            ).reshape(-1, GRID),
+            grid=np.array([quantiles(cell) for cell in cells]).reshape(-1, GRID),
             low=np.concatenate([[0.0], high[:-1]]) if len(high) else high,
             high=high,
-            stepped=stepped,
-            spacing=spacing,
-            minimum=float(values[0]) if len(values) else 0.0,
-            maximum=float(values[-1]) if len(values) else 0.0,
-            missing=stats.num_missing / max(1, stats.num_rows),
-            days=Days.fit(values[~atom], counts[~atom]) if days and continuous else None,
+            stepped=np.array([cell.stepped for cell in cells], bool),
+            spacing=law.spacing,
+            minimum=minimum,
+            maximum=maximum,
+            missing=share_missing(missing, stats.num_rows, bool(cells), min_rows),
+            days=law.days,
+            min_rows=min_rows,
         )
 
     @property
@@ -100,7 +74,7 @@ class NumericBlock:
 
     def frequencies(self) -> np.ndarray:
         """Share of the rows that have each code."""
-        return _frequencies(self.high - self.low, self.missing)
+        return frequencies_of(self.high - self.low, self.missing)
 
     @property
     def is_bar(self) -> np.ndarray:
@@ -115,7 +89,11 @@ class NumericBlock:
     def encode(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """float64 `values` (NaN: missing) to codes, and to the position inside the bar, uint8 in 256 steps of
         mass."""
-        codes = np.full(len(values), len(self.grid), np.int64)
+        gone = len(self.grid)
+        if self.min_rows > 1:
+            values = np.where(np.isin(values, np.setdiff1d(SPECIAL, self.grid)), np.nan, values)
+            gone = gone if self.missing else int(np.argmax(self.high - self.low))
+        codes = np.full(len(values), gone, np.int64)
         offsets = np.full(len(values), 128, np.uint8)
         present = ~np.isnan(values)
         bars, atoms = np.flatnonzero(self.is_bar), np.flatnonzero(~self.is_bar)
@@ -187,11 +165,13 @@ class NumericBlock:
         return np.concatenate(knots), np.concatenate(position)
 
     def to_dict(self) -> dict:
-        return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asdict(self).items()}
+        state = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in asdict(self).items()}
+        return {k: v for k, v in state.items() if (k, v) != ("min_rows", 1)}
 
     @classmethod
     def from_dict(cls, state: dict) -> "NumericBlock":
-        given = {field.name: state[field.name] for field in fields(cls)}
+        given = {"min_rows": 1, **state}
+        given = {field.name: given[field.name] for field in fields(cls)}
         given |= {name: np.asarray(state[name], float) for name in ("low", "high")}
         grid = np.asarray(state["grid"], float).reshape(-1, GRID)
         given |= {
@@ -205,39 +185,14 @@ class NumericBlock:
         return cls(**given)
 
 
-def _scattered(values: np.ndarray, rows: float, spacing: Grid) -> bool:
-    """Whether distinct values are far fewer than so many rows of a law without gaps would have: then what
-    lies between them is no value."""
-    if not len(values):
-        return False
-    room = float(values[-1] - values[0]) / spacing.resolution + 1
-    return bool(len(values) < SCATTERED * (room * -np.expm1(-rows / room) if room < MUCH_ROOM else rows))
+def share_missing(missing: int, rows: int, some: bool, min_rows: int) -> float:
+    """Share of the rows without a value; none if they are too few, all if the block has not `some` values."""
+    if min_rows == 1:
+        return missing / max(1, rows)
+    return (missing / rows if missing >= min_rows else 0.0) if some else 1.0
 
 
-def _atoms(counts: np.ndarray, bars: int) -> np.ndarray:
-    """bool of shape (values,): a value that more rows have than belong in a bar, or one of the `bars` most
-    frequent of those that come far more often than the values beside them."""
-    upto, at = np.concatenate([[0.0], np.cumsum(counts)]), np.arange(len(counts))
-    low, high = np.maximum(at - BESIDE, 0), np.minimum(at + BESIDE + 1, len(counts))
-    beside = (upto[high] - upto[low] - counts) / np.maximum(high - low - 1, 1)
-    often = (counts >= MIN_REPEATS) & (counts > OFTEN * beside)
-    if often.sum() > bars:
-        often &= counts > np.sort(counts[often])[-bars - 1]
-    return often | (counts > counts.sum() / bars)
-
-
-def _frequencies(shares: np.ndarray, missing: float) -> np.ndarray:
+def frequencies_of(shares: np.ndarray, missing: float) -> np.ndarray:
     if not len(shares):
         return np.ones(1)
     return np.append(shares * (1 - missing), missing) if missing > 0 else shares
-
-
-def _quantiles(values: np.ndarray, shares: np.ndarray, stepped: bool) -> np.ndarray:
-    """Values at GRID equal steps of mass: those in the middles of the steps, or, for a continuous range,
-    between real ones, ends included."""
-    upper = np.cumsum(shares) / np.sum(shares)
-    if stepped:
-        return values[np.searchsorted(upper, (np.arange(GRID) + 0.5) / GRID).clip(0, len(values) - 1)]
-    middle = upper - shares / np.sum(shares) / 2
-    middle = (middle - middle[0]) / max(middle[-1] - middle[0], 1e-300)
-    return np.interp(np.linspace(0, 1, GRID), middle, values)

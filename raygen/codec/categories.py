@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from raygen.codec.bins import _frequencies
+from raygen.codec.bins import frequencies_of, share_missing
 from raygen.table.stats import CategoryStats
 
 
@@ -22,17 +22,28 @@ class CategoryBlock:
         shares: float64 of shape (members,): how frequent each is; a member of a group is drawn by it.
         missing: Share of the rows that have no value; if there are any, the code after the last one stands
             for it.
+        min_rows: So many rows, or more, have each member. Strings of fewer rows go to the groups, or to all
+            codes where there are none; no value to the most frequent code.
     """
 
     members: list[str]
     codes: np.ndarray
     shares: np.ndarray
     missing: float
+    min_rows: int = 1
 
     @classmethod
-    def fit(cls, stats: CategoryStats, max_categories: int) -> "CategoryBlock":
+    def fit(
+        cls, stats: CategoryStats, max_categories: int, min_rows: int = 1, made_up: str | None = None
+    ) -> "CategoryBlock":
+        """The block of a column; `made_up` is what stands for its strings where each is of fewer than
+        `min_rows` rows, None: they are missing."""
         names = stats.frequencies()
         total = sum(count for _, count in names)
+        names = [(name, count) for name, count in names if count >= min_rows]
+        if not names and made_up is not None and total >= min_rows:
+            names = [(made_up, total)]
+        rare = total - sum(count for _, count in names)
         alone = names if len(names) <= max_categories else names[: max_categories // 2]
         rest = sorted(names[len(alone) :])
         codes = list(range(len(alone)))
@@ -43,11 +54,16 @@ class CategoryBlock:
             ).astype(int)
             codes += (len(alone) + np.unique(group, return_inverse=True)[1]).tolist()
         ordered = alone + rest
+        counts = np.array([count for _, count in ordered], float)
+        if rare and ordered:
+            first = len(alone) if rest else 0
+            counts[first:] *= 1 + rare / counts[first:].sum()
         return cls(
             members=[name for name, _ in ordered],
             codes=np.array(codes, np.int64),
-            shares=np.array([count for _, count in ordered], float) / max(1, total),
-            missing=stats.num_missing / max(1, stats.num_rows),
+            shares=counts / max(1, total),
+            missing=share_missing(stats.num_missing, stats.num_rows, bool(ordered), min_rows),
+            min_rows=min_rows,
         )
 
     @property
@@ -60,22 +76,30 @@ class CategoryBlock:
 
     def frequencies(self) -> np.ndarray:
         """Share of the rows that have each code."""
-        return _frequencies(np.bincount(self.codes, self.shares, self.num_codes), self.missing)
+        return frequencies_of(np.bincount(self.codes, self.shares, self.num_codes), self.missing)
 
     def encode(self, values: pa.Array) -> np.ndarray:
         """A string array to codes; a string too rare for the statistics to keep goes to a group, by a hash of
         it."""
         index = pc.index_in(values, pa.array(self.members, values.type))
-        codes = np.append(self.codes, self.num_codes)[index.fill_null(-1).to_numpy(zero_copy_only=False)]
+        gone = self.num_codes
+        if self.min_rows > 1 and not self.missing:
+            gone = int(np.argmax(self.frequencies()))
+        codes = np.append(self.codes, gone)[index.fill_null(-1).to_numpy(zero_copy_only=False)]
         unknown = pc.and_(index.is_null(), values.is_valid())
         if self.members and unknown.true_count:
-            grouped = self.codes[1:][np.diff(self.codes) == 0]
-            first = grouped[0] if len(grouped) else self.num_codes - 1
             hashed = pd.util.hash_array(values.filter(unknown).to_numpy(zero_copy_only=False))
-            codes[unknown.to_numpy(zero_copy_only=False)] = first + (
-                hashed % np.uint64(self.num_codes - first)
-            ).astype(np.int64)
+            codes[unknown.to_numpy(zero_copy_only=False)] = self._of_rare(hashed)
         return codes
+
+    def _of_rare(self, hashed: np.ndarray) -> np.ndarray:
+        """Codes of strings that are no members, by a hash of each."""
+        grouped = self.codes[1:][np.diff(self.codes) == 0]
+        if self.min_rows > 1 and not len(grouped):
+            upto = np.cumsum(self.shares)
+            return np.searchsorted(upto[:-1], hashed / 2.0**64 * upto[-1], side="right")
+        first = grouped[0] if len(grouped) else self.num_codes - 1
+        return first + (hashed % np.uint64(self.num_codes - first)).astype(np.int64)
 
     def decode(self, codes: np.ndarray, position: np.ndarray) -> pa.Array:
         """Codes, and uniform positions in [0, 1) that choose the member of a group, to strings; null where
@@ -88,6 +112,12 @@ class CategoryBlock:
         return pa.DictionaryArray.from_arrays(
             pa.array(index.astype(np.int32), mask=gone), names
         ).dictionary_decode()
+
+    def present(self, position: np.ndarray) -> pa.Array:
+        """Values that are not missing, by how frequent they are, at positions in [0, 1)."""
+        upper = np.cumsum(self.shares)
+        index = np.searchsorted(upper, position * upper[-1], "right").clip(0, len(self.members) - 1)
+        return pa.array(self.members, pa.string()).take(pa.array(index))
 
     def member(self, codes: np.ndarray, position: np.ndarray) -> np.ndarray:
         """Number of the member that each code, none of them missing, and position stand for; it never falls
@@ -102,12 +132,13 @@ class CategoryBlock:
         return index.clip(first[codes], last[codes])
 
     def to_dict(self) -> dict:
-        return {
+        state = {
             "members": self.members,
             "codes": self.codes.tolist(),
             "shares": self.shares.tolist(),
             "missing": self.missing,
         }
+        return state | ({"min_rows": self.min_rows} if self.min_rows > 1 else {})
 
     @classmethod
     def from_dict(cls, state: dict) -> "CategoryBlock":
@@ -116,4 +147,5 @@ class CategoryBlock:
             np.asarray(state["codes"], np.int64),
             np.asarray(state["shares"], float),
             state["missing"],
+            state.get("min_rows", 1),
         )

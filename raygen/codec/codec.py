@@ -1,19 +1,20 @@
 """The codec: a table to integer codes and back, one block of codes for each part of a column."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from raygen.codec import saved
+from raygen.codec import saved, support
 from raygen.codec.bins import NumericBlock
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.gaussian import GaussianBlock
 from raygen.errors import ModelError, SchemaError
+from raygen.relations.reduction import TIE, Reduction
 from raygen.table import arrow
 from raygen.table.schema import PART_OF, Schema
-from raygen.table.stats import CategoryStats, NumericStats
+from raygen.table.stats import TAIL, CategoryStats, NumericStats
 
 TIME = PART_OF  # suffix of the part of a datetime column that holds the time of day
 Block = NumericBlock | GaussianBlock | CategoryBlock
@@ -52,10 +53,17 @@ class Codec:
             `id` column, only where some of its values are missing.
         moments: First and last moment of each timestamp column, as a clock in its zone shows them and in its
             units.
+        reduction: What relations leave of the table to learn; None: all of it.
     """
 
-    def __init__(self, schema: Schema, blocks: dict[str, Block], moments: dict[str, tuple] | None = None):
-        self.schema = schema
+    def __init__(
+        self,
+        schema: Schema,
+        blocks: dict[str, Block],
+        moments: dict[str, tuple] | None = None,
+        reduction: Reduction | None = None,
+    ):
+        self.schema, self.reduction = schema, reduction or Reduction(schema)
         self.moments = moments or {}
         with_offsets = [
             n for n, b in blocks.items() if not isinstance(b, CategoryBlock) and b.has_offset.any()
@@ -67,25 +75,60 @@ class Codec:
 
     @classmethod
     def fit(
-        cls, schema: Schema, stats: dict, bars: int, max_categories: int, numeric: str = "bars"
+        cls,
+        schema: Schema,
+        stats: dict,
+        bars: int,
+        max_categories: int,
+        numeric: str = "bars",
+        min_rows: int = 1,
+        reduction: Reduction | None = None,
     ) -> "Codec":
-        """Build the codec from the statistics of each part (see `observe`); `numeric` is "bars" or
-        "gaussian"."""
+        """Build the codec from the statistics of each part of what is learned (see `observe`).
+
+        Args:
+            schema: The table's columns; levels of dictionaries that fewer than `min_rows` rows have are left
+                out of the codec's.
+            stats: Of each part.
+            bars: About so many for each number.
+            max_categories: Codes of a column of strings.
+            numeric: "bars" or "gaussian".
+            min_rows: So many rows, or more, have each value that is stored, or are behind a number that is
+                made of several.
+            reduction: What relations leave to learn of the table; None: all of it.
+        """
         blocks: dict[str, Block] = {}
+        whole, schema = schema, reduction.inner if reduction else schema
         for name, part in stats.items():
-            if schema.kinds.get(name) == "id" and not part.num_missing:
+            if schema.kinds.get(name) == "id" and part.num_missing < min_rows:
                 continue
             if isinstance(part, CategoryStats):
-                blocks[name] = CategoryBlock.fit(part, max_categories)
+                made_up = support.MADE_UP if support.is_text(schema, name) else None
+                blocks[name] = CategoryBlock.fit(part, max_categories, min_rows, made_up)
             elif numeric == "gaussian":
-                blocks[name] = GaussianBlock.fit(part, *_limits(schema, name))
+                blocks[name] = GaussianBlock.fit(part, *_limits(schema, name), min_rows)
             else:
-                blocks[name] = NumericBlock.fit(part, bars, days=_holds_days(schema, name))
-        return cls(schema, blocks, {n: (p.first, p.last) for n, p in stats.items() if _is_moment(schema, n)})
+                blocks[name] = NumericBlock.fit(part, bars, _holds_days(schema, name), min_rows)
+        moments = {n: _ends(schema, n, stats[n], blocks[n], min_rows) for n in stats if _is_moment(schema, n)}
+        given = {n: levels for n, levels in whole.levels.items() if n not in schema.kinds}
+        whole = replace(whole, levels=given | support.known_levels(schema, stats, min_rows).levels)
+        return cls(whole, blocks, moments, Reduction(whole, reduction.uses) if reduction else None)
 
     @property
     def num_columns(self) -> int:
         return len(self.parts)
+
+    @property
+    def turn_order(self) -> list[int]:
+        """Numbers of the blocks in the order in which they are drawn in turn: which relation gives a value
+        comes before the value; empty: as they are."""
+        if not self.reduction.tied:
+            return []
+        names = [name for name in self.parts if not name.endswith(TIE)]
+        for column in self.reduction.tied:
+            own = (column, column + TIME)
+            names.insert(min(names.index(name) for name in own if name in names), column + TIE)
+        return [self.parts.index(name) for name in names]
 
     @property
     def offset_type(self) -> type:
@@ -105,7 +148,7 @@ class Codec:
         Raises:
             SchemaError: If a value is missing in a column that had none in the statistics.
         """
-        values = parts(self.schema, table)
+        values = parts(self.reduction.inner, self.reduction.reduce(table))
         codes = np.empty((table.num_rows, self.num_columns), np.uint16)
         offsets = np.empty((table.num_rows, self.num_offsets), self.offset_type)
         for i, (name, block) in enumerate(self.blocks.items()):
@@ -145,22 +188,29 @@ class Codec:
             alone = np.isnan(values[name + TIME]) & ~np.isnan(values[name])  # a day that was drawn no time
             if not isinstance(block, CategoryBlock):
                 values[name + TIME][alone] = block.present(positions[alone, number])
-        columns = []
-        for field in self.schema.output:
-            name, kind = field.name, self.schema.kinds[field.name]
-            if kind == "id":
-                columns.append(_numbered(first_row, len(codes), field.type, values.get(name)))
-            elif kind == "datetime" and arrow.is_moment(field.type):
-                ends = self.moments[name]
-                columns.append(arrow.from_day_and_time(values[name], values[name + TIME], field.type, *ends))
-            elif kind == "datetime":
-                columns.append(arrow.whole_units(values[name], field.type))
-            elif kind == "numeric":
-                columns.append(arrow.from_numbers(values[name], field.type, field.nullable))
-            else:
-                levels = self.schema.levels.get(name, ())
-                columns.append(arrow.from_strings(values[name], field.type, levels))
-        return pa.Table.from_arrays(columns, schema=self.schema.output)
+        inner = self.reduction.inner
+        columns = [self._column(field, values, first_row, len(codes)) for field in inner.output]
+
+        def present(name: str) -> pa.Array:
+            drawn = self.blocks[name].present(positions[:, self.parts.index(name)])
+            return self._column(inner.arrow.field(name), {name: drawn}, first_row, len(codes))
+
+        rows = self.reduction.restore(pa.table(columns, schema=inner.output), present)
+        whole = self.schema.output
+        return pa.Table.from_arrays([rows[name] for name in whole.names], schema=whole)
+
+    def _column(self, field: pa.Field, values: dict, first_row: int, rows: int) -> pa.Array:
+        """A column of what is learned, of the values of its parts."""
+        name, kind = field.name, self.reduction.inner.kinds[field.name]
+        if kind == "id":
+            return _numbered(first_row, rows, field.type, values.get(name))
+        if kind == "datetime" and arrow.is_moment(field.type):
+            return arrow.from_day_and_time(values[name], values[name + TIME], field.type, *self.moments[name])
+        if kind == "datetime":
+            return arrow.whole_units(values[name], field.type)
+        if kind == "numeric":
+            return arrow.from_numbers(values[name], field.type, field.nullable)
+        return arrow.from_strings(values[name], field.type, self.reduction.inner.levels.get(name, ()))
 
     def tables(self) -> Tables:
         """Constants of the code space for the network."""
@@ -185,7 +235,8 @@ class Codec:
 
     def to_dict(self) -> dict:
         blocks = {n: {"type": type(b).__name__, **b.to_dict()} for n, b in self.blocks.items()}
-        return {"blocks": blocks, "moments": {name: list(ends) for name, ends in self.moments.items()}}
+        moments = {name: list(ends) for name, ends in self.moments.items()}
+        return {"blocks": blocks, "moments": moments, "relations": self.reduction.to_dict()}
 
     @classmethod
     def from_dict(cls, schema: Schema, state: dict) -> "Codec":
@@ -193,9 +244,11 @@ class Codec:
             kind.__name__: kind for kind in (NumericBlock, GaussianBlock, CategoryBlock)
         }
         try:
-            saved.check(schema, state, TIME)
+            reduction = Reduction.from_dict(schema, state["relations"])
+            saved.check(reduction.inner, state, TIME)
             blocks = {n: types[block["type"]].from_dict(block) for n, block in state["blocks"].items()}
-            return cls(schema, blocks, {name: tuple(ends) for name, ends in state["moments"].items()})
+            moments = {name: tuple(ends) for name, ends in state["moments"].items()}
+            return cls(schema, blocks, moments, reduction)
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ModelError(
                 f"the model's codec cannot be read: {error}.", "train the model again."
@@ -243,8 +296,8 @@ def observe(schema: Schema, table: pa.Table) -> dict[str, NumericStats | Categor
         else:
             out[name] = CategoryStats.observe(values)
         if _is_moment(schema, name):
-            first, last = _ends(out[name], values, read[name + TIME], schema.arrow.field(name).type)
-            out[name].first, out[name].last = first, last
+            tails = _tails(values, read[name + TIME], schema.arrow.field(name).type)
+            out[name].first, out[name].last = tails
     return out
 
 
@@ -266,15 +319,31 @@ def _limits(schema: Schema, part: str) -> tuple[float, float]:
     return arrow.limits(kind)
 
 
-def _ends(stats: NumericStats, days: np.ndarray, times: np.ndarray, kind: pa.DataType) -> tuple:
-    """First and last moment of some days and times of day; None where there are none."""
-    if not stats.num_usual:
-        return None, None
-    ticks = arrow.ticks_per_day(kind)
-    return (
-        int(stats.minimum) * ticks + int(np.min(times[days == stats.minimum])),
-        int(stats.maximum) * ticks + int(np.max(times[days == stats.maximum])),
-    )
+def _ends(schema: Schema, part: str, stats: NumericStats, block: Block, min_rows: int) -> tuple:
+    """First and last moment of a column, None where there are none: of one row each, or the mean of
+    `min_rows` of one day, or an end of the block's days."""
+    ticks = arrow.ticks_per_day(schema.arrow.field(part).type)
+    ends: list[int | None] = []
+    for tail, edge in ((stats.first, 0), (stats.last, ticks - 1)):
+        some = [int(moment) for moment in tail[:min_rows]]
+        if len(some) < min_rows:
+            ends.append(None)
+        elif isinstance(block, NumericBlock) and some[0] // ticks != some[-1] // ticks:
+            ends.append(int(block.maximum if edge else block.minimum) * ticks + edge)
+        else:
+            ends.append(sum(some) // len(some))
+    return tuple(ends)
+
+
+def _tails(days: np.ndarray, times: np.ndarray, kind: pa.DataType) -> tuple[np.ndarray, np.ndarray]:
+    """The `TAIL` first moments in ascending, and the last ones in descending order, int64."""
+    there = ~np.isnan(days)
+    moments = days[there].astype(np.int64) * arrow.ticks_per_day(kind) + times[there].astype(np.int64)
+    if len(moments) > 2 * TAIL:
+        moments = np.partition(moments, (TAIL - 1, len(moments) - TAIL))
+        moments = np.concatenate([moments[:TAIL], moments[-TAIL:]])
+    moments.sort()
+    return moments[:TAIL], moments[::-1][:TAIL]
 
 
 def merge(a: dict, b: dict) -> dict:

@@ -25,6 +25,8 @@ class GaussianBlock:
         lowest, highest: What the column's type can hold, on that grid.
         missing: Share of the rows that have no value; if there are some, and some that have one, code 1
             stands for it.
+        min_rows: So many rows, or more, are behind each number that is stored; of fewer rows without a value,
+            the mean is theirs.
     """
 
     mean: float
@@ -33,19 +35,29 @@ class GaussianBlock:
     lowest: float
     highest: float
     missing: float
+    min_rows: int = 1
 
     @classmethod
-    def fit(cls, stats: NumericStats, lowest: float = -LARGEST, highest: float = LARGEST) -> "GaussianBlock":
+    def fit(
+        cls,
+        stats: NumericStats,
+        lowest: float = -LARGEST,
+        highest: float = LARGEST,
+        min_rows: int = 1,
+    ) -> "GaussianBlock":
         """The block of a column whose type ends at `lowest` and `highest`."""
         values, share = stats.distribution()
-        spacing = Grid.fit(stats)
+        spacing = Grid.fit(stats, min_rows)
         units = spacing, *spacing.within(lowest, highest)
-        if not len(values):
-            return cls(0.0, 0.0, *units, 1.0)
+        if not len(values) or stats.num_usual < min_rows:
+            return cls(0.0, 0.0, *units, 1.0, min_rows)
         scale = np.abs(values).max() or 1.0  # squares of the largest numbers would overflow
         mean = np.sum(share * (values / scale))
         std = np.sqrt(np.sum(share * (values / scale - mean) ** 2))
-        return cls(float(mean * scale), float(std * scale), *units, 1 - stats.num_usual / stats.num_rows)
+        missing = 1 - stats.num_usual / stats.num_rows
+        if stats.num_rows - stats.num_usual < min_rows > 1:
+            missing = 0.0
+        return cls(float(mean * scale), float(std * scale), *units, missing, min_rows)
 
     @property
     def cardinality(self) -> int:
@@ -65,7 +77,8 @@ class GaussianBlock:
         where missing; what is not finite counts as missing."""
         gone = ~(np.abs(values) <= LARGEST)
         away = np.where(gone, 0.0, values - self.mean) / (self.std or np.inf)
-        return (gone & (self.missing < 1)).astype(np.int64), away.astype(np.float32)
+        code = gone & (self.missing < 1) & (self.missing > 0 or self.min_rows == 1)
+        return code.astype(np.int64), away.astype(np.float32)
 
     def decode(self, codes: np.ndarray, position: np.ndarray) -> np.ndarray:
         """Codes and standard deviations from the mean to float64 values; NaN where missing."""
@@ -80,9 +93,10 @@ class GaussianBlock:
         return self.decode(np.zeros(len(position), np.int64), position)
 
     def to_dict(self) -> dict:
-        return asdict(self)
+        return {k: v for k, v in asdict(self).items() if (k, v) != ("min_rows", 1)}
 
     @classmethod
     def from_dict(cls, state: dict) -> "GaussianBlock":
-        given = {field.name: state[field.name] for field in fields(cls)}
+        given = {"min_rows": 1, **state}
+        given = {field.name: given[field.name] for field in fields(cls)}
         return cls(**{**given, "spacing": Grid(**state["spacing"])})

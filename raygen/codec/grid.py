@@ -1,6 +1,6 @@
 """Where the values of a column can lie: on a grid of numbers, on some days of the calendar."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -29,18 +29,19 @@ class Grid:
     base: int = 0
 
     @classmethod
-    def fit(cls, stats: NumericStats) -> "Grid":
-        """The coarsest grid that all values but `RARE` of them lie on."""
-        beyond = stats.digits.sum() - np.cumsum(stats.digits)
-        decimals = int(np.argmax(beyond <= RARE * stats.digits.sum())) if stats.digits.sum() else 0
+    def fit(cls, stats: NumericStats, min_rows: int = 1) -> "Grid":
+        """The coarsest grid that all values but `RARE` of them lie on, or but fewer than `min_rows`."""
+        rows = stats.digits.sum()
+        beyond = rows - np.cumsum(stats.digits)
+        decimals = int(np.argmax(beyond <= max(RARE * rows, min_rows - 1))) if rows else 0
         if decimals >= MAX_DECIMALS:
             return cls(MAX_DECIMALS)
         scaled = stats.values * 10.0**decimals
         small = np.abs(scaled) < 2.0**53
         step, base = _step(np.round(scaled[small]).astype(np.int64), stats.counts[small])
-        if not beyond[0] and stats.divisor > step:
-            step, base = stats.divisor, stats.base
-        return cls(decimals, step, base)
+        if not beyond[0] and stats.divisor > step and (min_rows == 1 or stats.sketch is not None):
+            step, base = stats.divisor, stats.base  # one row can make it, if there are few
+        return cls(decimals, step, base if min_rows == 1 else base % step)  # a value, or as good as none
 
     def snap(self, values: np.ndarray) -> np.ndarray:
         """The nearest number of the grid to each of `values`."""
@@ -96,8 +97,9 @@ class Days:
     classes: tuple[tuple[int, ...] | None, ...]
 
     @classmethod
-    def fit(cls, days: np.ndarray, counts: np.ndarray) -> "Days | None":
-        """What distinct days have in common that chance does not explain; None if there is no such thing."""
+    def fit(cls, days: np.ndarray, counts: np.ndarray, min_rows: int = 1) -> "Days | None":
+        """What distinct days have in common that chance does not explain; None if there is no such thing. A
+        class of fewer than `min_rows` rows does not come."""
         if not len(days):
             return None
         found: list[tuple[int, ...] | None] = []
@@ -105,13 +107,19 @@ class Days:
         for of_day, of_all in zip(calendars(days), between, strict=True):
             shares = np.bincount(of_all) / len(of_all)
             came = np.bincount(of_day, counts, len(shares))
-            some = came > RARE * shares * counts.sum()
+            some = (came > RARE * shares * counts.sum()) & (came >= min_rows)
             never = shares[~some].sum()
             unlikely = never > 0 and len(days) * np.log(max(1 - never, 1e-300)) < np.log(CHANCE)
             found.append(tuple(np.flatnonzero(some).tolist()) if unlikely else None)
         if not any(found):
             return None
         return cls(int(days.min()), int(days.max()), tuple(found))
+
+    def between(self, days: np.ndarray) -> "Days | None":
+        """Those between the first and the last of some days, in ascending order; None if there are none."""
+        if not len(days):
+            return None
+        return replace(self, low=int(np.ceil(days[0])), high=int(np.floor(days[-1])))
 
     @cached_property
     def all(self) -> np.ndarray:

@@ -9,8 +9,9 @@ the codec draws the same law with them.
 
 import numpy as np
 
-from raygen.codec.bins import GRID, NumericBlock
+from raygen.codec.bins import NumericBlock
 from raygen.codec.categories import CategoryBlock
+from raygen.codec.cells import GRID
 from raygen.codec.codec import Codec
 from raygen.codec.gaussian import GaussianBlock
 from raygen.codec.grid import Grid

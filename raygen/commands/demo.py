@@ -11,6 +11,7 @@ from raygen import filesystems, rng, storage, uris
 from raygen.config import Config
 from raygen.generation import driver as generation
 from raygen.metrics import fidelity
+from raygen.metrics.row_codes import take
 from raygen.model import folder as model_folder
 from raygen.training import driver as training
 
@@ -75,13 +76,10 @@ def compare(model: str, folder: str, seed: int = 0) -> dict[str, fidelity.Fideli
     the real table is the reference, the other half the ceiling."""
     found = model_folder.load(model)
     kinds = {name: found.codec.schema.kinds[name] for name in found.codec.schema.learned}
-    real = pq.read_table(uris.absolute(found.config.data.source)).to_pandas(ignore_metadata=True)
-    rows = rng.generator(seed, "demo halves").permutation(len(real))
+    real = pq.read_table(uris.absolute(found.config.data.source))
+    rows = rng.generator(seed, "demo halves").permutation(real.num_rows)
     shards = sorted(i.path for i in storage.listing(folder) if i.path.endswith(".parquet"))
-    synthetic = (
-        pads.dataset(shards, filesystem=filesystems.resolve(folder)[0])
-        .head(SCORED_ROWS)
-        .to_pandas(ignore_metadata=True)
-    )
-    half = min(len(real) // 2, SCORED_ROWS)
-    return fidelity.quality(real.iloc[rows[:half]], real.iloc[rows[half : 2 * half]], synthetic, kinds, seed)
+    synthetic = pads.dataset(shards, filesystem=filesystems.resolve(folder)[0]).head(SCORED_ROWS)
+    half = min(real.num_rows // 2, SCORED_ROWS)
+    reference, holdout = (take(real, part) for part in (rows[:half], rows[half : 2 * half]))
+    return fidelity.quality(reference, holdout, synthetic, kinds, seed)

@@ -12,6 +12,7 @@ from raygen.errors import ConfigError, did_you_mean
 
 ABOUT = {
     "generate": "conditions, balanced classes, formats, partitions, folders that grow",
+    "relations": "what ties columns exactly: found, declared, and kept in every row",
     "latent": "what z carries, what the turn carries, and every sampler's figures",
     "search": "Ray Tune's search of the settings",
     "evaluate": "scores, memory, copying, the gate",

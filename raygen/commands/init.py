@@ -8,6 +8,8 @@ from raygen import storage
 from raygen.config import Config
 from raygen.config_toml import render
 from raygen.errors import OutputError
+from raygen.relations.discovery import Finding
+from raygen.relations.sample import find
 from raygen.table.facts import facts
 from raygen.table.schema import Schema, check_rows, infer
 from raygen.table.source import Source
@@ -35,13 +37,18 @@ def init(source: str, out: str = "raygen.toml", force: bool = False, say=print) 
     table = opened.head()
     check_rows(table.num_rows, source)
     kinds, notes = infer(table)
-    Schema.of(opened.schema, kinds, source)
+    schema = Schema.of(opened.schema, kinds, source)
     name = (
         path.stem
         if path.stem != "raygen"
         else Path(storage.split(source)[0].rstrip("/")).name.split(".")[0] or "table"
     )
     config = Config().override({"data.source": source, "run.folder": f"runs/{name}"})
+    findings = find(schema, table, config.run.seed)
+    named = [
+        {"column": f.relation.column, "is": f.relation.text, "holds": f.relation.holds} for f in findings
+    ]
+    config = config.override({"schema.relations": named})
     with storage.writing(out):
         path.write_text(
             render(config, kinds, {f.name: _described(table, f) for f in opened.schema}, notes),
@@ -49,7 +56,16 @@ def init(source: str, out: str = "raygen.toml", force: bool = False, say=print) 
         )
     for column, note in notes.items():
         say(f"Note: {column} = {kinds[column]!r}: {note}")
+    for finding in findings:
+        say(f"Relation: {_told(finding)}")
     return path
+
+
+def _told(finding: Finding) -> str:
+    """A relation and the rows that say so."""
+    one = finding.relation
+    often = "in all" if not finding.breaks else f"in {100 * finding.holds / finding.rows:.3g} %"
+    return f"{one.column} {one.phrase}, {often} of {finding.holds + finding.breaks:,} rows looked at"
 
 
 def _described(table: pa.Table, field: pa.Field) -> str:

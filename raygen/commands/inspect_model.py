@@ -7,6 +7,14 @@ from raygen.codec.gaussian import GaussianBlock
 from raygen.model import folder as model_folder
 from raygen.report.latent import terminal
 
+USES = {
+    "computed": "computed in every row",
+    "difference": "the difference is learned",
+    "tied": "learned: when it holds",
+    "override": "kept in every row",
+    "checked": "not used",
+}
+
 
 def inspect(model: str, say=print) -> dict:
     """Print columns, training and latent samplers of a model; the same as a dict.
@@ -26,8 +34,12 @@ def inspect(model: str, say=print) -> dict:
         codes = " + ".join(
             _codes(found.codec.blocks[n]) for n in (field.name, field.name + TIME) if n in found.codec.blocks
         )
+        if field.name in found.codec.reduction.computed:
+            codes = "computed"
         columns[field.name] = {"kind": kind, "type": str(field.type), "codes": codes}
         say(f"{field.name[:24]:24} {kind:12} {str(field.type)[:22]:22} {codes or '-'}")
+    for use in found.codec.reduction.uses:
+        say(f"Relation: {use.relation.column} {use.relation.phrase} ({USES[use.how]})")
     say("")
     say(
         f"Training: {m['steps']:,} steps in {m['training_seconds']:.0f} s; the weights kept are those "
@@ -48,8 +60,9 @@ def inspect(model: str, say=print) -> dict:
         "fingerprint": found.fingerprint,
         "sampler": found.sampler,
         "columns": columns,
+        "relations": [use.to_dict() for use in found.codec.reduction.uses],
         "metrics": m,
-        "latent": report,
+        "latent": report.to_dict() if report else None,
     }
 
 

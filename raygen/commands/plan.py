@@ -16,6 +16,7 @@ from raygen.sampling import conditions
 from raygen.sampling import rows as sampling
 from raygen.training import driver as training
 from raygen.training import encoding
+from raygen.training.job import sized
 
 
 def plan(
@@ -34,14 +35,16 @@ def plan(
     format: str | None = None,
     shard_mib: float | None = None,
     partition_by: list[str] | None = None,
+    csv_safe: bool | None = None,
 ) -> dict:
     """Print rows, shards, bytes, workers and time of a run, and ask the cluster whether it fits; the same as
     a dict.
 
     Args:
         config: A config, or the path of a model folder.
-        rows, seed, out, sampler, temperature, where, per, first_row, format, shard_mib, partition_by: As for
-        `generate`. within: Seconds that generating may take; what the cluster would need for that is told.
+        rows, seed, out, sampler, temperature, where, per, first_row, format, shard_mib, partition_by,
+            csv_safe: As for `generate`.
+        within: Seconds that generating may take; what the cluster would need for that is told.
         say: Called with each line.
 
     Raises:
@@ -59,6 +62,7 @@ def plan(
         "oversample": oversample,
     }
     cut = {"first_row": first_row, "format": format, "shard_mib": shard_mib, "partition_by": partition_by}
+    cut |= {"csv_safe": csv_safe}
     model, settings = request.located(config, drawn | cut)
     asked = Job.of(model, settings, "") if model_folder.is_model(model) else None
     if not asked:
@@ -135,7 +139,7 @@ def _training(config: Config, available, say) -> dict:
     source, schema, notes = encoding.describe(config)
     rows = sum(source.count_rows())
     t = config.train
-    t = training.sized(config, rows).train
+    t = sized(config, rows).train
     epochs = t.steps * t.batch_size / (rows * (1 - t.holdout))
     say(
         f"Source: {config.data.source}: {rows:,} rows x {len(schema.kinds)} columns "

@@ -1,8 +1,9 @@
 """What is wrong with a VAE, in words, from the figures that `diagnosis` measured: the worst first."""
 
 from raygen.errors import listed
-from raygen.report.latent.sentences import title
+from raygen.report.latent.record import LatentReport
 from raygen.report.text import show
+from raygen.sampler_catalogue import NAIVE, title
 
 SEVERITY = ("breaks", "harms")  # rows cannot come out right; rows come out worse than they need to
 CONVENTIONS = {
@@ -18,7 +19,7 @@ PRIOR_NATS = 0.1  # that the chosen law gains over N(0, I)
 HOLES = 0.05  # share of draws where hardly any z of a row lies; 0.01 by definition if there are none
 
 
-def find(figures: dict, report: dict) -> list[dict[str, str]]:
+def find(figures: dict, report: LatentReport) -> list[dict[str, str]]:
     """Defects, each with `severity`, `name`, `text` and `mend`.
 
     Args:
@@ -31,10 +32,10 @@ def find(figures: dict, report: dict) -> list[dict[str, str]]:
         *_spread(figures["convention"]),
         *_prior(report, figures["holes"]),
     ]
-    active = [d for d in report["dimensions"] if d["active"]]
+    active = [d for d in report.dimensions if d.active]
     if not active:
         text = (
-            f"None of the {len(report['dimensions'])} dimensions of z is active: z_mean is the "
+            f"None of the {len(report.dimensions)} dimensions of z is active: z_mean is the "
             "same for every row, so z says nothing about the row."
         )
         found.append(_defect("breaks", "collapsed", text, "weigh the KL less, or warm its weight up from 0"))
@@ -129,30 +130,26 @@ def _spread(c: dict) -> list[dict[str, str]]:
     ]
 
 
-def _prior(report: dict, holes: dict) -> list[dict[str, str]]:
-    fair = [n for n in report["samplers"] if n not in ("naive", "normal")]
-    best = (
-        report["chosen"]
-        if report["chosen"] in fair
-        else max(fair, key=lambda n: report["samplers"][n]["nats"])
-    )
-    s, normal = report["samplers"][best], report["samplers"]["normal"]
-    active = [d["variance"] for d in report["dimensions"] if d["active"]]
+def _prior(report: LatentReport, holes: dict) -> list[dict[str, str]]:
+    fair = [n for n in report.samplers if n not in (NAIVE, "normal")]
+    best = report.chosen if report.chosen in fair else max(fair, key=lambda n: report.samplers[n].nats or 0.0)
+    nats, normal = report.samplers[best].nats or 0.0, report.samplers["normal"]
+    active = [d.variance or 0.0 for d in report.dimensions if d.active]
     found = []
-    if active and s["nats"] > max(PRIOR_NATS, 2 * normal["behind_error"]):
+    if active and nats > max(PRIOR_NATS, 2 * (normal.behind_error or 0.0)):
         mean = sum(active) / len(active)
         name = "over-dispersed" if mean < NARROW else "under-dispersed" if mean > WIDE else "prior"
         text = (
             f"N(0, I) is not the law of z: {title(best)} fits z of held-out rows better by "
-            f"{show(s['nats'])} nats a row."
+            f"{show(nats)} nats a row."
         )
         if name != "prior":
             does = f"{name.replace('dispersed', 'disperses')} about {max(mean, 1 / mean):.2g}-fold"
             text += f" Var z is {mean:.3g} on average in the active dimensions, so N(0, I) {does}."
         text += f" {100 * holes['normal']:.0f} % of its draws lie where at most 1 % of the z of rows do"
-        if "variance_ratio" in normal:
+        if normal.variance_ratio is not None:
             text += (
-                f"; what the decoder makes of them has {normal['variance_ratio']:.2f} times the "
+                f"; what the decoder makes of them has {normal.variance_ratio:.2f} times the "
                 "variance of the real rows"
             )
         found.append(_defect("harms", name, text + ".", f"draw z from {title(best)}"))

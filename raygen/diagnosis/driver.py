@@ -15,9 +15,10 @@ from raygen.diagnosis import networks as foreign
 from raygen.errors import ConfigError, OutputError, did_you_mean
 from raygen.report.latent import page as latent_page
 from raygen.report.latent import terminal
+from raygen.report.latent.record import LatentReport
+from raygen.sampler_catalogue import FITTED, NAIVE
 
 HELD_SHARE, HELD_ROWS = 0.1, 100  # held out of the samplers, but at least so many rows
-SAMPLERS = ("naive", "normal", "diagonal", "gaussian", "mixture", "flow")
 MEANT = {"log_sigma": "a log standard deviation, std = exp(o)", "log_var": "a log variance, std = exp(o / 2)"}
 
 
@@ -90,30 +91,31 @@ def doctor(
         storage.write(
             page,
             latent_page.render(
-                report | {"unsettled": sentences + notes}, f"Where to draw z from: {Path(data).name}"
+                report.model_copy(update={"unsettled": sentences + notes}),
+                f"Where to draw z from: {Path(data).name}",
             ).encode(),
         )
         say(f"The same with pictures: {page}")
     if generate:
-        if report["chosen"] == "naive":
+        if report.chosen == NAIVE:
             say(
                 "Warning: --sampler naive drops the variance of z_mean; its rows lie near the "
                 "decoder's average row."
             )
         scale = np.zeros(len(names)) if mean_only else variance**0.5
         _write(
-            measurements.blocks(networks, samplers[report["chosen"]], scale, seed),
+            measurements.blocks(networks, samplers[report.chosen], scale, seed),
             table.schema,
             generate,
             out,
         )
         around = "the decoder's mean alone" if mean_only else "the decoder's mean and the residual variance"
-        say(f"Wrote {generate:,} rows to {out}: z from {report['chosen']}, {around}.")
+        say(f"Wrote {generate:,} rows to {out}: z from {report.chosen}, {around}.")
     return {
         "defects": wrong,
         **figures,
         "notes": notes,
-        "latent": report,
+        "latent": report.to_dict(),
         "page": page,
         "out": out,
         "rows_written": generate,
@@ -138,8 +140,8 @@ def _check(
         raise ConfigError(f"--page '{page}' is no .html file.", "let it end in .html.")
     if convention and convention not in tuple(MEANT):
         raise ConfigError(f"--convention '{convention}' is unknown.", did_you_mean(convention, tuple(MEANT)))
-    if sampler != "auto" and sampler not in SAMPLERS:
-        raise ConfigError(f"--sampler '{sampler}' is unknown.", did_you_mean(sampler, SAMPLERS))
+    if sampler != "auto" and sampler not in FITTED:
+        raise ConfigError(f"--sampler '{sampler}' is unknown.", did_you_mean(sampler, FITTED))
     if sampler == "flow" and not flow_steps:
         raise ConfigError(
             "--sampler flow, but --flow-steps 0 leaves the flow out.", "leave out --flow-steps."
@@ -176,7 +178,7 @@ def _notes(figures: dict, networks, there: int, taken: int) -> list[str]:
     return notes
 
 
-def _lines(found: list[dict[str, str]], notes: list[str], report: dict) -> list[str]:
+def _lines(found: list[dict[str, str]], notes: list[str], report: LatentReport) -> list[str]:
     out = [""]
     out.append(
         "No defect was found."

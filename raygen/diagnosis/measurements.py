@@ -4,7 +4,7 @@ what each sampler makes of it."""
 import time
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import tensorflow as tf
 
 from raygen import rng
@@ -13,6 +13,8 @@ from raygen.diagnosis.networks import MAX_LOG_VAR, Networks
 from raygen.latent import samplers as latent_samplers
 from raygen.latent.samplers import Posteriors
 from raygen.metrics import fidelity
+from raygen.report.latent.record import LatentReport, References, TableScores
+from raygen.sampler_catalogue import FITTED, SAMPLERS
 from raygen.sampling import latent_report, sampler_comparison
 from raygen.sampling.draws import latents
 from raygen.sampling.row_blocks import BLOCK_ROWS
@@ -211,7 +213,7 @@ class Comparison:
         self.repeats = max(1, min(sampler_comparison.REPEATS, sampler_comparison.COMPARED_ROWS // self.rows))
         generator = rng.generator(seed, "doctor comparison")
         self.real = [
-            self._frame(x[np.sort(generator.permutation(len(x))[: self.rows])]) for _ in range(self.repeats)
+            self._table(x[np.sort(generator.permutation(len(x))[: self.rows])]) for _ in range(self.repeats)
         ]
         out = np.sort(generator.permutation(len(held_x))[: self.rows])
         self.ceiling = held_x[out]
@@ -234,7 +236,7 @@ class Comparison:
             block(number)
         return TIMED_BLOCKS * BLOCK_ROWS / (time.perf_counter() - began)
 
-    def of_sampler(self, sampler) -> dict[str, float]:
+    def of_sampler(self, sampler) -> TableScores:
         """Scores of rows drawn from a sampler."""
         block, each = self.block(sampler), -(-self.rows // BLOCK_ROWS)
         pairs = []
@@ -243,40 +245,32 @@ class Comparison:
             pairs.append(tuple(np.concatenate(side)[: self.rows] for side in zip(*made, strict=True)))
         return self._scores(pairs)
 
-    def references(self) -> dict[str, dict[str, float]]:
+    def references(self) -> References:
         """Scores of rows decoded from z of held-out rows (bound), of shuffled columns (floor), of held-out
         rows (ceiling)."""
         bound = [
             (mean, mean + self.scale * self.generator.standard_normal(mean.shape)) for mean in self.bound
         ]
-        floor = [fidelity.floor(real, self.seed).to_numpy() for real in self.real]
+        floor = [np.column_stack(fidelity.floor(real, self.seed).columns) for real in self.real]
         ceiling = [(self.ceiling, self.ceiling)] * self.repeats
-        return {
-            "bound": self._scores(bound),
-            "ceiling": self._scores(ceiling),
-            "floor": self._scores([(f, f) for f in floor]),
-        }
+        return References(
+            bound=self._scores(bound),
+            ceiling=self._scores(ceiling),
+            floor=self._scores([(f, f) for f in floor]),
+        )
 
-    def _scores(self, pairs) -> dict[str, float]:
+    def _scores(self, pairs) -> TableScores:
         """Means over the repeats, for pairs of the decoder's means and the rows drawn around them."""
-        found = []
-        for i, (real, (mean, rows)) in enumerate(zip(self.real, pairs, strict=True)):
-            table = self._frame(rows)
-            found.append(
-                {
-                    "shape_error": fidelity.shape_error(real, table, self.kinds),
-                    "trend_error": fidelity.trend_error(real, table, self.kinds),
-                    "c2st": fidelity.c2st(real, table, self.kinds, self.seed + i),
-                    "variance_ratio": fidelity.variance_ratio(real, self._frame(mean), self.kinds),
-                }
-            )
-        frame = pd.DataFrame(found)
-        return {k: float(v) for k, v in frame.mean().items()} | {
-            "c2st_error": float(frame["c2st"].std(ddof=0) / max(1, len(frame) - 1) ** 0.5)
-        }
+        means, tables = ([self._table(side) for side in sides] for sides in zip(*pairs, strict=True))
+        ratios = [
+            fidelity.variance_ratio(real, mean, self.kinds)
+            for real, mean in zip(self.real, means, strict=True)
+        ]
+        scores = fidelity.repeated(self.real, tables, self.kinds, self.seed)
+        return TableScores(**scores, variance_ratio=float(np.mean(ratios)))
 
-    def _frame(self, rows: np.ndarray) -> pd.DataFrame:
-        return pd.DataFrame(rows, columns=self.names)
+    def _table(self, rows: np.ndarray) -> pa.Table:
+        return pa.table(list(rows.T), self.names)
 
 
 def fit(
@@ -289,9 +283,9 @@ def fit(
     flow_steps: int,
     seed: int,
     say,
-) -> tuple[dict, dict]:
+) -> tuple[dict, LatentReport]:
     """Every sampler fitted, scored and compared, and the latent report with the choice, as
-    `training.worker.fit_samplers` does it.
+    `training.samplers.fit_samplers` does it.
 
     Args:
         data: Training rows and held-out rows.
@@ -301,21 +295,25 @@ def fit(
     """
     (x, held_x), (rows, held) = data, found
     check, scored = latent_samplers.halves(held)
-    fitted = [
-        n
-        for n in latent_samplers.RUNGS
-        if n != "learned"
-        and (n != "flow" or (flow_steps and networks.latent_dim <= latent_samplers.FLOW_LATENT_DIM))
-    ]
+    with_flow = flow_steps and networks.latent_dim <= latent_samplers.FLOW_LATENT_DIM
+    fitted = [name for name in SAMPLERS if name in FITTED and (name != "flow" or with_flow)]
     say(f"Fitting latent samplers: {', '.join(fitted)} ...")
     samplers, seconds = latent_samplers.fit_all(fitted, rows, check, 128, flow_steps, seed)
-    scores: dict[str, dict] = latent_samplers.score(samplers, scored, seed)
+    scores = latent_samplers.score(samplers, scored, seed)
     tables = Comparison(networks, names, x, held_x, held, scale, seed)
-    for name, one in samplers.items():
-        scores[name] |= {"fit_seconds": seconds[name], "rows_per_second": tables.speed(one)}
+    speeds = {name: tables.speed(one) for name, one in samplers.items()}
     chosen = latent_samplers.choose(scores) if sampler == "auto" else sampler
     report = latent_report.describe(rows, scored, samplers, scores, chosen, seed)
     say(f"Comparing what each sampler does to the table, on {tables.rows:,} rows x {tables.repeats} ...")
-    for name, one in samplers.items():
-        report["samplers"][name] |= tables.of_sampler(one)
-    return samplers, report | {"tables": tables.references(), "rows_compared": tables.rows}
+    records = {
+        name: record.model_copy(
+            update={
+                "fit_seconds": seconds[name],
+                "rows_per_second": speeds[name],
+                **tables.of_sampler(samplers[name]).to_dict(),
+            }
+        )
+        for name, record in report.samplers.items()
+    }
+    references = {"tables": tables.references(), "rows_compared": tables.rows}
+    return samplers, report.model_copy(update={"samplers": records, **references})

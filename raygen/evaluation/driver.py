@@ -6,15 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
+import pyarrow as pa
 
 from raygen import __version__, score_catalogue, storage, uris
 from raygen.cluster import connection
 from raygen.config import Config
+from raygen.config_sections import Evaluate
 from raygen.errors import ConfigError, SchemaError, did_you_mean
 from raygen.evaluation import counting, error_budget, real_rows, synthetic_rows
 from raygen.evaluation.real_rows import RealRows
-from raygen.metrics import counted, coverage, scorecard
+from raygen.metrics import counted, coverage, examples, intervals, scorecard, utility
 from raygen.metrics.counted import CountedScores
 from raygen.metrics.counts import Reference
 from raygen.metrics.intervals import Score
@@ -22,6 +23,7 @@ from raygen.metrics.scorecard import Scorecard
 from raygen.model import folder as model_folder
 from raygen.report.evaluation import page
 from raygen.report.evaluation.record import RealTable, Report, RuleRecord, Run, ScoreRecord
+from raygen.report.latent.record import LatentReport
 from raygen.table.source import Source
 
 PAGE, REPORT = "index.html", "report.json"
@@ -59,7 +61,6 @@ class Judge:
     """What synthetic rows are judged by: the real rows, their counts, and the floor and ceiling of scores."""
 
     real: RealRows
-    train: pd.DataFrame
     reference: Reference
     scorecard: Scorecard
 
@@ -107,13 +108,17 @@ def evaluate(
     storage.make_folder(folder)
     with connection.connected():
         judge = _judge(real, config, say)
-        runs = [_run(table, judge, model, config.evaluate.seed, say) for table in tables]
+        if left_out := _left_out(judge.scorecard):
+            notes.append(left_out)
+            say(f"Note: {left_out}")
+        runs = [_run(table, judge, model, config.evaluate, say) for table in tables]
     report = Report(
         raygen=__version__,
         real=RealTable(path=real.path, rows=real.table.num_rows, columns=len(real.kinds)),
         holdout=_holdout(real, config),
         seed=config.evaluate.seed,
-        sample_rows=len(judge.scorecard.real),
+        scored_rows=scorecard.SCORED_ROWS,
+        sample_rows=config.evaluate.sample_rows,
         command=command,
         config=config.to_dict(),
         notes=notes,
@@ -190,24 +195,36 @@ def _judge(real: RealRows, config: Config, say: Say) -> Judge:
         "Scoring floor and ceiling ..."
     )
     settings = config.evaluate
-    train = real.table.to_pandas(ignore_metadata=True)
     card = Scorecard(
-        train,
-        real_rows.apart(train, real),
+        real.table,
+        real_rows.apart(real),
         real.kinds,
         real.has_unseen,
         settings.target,
-        settings.sample_rows,
+        scorecard.SCORED_ROWS,
         settings.seed,
     )
     reference = Reference(real.table, real.kinds)
     if real.holdout.num_rows:  # counted over all real and all held-out rows, as the synthetic rows are
         scores = counted.scores(reference, reference.count_table(real.holdout))
         card.ceiling |= {name: Score(value) for name, value in _of_all_rows(scores).items()}
-    return Judge(real, train, reference, card)
+    return Judge(real, reference, card)
 
 
-def _run(table: Synthetic, judge: Judge, model: model_folder.Artifact | None, seed: int, say: Say) -> Run:
+def _left_out(card: Scorecard) -> str:
+    """A note on the classes of the target that are too few to count; empty without any."""
+    classes = [f"'{name}' ({rows} rows)" for name, rows in card.left_out().items()]
+    if not classes:
+        return ""
+    return (
+        f"classes of evaluate.target = '{card.target}' with fewer than {utility.CLASS_ROWS} rows to test by "
+        f"are left out of AUC and macro F1: {', '.join(classes)}."
+    )
+
+
+def _run(
+    table: Synthetic, judge: Judge, model: model_folder.Artifact | None, settings: Evaluate, say: Say
+) -> Run:
     """Scores of one table of synthetic rows: over all of them, and over a sample where a classifier or a
     neighbour is involved."""
     with storage.reading(table.path):
@@ -218,9 +235,9 @@ def _run(table: Synthetic, judge: Judge, model: model_folder.Artifact | None, se
             raise SchemaError(
                 f"synthetic rows '{table.path}' hold no row.", "generate some, or check the path."
             )
-        count = min(len(judge.scorecard.real), counts.num_rows)
+        count, seed = min(judge.scorecard.real.num_rows, counts.num_rows), settings.seed
         say(f"  {counts.num_rows:,} rows. Scoring {count:,} of them by models ...")
-        sample = synthetic_rows.sample(table.source, list(judge.real.kinds), len(judge.scorecard.real), seed)
+        sample = synthetic_rows.sample(table.source, list(judge.real.kinds), scorecard.SCORED_ROWS, seed)
         all_rows = counted.scores(judge.reference, counts)
         run = Run(
             name=table.name,
@@ -229,6 +246,8 @@ def _run(table: Synthetic, judge: Judge, model: model_folder.Artifact | None, se
             problems=problems,
             scores=_scores(judge.scorecard, sample, all_rows),
             memory_rows=judge.scorecard.memory_rows(sample),
+            c2st_of_sample=_c2st_of_sample(table, judge, counts.num_rows, settings),
+            examples=examples.examples(judge.real.table, sample, judge.reference),
             columns=all_rows.columns,
             pairs=all_rows.pairs,
         )
@@ -238,8 +257,20 @@ def _run(table: Synthetic, judge: Judge, model: model_folder.Artifact | None, se
     # The budget is of rows that the sampler alone chose.
     if judge.real.has_unseen and judge.real.holdout.num_rows and not table.choice:
         say("Taking held-out rows through the encoder and the decoder ...")
-        update["budget"] = error_budget.budget(model, judge.real, judge.train, sample, judge.reference, seed)
+        update["budget"] = error_budget.budget(model, judge.real, sample, judge.reference, seed)
     return run.model_copy(update=update)
+
+
+def _c2st_of_sample(table: Synthetic, judge: Judge, rows: int, settings: Evaluate) -> ScoreRecord | None:
+    """C2ST of `evaluate.sample_rows` rows; None where the verdict has as many."""
+    most, seed = min(judge.real.table.num_rows, rows), settings.seed
+    count = min(most, settings.sample_rows)
+    if count == min(most, scorecard.SCORED_ROWS):
+        return None
+    kinds = judge.real.kinds
+    real = scorecard.sample(judge.real.table, count, seed)
+    score = intervals.c2st(real, synthetic_rows.sample(table.source, list(kinds), count, seed), kinds, seed)
+    return ScoreRecord(value=score.value, low=score.low, high=score.high, better="higher", rows=count)
 
 
 def _problems(table: Synthetic, real: RealRows) -> list[str]:
@@ -262,16 +293,18 @@ def _problems(table: Synthetic, real: RealRows) -> list[str]:
     return problems
 
 
-def _scores(card: Scorecard, sample: pd.DataFrame, all_rows: CountedScores) -> dict[str, ScoreRecord]:
+def _scores(card: Scorecard, sample: pa.Table, all_rows: CountedScores) -> dict[str, ScoreRecord]:
     """The scores of a sample, with those of all rows in their place; an interval keeps its width."""
     scores = card.score(sample)
     for name, value in _of_all_rows(all_rows).items():
-        record = scores.get(name, card.record(name, Score(value)))
+        record = scores.get(name, card.record(name, Score(value), all_rows.rows))
         if record.value is None:
             continue
         moved = value - record.value
         low, high = (None if end is None else max(0.0, end + moved) for end in (record.low, record.high))
-        scores[name] = record.model_copy(update={"value": value, "low": low, "high": high})
+        scores[name] = record.model_copy(
+            update={"value": value, "low": low, "high": high, "rows": all_rows.rows}
+        )
     return scores
 
 
@@ -282,9 +315,10 @@ def _of_all_rows(scores: CountedScores) -> dict[str, float]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _latent(model: model_folder.Artifact, path: str) -> dict[str, Any] | None:
+def _latent(model: model_folder.Artifact, path: str) -> LatentReport | None:
     """The model's latent report, with the sampler that these rows were drawn from."""
     report = model_folder.read_report(model.uri)
     if not report:
         return None
-    return report | {"chosen": synthetic_rows.generation(path).get("sampler", report["chosen"])}
+    sampler = synthetic_rows.generation(path).get("sampler", report.chosen)
+    return report.model_copy(update={"chosen": sampler})

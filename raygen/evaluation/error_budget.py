@@ -1,7 +1,6 @@
 """How much of a score's error is noise, decoder and sampler."""
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from raygen import rng
@@ -18,19 +17,18 @@ PAIRS_LOST = 10
 def budget(
     model: Artifact,
     real: RealRows,
-    train: pd.DataFrame,
-    generated: pd.DataFrame,
+    generated: pa.Table,
     reference: Reference,
     seed: int,
 ) -> Budget:
     """The error budget: held-out rows, the same through encoder and decoder, generated rows, on equal
     numbers; and the pairs lost on the way."""
     through = resynthesise(model, real.holdout, seed).select(list(real.kinds))
-    tables = (real.holdout.to_pandas(ignore_metadata=True), through.to_pandas(), generated)
-    rows = min(*map(len, tables), len(train), MAX_BUDGET_ROWS)
-    against = scorecard.sample(train, rows, seed)
+    tables = (real.holdout, through, generated)
+    rows = min(*(table.num_rows for table in (*tables, real.table)), MAX_BUDGET_ROWS)
+    against = scorecard.sample(real.table, rows, seed)
 
-    def scored(table: pd.DataFrame) -> BudgetScores:
+    def scored(table: pa.Table) -> BudgetScores:
         some = scorecard.sample(table, rows, seed + 1)
         scores = fidelity.scores(against, some, real.kinds)
         return BudgetScores(shape_error=scores.shape_error, trend_error=scores.trend_error, c2st=scores.c2st)

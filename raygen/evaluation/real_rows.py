@@ -4,13 +4,13 @@ without."""
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from raygen import rng
 from raygen.codec import row_hash
 from raygen.config import Config
 from raygen.errors import SchemaError
+from raygen.metrics.row_codes import take
 from raygen.model import folder as model_folder
 from raygen.table import split
 from raygen.table.schema import Schema, check_rows, infer
@@ -145,12 +145,13 @@ def held_out(model: model_folder.Artifact, table: pa.Table) -> np.ndarray | None
     return mask
 
 
-def apart(table: pd.DataFrame, real: RealRows) -> tuple[pd.DataFrame, pd.DataFrame]:
+def apart(real: RealRows) -> tuple[pa.Table, pa.Table]:
     """Real rows and others; two halves of them where no others are known."""
     if real.holdout.num_rows:
-        return table, real.holdout.to_pandas(ignore_metadata=True)
-    order = rng.generator(0, "halves of real rows").permutation(len(table))
-    return table.iloc[order[: len(table) // 2]], table.iloc[order[len(table) // 2 :]]
+        return real.table, real.holdout
+    order = rng.generator(0, "halves of real rows").permutation(real.table.num_rows)
+    half = len(order) // 2
+    return take(real.table, order[:half]), take(real.table, order[half:])
 
 
 def read(source: Source) -> pa.Table:

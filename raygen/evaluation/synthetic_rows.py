@@ -4,7 +4,6 @@ at random."""
 from collections.abc import Iterator
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs as pafs
@@ -132,15 +131,11 @@ def check_files(source: Source, names: list[str]) -> None:
             )
 
 
-def sample(source: Source, names: list[str], rows: int, seed: int) -> pd.DataFrame:
+def sample(source: Source, names: list[str], rows: int, seed: int) -> pa.Table:
     """Rows at random: of Parquet, from row groups picked at random, so that few bytes are read of many."""
     if source.format == "csv":
         return scorecard.sample(
-            pa.Table.from_batches(source.batches(), source.schema)
-            .select(names)
-            .to_pandas(ignore_metadata=True),
-            rows,
-            seed,
+            pa.Table.from_batches(source.batches(), source.schema).select(names), rows, seed
         )
     groups = [
         (path, g)
@@ -154,9 +149,7 @@ def sample(source: Source, names: list[str], rows: int, seed: int) -> pd.DataFra
         path, group = groups[i]
         with source.filesystem.open_input_file(path) as stream:
             tables.append(pq.ParquetFile(stream).read_row_group(group, columns=names).select(names))
-    return scorecard.sample(
-        pa.concat_tables(tables, promote_options="permissive").to_pandas(ignore_metadata=True), rows, seed
-    )
+    return scorecard.sample(pa.concat_tables(tables, promote_options="permissive"), rows, seed)
 
 
 def pieces(source: Source) -> list[dict[str, Any]]:

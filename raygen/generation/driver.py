@@ -13,7 +13,7 @@ from raygen.generation.manifest import Totals
 from raygen.generation.progress import Progress
 from raygen.generation.request import Job
 from raygen.generation.shards import Plan
-from raygen.latent.samplers import NAIVE
+from raygen.sampler_catalogue import NAIVE
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ def generate(
     format: str | None = None,
     shard_mib: float | None = None,
     partition_by: list[str] | None = None,
+    csv_safe: bool | None = None,
 ) -> Generation:
     """Write synthetic rows as shards.
 
@@ -52,9 +53,8 @@ def generate(
 
     Args:
         config: A config whose run folder holds a model, or the path of a model folder.
-        rows, seed, sampler, temperature, where, per, oversample, first_row, format, shard_mib, partition_by:
-        In place of the settings of these
-            names in `[generate]`.
+        rows, seed, sampler, temperature, where, per, oversample, first_row, format, shard_mib, partition_by,
+            csv_safe: In place of the settings of these names in `[generate]`.
         out: In place of the `synthetic` folder beside the model.
         say: Called with each line of progress.
 
@@ -75,6 +75,7 @@ def generate(
         "oversample": oversample,
     }
     cut = {"first_row": first_row, "format": format, "shard_mib": shard_mib, "partition_by": partition_by}
+    cut |= {"csv_safe": csv_safe}
     model, settings = request.located(config, drawn | cut)
     folder = uris.absolute(out) if out else storage.join(storage.parent(uris.absolute(model)), "synthetic")
     return written(Job.of(model, settings, folder), say)

@@ -47,6 +47,11 @@ class Partitions:
                 raise ConfigError(
                     f"{SETTING}: the model writes no column '{column}'.", did_you_mean(column, output)
                 )
+            if column in codec.reduction.touched:
+                raise ConfigError(
+                    f"{SETTING}: a relation gives the values of column '{column}'.",
+                    "name a column that it is given by.",
+                )
             block = codec.blocks.get(column)
             if not isinstance(block, CategoryBlock):
                 kind = codec.schema.kinds[column]

@@ -8,19 +8,17 @@ Cov[z_mean], and is kept to show what that does.
 
 import math
 import time
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from raygen import rng
 from raygen.latent.gaussians import Gaussians
+from raygen.sampler_catalogue import LADDER, NAIVE, NEGLIGIBLE_NATS
 
-LADDER = ("normal", "diagonal", "gaussian", "learned", "mixture", "flow")  # cheapest first
-NAIVE = "naive"
-RUNGS = (NAIVE, *LADDER)
 DRAWS = 2  # of each held-out row's posterior
 SCORED_ROWS = 2048
-NEGLIGIBLE_NATS = 0.01
 COARSER = (16, 4, 1)  # the mixture's components are tried divided by these
 FLOW_LATENT_DIM = 64  # beyond it the flow's density costs more than it can tell
 
@@ -48,6 +46,16 @@ class Posteriors(NamedTuple):
         return np.diag(np.exp(self.z_log_var.astype(float)).mean(axis=0)) + np.cov(
             self.z_mean.T.astype(float), bias=True
         ).reshape(d, d)
+
+
+class SamplerScore(NamedTuple):
+    """Held-out nats per row of a sampler, the gain of the ELBO over N(0, I), with their standard error; and
+    the paired difference to the best of the ladder, with its own."""
+
+    nats: float
+    error: float
+    behind: float
+    behind_error: float
 
 
 def halves(held: Posteriors) -> tuple[Posteriors, Posteriors]:
@@ -136,18 +144,13 @@ def from_arrays(name: str, arrays):
     return Gaussians.from_arrays(name, arrays)
 
 
-def score(samplers: dict, held: Posteriors, seed: int = 0) -> dict[str, dict[str, float]]:
-    """Held-out nats per row of each sampler: the mean of E_q(z|row)[log p(z) - log N(z; 0, I)], the gain of
-    the ELBO over N(0, I).
+def score(samplers: dict, held: Posteriors, seed: int = 0) -> dict[str, SamplerScore]:
+    """Score of each sampler by its name, of the mean over rows of E_q(z|row)[log p(z) - log N(z; 0, I)].
 
     Args:
         samplers: By name; all are scored on the same draws.
         held: Posteriors of rows that neither the network nor the samplers have seen; SCORED_ROWS of them at
             most.
-
-    Returns:
-        By name: `nats`, their standard error `error`, and `behind`, `behind_error`: the paired difference to
-            the best of the ladder.
     """
     generator = rng.generator(seed, "sampler scores")
     held = held.take(np.sort(generator.permutation(len(held.z_mean))[:SCORED_ROWS]))
@@ -156,37 +159,31 @@ def score(samplers: dict, held: Posteriors, seed: int = 0) -> dict[str, dict[str
     gain = {name: (s.log_prob(z) - base).reshape(DRAWS, -1).mean(axis=0) for name, s in samplers.items()}
     best = max((nats for name, nats in gain.items() if name != NAIVE), key=np.mean)
     rows = math.sqrt(max(1, len(held.z_mean)))
-    out = {}
+    scores = {}
     for name, nats in gain.items():
         behind = best - nats
-        figures = {
-            "nats": nats.mean(),
-            "error": nats.std() / rows,
-            "behind": behind.mean(),
-            "behind_error": behind.std() / rows,
-        }
-        out[name] = {k: float(v) for k, v in figures.items()}
-    return out
+        figures = nats.mean(), nats.std() / rows, behind.mean(), behind.std() / rows
+        scores[name] = SamplerScore(*map(float, figures))
+    return scores
 
 
-def choose(scores: dict[str, dict[str, float]], slowest: float = 0.0) -> str:
+def choose(
+    scores: Mapping[str, SamplerScore], speeds: Mapping[str, float] | None = None, slowest: float = 0.0
+) -> str:
     """The cheapest sampler within one standard error of the best (of their paired difference), or within a
     hundredth of a nat.
 
     Args:
         scores: As `score` returns them.
-        slowest: Only samplers with at least so many `rows_per_second` count; 0: all. If none is as fast, the
-            fastest one is it.
+        speeds: Rows/s of each; needed with `slowest`.
+        slowest: Only samplers of at least so many rows/s count; 0: all. If none is as fast, the fastest one
+            is it.
     """
     ladder = [name for name in LADDER if name in scores]
-    if slowest:
-        fast = [n for n in ladder if scores[n]["rows_per_second"] >= slowest]
-        ladder = fast or [max(ladder, key=lambda n: scores[n]["rows_per_second"])]
-    best = min(ladder, key=lambda n: scores[n]["behind"])
-    limit = scores[best]["behind"]
-    return next(
-        n for n in ladder if scores[n]["behind"] - limit <= max(scores[n]["behind_error"], NEGLIGIBLE_NATS)
-    )
+    if slowest and speeds:
+        ladder = [n for n in ladder if speeds[n] >= slowest] or [max(ladder, key=speeds.__getitem__)]
+    limit = min(scores[n].behind for n in ladder)
+    return next(n for n in ladder if scores[n].behind - limit <= max(scores[n].behind_error, NEGLIGIBLE_NATS))
 
 
 def _mixture(rows: Posteriors, check: Posteriors, components: int, seed: int) -> Gaussians:
@@ -197,7 +194,7 @@ def _mixture(rows: Posteriors, check: Posteriors, components: int, seed: int) ->
     count, d = rows.z_mean.shape
     numbers = {mixture.most(count, d, max(1, components // c)) for c in COARSER}
     fitted = [Gaussians("mixture", *mixture.fit(*rows, k, seed)) for k in sorted(numbers)]
-    return max(fitted, key=lambda found: found.log_prob(z).mean())
+    return max(fitted, key=lambda law: law.log_prob(z).mean())
 
 
 def _one(name: str, mean, scale) -> Gaussians:

@@ -25,10 +25,19 @@ def floats(column: pa.Array | pa.ChunkedArray, kind: str) -> np.ndarray:
     if kind == "numeric":
         return arrow.numbers(column)
     array = arrow.plain(column)
-    is_time, is_duration = pa.types.is_time(array.type), pa.types.is_duration(array.type)
-    unit = pa.time64("us") if is_time else pa.duration("us") if is_duration else pa.timestamp("us")
-    ticks = array.cast(unit, safe=False).cast(pa.int64())
-    return ticks.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) / 1e6
+    if not pa.types.is_temporal(array.type):
+        array = array.cast(pa.timestamp("us"))
+    if pa.types.is_date32(array.type) or pa.types.is_time32(array.type):
+        ticks = array.cast(pa.int32()).cast(pa.int64())
+    else:
+        ticks = array.cast(pa.int64())
+    whole = ticks.fill_null(0).to_numpy(zero_copy_only=False)
+    if pa.types.is_date32(array.type):
+        values = whole * float(arrow.SECONDS_PER_DAY)
+    else:  # in the type's own units: as microseconds, the far years would not fit 64 bits
+        a_second = arrow.ticks_per_day(array.type) // arrow.SECONDS_PER_DAY
+        values = whole // 1000 / 1e6 if a_second == 10**9 else whole / float(a_second)
+    return np.where(ticks.is_null().to_numpy(zero_copy_only=False), np.nan, values)
 
 
 def range_of(values: np.ndarray) -> Range:

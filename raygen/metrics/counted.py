@@ -18,6 +18,7 @@ from raygen.report.evaluation.record import (
 )
 
 TOP_LEVELS = 20
+SHOWN_ROWS = 10  # real rows from which a real value may be shown by name
 WORST_PAIRS = 10
 
 
@@ -156,10 +157,11 @@ def _number(name: str, error: float, reference: Reference, counts: Counts) -> Co
 
 
 def _level(name: str, error: float, reference: Reference, counts: Counts) -> Column:
-    """The histogram has the most frequent real levels; missing values and the rest make up to 1."""
+    """The histogram has missing values and the most frequent real levels; the rest makes up to 1."""
     real, synthetic = reference.own.levels[name], counts.levels[name]
     names = reference.names[name]
-    top = names.slice(0, TOP_LEVELS).to_pylist()
+    top = names.slice(0, min(TOP_LEVELS, int((real[1:-1] >= SHOWN_ROWS).sum()))).to_pylist()
+    shown = slice(0 if real[0] or synthetic[0] else 1, 1 + len(top))  # of the codes: 0 is missing
     return Column(
         name=name,
         kind=reference.kinds[name],
@@ -172,9 +174,10 @@ def _level(name: str, error: float, reference: Reference, counts: Counts) -> Col
         levels=len(names),
         level_coverage=_share(int(np.count_nonzero(synthetic[1:-1])), len(names)),
         histogram=LevelHistogram(
-            levels=top,
-            real=_shares(real[1 : 1 + len(top)], reference.own.num_rows),
-            synthetic=_shares(synthetic[1 : 1 + len(top)], counts.num_rows),
+            levels=[None, *top][shown],
+            others=len(names) - len(top),
+            real=_shares(real[shown], reference.own.num_rows),
+            synthetic=_shares(synthetic[shown], counts.num_rows),
         ),
     )
 

@@ -12,6 +12,7 @@ the real table's share is constant or 0.
 """
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -28,6 +29,10 @@ EXAMPLES = 5  # unseen levels that are kept by name
 SLICE_ROWS = 2**17  # counted at a time: what a slice needs fits the processor's cache
 DENSE_CELLS = 2**18  # a joint table up to this size is counted whole, a larger one at the real cells alone
 CUTS = 10  # bins of a number beside a level
+# Of a pair with fewer real rows for each cell, the rarer levels are pooled, down to so many levels at least:
+# other real rows fill the cells that are left as well, so that they come nearer than shuffled columns.
+ROWS_PER_CELL, FEW_LEVELS = 20, 10
+HEAVY_TAIL = 5  # a range so many times that of the middle nine tenths of the values
 STRONG_CORRELATION, STRONG_ASSOCIATION = 0.5, 0.3  # as in metrics.fidelity.trend_error
 
 Joint = tuple[str, str]
@@ -110,6 +115,7 @@ class Reference:
             quantiles.
         edges: By name, edges of the histogram's bins.
         names: By name, the real levels as text (bool "True", 1.0 "1"), the most frequent first.
+        alone: By pair of names, how many levels of each, the most frequent, are not pooled.
         cells: By pair of names, the real pairs of codes as `first * width + second`, ascending.
         own: The real table's own counts.
 
@@ -124,9 +130,10 @@ class Reference:
         self.names = {name: level_names(real[name]) for name, kind in self.kinds.items() if kind in LEVELS}
         coded = self._coded(real)
         self.knots = {name: _knots(values) for name, values in coded.numbers.items()}
-        self.edges = {name: _edges(knots) for name, knots in self.knots.items()}
+        self.edges = {name: _edges(knots, coded.numbers[name]) for name, knots in self.knots.items()}
         ranges = {name: range_of(values) for name, values in coded.numbers.items()}
         self.hashes = np.unique(row_hashes(coded))
+        self.alone = self._alone(coded)
         self.cells = self._real_cells(coded, ranges)
         self.own = self.count(real, ranges)
 
@@ -144,6 +151,10 @@ class Reference:
         counts = self._empty(ranges)
         self.add(block, counts)
         return counts
+
+    def are_copies(self, table: pa.Table) -> np.ndarray:
+        """Whether each row equals a real one in every column, bool of shape (rows,)."""
+        return _are_members(row_hashes(self._coded(table)), self.hashes)
 
     def count_table(self, table: pa.Table) -> Counts:
         """Count all rows of a table in memory."""
@@ -169,7 +180,7 @@ class Reference:
     def _count(self, rows: CodedRows, out: Counts) -> None:
         """Add coded rows to counts in place."""
         out.num_rows += rows.num_rows
-        out.num_copies += _members(row_hashes(rows), self.hashes)
+        out.num_copies += int(_are_members(row_hashes(rows), self.hashes).sum())
         out.extremes = merged(
             [out.extremes, {name: range_of(values) for name, values in rows.numbers.items()}]
         )
@@ -187,8 +198,8 @@ class Reference:
             b: cut(rows.numbers[b], out.ranges[b]) for b in {b for _, b in self.cells} & rows.numbers.keys()
         }
         for (a, b), cells in self.cells.items():
-            keys = rows.levels[a] * self._width(b) + (binned[b] if b in binned else rows.levels[b])
-            out.joints[a, b] += _at_cells(keys, cells, self._width(a) * self._width(b))
+            height, width = self._size(a, b)
+            out.joints[a, b] += _at_cells(self._keys(a, b, rows, binned), cells, height * width)
         if rows.numbers:
             units = [
                 2.0 ** np.frexp(high - low)[1] if high > low else 1.0 for low, high in out.ranges.values()
@@ -206,8 +217,7 @@ class Reference:
         spot = 2 * place + (np.append(knots, np.nan)[place] == known)  # even between two knots, odd at one
         out.numbers[name] += np.bincount(spot, minlength=2 * len(knots) + 1)
         inside = (spot > 0) & (spot < 2 * len(knots))
-        width = (edges[-1] - edges[0]) / (len(edges) - 1)
-        bins = ((known[inside] - edges[0]) / width).astype(np.int64).clip(max=len(edges) - 2)
+        bins = np.searchsorted(edges[1:-1], known[inside], side="right")
         out.histograms[name] += np.bincount(bins, minlength=len(edges) - 1)
         outside = np.zeros(len(values), bool)
         outside[is_known] = ~inside
@@ -220,17 +230,44 @@ class Reference:
             levels[name], unseen[name] = codes_of(rows[name], names)
         return CodedRows(rows.num_rows, numbers, levels, unseen)
 
-    def _width(self, name: str) -> int:
-        return len(self.names[name]) + 2 if name in self.names else CUTS + 2
+    def _alone(self, real: CodedRows) -> dict[Joint, tuple[int, int]]:
+        """Of each pair with a level column, which comes first."""
+        sizes = {name: len(names) for name, names in self.names.items()} | dict.fromkeys(self.knots, CUTS)
+        well_known = {
+            name: int((np.bincount(codes)[1:] >= ROWS_PER_CELL).sum()) for name, codes in real.levels.items()
+        }
+        most, out = real.num_rows // ROWS_PER_CELL, {}
+        for a, b in [*itertools.combinations(self.names, 2), *itertools.product(self.names, self.knots)]:
+            first, second = sizes[a], sizes[b]
+            if first * second > most:
+                less = min(first, second, max(FEW_LEVELS, math.isqrt(most)))
+                more = max(FEW_LEVELS, most // less)
+                first, second = (
+                    min(size, less if size == min(sizes[a], sizes[b]) else more, well_known.get(name, CUTS))
+                    for name, size in ((a, first), (b, second))
+                )
+            out[a, b] = first, second
+        return out
+
+    def _size(self, a: str, b: str) -> tuple[int, int]:
+        """Of the joint table of a pair, with a place for null and one for the rest."""
+        first, second = self.alone[a, b]
+        return first + 2, second + 2
+
+    def _keys(self, a: str, b: str, rows: CodedRows, binned: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The cell of each row; the rarer a level, the greater its code."""
+        height, width = self._size(a, b)
+        first, second = rows.levels[a], binned[b] if b in binned else rows.levels[b]
+        return np.minimum(first, height - 1) * width + np.minimum(second, width - 1)
 
     def _real_cells(self, real: CodedRows, ranges: Mapping[str, Range]) -> dict[Joint, np.ndarray]:
         """The pairs of columns whose joint counts, and their cells."""
         out = {}
         binned = {name: cut(values, ranges[name]) for name, values in real.numbers.items()}
-        for a, b in [*itertools.combinations(real.levels, 2), *itertools.product(real.levels, binned)]:
-            width = self._width(b)
-            keys = real.levels[a] * width + (binned[b] if b in binned else real.levels[b])
-            if self._width(a) * width <= DENSE_CELLS:
+        for a, b in self.alone:
+            height, width = self._size(a, b)
+            keys = self._keys(a, b, real, binned)
+            if height * width <= DENSE_CELLS:
                 dense = np.bincount(keys, minlength=1)
                 cells = np.flatnonzero(dense)
                 counts = dense[cells]
@@ -257,24 +294,28 @@ def _knots(values: np.ndarray) -> np.ndarray:
     return np.unique(known[np.arange(MAX_KNOTS) * (len(known) - 1) // (MAX_KNOTS - 1)])
 
 
-def _edges(knots: np.ndarray) -> np.ndarray:
-    """Equal bins over the real range, whole numbers wide where the values are whole."""
+def _edges(knots: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Equal bins over the real range, whole numbers wide where the values are whole; of values with a heavy
+    tail, bins of about as many distinct values each."""
     if not len(knots):
         return np.array([-0.5, 0.5])
     low, high = knots[0], knots[-1]
     if low == high:
         pad = max(0.5, 1e-6 * abs(low))
         return np.array([low - pad, high + pad])
+    start, end = np.nanquantile(values, (0.05, 0.95))
+    if (end - start) * HEAVY_TAIL < high - low:
+        places = np.unique(np.linspace(0, len(knots), HISTOGRAM_BINS + 1).astype(int))[1:-1]
+        return np.concatenate([[low], (knots[places - 1] + knots[places]) / 2, [high]])
     if max(-low, high) < 2**51 and (knots == np.floor(knots)).all():
         width = np.ceil((high - low + 1) / HISTOGRAM_BINS)
         return low - 0.5 + width * np.arange(np.ceil((high - low + 1) / width) + 1)
     return np.linspace(low, high, HISTOGRAM_BINS + 1)
 
 
-def _members(hashes: np.ndarray, real: np.ndarray) -> int:
-    """How many of the hashes are among the (ascending) real ones."""
-    place = np.searchsorted(real, hashes)
-    return int((np.append(real, np.uint64(0))[place] == hashes).sum())
+def _are_members(hashes: np.ndarray, real: np.ndarray) -> np.ndarray:
+    """Which of the hashes are among the (ascending) real ones."""
+    return np.append(real, np.uint64(0))[np.searchsorted(real, hashes)] == hashes
 
 
 def _at_cells(keys: np.ndarray, cells: np.ndarray, num_cells: int) -> np.ndarray:

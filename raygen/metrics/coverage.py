@@ -7,16 +7,13 @@ Names as in sdmetrics where it has them. Null is no value here: `missing` alone 
 import math
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from raygen.metrics import fidelity
 from raygen.metrics.intervals import NAN, Score, about, share
 
 
-def categories(
-    real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]
-) -> dict[str, dict[str, Score]]:
+def categories(real: pa.Table, synthetic: pa.Table, kinds: dict[str, str]) -> dict[str, dict[str, Score]]:
     """How many of the real levels appear in the synthetic rows, by level column (sdmetrics:
     CategoryCoverage).
 
@@ -36,7 +33,7 @@ def categories(
     return out
 
 
-def ranges(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]) -> dict[str, Score]:
+def ranges(real: pa.Table, synthetic: pa.Table, kinds: dict[str, str]) -> dict[str, Score]:
     """Share of the real range, least to greatest value, that the synthetic rows span, by number column
     (sdmetrics: RangeCoverage).
 
@@ -53,7 +50,7 @@ def ranges(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]) -
     return out
 
 
-def outside(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]) -> dict[str, Score]:
+def outside(real: pa.Table, synthetic: pa.Table, kinds: dict[str, str]) -> dict[str, Score]:
     """Share of synthetic rows outside the real range, or with a level that no real row has, by column (1 -
     sdmetrics' BoundaryAdherence).
 
@@ -63,16 +60,14 @@ def outside(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]) 
     return {name: share(out) for name, out in _outside(real, synthetic, kinds).items()}
 
 
-def outside_rows(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]) -> Score:
+def outside_rows(real: pa.Table, synthetic: pa.Table, kinds: dict[str, str]) -> Score:
     """Share of synthetic rows that are outside in any column, as in `outside`; nan without a column that
     counts."""
     by_column = _outside(real, synthetic, kinds)
     return share(np.any(list(by_column.values()), axis=0)) if by_column else Score(NAN)
 
 
-def missing(
-    real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]
-) -> dict[str, dict[str, Score]]:
+def missing(real: pa.Table, synthetic: pa.Table, kinds: dict[str, str]) -> dict[str, dict[str, Score]]:
     """Share of nulls (also nan and infinite) in each column.
 
     Returns:
@@ -131,7 +126,7 @@ def _range(values: np.ndarray) -> tuple[float, float]:
     return (known.min(), known.max()) if len(known) else (NAN, NAN)
 
 
-def _outside(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]) -> dict[str, np.ndarray]:
+def _outside(real: pa.Table, synthetic: pa.Table, kinds: dict[str, str]) -> dict[str, np.ndarray]:
     numbers, levels = fidelity.columns(kinds, real, synthetic)
     out = {}
     for name, (a, b) in numbers.items():

@@ -8,16 +8,14 @@ own; a column of another kind is left out.
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from raygen import rng
 from raygen.metrics import counted
-from raygen.metrics.column_ranges import NUMBERS
+from raygen.metrics.column_ranges import NUMBERS, floats
 from raygen.metrics.counts import Counts, Reference
-from raygen.metrics.row_codes import LEVELS
+from raygen.metrics.row_codes import LEVELS, shared_codes, take
 
-COUNTED = NUMBERS + LEVELS  # kinds of columns
 # One column: its values in each table, (real, synthetic) where nothing else is said.
 Pair = tuple[np.ndarray, ...]
 
@@ -31,7 +29,7 @@ class Fidelity:
     c2st: float
 
 
-def shape_error(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]) -> float:
+def shape_error(real: pa.Table, synthetic: pa.Table, kinds: dict[str, str]) -> float:
     """Mean distance between the columns of two tables in percent: 0 is alike, 100 has nothing in common.
 
     100 * (1 - "Column Shapes") of sdmetrics' QualityReport: a number column gives its Kolmogorov-Smirnov
@@ -54,9 +52,7 @@ def shape_error(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, st
     return counted.shape_error(*_counts(real, synthetic, kinds))
 
 
-def trend_error(
-    real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], all_pairs: bool = False
-) -> float:
+def trend_error(real: pa.Table, synthetic: pa.Table, kinds: dict[str, str], all_pairs: bool = False) -> float:
     """Mean distance between the column pairs of two tables in percent: 0 is alike, 100 is the worst.
 
     100 * (1 - "Column Pair Trends") of sdmetrics' QualityReport: two number columns give half the difference
@@ -75,15 +71,34 @@ def trend_error(
     return counted.trend_error(*_counts(real, synthetic, kinds, all_pairs))
 
 
-def shape_and_trend(
-    real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]
-) -> tuple[float, float]:
+def shape_and_trend(real: pa.Table, synthetic: pa.Table, kinds: dict[str, str]) -> tuple[float, float]:
     """`shape_error` and `trend_error` of rows that are counted once."""
     reference, counts = _counts(real, synthetic, kinds)
     return counted.shape_error(reference, counts), counted.trend_error(reference, counts)
 
 
-def variance_ratio(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str]) -> float:
+def repeated(
+    real: list[pa.Table], tables: list[pa.Table], kinds: dict[str, str], seed: int = 0
+) -> dict[str, float]:
+    """Means over some comparisons of one table each with its real one.
+
+    Returns:
+        `shape_error`, `trend_error`, `c2st`, and the standard error of the last as `c2st_error`; without it
+        where one comparison was made, of which the spread is not known.
+    """
+    found = np.array(
+        [
+            (*shape_and_trend(a, b, kinds), c2st(a, b, kinds, seed + i))
+            for i, (a, b) in enumerate(zip(real, tables, strict=True))
+        ]
+    )
+    scores = dict(zip(("shape_error", "trend_error", "c2st"), found.mean(axis=0).tolist(), strict=True))
+    if len(found) > 1:
+        scores["c2st_error"] = float(found[:, 2].std(ddof=1) / np.sqrt(len(found)))
+    return scores
+
+
+def variance_ratio(real: pa.Table, synthetic: pa.Table, kinds: dict[str, str]) -> float:
     """Variance of a number column of the synthetic table as a multiple of the real one's, the median over
     columns; nan without one that varies."""
     numbers, _ = columns(kinds, real, synthetic)
@@ -95,7 +110,7 @@ def variance_ratio(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str,
     return float(np.median(ratios)) if ratios else float("nan")
 
 
-def c2st(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0) -> float:
+def c2st(real: pa.Table, synthetic: pa.Table, kinds: dict[str, str], seed: int = 0) -> float:
     """How well synthetic rows pass for real ones before a classifier: 1 cannot be told apart, 0 always is.
 
     The classifier two-sample test (Lopez-Paz and Oquab, 2017, section 3) as 1 - mean over 3 stratified folds
@@ -117,9 +132,7 @@ def c2st_of(aucs: np.ndarray) -> float:
     return 1 - float(np.mean(2 * np.maximum(0.5, aucs) - 1)) if len(aucs) else float("nan")
 
 
-def fold_aucs(
-    real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0
-) -> np.ndarray:
+def fold_aucs(real: pa.Table, synthetic: pa.Table, kinds: dict[str, str], seed: int = 0) -> np.ndarray:
     """AUC of a classifier that tells real rows from synthetic ones, for each fold that was held out from it.
 
     sklearn's HistGradientBoostingClassifier with 100 trees of 31 leaves at learning rate 0.2, no early
@@ -137,7 +150,7 @@ def fold_aucs(
     from sklearn.model_selection import StratifiedKFold
     from threadpoolctl import threadpool_limits
 
-    rows, generator = min(len(real), len(synthetic)), rng.generator(seed, "c2st")
+    rows, generator = min(real.num_rows, synthetic.num_rows), rng.generator(seed, "c2st")
     numbers, levels = columns(kinds, _sample(real, rows, generator), _sample(synthetic, rows, generator))
     if rows < 3 or not (numbers or levels):
         return np.empty(0)
@@ -163,16 +176,17 @@ def fold_aucs(
     return np.array(aucs)
 
 
-def floor(real: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+def floor(real: pa.Table, seed: int = 0) -> pa.Table:
     """Every column permuted by itself: the same columns and dtypes, no dependence left."""
-    orders = [rng.generator(seed, "floor", i).permutation(len(real)) for i in range(real.shape[1])]
-    return pd.DataFrame(
-        {c: real[c].iloc[order].reset_index(drop=True) for c, order in zip(real, orders, strict=True)}
-    )
+    orders = [rng.generator(seed, "floor", i).permutation(real.num_rows) for i in range(real.num_columns)]
+    shuffled = [
+        take(real.select([name]), order)[name] for name, order in zip(real.column_names, orders, strict=True)
+    ]
+    return pa.table(shuffled, real.column_names)
 
 
 def quality(
-    real: pd.DataFrame, holdout: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0
+    real: pa.Table, holdout: pa.Table, synthetic: pa.Table, kinds: dict[str, str], seed: int = 0
 ) -> dict[str, Fidelity]:
     """Score synthetic rows beside the floor and the ceiling (`holdout`: real rows that the model never saw).
 
@@ -181,50 +195,29 @@ def quality(
     Returns:
         By "synthetic", "floor" and "ceiling".
     """
-    rows, generator = min(len(real), len(holdout), len(synthetic)), rng.generator(seed, "quality rows")
+    rows = min(real.num_rows, holdout.num_rows, synthetic.num_rows)
+    generator = rng.generator(seed, "quality rows")
     real, holdout, synthetic = (_sample(table, rows, generator) for table in (real, holdout, synthetic))
     tables = {"synthetic": synthetic, "floor": floor(real, seed), "ceiling": holdout}
     return {name: scores(real, table, kinds, seed) for name, table in tables.items()}
 
 
-def scores(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0) -> Fidelity:
+def scores(real: pa.Table, synthetic: pa.Table, kinds: dict[str, str], seed: int = 0) -> Fidelity:
     """Shape error, Trend error and C2ST of a table."""
     shape, trend = shape_and_trend(real, synthetic, kinds)
     return Fidelity(shape, trend, c2st(real, synthetic, kinds, seed))
 
 
-def columns(kinds: dict[str, str], *tables: pd.DataFrame) -> tuple[dict[str, Pair], dict[str, Pair]]:
+def columns(kinds: dict[str, str], *tables: pa.Table) -> tuple[dict[str, Pair], dict[str, Pair]]:
     """Number columns (float64, nan where null) and level columns (codes that all tables share, 0 where null),
     ready to compare."""
     numbers, levels = {}, {}
     for name, kind in kinds.items():
         if kind in NUMBERS:
-            numbers[name] = tuple(_numbers(table[name], kind) for table in tables)
+            numbers[name] = tuple(floats(table[name], kind) for table in tables)
         elif kind in LEVELS:
-            levels[name] = _levels(*(table[name] for table in tables))
+            levels[name] = tuple(shared_codes(*(table[name] for table in tables))[0])
     return numbers, levels
-
-
-def _numbers(column: pd.Series, kind: str) -> np.ndarray:
-    """float64, nan where null or infinite."""
-    array = pa.array(column, from_pandas=True)
-    if kind == "datetime":
-        is_time, is_duration = pa.types.is_time(array.type), pa.types.is_duration(array.type)
-        unit = pa.time64("us") if is_time else pa.duration("us") if is_duration else pa.timestamp("us")
-        array = array.cast(unit, safe=False).cast(pa.int64())
-    values = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    return np.where(np.isfinite(values), values, np.nan) / (1e6 if kind == "datetime" else 1)
-
-
-def _levels(*columns: pd.Series) -> Pair:
-    """Codes that all tables share, 0 for null. 1.0 is the level 1: nulls make floats of integers in one table
-    only."""
-    codes, levels = zip(*(pd.factorize(column) for column in columns), strict=True)
-    texts = [v if isinstance(v, str) else str(v).removesuffix(".0") for values in levels for v in values]
-    shared = np.split(
-        pd.factorize(np.array(texts, dtype=object))[0] + 1, np.cumsum([len(values) for values in levels])[:-1]
-    )
-    return tuple(np.append(own, 0)[code] for own, code in zip(shared, codes, strict=True))
 
 
 def ks(real: np.ndarray, synthetic: np.ndarray) -> float:
@@ -245,17 +238,13 @@ def ranks(real: np.ndarray, synthetic: np.ndarray) -> np.ndarray:
     return np.minimum(rank, 254)[codes]
 
 
-def _sample(table: pd.DataFrame, rows: int, generator: np.random.Generator) -> pd.DataFrame:
-    return table.iloc[generator.permutation(len(table))[:rows]]
+def _sample(table: pa.Table, rows: int, generator: np.random.Generator) -> pa.Table:
+    return take(table, generator.permutation(table.num_rows)[:rows])
 
 
 def _counts(
-    real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], all_pairs: bool = False
+    real: pa.Table, synthetic: pa.Table, kinds: dict[str, str], all_pairs: bool = False
 ) -> tuple[Reference, Counts]:
     """The real table as a reference, and the synthetic one counted against it."""
-    tables = [
-        pa.table({name: pa.array(table[name], from_pandas=True) for name in kinds if kinds[name] in COUNTED})
-        for table in (real, synthetic)
-    ]
-    reference = Reference(tables[0], kinds, all_pairs)
-    return reference, reference.count_table(tables[1])
+    reference = Reference(real, kinds, all_pairs)
+    return reference, reference.count_table(synthetic)

@@ -5,11 +5,12 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 from scipy import optimize, stats
 
 from raygen import rng
 from raygen.metrics import fidelity
+from raygen.metrics.row_codes import take
 
 Z = float(stats.norm.ppf(0.975))
 NAN = float("nan")
@@ -108,7 +109,7 @@ def auc_interval(value: float, positives: float, negatives: float) -> tuple[floa
 
 def interval(
     score_of: Callable[..., float],
-    tables: Sequence[pd.DataFrame | np.ndarray],
+    tables: Sequence[pa.Table] | Sequence[np.ndarray],
     seed: int = 0,
     rounds: int = 20,
     least: float = -math.inf,
@@ -120,7 +121,7 @@ def interval(
 
 def joint_intervals(
     scores_of: Callable[..., Sequence[float]],
-    tables: Sequence[pd.DataFrame | np.ndarray],
+    tables: Sequence[pa.Table] | Sequence[np.ndarray],
     seed: int = 0,
     rounds: int = 20,
     least: float = -math.inf,
@@ -134,7 +135,7 @@ def joint_intervals(
 
     Args:
         scores_of: Gives the scores of tables, called as `scores_of(*tables)`.
-        tables: DataFrames or arrays; the rows of each are drawn by themselves.
+        tables: Tables or arrays; the rows of each are drawn by themselves.
         seed: Picks the rows.
         rounds: How often to draw; 20 know the width to a sixth, which Student's t allows for.
         least, most: Range of the scores.
@@ -145,7 +146,7 @@ def joint_intervals(
         generator = rng.generator(seed, "bootstrap", i)
         picks = [generator.integers(max(len(table), 1), size=len(table)) for table in tables]
         rows = [
-            table.iloc[pick] if isinstance(table, pd.DataFrame) else table[pick]
+            take(table, pick) if isinstance(table, pa.Table) else table[pick]
             for table, pick in zip(tables, picks, strict=True)
         ]
         draws.append([float(value) for value in scores_of(*rows)])
@@ -161,7 +162,7 @@ def joint_intervals(
 
 
 def shape_and_trend(
-    real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0, rounds: int = 20
+    real: pa.Table, synthetic: pa.Table, kinds: dict[str, str], seed: int = 0, rounds: int = 20
 ) -> tuple[Score, Score]:
     """`metrics.fidelity.shape_and_trend` with their bootstrap intervals."""
     tables, kinds = _coded(kinds, real, synthetic)
@@ -171,13 +172,11 @@ def shape_and_trend(
     return shape, trend
 
 
-def c2st(
-    real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0, rounds: int = 3
-) -> Score:
+def c2st(real: pa.Table, synthetic: pa.Table, kinds: dict[str, str], seed: int = 0, rounds: int = 3) -> Score:
     """`metrics.fidelity.c2st`, the mean over `rounds` of other folds and trees, which move it by .007 on
     32,000 rows of Adult."""
     aucs = [fidelity.fold_aucs(real, synthetic, kinds, seed + i) for i in range(rounds)]
-    return c2st_of(aucs, min(len(real), len(synthetic)))
+    return c2st_of(aucs, min(real.num_rows, synthetic.num_rows))
 
 
 def c2st_of(aucs: Sequence[np.ndarray], rows: int) -> Score:
@@ -196,11 +195,10 @@ def c2st_of(aucs: Sequence[np.ndarray], rows: int) -> Score:
     return Score(value, max(value - below, 0.0), min(value + above, 1.0))
 
 
-def _coded(kinds: dict[str, str], *tables: pd.DataFrame) -> tuple[list[pd.DataFrame], dict[str, str]]:
+def _coded(kinds: dict[str, str], *tables: pa.Table) -> tuple[list[pa.Table], dict[str, str]]:
     """The same columns as numbers and codes, so that texts are read once and not in every round."""
     numbers, levels = fidelity.columns(kinds, *tables)
     coded = [
-        pd.DataFrame({name: pair[i] for name, pair in {**numbers, **levels}.items()})
-        for i in range(len(tables))
+        pa.table({name: pair[i] for name, pair in {**numbers, **levels}.items()}) for i in range(len(tables))
     ]
     return coded, dict.fromkeys(numbers, "numeric") | dict.fromkeys(levels, "categorical")

@@ -4,11 +4,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 
 from raygen import rng
 from raygen.metrics import fidelity, intervals
 from raygen.metrics.intervals import NAN, Score
+from raygen.metrics.row_codes import take
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,9 @@ class Memory:
 
 
 def memory(
-    synthetic: pd.DataFrame,
-    train: pd.DataFrame,
-    holdout: pd.DataFrame,
+    synthetic: pa.Table,
+    train: pa.Table,
+    holdout: pa.Table,
     kinds: dict[str, str],
     seed: int = 0,
     rounds: int = 3,
@@ -55,9 +56,9 @@ def memory(
         the spread of the rounds; the two comparisons share their synthetic rows, which makes it rather wide.
         nan with fewer than 3 rows or no column that counts.
     """
-    count = min(len(synthetic), len(train), len(holdout))
+    count = min(synthetic.num_rows, train.num_rows, holdout.num_rows)
     rows, seen, unseen = (
-        table.iloc[rng.generator(seed, "memory rows", i).permutation(len(table))[:count]]
+        take(table, rng.generator(seed, "memory rows", i).permutation(table.num_rows)[:count])
         for i, table in enumerate((synthetic, train, holdout))
     )
     test, train_n = (

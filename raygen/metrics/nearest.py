@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 from scipy.spatial.distance import cdist
 
 from raygen.metrics import fidelity
@@ -35,7 +35,7 @@ class Rows:
         return self[generator.permutation(len(self))[:rows]]
 
 
-def embed(kinds: dict[str, str], real: pd.DataFrame, *others: pd.DataFrame) -> list[Rows]:
+def embed(kinds: dict[str, str], real: pa.Table, *others: pa.Table) -> list[Rows]:
     """Points of every table, scaled by the range of the real one; a number column that is constant there is
     left out."""
     tables = (real, *others)
@@ -48,7 +48,8 @@ def embed(kinds: dict[str, str], real: pd.DataFrame, *others: pd.DataFrame) -> l
                 np.nan_to_num((part - known.min()) / (known.max() - known.min()), nan=-1.0) for part in parts
             ]
     return [
-        Rows(_stack(scaled, i, len(table)), _stack(levels, i, len(table))) for i, table in enumerate(tables)
+        Rows(_stack(scaled, i, table.num_rows), _stack(levels, i, table.num_rows))
+        for i, table in enumerate(tables)
     ]
 
 

@@ -7,7 +7,7 @@ distances tie, a curve is compared with the share of rows that a radius truly ho
 """
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 
 from raygen import rng
 from raygen.metrics.intervals import NAN, Score, interval
@@ -17,9 +17,7 @@ MOST_ROWS = 5000  # whose nearest neighbour is looked up
 LEVELS = np.linspace(0, 1, 30)
 
 
-def alpha_precision(
-    real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0
-) -> Score:
+def alpha_precision(real: pa.Table, synthetic: pa.Table, kinds: dict[str, str], seed: int = 0) -> Score:
     """Whether as many synthetic as real rows lie within each radius around the centre of the real rows,
     summed over the radii.
 
@@ -40,7 +38,7 @@ def alpha_precision(
     )
 
 
-def beta_recall(real: pd.DataFrame, synthetic: pd.DataFrame, kinds: dict[str, str], seed: int = 0) -> Score:
+def beta_recall(real: pa.Table, synthetic: pa.Table, kinds: dict[str, str], seed: int = 0) -> Score:
     """Share of real rows that have a synthetic row as near as their nearest real one, summed over radii
     around the centre of the synthetic rows.
 

@@ -8,7 +8,7 @@ prove privacy: only differential privacy in training would; high ones prove copy
 import collections
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 
 from raygen import rng
 from raygen.metrics import fidelity
@@ -20,7 +20,7 @@ MOST_NEIGHBORS = 20_000  # rows to look among
 
 
 def dcr_share(
-    synthetic: pd.DataFrame, train: pd.DataFrame, holdout: pd.DataFrame, kinds: dict[str, str], seed: int = 0
+    synthetic: pa.Table, train: pa.Table, holdout: pa.Table, kinds: dict[str, str], seed: int = 0
 ) -> Score:
     """Share of synthetic rows nearer to a training row than to a holdout row, by the distance to the closest
     record (DCR).
@@ -56,9 +56,9 @@ def dcr_share(
 
 
 def dcr_quantile(
-    synthetic: pd.DataFrame,
-    train: pd.DataFrame,
-    holdout: pd.DataFrame,
+    synthetic: pa.Table,
+    train: pa.Table,
+    holdout: pa.Table,
     kinds: dict[str, str],
     seed: int = 0,
     level: float = 0.02,
@@ -83,7 +83,7 @@ def dcr_quantile(
 
 
 def exact_copies(
-    synthetic: pd.DataFrame, train: pd.DataFrame, holdout: pd.DataFrame, kinds: dict[str, str]
+    synthetic: pa.Table, train: pa.Table, holdout: pa.Table, kinds: dict[str, str]
 ) -> dict[str, Score]:
     """Share of rows that equal a training row in every column that counts: numbers to the last bit of a
     float64, nulls equal to nulls.
@@ -110,7 +110,7 @@ def exact_copies(
 
 
 def membership_inference(
-    synthetic: pd.DataFrame, train: pd.DataFrame, holdout: pd.DataFrame, kinds: dict[str, str], seed: int = 0
+    synthetic: pa.Table, train: pa.Table, holdout: pa.Table, kinds: dict[str, str], seed: int = 0
 ) -> Score:
     """How well the distance to the nearest synthetic row tells training rows from holdout rows: the AUC of an
     attack without shadow models.

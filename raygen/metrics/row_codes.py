@@ -21,7 +21,20 @@ class CodedRows:
     unseen: dict[str, set[str]]
 
 
-def _texts(values: pa.Array) -> pa.Array:
+def take(table: pa.Table, rows: np.ndarray) -> pa.Table:
+    """The rows of these numbers, in this order; views become texts and bytes, for Arrow takes no views."""
+    places = pa.array(rows)
+    columns = [_without_views(column).take(places) for column in table.unify_dictionaries().columns]
+    return pa.table(columns, table.column_names)
+
+
+def _without_views(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_string_view(column.type):
+        return column.cast(pa.large_string())
+    return column.cast(pa.large_binary()) if pa.types.is_binary_view(column.type) else column
+
+
+def as_texts(values: pa.Array) -> pa.Array:
     """Levels as text, so that 1, 1.0 and "1" are one; null where null or NaN."""
     kind = values.type
     if (
@@ -31,11 +44,18 @@ def _texts(values: pa.Array) -> pa.Array:
         or pa.types.is_integer(kind)
     ):
         return values.cast(pa.large_string())
+    if pa.types.is_temporal(kind):
+        return _without_zeros(values.cast(pa.large_string()))  # Python has no year 10000 and no nanoseconds
     if pa.types.is_floating(kind):
         values = pc.add(pc.if_else(pc.is_nan(values), None, values), pa.scalar(0.0, kind))  # -0.0 is 0.0
     return pa.array(
         [v if v is None else str(v).removesuffix(".0") for v in values.to_pylist()], pa.large_string()
     )
+
+
+def _without_zeros(moments: pa.Array) -> pa.Array:
+    """Moments as text without zeros at the end of their seconds, so that those of all units are one."""
+    return pc.replace_substring_regex(moments, r"(:\d\d)(?:\.0+|(\.\d*[1-9])0+)", r"\1\2")
 
 
 def _encoded(column: pa.ChunkedArray) -> list[pa.DictionaryArray]:
@@ -47,7 +67,7 @@ def _encoded(column: pa.ChunkedArray) -> list[pa.DictionaryArray]:
 def level_names(column: pa.ChunkedArray) -> pa.Array:
     """The distinct levels as text, the most frequent first."""
     texts = pa.chunked_array(
-        [_texts(part.dictionary).take(part.indices) for part in _encoded(column)], pa.large_string()
+        [as_texts(part.dictionary).take(part.indices) for part in _encoded(column)], pa.large_string()
     )
     counted = pc.value_counts(texts.combine_chunks().drop_null())
     order = pc.sort_indices(
@@ -56,12 +76,22 @@ def level_names(column: pa.ChunkedArray) -> pa.Array:
     return counted.field("values").take(order)
 
 
+def shared_codes(*columns: pa.ChunkedArray) -> tuple[list[np.ndarray], list[str]]:
+    """Codes that all columns share, of shape (rows,) each, and the levels by name: 0 null, then the levels in
+    order of appearance."""
+    texts = [as_texts(part.dictionary).take(part.indices) for column in columns for part in _encoded(column)]
+    joined = pa.chunked_array(texts, pa.large_string()).combine_chunks().dictionary_encode()
+    codes = pc.add(joined.indices, 1).fill_null(0).to_numpy().astype(np.int64)
+    ends = np.cumsum([len(column) for column in columns])[:-1]
+    return np.split(codes, ends), joined.dictionary.to_pylist()
+
+
 def codes_of(column: pa.ChunkedArray, names: pa.Array) -> tuple[np.ndarray, set[str]]:
     """Codes of shape (rows,): 0 null, 1 the first of `names`, one more than the last of them for any other;
     and these others by name."""
     out, others, other = [np.empty(0, np.int64)], set(), len(names) + 1
     for part in _encoded(column):
-        texts = _texts(part.dictionary)
+        texts = as_texts(part.dictionary)
         codes = pc.fill_null(pc.index_in(texts, value_set=names), len(names)).to_numpy().astype(np.int64) + 1
         codes = np.append(np.where(texts.is_null().to_numpy(zero_copy_only=False), 0, codes), 0)
         places = part.indices.fill_null(len(texts)).to_numpy()

@@ -6,25 +6,27 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 
 from raygen import rng
 from raygen.metrics import coverage, fidelity, intervals, precision_recall, privacy, utility
 from raygen.metrics.intervals import Score
 from raygen.metrics.memory import memory
+from raygen.metrics.row_codes import LEVELS, take
 from raygen.report.evaluation.record import RuleRecord, ScoreRecord
 from raygen.score_catalogue import SCORES
 
+SCORED_ROWS = 10_000  # of each table at most: C2ST falls as rows grow, so verdict and gate have one number
+OF_MEMORY = ("c2st_test", "c2st_train_n", "memory")  # scores of as many rows as are unseen
 
-def sample(table: pd.DataFrame, rows: int, seed: int) -> pd.DataFrame:
+
+def sample(table: pa.Table, rows: int, seed: int) -> pa.Table:
     """So many rows in random order, all of them if there are fewer."""
-    order = rng.generator(seed, "scored rows").permutation(len(table))
-    return table.iloc[order[:rows]].reset_index(drop=True)
+    order = rng.generator(seed, "scored rows").permutation(table.num_rows)
+    return take(table, order[:rows])
 
 
-def likeness(
-    real: pd.DataFrame, table: pd.DataFrame, kinds: dict[str, str], seed: int = 0
-) -> dict[str, Score]:
+def likeness(real: pa.Table, table: pa.Table, kinds: dict[str, str], seed: int = 0) -> dict[str, Score]:
     """Scores of a table by itself against real rows: fidelity and coverage."""
     shape, trend = intervals.shape_and_trend(real, table, kinds, seed)
     categories, ranges = coverage.categories(real, table, kinds), coverage.ranges(real, table, kinds)
@@ -43,9 +45,9 @@ def likeness(
 
 
 def copying(
-    train: pd.DataFrame,
-    holdout: pd.DataFrame,
-    table: pd.DataFrame,
+    train: pa.Table,
+    holdout: pa.Table,
+    table: pa.Table,
     kinds: dict[str, str],
     seed: int = 0,
     rounds: int = 3,
@@ -69,19 +71,20 @@ def copying(
 
 @dataclass(frozen=True)
 class Utility:
-    """How well a model of a table predicts a column of real rows, and by which measure: "AUC" or "RMSE"."""
+    """How well a model of a table predicts a column of real rows: the measure of "mle", "AUC" or "RMSE",
+    and the scores by name."""
 
     measure: str
-    score: Score
+    scores: dict[str, Score]
 
 
-def use(
-    table: pd.DataFrame, test: pd.DataFrame, target: str, kinds: dict[str, str], seed: int = 0
-) -> Utility:
+def use(table: pa.Table, test: pa.Table, target: str, kinds: dict[str, str], seed: int = 0) -> Utility:
     """The machine-learning efficiency of a table."""
     scores = utility.mle(table, test, target, kinds, seed)
-    measure = "auc" if "auc" in scores else "rmse"
-    return Utility(measure.upper(), scores[measure])
+    if "rmse" in scores:
+        return Utility("RMSE", {"mle": scores["rmse"]})
+    others = {f"mle_{name}": score for name, score in scores.items() if name != "auc"}
+    return Utility("AUC", {"mle": scores["auc"]} | others)
 
 
 class Scorecard:
@@ -100,8 +103,8 @@ class Scorecard:
 
     def __init__(
         self,
-        real: pd.DataFrame,
-        apart: tuple[pd.DataFrame, pd.DataFrame],
+        real: pa.Table,
+        apart: tuple[pa.Table, pa.Table],
         kinds: dict[str, str],
         has_unseen: bool,
         target: str,
@@ -110,37 +113,49 @@ class Scorecard:
     ):
         self.kinds, self.has_unseen, self.target, self.seed = kinds, has_unseen, target, seed
         self.real = sample(real, rows, seed)
-        count = min(rows, *map(len, apart))
+        count = min(rows, *(table.num_rows for table in apart))
         self.train, self.holdout = sample(apart[0], rows, seed), sample(apart[1], count, seed + 1)
         shuffled = fidelity.floor(self.real, seed)
         self.floor = likeness(self.real, shuffled, kinds, seed)
-        self.ceiling = likeness(self.train[:count], self.holdout, kinds, seed)
+        self.ceiling = likeness(self.train.slice(0, count), self.holdout, kinds, seed)
         self.measure = ""
         if target:
             floor = use(shuffled, self.holdout, target, kinds, seed)
-            self.measure, self.floor["mle"] = floor.measure, floor.score
-            self.ceiling["mle"] = use(self.train, self.holdout, target, kinds, seed).score
+            self.measure, self.floor = floor.measure, self.floor | floor.scores
+            self.ceiling |= use(self.train, self.holdout, target, kinds, seed).scores
         if has_unseen:
             self.floor |= copying(self.train, self.holdout, shuffled, kinds, seed, rounds=1)
             self.ceiling |= self._ceiling_of_copying(shuffled)
 
-    def memory_rows(self, synthetic: pd.DataFrame) -> int | None:
+    def memory_rows(self, synthetic: pa.Table) -> int | None:
         """Rows of each table that memory compares; None where no unseen rows are known."""
-        return min(map(len, (synthetic, self.real, self.train, self.holdout))) if self.has_unseen else None
+        return (
+            min(table.num_rows for table in (synthetic, self.real, self.train, self.holdout))
+            if self.has_unseen
+            else None
+        )
 
-    def score(self, synthetic: pd.DataFrame) -> dict[str, ScoreRecord]:
+    def score(self, synthetic: pa.Table) -> dict[str, ScoreRecord]:
         """Every score of synthetic rows, in the order of the catalogue."""
-        count = min(len(self.real), len(synthetic))
+        count = min(self.real.num_rows, synthetic.num_rows)
         table = sample(synthetic, count, self.seed)
-        scores = likeness(self.real[:count], table, self.kinds, self.seed)
+        scores = likeness(self.real.slice(0, count), table, self.kinds, self.seed)
         if self.target:
-            scores["mle"] = use(table, self.holdout, self.target, self.kinds, self.seed).score
+            scores |= use(table, self.holdout, self.target, self.kinds, self.seed).scores
         if self.has_unseen:
             scores |= copying(self.train, self.holdout, table, self.kinds, self.seed)
-        return {name: self.record(name, scores[name]) for name in SCORES if name in scores}
+        rows = dict.fromkeys(OF_MEMORY, self.memory_rows(table))
+        return {
+            name: self.record(name, scores[name], rows.get(name, count)) for name in SCORES if name in scores
+        }
 
-    def record(self, name: str, score: Score) -> ScoreRecord:
-        """A score beside its floor and its ceiling."""
+    def left_out(self) -> dict[str, int]:
+        """Classes of the target with too few rows to count, and these rows."""
+        is_level = self.kinds.get(self.target) in LEVELS
+        return utility.left_out(self.holdout, self.target) if is_level else {}
+
+    def record(self, name: str, score: Score, rows: int | None) -> ScoreRecord:
+        """A score of so many rows, beside its floor and its ceiling."""
         definition = SCORES[name]
         record = ScoreRecord(
             value=score.value,
@@ -149,13 +164,17 @@ class Scorecard:
             floor=self.floor[name].value if definition.has_floor and name in self.floor else None,
             ceiling=self.ceiling[name].value if definition.has_ceiling and name in self.ceiling else None,
             better=definition.better,
+            rows=rows,
         )
+        if not name.startswith("mle"):
+            return record
+        record = record.model_copy(update={"target": self.target})
         if name != "mle":
             return record
         better = "higher" if self.measure == "AUC" else "lower"
-        return record.model_copy(update={"measure": self.measure, "target": self.target, "better": better})
+        return record.model_copy(update={"measure": self.measure, "better": better})
 
-    def _ceiling_of_copying(self, shuffled: pd.DataFrame) -> dict[str, Score]:
+    def _ceiling_of_copying(self, shuffled: pa.Table) -> dict[str, Score]:
         quantiles = privacy.dcr_quantile(shuffled, self.train, self.holdout, self.kinds, self.seed)
         copies = privacy.exact_copies(shuffled, self.train, self.holdout, self.kinds)
         return {
@@ -168,15 +187,16 @@ class Scorecard:
 def gate(scores: dict[str, ScoreRecord], under: dict[str, float], over: dict[str, float]) -> list[RuleRecord]:
     """Rules that scores must keep: at least `under`, at most `over`; a score without a value keeps none."""
     values = {name: record.value for name, record in scores.items()}
+    rows = {name: record.rows for name, record in scores.items()}
     rules = []
     for name, limit in under.items():
         value = values.get(name)
         passed = value is not None and value >= limit
-        rules.append(RuleRecord(rule=f"{name} >= {limit:g}", value=value, passed=passed))
+        rules.append(RuleRecord(rule=f"{name} >= {limit:g}", value=value, passed=passed, rows=rows.get(name)))
     for name, limit in over.items():
         value = values.get(name)
         passed = value is not None and value <= limit
-        rules.append(RuleRecord(rule=f"{name} <= {limit:g}", value=value, passed=passed))
+        rules.append(RuleRecord(rule=f"{name} <= {limit:g}", value=value, passed=passed, rows=rows.get(name)))
     return rules
 
 

@@ -27,7 +27,8 @@ from raygen.errors import ModelError, RaygenError
 from raygen.latent import samplers as latent_samplers
 from raygen.model import network_file
 from raygen.model.density_ratio import Ratio
-from raygen.model.index import Index, Made, Report
+from raygen.model.index import Index, Made
+from raygen.report.latent.record import LatentReport
 from raygen.table.schema import Schema
 
 FORMAT = 3
@@ -98,13 +99,13 @@ def save(
     model,
     samplers: dict[str, Any],
     metrics: dict,
-    report: dict,
+    report: LatentReport,
     ratio: Ratio | None = None,
     pages: dict[str, str] | None = None,
 ) -> str:
     """Write a model folder, with HTML `pages` by their names and its index last, and return the
     fingerprint."""
-    sampler = report["chosen"]
+    sampler = report.chosen
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vae.keras"
         model.save(path)
@@ -119,7 +120,7 @@ def save(
                     for key, array in s.to_arrays().items()
                 }
             ),
-            REPORT: json.dumps(report).encode(),
+            REPORT: json.dumps(report.to_dict()).encode(),
         } | {name: html.encode() for name, html in (pages or {}).items()}
     if ratio:
         content[RATIO] = _packed(ratio.to_arrays())
@@ -244,19 +245,16 @@ def _read(uri: str, index: dict, name: str) -> bytes:
     return content
 
 
-def read_report(uri: str) -> dict | None:
+def read_report(uri: str) -> LatentReport | None:
     """The latent report of a model; None for a model of before raygen made them."""
     index = read_index(uri)
     if REPORT not in index["files"] and not storage.exists(storage.join(uri, REPORT)):
         return None
+    content = _read(uri, index, REPORT)
     try:
-        report = records.parsed(_read(uri, index, REPORT))
-        records.checked(Report, report)
+        return LatentReport.model_validate_json(content)
     except ValueError as error:
-        if isinstance(error, ModelError):
-            raise
         raise damaged(uri, f"{REPORT} cannot be read ({error})") from None
-    return report
 
 
 def _packed(arrays: dict[str, np.ndarray]) -> bytes:
@@ -288,9 +286,8 @@ def _checksum(index: dict) -> str:
 
 def _said(error: Exception) -> str:
     """What an error says, in a line."""
-    if isinstance(error, RaygenError):
-        return error.message.rstrip(".")
-    text = " ".join(str(error).split())[:300].rstrip(".")
+    said = error.message if isinstance(error, RaygenError) else str(error)
+    text = " ".join(said.split())[:300].rstrip(".")
     return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"
 
 

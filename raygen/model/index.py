@@ -1,11 +1,11 @@
-"""What `raygen.json` and `latent.json` of a model folder may hold."""
+"""What `raygen.json` of a model folder may hold."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from raygen.latent.samplers import RUNGS
 from raygen.records import Record
+from raygen.sampler_catalogue import NAMES
 
 Text = Annotated[str, StringConstraints(max_length=1 << 16)]
 File = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
@@ -50,7 +50,7 @@ class Index(Made):
 
     fingerprint: Text
     sampler: Text
-    samplers: list[Literal[RUNGS]] = Field(min_length=1)  # type: ignore[valid-type]
+    samplers: list[Literal[NAMES]] = Field(min_length=1)  # type: ignore[valid-type]
     files: dict[File, Hash] = Field(max_length=1000)
     metrics: Metrics
     config: dict[str, Any]
@@ -60,12 +60,3 @@ class Index(Made):
         if self.sampler not in self.samplers:
             raise ValueError(f"sampler = {self.sampler!r} is none of its samplers")
         return self
-
-
-class Report(Record):
-    """The latent report."""
-
-    chosen: str | None = None
-    samplers: dict[str, dict[str, Any] | None] = Field(default_factory=dict)
-    tables: dict[str, dict[str, Any] | None] | None = None
-    kl: dict[str, Any] | None = None

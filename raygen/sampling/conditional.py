@@ -82,6 +82,12 @@ def explore(model: VAE, sampler, temperature: float, selection: Selection) -> li
         ConfigError: If the model gives the conditions hardly any probability, or only few candidates satisfy
             them.
     """
+    if selection.tests and model.turn is None:
+        names = ", ".join(f"'{one.column}'" for one, _ in selection.tests.conditions)
+        raise ConfigError(
+            f"generate.where: relations give the values of {names}, and the model's decoder is independent.",
+            "condition other columns, or train with model.decoder = 'autoregressive'.",
+        )
     candidates = _kind(model)(model, sampler, temperature, selection, ("pilot",))
     return [_explored(candidates, stratum) for stratum in range(selection.num_laws)]
 

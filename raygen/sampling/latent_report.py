@@ -5,8 +5,9 @@ import numpy as np
 import tensorflow as tf
 
 from raygen import rng
-from raygen.latent.samplers import Posteriors
+from raygen.latent.samplers import Posteriors, SamplerScore
 from raygen.metrics import fidelity
+from raygen.report.latent.record import KL, Dimension, LatentReport, Picture, SamplerRecord
 from raygen.sampling.draws import latents
 from raygen.sampling.row_blocks import BLOCK_ROWS
 
@@ -25,11 +26,11 @@ def describe(
     rows: Posteriors,
     held: Posteriors,
     samplers: dict,
-    scores: dict,
+    scores: dict[str, SamplerScore],
     chosen: str,
     seed: int = 0,
     num_rows: int = 0,
-) -> dict:
+) -> LatentReport:
     """All that can be said of z alone.
 
     Args:
@@ -39,56 +40,53 @@ def describe(
         chosen: Name of the sampler that is drawn from.
         seed: Of the draws.
         num_rows: Training rows in all, if `rows` are but some of them.
-
-    Returns:
-        `rate` (mean KL of a row's posterior to N(0, I)), `kl` (of q(z) to N(0, I), split),
-        `mutual_information` of z and the row, `dimensions`, and for each sampler its scores and a `picture`;
-        all in nats.
     """
     generator = rng.generator(seed, "latent report")
     each = _kl_by_dimension(rows)
     kl, some = kl_split(rows, generator)
-    spread, noise = rows.z_mean.astype(float).var(axis=0), np.exp(rows.z_log_var.astype(float)).mean(axis=0)
-    dimensions = [
-        {
-            "kl": k,
-            "mean_variance": m,
-            "posterior_variance": p,
-            "variance": m + p,
-            "active": bool(m > ACTIVE_VARIANCE),
-        }
-        for k, m, p in zip(each.mean(axis=0).tolist(), spread.tolist(), noise.tolist(), strict=True)
-    ]
-    z = np.concatenate([held.draw(generator) for _ in range(-(-PICTURE_DRAWS // len(held.z_mean)))])[
-        :PICTURE_DRAWS
-    ]
-    every = max(num_rows, len(rows.z_mean))
-    part = min(len(rows.z_mean), KL_ROWS)
-    return {
-        "chosen": chosen,
-        "unsettled": [f"q(z) stands here on {part:,} of the {every:,} training rows."]
-        if part < every
-        else [],
-        "rows": every,
-        "held_out_rows": len(held.z_mean),
-        "latent_dim": rows.z_mean.shape[1],
-        "rate": float(each.sum(axis=1).mean()),
-        "log_rows": float(np.log(every)),
-        "mutual_information": float(_kl_by_dimension(some).sum(axis=1).mean() - kl["total"]),
-        "kl": kl,
-        "dimensions": dimensions,
-        "samplers": {
-            n: {
-                **scores[n],
-                "flops_per_row": s.flops_per_row,
-                "picture": picture(z, draws(s, seed), generator),
-            }
-            for n, s in samplers.items()
+    total = float(kl.total or 0.0)
+    z = np.concatenate([held.draw(generator) for _ in range(-(-PICTURE_DRAWS // len(held.z_mean)))])
+    every, part = max(num_rows, len(rows.z_mean)), min(len(rows.z_mean), KL_ROWS)
+    unsettled = f"q(z) stands here on {part:,} of the {every:,} training rows."
+    return LatentReport(
+        chosen=chosen,
+        unsettled=[unsettled] if part < every else [],
+        rows=every,
+        held_out_rows=len(held.z_mean),
+        latent_dim=rows.z_mean.shape[1],
+        rate=float(each.sum(axis=1).mean()),
+        log_rows=float(np.log(every)),
+        mutual_information=float(_kl_by_dimension(some).sum(axis=1).mean() - total),
+        kl=kl,
+        dimensions=_dimensions(rows, each),
+        samplers={
+            name: SamplerRecord(
+                **scores[name]._asdict(),
+                flops_per_row=sampler.flops_per_row,
+                picture=picture(z[:PICTURE_DRAWS], draws(sampler, seed), generator),
+            )
+            for name, sampler in samplers.items()
         },
-    }
+    )
 
 
-def kl_split(rows: Posteriors, generator: np.random.Generator) -> tuple[dict[str, float], Posteriors]:
+def _dimensions(rows: Posteriors, kl: np.ndarray) -> list[Dimension]:
+    """Each dimension of z; `kl` as of `_kl_by_dimension`."""
+    spread, noise = rows.z_mean.astype(float).var(axis=0), np.exp(rows.z_log_var.astype(float)).mean(axis=0)
+    columns = zip(kl.mean(axis=0).tolist(), spread.tolist(), noise.tolist(), strict=True)
+    return [
+        Dimension(
+            kl=nats,
+            mean_variance=moved,
+            posterior_variance=blurred,
+            variance=moved + blurred,
+            active=moved > ACTIVE_VARIANCE,
+        )
+        for nats, moved, blurred in columns
+    ]
+
+
+def kl_split(rows: Posteriors, generator: np.random.Generator) -> tuple[KL, Posteriors]:
     """KL(q || N(0, I)) = scale + correlation + shape, in nats, and the rows that stood for q.
 
     With m and S the mean and the covariance of q, scale is KL(N(m, diag S) || N(0, I)), correlation KL(N(m,
@@ -104,13 +102,9 @@ def kl_split(rows: Posteriors, generator: np.random.Generator) -> tuple[dict[str
     total = float(log_q.mean() + 0.5 * np.sum(variance + mean**2 + np.log(2 * np.pi)))
     scale = float(0.5 * np.sum(variance + mean**2 - 1 - np.log(variance)))
     correlation = float(0.5 * (np.log(variance).sum() - np.linalg.slogdet(covariance)[1]))
-    kl = {
-        "total": total,
-        "error": float(log_q.std() / KL_DRAWS**0.5),
-        "scale": scale,
-        "correlation": correlation,
-    }
-    return kl | {"shape": total - scale - correlation}, rows
+    error = float(log_q.std() / KL_DRAWS**0.5)
+    shape = total - scale - correlation
+    return KL(total=total, error=error, scale=scale, correlation=correlation, shape=shape), rows
 
 
 def log_posterior(rows: Posteriors, z: np.ndarray) -> np.ndarray:
@@ -129,7 +123,7 @@ def log_posterior(rows: Posteriors, z: np.ndarray) -> np.ndarray:
     return np.concatenate(out) - np.log(len(mean))
 
 
-def picture(posterior: np.ndarray, sampler: np.ndarray, generator: np.random.Generator) -> dict:
+def picture(posterior: np.ndarray, sampler: np.ndarray, generator: np.random.Generator) -> Picture:
     """q(z) and a sampler in the two directions in which they differ most, as counts on one grid.
 
     The first direction is the one of the greatest Kolmogorov-Smirnov distance among axes, principal axes of
@@ -155,14 +149,13 @@ def picture(posterior: np.ndarray, sampler: np.ndarray, generator: np.random.Gen
         np.histogram2d(x[:, 0], x[:, 1], bins=CELLS, range=ends.tolist())[0].astype(int).tolist()
         for x in (a, b)
     ]
-    directions = [first.tolist(), second.tolist()]
-    return {
-        "directions": directions,
-        "ks": [first_ks, second_ks],
-        "range": ends.tolist(),
-        "posterior": counts[0],
-        "sampler": counts[1],
-    }
+    return Picture(
+        directions=plane.T.tolist(),
+        ks=[first_ks, second_ks],
+        range=ends.tolist(),
+        posterior=counts[0],
+        sampler=counts[1],
+    )
 
 
 def draws(sampler, seed: int) -> np.ndarray:

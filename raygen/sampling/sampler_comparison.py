@@ -3,13 +3,14 @@
 import time
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import tensorflow as tf
 
 from raygen import rng
 from raygen.latent.samplers import Posteriors
 from raygen.metrics import fidelity
 from raygen.model.vae import positions
+from raygen.report.latent.record import References, TableScores
 from raygen.sampling.decoder import decoder_of
 from raygen.sampling.draws import latents
 from raygen.sampling.row_blocks import BLOCK_ROWS
@@ -56,11 +57,11 @@ class Comparison:
             self.decode(graph(first), first)[0].numpy()
         return TIMED_BLOCKS * BLOCK_ROWS / (time.perf_counter() - began)
 
-    def of_sampler(self, sampler) -> dict[str, float]:
+    def of_sampler(self, sampler) -> TableScores:
         """Scores of rows drawn from a sampler (see `scores`)."""
         return self.scores(self.drawn(sampler))
 
-    def drawn(self, sampler) -> list[pd.DataFrame]:
+    def drawn(self, sampler) -> list[pa.Table]:
         """Tables of rows drawn from a sampler, one for each repeat."""
         graph = latents(sampler, self.seed)
         blocks = -(-self.rows // BLOCK_ROWS)
@@ -71,36 +72,25 @@ class Comparison:
             tables.append(self._table(z, firsts[0]))
         return tables
 
-    def references(self) -> dict[str, dict[str, float]]:
+    def references(self) -> References:
         """Scores of rows decoded from z of held-out rows (bound), of shuffled columns (floor), of training
         rows (ceiling)."""
         far = 2**40  # row numbers that no sampler's rows have
         bound = [self._table(z, far + i * BLOCK_ROWS * (self.rows + 1)) for i, z in enumerate(self.bound_z)]
         floor = [fidelity.floor(real, self.seed) for real in self.real]
-        return {
-            "bound": self.scores(bound),
-            "ceiling": self.scores(self.ceiling),
-            "floor": self.scores(floor),
-        }
+        return References(
+            bound=self.scores(bound), ceiling=self.scores(self.ceiling), floor=self.scores(floor)
+        )
 
-    def scores(self, tables: list[pd.DataFrame]) -> dict[str, float]:
-        """Means over the repeats of Shape and Trend error in percent, C2ST with its standard error, and the
-        variance of number columns as a multiple of the real (the median over columns)."""
-        found = []
-        for i, (real, table) in enumerate(zip(self.real, tables, strict=True)):
-            found.append(
-                {
-                    "shape_error": fidelity.shape_error(real, table, self.kinds),
-                    "trend_error": fidelity.trend_error(real, table, self.kinds),
-                    "c2st": fidelity.c2st(real, table, self.kinds, self.seed + i),
-                    "variance_ratio": fidelity.variance_ratio(real, table, self.kinds),
-                }
-            )
-        frame = pd.DataFrame(found)
-        error = frame["c2st"].std(ddof=0) / max(1, len(frame) - 1) ** 0.5
-        return {k: float(v) for k, v in frame.mean().items()} | {"c2st_error": float(error)}
+    def scores(self, tables: list[pa.Table]) -> TableScores:
+        """Means over the repeats of Shape and Trend error in percent, C2ST (with its standard error where
+        there are several), and the variance of number columns as a multiple of the real (the median over
+        columns)."""
+        ratios = [fidelity.variance_ratio(*pair, self.kinds) for pair in zip(self.real, tables, strict=True)]
+        scores = fidelity.repeated(self.real, tables, self.kinds, self.seed)
+        return TableScores(**scores, variance_ratio=float(np.mean(ratios)))
 
-    def _table(self, z: np.ndarray, first: int) -> pd.DataFrame:
+    def _table(self, z: np.ndarray, first: int) -> pa.Table:
         """The rows that z decodes to, numbered from `first`."""
         codes, positions = [], []
         for start in range(0, len(z), BLOCK_ROWS):
@@ -110,16 +100,16 @@ class Comparison:
             drawn = self.decode(tf.constant(block), tf.constant(first + start, tf.int64))
             codes.append(drawn[0].numpy()[: len(piece)])
             positions.append(drawn[1].numpy()[: len(piece)])
-        return _frame(self.codec, np.concatenate(codes), np.concatenate(positions))
+        return _rows(self.codec, np.concatenate(codes), np.concatenate(positions))
 
 
-def _stored(codec, codes: np.ndarray, offsets: np.ndarray, generator: np.random.Generator) -> pd.DataFrame:
+def _stored(codec, codes: np.ndarray, offsets: np.ndarray, generator: np.random.Generator) -> pa.Table:
     """Stored rows as the codec gives them back."""
     place = generator.random((len(codes), codec.num_columns)).astype(np.float32)
     place[:, : codec.num_offsets] = positions(tf.constant(offsets)).numpy()
-    return _frame(codec, codes, place)
+    return _rows(codec, codes, place)
 
 
-def _frame(codec, codes, positions) -> pd.DataFrame:
+def _rows(codec, codes, positions) -> pa.Table:
     table = codec.decode(codes, positions)
-    return table.select(codec.schema.learned).to_pandas(ignore_metadata=True)
+    return table.select(codec.schema.learned)

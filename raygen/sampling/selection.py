@@ -1,6 +1,5 @@
 """Conditions on a table as pieces of its codes: which codes satisfy them, and which part of each."""
 
-import datetime
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -12,11 +11,10 @@ from raygen.codec.categories import CategoryBlock
 from raygen.codec.code_ranges import Interval, Pieces, of_members, of_values, whole
 from raygen.codec.codec import TIME, Codec
 from raygen.errors import ConfigError, did_you_mean, listed
-from raygen.sampling import row_blocks
-from raygen.sampling.conditions import Condition, Value, parse, parse_per
+from raygen.sampling import condition_values, row_blocks, row_tests
+from raygen.sampling.conditions import Condition, parse, parse_per
+from raygen.sampling.row_tests import RowTests
 from raygen.table import arrow
-
-EPOCH = datetime.date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,7 @@ class Selection:
     Attributes:
         text: The conditions in one spelling, for people.
         pieces: By number of the block; a block without conditions is not in it.
+        tests: Of columns that relations give; None: no condition is on such a column.
         column, block: The column and the block that strata differ in; None without `per`.
         strata: In the order of their rows; empty without `per`.
         rows_per_stratum: Exactly so many; 0 without `per`.
@@ -48,6 +47,7 @@ class Selection:
     block: int | None = None
     strata: tuple[Stratum, ...] = ()
     rows_per_stratum: int = 0
+    tests: RowTests | None = None
 
     @property
     def num_rows(self) -> int:
@@ -125,17 +125,25 @@ def select(codec: Codec, where: str, per: str = "") -> Selection | None:
         _check_column(codec, one.column, "generate.where")
         by_column.setdefault(one.column, []).append(one)
     pieces: dict[int, Pieces] = {}
+    tests = row_tests.of(codec, conditions)
     for column, own in by_column.items():
+        if column in codec.reduction.touched:
+            continue
         for part, found in _column(codec, column, own).items():
             if not len(found.codes):
-                raise _nothing(own, "no value that the model can give satisfies it")
+                raise condition_values.nothing(own, "no value that the model can give satisfies it")
             if found.share.sum() < codec.blocks[part].cardinality:  # else all satisfy it
                 pieces[codec.parts.index(part)] = found
     text = " AND ".join(map(str, conditions))
     if not per.strip():
-        return Selection(text, pieces)
+        return Selection(text, pieces, tests=tests)
     column, rows = parse_per(per)
     _check_column(codec, column, "generate.per")
+    if column in codec.reduction.touched:
+        raise ConfigError(
+            f"generate.per = '{per}': a relation gives the values of column '{column}'.",
+            f'name a column that it is given by, or use --where "{column} = ..." for each value.',
+        )
     block = codec.blocks[column]
     if not isinstance(block, CategoryBlock):
         kind = codec.schema.kinds[column]
@@ -152,7 +160,13 @@ def select(codec: Codec, where: str, per: str = "") -> Selection | None:
     number = codec.parts.index(column)
     pieces.pop(number, None)
     return Selection(
-        " AND ".join(str(c) for c in conditions if c.column != column), pieces, column, number, strata, rows
+        " AND ".join(str(c) for c in conditions if c.column != column),
+        pieces,
+        column,
+        number,
+        strata,
+        rows,
+        tests,
     )
 
 
@@ -175,12 +189,12 @@ def _column(codec: Codec, column: str, conditions: list[Condition]) -> dict[str,
     signs = {c.sign for c in conditions}
     if "is null" in signs:
         if len(signs) > 1:
-            raise _nothing(conditions, "no value is missing and satisfies the rest")
+            raise condition_values.nothing(conditions, "no value is missing and satisfies the rest")
         found = {}
         for part in parts:
             block = codec.blocks[part]
             if not block.missing:
-                raise _nothing(conditions, f"column '{column}' has no missing values")
+                raise condition_values.nothing(conditions, f"column '{column}' has no missing values")
             found[part] = whole(np.array([block.cardinality - 1]))
         return found
     rest = [c for c in conditions if c.sign != "is not null"]
@@ -210,10 +224,7 @@ def _members(block: CategoryBlock, conditions: list[Condition]) -> np.ndarray:
     allowed, names = np.ones(len(block.members), bool), np.array(block.members, object)
     for one in (c for c in conditions if c.sign != "is not null"):
         if one.sign not in ("=", "!=", "in", "not in"):
-            raise ConfigError(
-                f"generate.where: '{one}' compares the categories of column '{one.column}' by size.",
-                "use =, != or IN.",
-            )
+            raise condition_values.by_size(one)
         for value in one.values:
             if value.written not in block.members:
                 message = f"generate.where: column '{one.column}' has no category {value}"
@@ -254,13 +265,9 @@ def _caster(codec: Codec, column: str) -> Callable:
 def _intervals(codec: Codec, conditions: list[Condition]) -> list[Interval]:
     """The values that satisfy all conditions, in ascending order, as the column's type writes them."""
     column, cast = conditions[0].column, _caster(codec, conditions[0].column)
-    read = _day if codec.schema.kinds[column] == "datetime" else _number
-    if read is _day and _has_no_day(codec.schema.arrow.field(column).type):
-        message = (
-            f"generate.where: column '{column}' of type {codec.schema.arrow.field(column).type} "
-            "has no day, and datetimes are compared by day."
-        )
-        raise ConfigError(message, "condition other columns.")
+    read = condition_values.day if codec.schema.kinds[column] == "datetime" else condition_values.number
+    if read is condition_values.day and condition_values.has_no_day(codec.schema.arrow.field(column).type):
+        raise condition_values.no_day(codec, column)
 
     def beside(value, towards: float):
         return np.nextafter(value, cast(towards))
@@ -280,7 +287,7 @@ def _intervals(codec: Codec, conditions: list[Condition]) -> list[Interval]:
             )
         elif one.sign == "between":
             if read(one, one.values[0]) > read(one, one.values[1]):
-                raise _nothing([one], "its range is empty")
+                raise condition_values.nothing([one], "its range is empty")
             own = [(points[0], points[-1])]
         elif one.sign in ("<", "<="):
             own = [(-np.inf, points[0] if "=" in one.sign else beside(points[0], -np.inf))]
@@ -288,52 +295,15 @@ def _intervals(codec: Codec, conditions: list[Condition]) -> list[Interval]:
             own = [(points[0] if "=" in one.sign else beside(points[0], np.inf), np.inf)]
         left = [(max(a, c), min(b, d)) for a, b in left for c, d in own if max(a, c) <= min(b, d)]
     if not left:
-        raise _nothing(conditions, "its range is empty")
+        raise condition_values.nothing(conditions, "its range is empty")
     block = codec.blocks[column]
     if (
         isinstance(block, NumericBlock)
         and len(block.grid)
         and (left[0][0] > block.maximum or left[-1][1] < block.minimum)
     ):
-        low, high = (_written(block_end, read) for block_end in (block.minimum, block.maximum))
-        raise _nothing(conditions, f"the model gives values from {low} to {high}")
+        low, high = (
+            condition_values.written(block_end, read) for block_end in (block.minimum, block.maximum)
+        )
+        raise condition_values.nothing(conditions, f"the model gives values from {low} to {high}")
     return left
-
-
-def _written(value: float, read: Callable) -> str:
-    return str(datetime.date.fromordinal(int(value) + EPOCH)) if read is _day else f"{value:.15g}"
-
-
-def _number(condition: Condition, value: Value) -> float:
-    if value.kind != "number":
-        message = (
-            f"generate.where: '{condition}' compares the numbers of column '{condition.column}' with {value}."
-        )
-        raise ConfigError(message, "write a number without quotes.")
-    return float(value.written)
-
-
-def _day(condition: Condition, value: Value) -> float:
-    try:
-        return float(
-            datetime.date.fromisoformat(value.written if value.kind == "text" else "").toordinal() - EPOCH
-        )
-    except ValueError:
-        message = (
-            f"generate.where: '{condition}' compares the days of column '{condition.column}' with {value}."
-        )
-        raise ConfigError(
-            message, "write a day as '2024-01-31'; datetimes are compared by their day, in their own zone."
-        ) from None
-
-
-def _has_no_day(kind: pa.DataType) -> bool:
-    plain = arrow.value_type(kind)
-    return pa.types.is_time(plain) or pa.types.is_duration(plain)
-
-
-def _nothing(conditions: list[Condition], why: str) -> ConfigError:
-    return ConfigError(
-        f'generate.where: nothing satisfies "{" AND ".join(map(str, conditions))}": {why}.',
-        "change the condition.",
-    )

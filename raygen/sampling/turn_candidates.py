@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from raygen.codec.code_ranges import Pieces
+from raygen.errors import ConfigError
 from raygen.latent import streams
 from raygen.model.vae import VAE
 from raygen.sampling.candidates import Components, coarse, log_part, of_stratum
@@ -56,6 +57,7 @@ class TurnCandidates:
         self.pieces = {i: _Piece(model, i, p) for i, p in selection.pieces.items()}
         order, conditioned = list(model.turn.order), {*selection.pieces, selection.block} - {None}
         last = max((order.index(column) for column in conditioned), default=-1)
+        last = len(order) - 1 if selection.tests else last  # what a relation gives may hang on any column
         self.drawn = Columns(model, order[: last + 1], temperature)
         self.later = Columns(model, order[last + 1 :], temperature)
         self.free = [column for column in self.drawn.order if column not in conditioned]
@@ -92,8 +94,14 @@ class TurnCandidates:
         )
         with np.errstate(divide="ignore"):
             ratio = ratio.astype(float) + np.log(weights[k] / own[k])
+            mass = mass.astype(float)
+            if self.selection.tests:
+                mass += np.log(self.selection.tests.hold(*self._in_schema_order(rows[1:])))
         share = self.unchanged / BLOCK_ROWS
-        return rows, mass.astype(float) - np.logaddexp(np.log(share), np.log1p(-share) + ratio), k
+        return rows, mass - np.logaddexp(np.log(share), np.log1p(-share) + ratio), k
+
+    def _in_schema_order(self, drawn: list[np.ndarray]) -> list[np.ndarray]:
+        return [array[:, np.argsort(self.drawn.order)] for array in drawn]
 
     def rows(self, taken: list[np.ndarray], number: int, stratum: int) -> tuple[np.ndarray, np.ndarray]:
         """Codes and positions of the rows that BLOCK_ROWS candidates become, those of block `number`."""
@@ -115,6 +123,12 @@ class TurnCandidates:
 
     def _improved(self, drawn: list[np.ndarray], log_weight: np.ndarray, k: np.ndarray) -> Proposal:
         """The proposal nearest to weighted candidates."""
+        if not np.isfinite(log_weight).any():
+            raise ConfigError(
+                f"generate.where: none of {len(k):,} candidates satisfies '{self.selection.text}', "
+                "which names a column that relations give.",
+                "loosen the condition, or condition the columns that it is given by.",
+            )
         own, count = self.components.weights, effective(log_weight)
         weight = np.exp(log_weight - log_weight.max())
         share = np.bincount(k, weight, len(own)) / weight.sum()

@@ -13,14 +13,16 @@ from raygen.config import Config
 from raygen.errors import ClusterError, ConfigError, OutputError, TrainingError
 from raygen.model import folder as model_folder
 from raygen.report.search import page
-from raygen.search import ray_tune, trial
-from raygen.search.record import Record
+from raygen.report.search.record import SearchRecord
+from raygen.search.job import SearchJob, encoding_name
+from raygen.search.log import SearchLog, frame
 from raygen.search.space import Space
 from raygen.training import driver as training
 from raygen.training import encoding
+from raygen.training.job import EncodedTable, run_name, sized
 
 FOLDER = "search"
-TABLE, PAGE, BEST = "trials.parquet", "index.html", "best.toml"
+RECORD, TABLE, PAGE, BEST = "search.json", "trials.parquet", "index.html", "best.toml"
 SIZES = (
     "train.batch_size",
     "train.steps",
@@ -43,12 +45,12 @@ class Begun(records.Record):
 @dataclass(frozen=True)
 class Tuning:
     """What `tune` made: the model folder of the best trial and its fingerprint, the search's folder, and its
-    record (see `search.record.Record`)."""
+    record."""
 
     model: str
     fingerprint: str
     folder: str
-    search: dict
+    search: SearchRecord
 
 
 def tune(config: Config, command: str = "", say=print) -> Tuning:
@@ -82,16 +84,10 @@ def tune(config: Config, command: str = "", say=print) -> Tuning:
     with connection.connected(dashboard=nested) as available:
         resources.check_shared(config.run.folder, available)
         cpus, most = room(config, available)
-        encoded = _encode(config, space, say)
-        search = Record(config, space, next(iter(encoded.values()))["rows"], most, command, began, points)
-        job = {
-            "config": config.to_dict(),
-            "space": space,
-            "encoded": encoded,
-            "cpus": cpus,
-            "gpus": gpus_of_worker(config),
-            "folder": storage.join(folder, "trials"),
-        }
+        tables = _encode(config, space, say)
+        gpus, trials = gpus_of_worker(config), storage.join(folder, "trials")
+        job = SearchJob(config, space, tables, cpus, gpus, most, folder, trials)
+        search = SearchLog(config, space, next(iter(tables.values())).num_rows, most, command, began, points)
         each = f"{config.train.num_workers} workers of {cpus} CPU(s)" if nested else f"{cpus} CPU(s)"
         say(
             f"Searching {', '.join(space.domains)}: {config.search.trials} trials of {each}, {most} "
@@ -100,7 +96,9 @@ def tune(config: Config, command: str = "", say=print) -> Tuning:
         free = resources.free_cpus()
         if free < cpus * config.train.most_workers:
             say(f"Note: {free:g} CPUs of the cluster are free now: trials start as others end.")
-        ray_tune.run(config, space, job, most, search, folder, say)
+        from raygen.search import ray_tune
+
+        ray_tune.run(job, search, storage.join(folder, RECORD), say)
     return _keep(config, search, folder)
 
 
@@ -189,7 +187,7 @@ def _check_model(config: Config, folder: str) -> None:
     if not model_folder.is_model(model):
         return
     index = model_folder.read_index(model)
-    ours = storage.join(folder, "trials", training.run_name(Config.from_dict(index["config"])), "model")
+    ours = storage.join(folder, "trials", run_name(Config.from_dict(index["config"])), "model")
     if (
         not model_folder.is_model(ours)
         or model_folder.read_index(ours)["fingerprint"] != index["fingerprint"]
@@ -198,34 +196,29 @@ def _check_model(config: Config, folder: str) -> None:
         raise OutputError(f"'{model}' was not made by this search, which would replace it.", hint)
 
 
-def _encode(config: Config, space: Space, say) -> dict[str, dict]:
-    """The table encoded in every way that the space asks for: folder and number of rows by
-    `search.trial.encoding`."""
-    encoded = {}
+def _encode(config: Config, space: Space, say) -> dict[str, EncodedTable]:
+    """The table encoded in every way that the space asks for, by `search.job.encoding_name`."""
+    tables = {}
     for params in space.encodings():
         changed = config.override(params)
         if params:
             say(f"Encoding with {params} ...")
-        found = encoding.encode(changed, say)
-        training.check_memory(changed, found)
+        encoded = encoding.encode(changed, say)
+        training.check_memory(changed, encoded)
         for sizes in {tuple((key, p[key]) for key in SIZES if key in p) for p in space.corners()}:
-            training.sized(config.override(dict(sizes)), found.num_rows)
-        encoded[trial.encoding(params)] = {
-            "folder": found.folder,
-            "rows": found.num_rows,
-            "content": found.content,
-        }
-    return encoded
+            sized(config.override(dict(sizes)), encoded.num_rows)
+        tables[encoding_name(params)] = encoded.table
+    return tables
 
 
 def _points_before(config: Config, space: Space, folder: str) -> list[dict[str, Any]]:
     """The points that the same search has begun before, in their order."""
-    record = storage.join(folder, ray_tune.RECORD)
+    record = storage.join(folder, RECORD)
     now: dict[str, Any] = {
         "space": space.to_dict(),
         "objective": config.search.objective,
         "algorithm": config.search.algorithm,
-        "base": training.run_name(config),
+        "base": run_name(config),
     }
     try:
         if not storage.exists(record):
@@ -240,12 +233,12 @@ def _points_before(config: Config, space: Space, folder: str) -> list[dict[str, 
         raise OutputError(f"'{record}' is no record of a search: {error}.", hint) from None
 
 
-def _nothing_found(config: Config, record: dict, folder: str) -> TrainingError:
+def _nothing_found(config: Config, record: SearchRecord, folder: str) -> TrainingError:
     """The error of a search without a best trial."""
-    finished = [t for t in record["trials"] if t["state"] == "finished"]
+    finished = [t for t in record.trials if t.state == "finished"]
     if finished:
-        fastest = max(finished, key=lambda t: t["rows_per_second"])
-        speed = f"the fastest, trial {fastest['number']}, makes {fastest['rows_per_second']:,.0f}"
+        fastest = max(finished, key=lambda t: t.rows_per_second or 0.0)
+        speed = f"the fastest, trial {fastest.number}, makes {fastest.rows_per_second:,.0f}"
         message = (
             f"search.min_rows_per_second = {config.search.min_rows_per_second:g}: no finished "
             f"trial is as fast; {speed}."
@@ -253,10 +246,8 @@ def _nothing_found(config: Config, record: dict, folder: str) -> TrainingError:
         return TrainingError(
             message, "set it lower and run the same command again: no trial is trained anew."
         )
-    reasons = sorted({t["reason"] for t in record["trials"] if t["reason"]})
-    message = (
-        f"no trial of {len(record['trials'])} finished: {'; '.join(reasons)[:500] or 'all were stopped'}."
-    )
+    reasons = sorted({t.reason for t in record.trials if t.reason})
+    message = f"no trial of {len(record.trials)} finished: {'; '.join(reasons)[:500] or 'all were stopped'}."
     return TrainingError(
         message,
         "mend the space, then run the same command again; the trials are listed in "
@@ -264,27 +255,27 @@ def _nothing_found(config: Config, record: dict, folder: str) -> TrainingError:
     )
 
 
-def _keep(config: Config, search: Record, folder: str) -> Tuning:
+def _keep(config: Config, search: SearchLog, folder: str) -> Tuning:
     """Write table, page and best settings, and copy the best trial's model to the run folder.
 
     Raises:
         TrainingError: If there is no best trial.
     """
     record = search.record()
-    best = next((t for t in record["trials"] if t["number"] == record["best"]), None)
+    best = next((t for t in record.trials if t.number == record.best), None)
     model = storage.join(config.run.folder, "model")
     if best:
-        record |= {"model": model}
-    storage.write_json(storage.join(folder, ray_tune.RECORD), record)
+        record = record.changed(model=model)
+    storage.write_json(storage.join(folder, RECORD), record.model_dump())
     with storage.whole(storage.join(folder, TABLE)) as stream:
-        search.frame().to_parquet(stream)
+        frame(record).to_parquet(stream)
     storage.write(storage.join(folder, PAGE), page.render(record).encode())
-    if not best:
+    if not best or not best.model or not best.fingerprint:
         raise _nothing_found(config, record, folder)
-    chosen = config.override(best["params"])
+    chosen = config.override(best.params)
     name = f"{storage.name(config.run.folder)}-best"
     longer = chosen.override({"run.folder": storage.join(storage.parent(config.run.folder), name)})
     kinds = {str(k): str(v) for k, v in chosen.schema_.columns.items()}
     storage.write(storage.join(folder, BEST), config_toml.render(longer, kinds, {}, {}).encode())
-    model_folder.copy(best["model"], model)
-    return Tuning(model, best["fingerprint"], folder, record)
+    model_folder.copy(best.model, model)
+    return Tuning(model, best.fingerprint, folder, record)

@@ -6,44 +6,145 @@ import os
 from typing import Any
 
 import numpy as np
+import optuna
+from ray import tune
+from ray.tune.error import TuneError
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
+from ray.tune.search import BasicVariantGenerator, ConcurrencyLimiter
+from ray.tune.search.optuna import OptunaSearch
+from ray.tune.search.variant_generator import generate_variants
 
 from raygen import filesystems, rng, storage
+from raygen.cluster import ray_internals
 from raygen.config import Config
 from raygen.errors import ConfigError, RaygenError, TrainingError
 from raygen.search import trial
-from raygen.search.record import Record
+from raygen.search.job import SearchJob
+from raygen.search.log import SearchLog
 from raygen.search.space import Space
-from raygen.training import worker
 from raygen.training.objective import HIGHER_IS_BETTER
+from raygen.training.rounds import ROUNDS
 
-RECORD = "search.json"
+# rows/s are known of finished trials alone
+ENVIRONMENT = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+}
 
 
-def run(config: Config, space: Space, job: dict, most: int, search: Record, folder: str, say) -> None:
+class Follower(tune.Callback):
+    """Keeps the record of a search, and says how it goes.
+
+    Args:
+        search: The record.
+        uri: The file that it is written to.
+        say: Called with each line of progress.
+    """
+
+    def __init__(self, search: SearchLog, uri: str, say):
+        self.search, self.uri, self.say = search, uri, say
+        self.numbers: dict[str, int] = {}
+        self.error: RaygenError | None = None  # the first; Ray Tune would take it for a trial's
+
+    def __reduce__(self):
+        """Ray Tune keeps a copy of its callbacks on storage, which `say` may not allow."""
+        return (tune.Callback, ())
+
+    def on_trial_start(self, iteration, trials, trial, **info):
+        self.search.started(self._number(trials, trial), self.search.space.values(trial.config))
+        self._write()
+
+    def on_trial_result(self, iteration, trials, trial, result, **info):
+        line = self.search.heard(self._number(trials, trial), result)
+        if line:
+            self.say(line)
+
+    def on_trial_complete(self, iteration, trials, trial, **info):
+        self._ended(trials, trial, "")
+
+    def on_trial_error(self, iteration, trials, trial, **info):
+        error = str(trial.get_error() or "its actor was lost")
+        self._ended(trials, trial, error.strip().splitlines()[-1])
+
+    def _ended(self, trials, trial, reason):
+        number = self._number(trials, trial)
+        if number not in self.search.trials:  # its actor never began
+            self.search.started(number, self.search.space.values(trial.config))
+        self.say(self.search.ended(number, reason))
+        self._write()
+
+    def _number(self, trials, trial) -> int:
+        for each in trials:  # a trial that is started again goes to the end of the list
+            self.numbers.setdefault(each.trial_id, len(self.numbers))
+        return self.numbers[trial.trial_id]
+
+    def _write(self):
+        try:
+            self.search.write(self.uri)
+        except RaygenError as error:
+            self.error = self.error or error
+
+
+class Asha(ASHAScheduler):
+    """ASHA by held-out nats, which lets the trial of the config's own settings come to its end: what is best
+    is then no worse.
+
+    Args:
+        own: These settings, as labels; None if the space does not hold them.
+    """
+
+    def __init__(self, own: dict[str, Any] | None, **settings):
+        super().__init__("round", "value_nats", "min", **settings)
+        self.own = own
+
+    def on_trial_result(self, controller, trial, result):
+        decision = super().on_trial_result(controller, trial, result)
+        return self.CONTINUE if trial.config == self.own else decision
+
+
+class Optuna(OptunaSearch):
+    """Optuna, which takes a trial without a result for a pruned one."""
+
+    def on_trial_complete(self, trial_id, result=None, error=False):
+        known = result and not np.isnan(result["objective"])
+        super().on_trial_complete(trial_id, result if known else None, error)
+
+
+def run(job: SearchJob, search: SearchLog, record_uri: str, say) -> None:
     """Let Ray Tune run the trials; `search` hears of each."""
-    quiet = {"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1", "RAY_AIR_NEW_OUTPUT": "0"}
-    os.environ |= quiet | {
-        "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1"
-    }  # rows/s are known of finished trials alone
-    from ray import tune
-    from ray.tune.error import TuneError
-
-    _send_no_credentials()
-    follower = _follower(search, folder, say)
-    place = storage.join(folder, "tune")
+    os.environ |= ENVIRONMENT
+    ray_internals.send_no_credentials()
+    follower = Follower(search, record_uri, say)
+    place = storage.join(job.folder, "tune")
     storage.delete_folder(place)  # what a killed search left: raygen does not read it
-    filesystem, inside = filesystems.resolve(folder)
+    hint = f"finished trials are kept in '{job.folder}': run the same command again to go on."
+    try:
+        _tuner(job, search, follower).fit()
+    except (TuneError, ValueError) as error:
+        raise TrainingError(f"Ray Tune has given up: {str(error).strip().splitlines()[-1]}", hint) from error
+    if follower.error:
+        raise follower.error
+    if search.unfinished:
+        raise KeyboardInterrupt  # which Ray Tune has taken to stop its trials
+    if job.config.search.log_to != "tensorboard":
+        storage.delete_folder(place)
+
+
+def _tuner(job: SearchJob, search: SearchLog, follower: Follower) -> tune.Tuner:
+    config, space = job.config, job.space
     nested = config.train.most_workers > 1
-    resources = {"node:__internal_head__": 0.001} if nested else {"CPU": job["cpus"], "GPU": job["gpus"]}
-    tuner = tune.Tuner(
+    resources = {"node:__internal_head__": 0.001} if nested else {"CPU": job.cpus, "GPU": job.gpus}
+    filesystem, inside = filesystems.resolve(job.folder)
+    return tune.Tuner(
         tune.with_resources(tune.with_parameters(trial.run, job=job), resources),
         param_space=_domains(space, config),
         tune_config=tune.TuneConfig(
             num_samples=1 if config.search.algorithm == "grid" else config.search.trials,
-            search_alg=_algorithm(config, space, most, search.points),
+            search_alg=_algorithm(config, space, job.at_a_time, search.points),
             scheduler=_scheduler(config, _own(config, space)),
             reuse_actors=not nested,
-            trial_dirname_creator=lambda found: found.trial_id,
+            trial_dirname_creator=lambda tune_trial: tune_trial.trial_id,
         ),
         run_config=tune.RunConfig(
             name="tune",
@@ -54,23 +155,10 @@ def run(config: Config, space: Space, job: dict, most: int, search: Record, fold
             failure_config=tune.FailureConfig(max_failures=config.train.max_failures),
         ),
     )
-    hint = f"finished trials are kept in '{folder}': run the same command again to go on."
-    try:
-        tuner.fit()
-    except (TuneError, ValueError) as error:
-        raise TrainingError(f"Ray Tune has given up: {str(error).strip().splitlines()[-1]}", hint) from error
-    if follower.error:
-        raise follower.error
-    if any(t["state"] == "unfinished" for t in search.trials.values()):
-        raise KeyboardInterrupt  # which Ray Tune has taken to stop its trials
-    if config.search.log_to != "tensorboard":
-        storage.delete_folder(place)
 
 
 def _domains(space: Space, config: Config) -> dict[str, Any]:
     """The space in Ray Tune's words."""
-    from ray import tune
-
     makers: dict[str, Any] = {
         "choice": lambda v: (tune.grid_search if config.search.algorithm == "grid" else tune.choice)(
             [json.dumps(x) for x in v]
@@ -89,24 +177,12 @@ def _algorithm(config: Config, space: Space, most: int, before: list[dict[str, A
     What `tpe` chooses depends on which results are there already: after an interruption it is given the
     points that it chose before.
     """
-    from ray.tune.search import BasicVariantGenerator, ConcurrencyLimiter
-
     s, own = config.search, _own(config, space)
     first = [own] if own else []
     if s.algorithm == "grid":
         return BasicVariantGenerator(max_concurrent=most)
     if s.algorithm == "random":
         return BasicVariantGenerator(points_to_evaluate=_drawn(config, space, first), max_concurrent=most)
-    import optuna
-    from ray.tune.search.optuna import OptunaSearch
-
-    class Optuna(OptunaSearch):
-        def on_trial_complete(self, trial_id, result=None, error=False):
-            known = result and not np.isnan(
-                result["objective"]
-            )  # Optuna takes a trial without a result for a pruned one
-            super().on_trial_complete(trial_id, result if known else None, error)
-
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sampler = optuna.samplers.TPESampler(
         seed=config.run.seed, n_startup_trials=max(4, min(10, s.trials // 3))
@@ -130,8 +206,6 @@ def _drawn(config: Config, space: Space, first: list[dict[str, Any]]) -> list[di
     Raises:
         ConfigError: If the space has not so many.
     """
-    from ray.tune.search.variant_generator import generate_variants
-
     generator, points = rng.generator(config.run.seed, "search points"), list(first)
     for _ in range(1000 * config.search.trials):
         if len(points) >= config.search.trials:
@@ -163,37 +237,14 @@ def _own(config: Config, space: Space) -> dict[str, Any] | None:
     return space.labels(own) if space.holds(own) else None
 
 
-def _send_no_credentials() -> None:
-    """Take this process's AWS credentials out of what Ray Tune sends along with a trial: Ray writes it to
-    logs. Workers have their node's own."""
-    from ray.tune.execution import class_cache
-
-    class_cache.ENV_VARS_TO_PROPAGATE = {
-        name for name in class_cache.ENV_VARS_TO_PROPAGATE if not name.startswith("AWS_")
-    }
-
-
 def _scheduler(config: Config, own: dict[str, Any] | None):
-    """ASHA by held-out nats, which lets the trial of the config's own settings (as labels) come to its end:
-    what is best is then no worse."""
-    from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
-
+    """Who stops trials; `own` are the config's own settings, as labels."""
     if config.search.scheduler == "none":
         return FIFOScheduler()
-
-    class Asha(ASHAScheduler):
-        def on_trial_result(self, controller, trial, result):
-            decision = super().on_trial_result(controller, trial, result)
-            return self.CONTINUE if trial.config == own else decision
-
-    grace = max(1, round(config.search.grace * worker.ROUNDS))
-    most = 100 * worker.ROUNDS  # a trial ends by itself
     return Asha(
-        "round",
-        "value_nats",
-        "min",
-        max_t=most,
-        grace_period=grace,
+        own,
+        max_t=100 * ROUNDS,  # a trial ends by itself
+        grace_period=max(1, round(config.search.grace * ROUNDS)),
         reduction_factor=config.search.reduction_factor,
     )
 
@@ -215,56 +266,3 @@ def _loggers(config: Config) -> list:
 
         return [WandbLoggerCallback(project=name)]
     return []
-
-
-def _follower(search: Record, folder: str, say):
-    """A Ray Tune callback that keeps the record and says how the search goes."""
-    from ray.tune import Callback
-
-    class Follower(Callback):
-        def __init__(self):
-            self.numbers: dict[str, int] = {}
-            self.error: RaygenError | None = None  # the first; Ray Tune would take it for a trial's
-
-        def __reduce__(self):
-            return (
-                Callback,
-                (),
-            )  # Ray Tune keeps a copy of its callbacks on storage, which `say` may not allow
-
-        def on_trial_start(self, iteration, trials, trial, **info):
-            search.started(self._number(trials, trial), search.space.values(trial.config))
-            self._write()
-
-        def on_trial_result(self, iteration, trials, trial, result, **info):
-            line = search.heard(self._number(trials, trial), result)
-            if line:
-                say(line)
-
-        def on_trial_complete(self, iteration, trials, trial, **info):
-            self._ended(trials, trial, "")
-
-        def on_trial_error(self, iteration, trials, trial, **info):
-            self._ended(
-                trials, trial, str(trial.get_error() or "its actor was lost").strip().splitlines()[-1]
-            )
-
-        def _ended(self, trials, trial, reason):
-            number = self._number(trials, trial)
-            if number not in search.trials:  # its actor never began
-                search.started(number, search.space.values(trial.config))
-            say(search.ended(number, reason))
-            self._write()
-
-        def _number(self, trials, trial) -> int:
-            for each in trials:  # a trial that is started again goes to the end of the list
-                self.numbers.setdefault(each.trial_id, len(self.numbers))
-            return self.numbers[trial.trial_id]
-
-        def _write(self):
-            try:
-                storage.write_json(storage.join(folder, RECORD), search.record())
-            except RaygenError as error:
-                self.error = self.error or error
-
-    return Follower()

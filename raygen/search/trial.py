@@ -1,22 +1,26 @@
 """One trial of a search, in a Ray Tune actor: `train` under overrides, whose rounds Tune hears of and may
 stop."""
 
+import contextlib
+import gc
 import math
 import os
 from typing import Any
 
+from ray import tune
+
 from raygen import storage
 from raygen.cluster import connection
-from raygen.config import Config
 from raygen.errors import RaygenError
 from raygen.model import folder as model_folder
-from raygen.training import checkpoints, objective, ray_train, worker
-from raygen.training import driver as training
+from raygen.search.job import SearchJob
+from raygen.training import checkpoints, objective, worker
+from raygen.training.job import TrainingJob, WorkerContext, run_name
 
 FIGURES = ("objective", "value_nats", "held_out_nats", "held_out_error", "seconds", "step", "round")
 
 
-def run(point: dict, job: dict) -> None:
+def run(point: dict, job: SearchJob) -> None:
     """Train the model of one point, unless it is there already, and report every round and the finished
     model.
 
@@ -27,13 +31,10 @@ def run(point: dict, job: dict) -> None:
 
     Args:
         point: The point that Tune chose, as labels (see `Space.labels`).
-        job: What all trials share: `config` (dict), `space`, `encoded` (folders by searched schema settings),
-            `cpus`, `folder`.
+        job: What all trials share.
     """
-    from ray import tune
-
     try:
-        model = _trained(Config.from_dict(job["config"]), job["space"].values(point), job)
+        model = _trained(job, job.space.values(point))
         tune.report(_finished(model))
     except Exception as error:
         reason = error.message if isinstance(error, RaygenError) else f"{type(error).__name__}: {error}"
@@ -47,85 +48,69 @@ def run(point: dict, job: dict) -> None:
         )
 
 
-def _trained(base: Config, params: dict[str, Any], job: dict) -> str:
+def _trained(search: SearchJob, params: dict[str, Any]) -> str:
     """The model folder of a point, trained if it is not there."""
-    asked = base.override(params)
-    encoded = job["encoded"][encoding(params)]
-    config = training.sized(asked, encoded["rows"])
-    model = storage.join(job["folder"], training.run_name(asked), "model")
+    config = search.config.override(params)
+    model = storage.join(search.trials, run_name(config), "model")
+    kind = config.search.objective
+    job = TrainingJob.of(config, search.table(params), model, search.cpus, kind)
     metrics = model_folder.read_index(model)["metrics"] if model_folder.is_model(model) else {}
-    if metrics.get("objective_kind") == config.search.objective:
-        _replay(metrics["history"], config)
-        return model
-    settings = {
-        "asked": asked.to_dict(),
-        "config": config.to_dict(),
-        "encoded": encoded["folder"],
-        "cpus": job["cpus"],
-    }
-    settings |= {
-        "model": model,
-        "objective": config.search.objective,
-        "checkpoints": training.checkpoint_folder(config, encoded["content"]),
-    }
-    (_in_workers if config.train.most_workers > 1 else _here)(config, settings)
+    if metrics.get("objective_kind") == kind:
+        _replay(metrics["history"], kind)
+    elif config.train.most_workers > 1:
+        _in_workers(job)
+    else:
+        _here(job)
     return model
 
 
-def encoding(params: dict[str, Any]) -> str:
-    """Name of the way in which a point wants the table encoded."""
-    return repr(sorted((k, v) for k, v in params.items() if k.startswith("schema.")))
-
-
-def _here(config: Config, settings: dict) -> None:
+def _here(job: TrainingJob) -> None:
     """Train in this process, which the next trial uses again."""
-    import gc
-
-    reporting = _Reporting(settings["checkpoints"], config)
+    reporting = _Reporting(job)
     state = reporting.load()
     if state:
-        _replay(checkpoints.rounds_of(state), config)
+        _replay(checkpoints.rounds_of(state), job.objective)
     connection.prepare_environment(
-        connection.ENVIRONMENT
-        | {"TF_NUM_INTRAOP_THREADS": str(settings["cpus"]), "TF_NUM_INTEROP_THREADS": "2"}
+        connection.ENVIRONMENT | {"TF_NUM_INTRAOP_THREADS": str(job.cpus), "TF_NUM_INTEROP_THREADS": "2"}
     )
-    if not config.train.use_gpu:
+    if not job.config.train.use_gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     import keras
 
     keras.backend.clear_session()  # what the last trial traced
     gc.collect()
-    worker.work(settings, worker.Rounds(config, lambda line: None, reporting))
+    context = WorkerContext(lambda line: None, reporting)
+    worker.work(job, lambda: contextlib.nullcontext(context))
 
 
-def _in_workers(config: Config, settings: dict) -> None:
+def _in_workers(job: TrainingJob) -> None:
     """Train in Ray Train workers of their own; Tune hears of their rounds through Ray Train's callback."""
+    connection.prepare_environment(connection.ENVIRONMENT | connection.DRIVER_ENVIRONMENT)
     from ray.tune.integration.ray_train import TuneReportCallback
 
-    connection.prepare_environment(connection.ENVIRONMENT | connection.DRIVER_ENVIRONMENT)
-    ray_train.fit(config, settings, settings["cpus"], lambda line: None, [TuneReportCallback()])
+    from raygen.training import ray_train
+
+    ray_train.fit(job, lambda line: None, [TuneReportCallback()])
 
 
 class _Reporting(checkpoints.Checkpoints):
     """The checkpoints of a run, and a report to Tune after each round."""
 
-    def __init__(self, folder: str, config: Config):
-        super().__init__(folder, print)  # to the log of Tune's process
-        self.config = config
+    def __init__(self, job: TrainingJob):
+        super().__init__(job.checkpoints, print)  # to the log of Tune's process
+        self.objective = job.objective
 
     def save(self, state: dict, figures: dict) -> None:
         super().save(state, figures)
-        _replay(checkpoints.rounds_of(state)[-1:], self.config)
+        _replay(checkpoints.rounds_of(state)[-1:], self.objective)
 
 
-def _replay(history: list[dict], config: Config) -> None:
+def _replay(history: list[dict], kind: str) -> None:
     """Report rounds to Tune; a trial that it stops does not come back from this."""
-    from ray import tune
-
     for figures in history:
         if "value_nats" in figures:  # else they are of a run that was no trial
-            told = objective.heard(figures, config.search.objective)
-            tune.report({k: told[k] for k in FIGURES})
+            report = objective.heard(figures, kind)
+            tune.report({key: report[key] for key in FIGURES})
 
 
 def _finished(model: str) -> dict:

@@ -20,6 +20,7 @@ KLL_ROWS = 1_000_000  # rows of equal values that are added to a sketch at a tim
 FREQUENT_LG_K = 18
 MAX_DECIMALS = 9
 QUANTILES = 2**15
+TAIL = 100  # moments at either end that are known one by one
 
 
 @dataclass
@@ -38,8 +39,8 @@ class NumericStats:
             be written exactly; the last: that many or more.
         base, divisor: The values lie `divisor` (0: all are equal) or multiples of it away from `base`, if all
             are whole; it is 1 where they are not.
-        first, last: The first and the last moment, where the days are those of moments; in the column's
-            units.
+        first, last: The `TAIL` first moments in ascending, and the last ones in descending order, where the
+            days are those of moments; int64 in the column's units.
     """
 
     num_rows: int = 0
@@ -53,8 +54,8 @@ class NumericStats:
     digits: np.ndarray = field(default_factory=lambda: np.zeros(MAX_DECIMALS + 1, np.int64))
     base: int = 0
     divisor: int = 0
-    first: int | None = None
-    last: int | None = None
+    first: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    last: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     @classmethod
     def observe(cls, values: np.ndarray, single: bool = False) -> "NumericStats":
@@ -83,8 +84,8 @@ class NumericStats:
         if seen:
             out.divisor = math.gcd(a.divisor, b.divisor, seen[-1].base - seen[0].base)
             out.base = 0 if out.divisor == 1 else min(part.base for part in seen)
-        out.first = min((m for m in (a.first, b.first) if m is not None), default=None)
-        out.last = max((m for m in (a.last, b.last) if m is not None), default=None)
+        out.first = np.sort(np.concatenate([a.first, b.first]))[:TAIL]
+        out.last = np.sort(np.concatenate([a.last, b.last]))[::-1][:TAIL]
         if a.sketch is None and b.sketch is None:
             out.values, where = np.unique(np.concatenate([a.values, b.values]), return_inverse=True)
             out.counts = np.bincount(where, np.concatenate([a.counts, b.counts]), len(out.values)).astype(

@@ -1,7 +1,6 @@
 """Training: what is settled before workers start, and what they leave."""
 
-import hashlib
-import json
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,14 +11,9 @@ from raygen.config import RESOURCES, Config
 from raygen.errors import ClusterError, ConfigError, OutputError
 from raygen.latent import samplers as latent_samplers
 from raygen.model import folder as model_folder
-from raygen.table import split
 from raygen.training import encoding, worker
-from raygen.training import ray_train as workers
 from raygen.training.checkpoints import Checkpoints
-
-BATCH_ROWS = 512
-SMALL_BATCH_ROWS = 64
-AFTERWARDS = ("search", "generate", "evaluate")  # sections that the model does not depend on
+from raygen.training.job import AFTERWARDS, TrainingJob, WorkerContext, run_name
 
 
 @dataclass(frozen=True)
@@ -62,56 +56,39 @@ def train(config: Config, say=print) -> Training:
             _check_content(config, done, encoded)
             return done
         check_memory(config, encoded)
-        asked, config = config, sized(config, encoded.num_rows)
+        job = TrainingJob.of(config, encoded.table, model, cpus)
         for name, note in encoded.notes.items():
             say(f"Note: column '{name}' {note}.")
-        by = (
-            f"{in_words(config)} worker(s), {cpus} CPU(s) each"
-            if config.train.num_workers
-            else "this process"
-        )
         table = f"{encoded.num_rows:,} rows x {encoded.codec.num_columns} parts"
-        say(f"Training on {table}: {config.train.steps:,} steps of {config.train.batch_size} rows by {by}.")
-        settings: dict = {
-            "asked": asked.to_dict(),
-            "config": config.to_dict(),
-            "encoded": encoded.folder,
-            "model": model,
-            "cpus": cpus,
-        }
-        settings |= {"checkpoints": checkpoint_folder(config, encoded.content)}
+        say(f"Training on {table}: {_in_words(job)}.")
         if config.train.num_workers == 0:
+            context = WorkerContext(say, Checkpoints(job.checkpoints, say))
             with devices.in_this_process(config.train.use_gpu):
-                worker.work(settings, worker.Rounds(config, say, Checkpoints(settings["checkpoints"], say)))
+                worker.work(job, lambda: nullcontext(context))
         else:
+            from raygen.training import ray_train
+
             need, free = cpus * config.train.fewest_workers, resources.free_cpus()
             if free < need:
                 say(
                     f"Note: {free:g} CPUs of the cluster are free now: training starts when there are {need}."
                 )
-            workers.fit(config, settings, cpus, say)
+            ray_train.fit(job, say)
     index = model_folder.read_index(model)
     return Training(model, index["fingerprint"], index["metrics"], index["sampler"])
+
+
+def _in_words(job: TrainingJob) -> str:
+    """How much is trained, and by whom."""
+    t = job.config.train
+    by = f"{in_words(job.config)} worker(s), {job.cpus} CPU(s) each" if t.num_workers else "this process"
+    return f"{t.steps:,} steps of {t.batch_size} rows by {by}"
 
 
 def in_words(config: Config) -> str:
     """How many workers train."""
     t = config.train
     return f"{t.fewest_workers} to {t.most_workers}" if t.elastic else str(t.most_workers)
-
-
-def run_name(config: Config) -> str:
-    """A name made of all settings that the trained model depends on: the same ones resume the same run."""
-    kept = {k: v for k, v in config.to_dict().items() if k not in AFTERWARDS} | {
-        "run": {"seed": config.run.seed}
-    }
-    kept["train"] = {k: v for k, v in kept["train"].items() if k not in RESOURCES}
-    return "run-" + hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def checkpoint_folder(config: Config, content: str) -> str:
-    """Where the checkpoints of a run are: of these settings, on a table of this content."""
-    return storage.join(config.run.folder, "checkpoints", f"{run_name(config)}-{content[:8]}")
 
 
 def check_workers(config: Config, available: resources.Resources) -> int:
@@ -163,40 +140,6 @@ def check_memory(config: Config, encoded: encoding.Encoded) -> None:
             f"set train.memory_gib = {int(np.ceil(need))}, train.shuffle_rows = {fewer} or less, or "
             "more train.num_workers.",
         )
-
-
-def sized(config: Config, num_rows: int) -> Config:
-    """The config with its batch size and steps settled for a table of so many rows.
-
-    Raises:
-        ConfigError: If the table cannot fill the batch, or the holdout leaves nothing.
-    """
-    t, workers = config.train, config.train.most_workers
-    held = split.num_held(num_rows, t.holdout, config.run.seed)
-    training = num_rows - held
-    if held < 2 * workers or training < workers:
-        raise ConfigError(
-            f"train.holdout = {t.holdout} leaves {training} of {num_rows} rows to train on and {held} "
-            "to score.",
-            "change it.",
-        )
-    most = training // split.LANES * split.LANES if training >= split.LANES else training // workers * workers
-    fitting = min(most, BATCH_ROWS, max(SMALL_BATCH_ROWS, most // 4 // split.LANES * split.LANES))
-    even = (
-        fitting % split.LANES == 0 and workers <= split.LANES
-    )  # dealt to any number of workers: they make the same model
-    size = t.batch_size or (fitting if even else max(1, fitting // workers) * workers)
-    lanes = split.num_lanes(size, workers)
-    if size % lanes:
-        raise ConfigError(
-            f"train.batch_size = {size} cannot be split over {workers} workers.",
-            f"set it to a multiple of {workers}.",
-        )
-    if training // lanes < size // lanes:
-        message = f"train.batch_size = {size}: the table has {training} training rows ({held} are held out)."
-        raise ConfigError(message, f"set train.batch_size = {most} or less, or 0.")
-    most_steps = t.epochs * (training // lanes // (size // lanes))
-    return config.override({"train.batch_size": size, "train.steps": min(t.steps, most_steps)})
 
 
 def _finished(config: Config, model: str) -> Training | None:

@@ -11,7 +11,6 @@ import pyarrow as pa
 from pydantic import Field, StringConstraints, model_validator
 
 from raygen import records, storage
-from raygen.codec import codec
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
 from raygen.codec.row_hash import content, content_hash
@@ -20,7 +19,9 @@ from raygen.errors import ModelError, StorageError
 from raygen.table.schema import Schema, check_table, infer
 from raygen.table.source import Source
 from raygen.table.split import LANES
+from raygen.training.job import EncodedTable
 from raygen.training.loader import Feed
+from raygen.training.statistics import Ties, statistics, ties
 
 MARKER = "_encoded.json"
 MARKER_BYTES = 2**31
@@ -71,6 +72,11 @@ class Encoded:
     @property
     def num_rows(self) -> int:
         return sum(self.sizes)
+
+    @property
+    def table(self) -> EncodedTable:
+        """What a `TrainingJob` tells of it."""
+        return EncodedTable(self.folder, self.num_rows, self.content)
 
     def rows(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
         """uint16 codes of shape (last - first, blocks) and offsets of rows [first, last)."""
@@ -143,12 +149,18 @@ def folder_of(config: Config) -> str:
 
 
 def _folder(config: Config, source: Source, schema: Schema) -> str:
-    state = [LAYOUT, schema.to_dict(), source.identity, *_ways(config)]
+    state = [LAYOUT, schema.to_dict(), source.identity, *_ways(config), _named(config)]
     return storage.join(
         config.run.folder,
         "encoded",
         hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:12],
     )
+
+
+def _named(config: Config) -> list:
+    """The relations that the config names, or whether it is for us to find them."""
+    named = config.schema_.relations
+    return [config.schema_.find_relations] if named is None else [one.model_dump() for one in named]
 
 
 def _ways(config: Config) -> tuple[int, int, str]:
@@ -167,15 +179,16 @@ def encode(config: Config, say=print) -> Encoded:
     if not storage.exists(storage.join(folder, MARKER)):
         storage.make_folder(folder)  # what a killed run has left there stays: another driver may be at work
         say(f"Reading {config.data.source}: statistics ...")
-        stats = statistics(source, schema)
-        check_table(schema, stats, config.data.source)
-        built = Codec.fit(schema, stats, *_ways(config))
+        tied = ties(config, source, schema)
+        stats, reduction = statistics(read_dataset(source), source.head(), schema, tied, say)
+        check_table(reduction.inner, stats, config.data.source)
+        built = Codec.fit(schema, stats, *_ways(config), reduction=reduction)
         for note in grouped(built, config.schema_.max_categories):
             say(f"Note: {note}")
         say("Encoding it ...")
-        parts = _write_rows(source, schema, built, folder, next(iter(stats.values())).num_rows)
+        parts = _write_rows(source, tied, built, folder, next(iter(stats.values())).num_rows)
         total = content(np.array([int(p["content"], 16) for p in parts], np.uint64))
-        marker = {"schema": schema.to_dict(), "codec": built.to_dict(), "content": total}
+        marker = {"schema": built.schema.to_dict(), "codec": built.to_dict(), "content": total}
         marker |= {"parts": [p["part"] for p in parts], "sizes": [p["rows"] for p in parts]}
         storage.write_json(storage.join(folder, MARKER), marker | {"checksum": _checksum(marker)})
         return read_encoded(folder, notes)
@@ -263,29 +276,12 @@ def read_dataset(source: Source):
     ).select_columns(source.schema.names)
 
 
-def statistics(source: Source, schema: Schema) -> dict:
-    """Statistics of every part of the table, observed block by block where the data is read and merged
-    here."""
-    import pickle
-
-    def observe(block: pa.Table) -> pa.Table:
-        seen = codec.observe(schema, block.cast(schema.arrow))
-        return pa.table(
-            {"stats": pa.array([pickle.dumps(seen)], pa.large_binary())}
-        )  # between Ray's own processes only
-
-    total = codec.observe(schema, schema.arrow.empty_table())
-    for row in read_dataset(source).map_batches(observe, batch_format="pyarrow", batch_size=None).iter_rows():
-        total = codec.merge(total, pickle.loads(row["stats"]))
-    return total
-
-
-def _write_rows(source: Source, schema: Schema, built: Codec, folder: str, num_rows: int) -> list[dict]:
+def _write_rows(source: Source, tied: Ties, built: Codec, folder: str, num_rows: int) -> list[dict]:
     """Encode the source and sort its rows; name, rows, first hash and content of each part, in order."""
     layout = row_type(built)
 
     def encode(block: pa.Table) -> pa.Table:
-        codes, offsets = built.encode(block.cast(schema.arrow))
+        codes, offsets = built.encode(tied.kept(block.cast(built.schema.arrow)))
         packed = np.empty(len(codes), layout)
         for name, column in zip(layout.names or (), (*codes.T, *offsets.T), strict=True):
             packed[name] = column

@@ -6,6 +6,8 @@ from typing import Any
 
 from raygen.codec import log_volume
 from raygen.latent import samplers as latent_samplers
+from raygen.latent.samplers import SamplerScore
+from raygen.training.samplers import FittedSamplers
 
 HIGHER_IS_BETTER = {"nats": False, "c2st": True}
 ROUND_ROWS = 8192  # training rows that the samplers of a round are fitted to
@@ -13,10 +15,10 @@ ROUND_COMPONENTS = 32
 COMPARED_ROWS = 65_536
 
 
-def heard(figures: dict[str, Any], kind: str | None) -> dict[str, Any]:
+def heard(figures: dict[str, Any], kind: str) -> dict[str, Any]:
     """A round's figures as Ray Tune hears them: those that a judge has seen with the search's `objective`,
     nan where only a trained model has one."""
-    if kind is None or "value_nats" not in figures:
+    if not kind or "value_nats" not in figures:
         return figures
     return {**figures, "objective": figures["value_nats"] if kind == "nats" else math.nan}
 
@@ -47,46 +49,46 @@ class Judge:
 
     def of_round(self, figures: dict) -> dict[str, Any]:
         """Figures of the weights as they are; `figures` are the loop's scores."""
-        scores = self._cheap()
-        return {"value_nats": self._nats(figures, scores, max(scores, key=lambda name: scores[name]["nats"]))}
+        gains = {name: score.nats for name, score in self._cheap().items()}
+        return {"value_nats": self._nats(figures, gains, max(gains, key=gains.__getitem__))}
 
-    def of_model(self, figures: dict, samplers: dict, report: dict, tables) -> dict[str, Any]:
+    def of_model(self, figures: dict, fitted: FittedSamplers) -> dict[str, Any]:
         """Figures of a trained model: its `objective` with the standard error, `rows_per_second` of its
         sampler and what rows of it score.
 
         Args:
             figures: The loop's scores of the weights that were kept.
-            samplers, report, tables: As `training.worker.fit_samplers` returns them.
+            fitted: The model's samplers.
         """
-        chosen = report["chosen"]
-        found = report["samplers"][chosen]
-        nats, c2st = self._nats(figures, report["samplers"], chosen), self._c2st(samplers[chosen])
+        name = fitted.report.chosen
+        sampler, record = fitted.samplers[name], fitted.report.samplers[name]
+        gains = {n: s.nats or 0.0 for n, s in fitted.report.samplers.items()}
+        nats, c2st = self._nats(figures, gains, name), self._c2st(sampler)
         value = (
             {"objective": nats, "objective_error": figures["held_out_error"]}
             if self.kind == "nats"
             else {"objective": c2st}
         )
-        speed = found.get("rows_per_second") or tables.speed(samplers[chosen])
-        compared = {k: found[k] for k in ("shape_error", "trend_error") if k in found}
+        compared = {"shape_error": record.shape_error, "trend_error": record.trend_error}
         return {
             "objective_kind": self.kind,
             **value,
             "value_nats": nats,
             "c2st": c2st,
-            "rows_per_second": speed,
-            **compared,
+            "rows_per_second": record.rows_per_second or fitted.tables.speed(sampler),
+            **{key: score for key, score in compared.items() if score is not None},
         }
 
-    def _nats(self, figures: dict, scores: dict, name: str) -> float:
+    def _nats(self, figures: dict, gains: dict[str, float], name: str) -> float:
         """The negative ELBO under the named sampler: under the network's own prior, less what the sampler
         gains on it."""
         own = "normal" if self.loop.model.prior is None else "learned"
-        return figures["held_out_nats"] - (scores[name]["nats"] - scores[own]["nats"]) - self.volume
+        return figures["held_out_nats"] - (gains[name] - gains[own]) - self.volume
 
-    def _cheap(self) -> dict[str, dict[str, float]]:
+    def _cheap(self) -> dict[str, SamplerScore]:
         """Scores of samplers that cost little."""
-        if self.loop.model.prior is not None:
-            return {"learned": {"nats": 0.0}}  # nats count from the network's own prior, as do the loop's
+        if self.loop.model.prior is not None:  # nats count from the network's own prior, as do the loop's
+            return {"learned": SamplerScore(0.0, 0.0, 0.0, 0.0)}
         seed = self.loop.config.run.seed
         with self.loop.averaged():
             held = latent_samplers.Posteriors(*self.loop.posterior(*self.loop.feed.all_held()))
@@ -103,4 +105,5 @@ class Judge:
         stored, kept = self.loop.feed.some(COMPARED_ROWS), self.loop.feed.all_held()
         held = latent_samplers.Posteriors(*self.loop.posterior(*kept))
         seed = self.loop.config.run.seed
-        return Comparison(self.loop.model, self.codec, stored, kept, held, seed).of_sampler(sampler)["c2st"]
+        scores = Comparison(self.loop.model, self.codec, stored, kept, held, seed).of_sampler(sampler)
+        return math.nan if scores.c2st is None else scores.c2st

@@ -1,62 +1,96 @@
 """Latent samplers fitted when training has ended."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from raygen.config import Config
 from raygen.latent import samplers as latent_samplers
+from raygen.latent.samplers import Posteriors, SamplerScore
+from raygen.report.latent.record import LatentReport
+from raygen.sampler_catalogue import FITTED, NAIVE, SAMPLERS
+
+if TYPE_CHECKING:
+    from raygen.sampling.sampler_comparison import Comparison
 
 
-def fit_samplers(loop, codec, config: Config, say) -> tuple[dict, dict, Any]:
-    """Every sampler fitted to training rows and scored on held-out rows, the latent report with the choice,
-    and the tables that it compares (see `latent_report`)."""
+@dataclass(frozen=True)
+class FittedSamplers:
+    """Every sampler of a model by its name, the latent report with the choice, and the tables that it
+    compares."""
+
+    samplers: dict[str, Any]
+    report: LatentReport
+    tables: "Comparison"
+
+
+def fit_samplers(loop, codec, config: Config, say) -> FittedSamplers:
+    """Every sampler fitted to training rows, and scored on held-out rows."""
     from raygen.sampling import latent_report, sampler_comparison
 
     wanted, seed = config.latent.sampler, config.run.seed
-    stored = loop.feed.some(config.latent.max_rows)
-    kept = loop.feed.all_held()
-    rows, held = (
-        latent_samplers.Posteriors(*loop.posterior(*stored)),
-        latent_samplers.Posteriors(*loop.posterior(*kept)),
-    )
+    stored, kept = loop.feed.some(config.latent.max_rows), loop.feed.all_held()
+    rows, held = Posteriors(*loop.posterior(*stored)), Posteriors(*loop.posterior(*kept))
     check, scored = latent_samplers.halves(held)
-    names = _fitted_names(config)
     samplers, seconds = latent_samplers.fit_all(
-        names, rows, check, config.latent.mixture_components, config.latent.flow_steps, seed, say
+        _fitted_names(config),
+        rows,
+        check,
+        config.latent.mixture_components,
+        config.latent.flow_steps,
+        seed,
+        say,
     )
-    prior = loop.model.prior
-    if prior is not None:
-        samplers["learned"] = latent_samplers.learned(
-            *(w.numpy() for w in (prior.logits, prior.mean, prior.log_var))
-        )
-    scores: dict[str, dict] = latent_samplers.score(samplers, scored, seed)
-    for name, took in seconds.items():
-        scores[name]["fit_seconds"] = took
+    if (prior := loop.model.prior) is not None:
+        arrays = (w.numpy() for w in (prior.logits, prior.mean, prior.log_var))
+        samplers["learned"] = latent_samplers.learned(*arrays)
+    scores = latent_samplers.score(samplers, scored, seed)
     tables = sampler_comparison.Comparison(loop.model, codec, stored, kept, held, seed)
+    speeds: dict[str, float] = {}
     if config.latent.report or config.latent.min_rows_per_second:
-        for name, sampler in samplers.items():
-            scores[name]["rows_per_second"] = tables.speed(sampler)
-    chosen = latent_samplers.choose(scores, config.latent.min_rows_per_second) if wanted == "auto" else wanted
-    for name in latent_samplers.RUNGS:
+        speeds = {name: tables.speed(sampler) for name, sampler in samplers.items()}
+    slowest = config.latent.min_rows_per_second
+    chosen = latent_samplers.choose(scores, speeds, slowest) if wanted == "auto" else wanted
+    _tell(scores, chosen, say)
+    report = latent_report.describe(rows, scored, samplers, scores, chosen, seed, loop.feed.batches.num_rows)
+    report = with_costs(report, seconds, speeds)
+    if config.latent.report:
+        report = compared(report, samplers, tables, say)
+    return FittedSamplers(samplers, report, tables)
+
+
+def with_costs(report: LatentReport, seconds: dict[str, float], speeds: dict[str, float]) -> LatentReport:
+    """The report with the seconds that each sampler's fit took, and its rows/s."""
+    samplers = {}
+    for name, record in report.samplers.items():
+        costs = {"fit_seconds": seconds.get(name), "rows_per_second": speeds.get(name)}
+        known = {key: value for key, value in costs.items() if value is not None}
+        samplers[name] = record.model_copy(update=known)
+    return report.model_copy(update={"samplers": samplers})
+
+
+def compared(report: LatentReport, samplers: dict[str, Any], tables: "Comparison", say) -> LatentReport:
+    """The report with the scores of what each sampler does to the table."""
+    records = {}
+    for number, (name, sampler) in enumerate(samplers.items(), 1):
+        say(
+            f"Comparing rows of sampler {number} of {len(samplers)} with real ones: {name}, "
+            f"{tables.repeats} x {tables.rows:,} rows ..."
+        )
+        records[name] = report.samplers[name].model_copy(update=tables.of_sampler(sampler).to_dict())
+    references = {"tables": tables.references(), "rows_compared": tables.rows}
+    return report.model_copy(update={"samplers": records, **references})
+
+
+def _tell(scores: dict[str, SamplerScore], chosen: str, say) -> None:
+    for name in SAMPLERS:
         if name in scores:
-            say(
-                f"  {name:9} {scores[name]['nats']:8.3f} +- {scores[name]['error']:.3f} nats/row"
-                + ("  <- chosen" if name == chosen else "")
-            )
-    if chosen == latent_samplers.NAIVE:
+            mark = "  <- chosen" if name == chosen else ""
+            say(f"  {name:9} {scores[name].nats:8.3f} +- {scores[name].error:.3f} nats/row{mark}")
+    if chosen == NAIVE:
         say(
             "Warning: latent.sampler = 'naive' drops the variance of z_mean; its rows lie near the "
             "decoder's average row."
         )
-    report = latent_report.describe(rows, scored, samplers, scores, chosen, seed, loop.feed.batches.num_rows)
-    if config.latent.report:
-        for number, (name, sampler) in enumerate(samplers.items(), 1):
-            say(
-                f"Comparing rows of sampler {number} of {len(samplers)} with real ones: {name}, "
-                f"{tables.repeats} x {tables.rows:,} rows ..."
-            )
-            report["samplers"][name] |= tables.of_sampler(sampler)
-        report |= {"tables": tables.references(), "rows_compared": tables.rows}
-    return samplers, report, tables
 
 
 def _fitted_names(config: Config) -> list[str]:
@@ -66,4 +100,4 @@ def _fitted_names(config: Config) -> list[str]:
         wanted in ("auto", "flow") and config.latent.flow_steps > 0 and d <= latent_samplers.FLOW_LATENT_DIM
     )
     dear = {"mixture": wanted in ("auto", "mixture") or with_flow, "flow": with_flow}
-    return [n for n in latent_samplers.RUNGS if n != "learned" and dear.get(n, True)]
+    return [name for name in SAMPLERS if name in FITTED and dear.get(name, True)]

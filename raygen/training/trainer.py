@@ -8,9 +8,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from raygen.config import Config
 from raygen.latent import streams
 from raygen.model.layers import precision
-from raygen.model.vae import VAE, positions
+from raygen.model.vae import positions
 from raygen.training.loader import Feed
 
 STEPS_PER_CALL = 50
@@ -22,22 +23,24 @@ MAX_GRADIENT = 5.0
 SCORE_ROWS = 4096
 
 
-def build(codec, config) -> VAE:
-    """The VAE of a config for the codes of a codec; the same weights wherever it is built."""
-    tables = codec.tables()
-    m = config.model
-    codes = tables.cardinalities, tables.ordered, tables.num_offsets
-    return VAE(
-        *codes,
-        m.latent_dim,
-        m.hidden_units,
-        m.prior,
-        m.prior_components,
-        config.run.seed,
-        gaussian=tables.gaussian,
-        decoder=m.decoder,
-        turn_width=m.turn_width,
-    )
+def vae_settings(codec, config: Config) -> dict:
+    """The arguments of the VAE of a config for the codes of a codec: `VAE(**vae_settings(codec, config))` has
+    the same weights wherever it is built."""
+    tables, m = codec.tables(), config.model
+    return {
+        "cardinalities": tables.cardinalities,
+        "ordered": tables.ordered,
+        "num_offsets": tables.num_offsets,
+        "latent_dim": m.latent_dim,
+        "hidden_units": m.hidden_units,
+        "prior": m.prior,
+        "prior_components": m.prior_components,
+        "seed": config.run.seed,
+        "gaussian": tables.gaussian,
+        "decoder": m.decoder,
+        "turn_width": m.turn_width,
+        "order": codec.turn_order,
+    }
 
 
 class Rate(keras.optimizers.schedules.LearningRateSchedule):
@@ -73,7 +76,7 @@ class Loop:
         strategy: `tf.distribute` strategy whose all-reduce joins the workers.
     """
 
-    def __init__(self, model, config, feed: Feed, world_size=1, strategy=None):
+    def __init__(self, model, config: Config, feed: Feed, world_size=1, strategy=None):
         self.model, self.config, self.feed, self.world = model, config, feed, world_size
         self.strategy = strategy or tf.distribute.get_strategy()
         self.rate = Rate(config.train.learning_rate)

@@ -154,14 +154,15 @@ def side_by_side(encoded, stored, batch: int, steps: int):
     """Figures of both decoders, whose steps take turns."""
     import tensorflow as tf
 
-    from raygen.training import driver
-    from raygen.training.trainer import Loop, build
+    from raygen.model.vae import VAE
+    from raygen.training.job import sized
+    from raygen.training.trainer import Loop, vae_settings
 
     loops, first, speeds = {}, {}, {kind: [] for kind in DECODERS}
     for kind in DECODERS:
         settings = {"model.decoder": kind, "train.steps": steps, "train.batch_size": batch}
-        config = driver.sized(stored.override(settings), encoded.num_rows)
-        model = build(encoded.codec, config)
+        config = sized(stored.override(settings), encoded.num_rows)
+        model = VAE(**vae_settings(encoded.codec, config))
         model.set_tables(encoded.codec.tables(), encoded.codec.frequencies())
         loops[kind] = Loop(model, config, encoded.feed(config, 0, 1))
         began = time.perf_counter()

@@ -28,7 +28,7 @@ from raygen.table import arrow
 from raygen.table.schema import Schema, infer
 from raygen.table.stats import MAX_DECIMALS, NumericStats
 from raygen.training import encoding
-from raygen.training.trainer import build
+from raygen.training.trainer import vae_settings
 
 NAN = float("nan")
 patient = settings(deadline=None)  # the machine may be busy
@@ -265,7 +265,7 @@ def a_network():
     """A network of seed 0 with its offset head enlarged, rows of `a_table`, and noise for each."""
     table = a_table()
     built = fitted(table)
-    model = build(built, settings_of())
+    model = VAE(**vae_settings(built, settings_of()))
     model.set_tables(built.tables(), built.frequencies())
     model.offset_head.kernel.assign(model.offset_head.kernel * 10)
     model.noise_log_var.assign(-1.5)

@@ -69,6 +69,7 @@ def test_settings_are_the_defaults_with_a_comment_each(tmp_path):
         "data.source": str(tmp_path / "t.parquet"),
         "run.folder": "runs/c",
         "schema.columns": {"x": "numeric"},
+        "schema.relations": [],
     }
     assert Config.load(path) == Config().override(expected)
     lines = Path(path).read_text(encoding="utf-8").splitlines()

@@ -24,8 +24,19 @@ from raygen.metrics.column_ranges import NOTHING, merged, observed, ranges_of
 from raygen.metrics.correlations import Moments
 from raygen.metrics.counted import CountedScores
 from raygen.metrics.counts import Counts, Reference
+from tests.frames import OfFrames
+
+fidelity = OfFrames(fidelity)
 
 NAN = float("nan")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def pairs_as_they_are():
+    """Without pooling of rare levels, which `tests/metrics/test_pooling.py` is about."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(counts_module, "ROWS_PER_CELL", 1e-9)
+        yield
 
 
 def count(reference: Reference, table: pa.Table, cuts=()) -> Counts:
@@ -490,6 +501,33 @@ def test_number_columns_by_hand():
     assert (unknown.outside_rows, unknown.columns[0].outside) == (4, 1)
 
 
+def test_a_heavy_tail_is_more_than_one_bar():
+    values = np.random.default_rng(0).lognormal(0, 3, 5000)
+    zeros = np.where(np.arange(5000) % 10 == 0, np.round(values), 0)
+    even, few = np.arange(5000) % 97, np.where(np.arange(5000) % 50 == 0, [1e9], np.arange(5000) % 3)
+    for column in (values, zeros, few):
+        table = pa.table({"a": column})
+        bins = compare(table, table, {"a": "numeric"}).columns[0].histogram
+        assert np.ptp(np.diff(bins.edges)) > 0 and np.all(np.diff(bins.edges) > 0)
+        assert np.count_nonzero(bins.real) == len(bins.real) >= min(len(np.unique(column)), 40)
+        assert sum(bins.real) == pytest.approx(1) and bins.real == bins.synthetic
+        assert max(bins.real) < 0.1 or column is not values
+    table = pa.table({"a": even})
+    edges = compare(table, table, {"a": "numeric"}).columns[0].histogram.edges
+    assert np.ptp(np.diff(edges)) == 0
+
+
+def test_a_category_is_shown_with_its_share_of_all_rows():
+    names = [f"level {i % 100:02}" for i in range(2000)] + ["rare"] * 9
+    table = pa.table({"a": names})
+    shown = compare(table, table, {"a": "categorical"}).columns[0].histogram
+    assert (len(shown.levels), shown.others) == (20, 81)
+    assert shown.real == shown.synthetic == [20 / 2009] * 20
+    few = pa.table({"a": ["usual"] * 30 + ["rare"] * 9 + [None]})
+    shown = compare(few, few, {"a": "categorical"}).columns[0].histogram
+    assert (shown.levels, shown.others, shown.real) == ([None, "usual"], 1, [1 / 40, 30 / 40])
+
+
 def test_datetimes_are_reported_in_seconds():
     days = pa.table({"t": pa.array([0, 1, 3], pa.int32()).cast(pa.date32())})
     assert compare(days, days, {"t": "datetime"}).columns[0].real_range == (0, 3 * 86_400)
@@ -502,7 +540,8 @@ def test_only_strong_correlations_count():
         assert (compare(table, table, {"x": "numeric", "y": "numeric"}).trend_error is not None) == counts
 
 
-def test_level_columns_by_hand():
+def test_level_columns_by_hand(monkeypatch):
+    monkeypatch.setattr(counted, "SHOWN_ROWS", 1)
     real = pa.table({"a": ["x", "x", "y", "z", None], "b": [True, None, None, True, True]})
     synthetic = pa.table(
         {
@@ -523,9 +562,10 @@ def test_level_columns_by_hand():
         ["new", "old"],
     )
     assert a.histogram.model_dump() == {
-        "levels": ["x", "y", "z"],
-        "real": [0.4, 0.2, 0.2],
-        "synthetic": [0.125, 0.375, 0],
+        "levels": [None, "x", "y", "z"],
+        "others": 0,
+        "real": [0.2, 0.4, 0.2, 0.2],
+        "synthetic": [0.125, 0.125, 0.375, 0],
     }
     assert (b.level_coverage, b.unseen, b.unseen_examples) == (1, 0.125, ["False"])
     assert out.unseen_rows == 3  # one row is new in both
@@ -580,7 +620,7 @@ def test_floor_and_ceiling_come_from_the_same_code():
     table, kinds = adult()
     real, holdout = table[:8000], table[8000:16_000]
     reference = Reference(real, kinds)
-    permuted = pa.Table.from_pandas(fidelity.floor(real.to_pandas()), real.schema, preserve_index=False)
+    permuted = fidelity.floor(real)
     floor, ceiling, itself = (
         counted.scores(reference, count(reference, rows)) for rows in (permuted, holdout, real)
     )

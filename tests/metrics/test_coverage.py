@@ -8,7 +8,10 @@ import pyarrow as pa
 import pytest
 
 from raygen.metrics import coverage
+from tests.frames import OfFrames
 from tests.metrics.test_fidelity import mixed
+
+coverage = OfFrames(coverage)
 
 NAN = float("nan")
 

@@ -10,7 +10,11 @@ import pytest
 
 from raygen.metrics import fidelity, intervals
 from raygen.metrics.intervals import Score
+from tests.frames import OfFrames
 from tests.metrics.test_fidelity import dependent, mixed
+
+fidelity = OfFrames(fidelity)
+intervals = OfFrames(intervals)
 
 
 def ends(score):

@@ -6,8 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from raygen.metrics.memory import memory
+from raygen.metrics import memory as module
+from tests.frames import OfFrames
 from tests.metrics.test_fidelity import dependent
+
+memory = OfFrames(module).memory
 
 ROWS = 400
 

@@ -5,7 +5,10 @@ import pandas as pd
 
 from raygen.metrics import nearest
 from raygen.metrics.nearest import Rows
+from tests.frames import OfFrames
 from tests.metrics.test_fidelity import mixed
+
+nearest = OfFrames(nearest)
 
 KINDS = {"n": "numeric", "c": "categorical"}
 REAL = pd.DataFrame({"n": [0.0, 10.0, 4.0], "c": ["a", "b", None]})

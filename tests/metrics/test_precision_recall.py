@@ -7,9 +7,12 @@ import pandas as pd
 import pytest
 
 from raygen.metrics import fidelity as metrics
-from raygen.metrics import precision_recall
-from raygen.metrics.nearest import embed
+from raygen.metrics import nearest, precision_recall
+from tests.frames import OfFrames
 from tests.metrics.test_fidelity import dependent, mixed
+
+metrics, precision_recall = OfFrames(metrics), OfFrames(precision_recall)
+embed = OfFrames(nearest).embed
 
 
 def test_distance_from_the_centre_is_that_of_one_hot_vectors():

@@ -7,7 +7,12 @@ import pandas as pd
 import pytest
 
 from raygen.metrics import fidelity, intervals, privacy
+from tests.frames import OfFrames
 from tests.metrics.test_fidelity import dependent, mixed
+
+fidelity = OfFrames(fidelity)
+intervals = OfFrames(intervals)
+privacy = OfFrames(privacy)
 
 KINDS = {"n": "numeric", "c": "categorical"}
 

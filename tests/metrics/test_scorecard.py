@@ -9,6 +9,7 @@ import pytest
 from raygen.metrics import fidelity, scorecard
 from raygen.report.evaluation.record import ScoreRecord
 from raygen.score_catalogue import SCORES
+from tests.frames import arrow
 
 ROWS = 2000
 KINDS = {
@@ -43,16 +44,20 @@ def rows():
     return [table.iloc[order[i::3]].reset_index(drop=True) for i in range(3)]
 
 
+def score(card, frame):
+    return card.score(arrow(frame))
+
+
 @pytest.fixture(scope="module")
 def card(rows):
     return scorecard.Scorecard(
-        rows[0], (rows[0], rows[1]), KINDS, has_unseen=True, target="income", rows=ROWS
+        arrow(rows[0]), tuple(map(arrow, rows[:2])), KINDS, has_unseen=True, target="income", rows=ROWS
     )
 
 
 @pytest.fixture(scope="module")
 def perfect(card, rows):
-    return card.score(rows[2])
+    return score(card, rows[2])
 
 
 def value(scores, name):
@@ -69,7 +74,7 @@ def test_other_real_rows_reach_the_ceiling(perfect):
 
 
 def test_a_copy_of_the_training_rows_is_caught_by_the_copying_scores(card, rows, perfect):
-    scores = card.score(rows[0].sample(frac=1, random_state=1))
+    scores = score(card, rows[0].sample(frac=1, random_state=1))
     assert value(scores, "c2st") > 0.95  # which it would win
     assert value(scores, "exact_copies") == 1
     assert value(scores, "dcr_share") > 0.95 and value(scores, "membership_auc") > 0.95
@@ -78,7 +83,7 @@ def test_a_copy_of_the_training_rows_is_caught_by_the_copying_scores(card, rows,
 
 
 def test_independent_columns_are_caught_by_trend_and_c2st_and_not_by_shape(card, rows):
-    scores = card.score(fidelity.floor(rows[2], seed=3))
+    scores = card.score(fidelity.floor(arrow(rows[2]), seed=3))
     assert value(scores, "shape_error") < 3
     assert value(scores, "trend_error") > 15
     assert value(scores, "c2st") < 0.2
@@ -88,7 +93,7 @@ def test_independent_columns_are_caught_by_trend_and_c2st_and_not_by_shape(card,
 
 def test_one_scrambled_column_is_caught(card, rows, perfect):
     scrambled = rows[2].assign(relationship=rows[2]["relationship"].sample(frac=1, random_state=2).to_numpy())
-    scores = card.score(scrambled)
+    scores = score(card, scrambled)
     assert value(scores, "shape_error") == pytest.approx(value(perfect, "shape_error"))
     assert value(scores, "trend_error") > 2 * value(perfect, "trend_error")
     assert value(scores, "c2st") < value(perfect, "c2st") - 0.2
@@ -99,7 +104,7 @@ def test_the_most_frequent_levels_alone_are_caught_by_shape_and_coverage(card, r
     narrow = rows[2].copy()
     for name in ("workclass", "race", "native_country", "occupation"):
         narrow[name] = narrow[name].mode()[0]
-    scores = card.score(narrow)
+    scores = score(card, narrow)
     assert value(scores, "shape_error") > 8
     assert value(scores, "category_coverage") < 0.85 < scores["category_coverage"].ceiling
 
@@ -108,16 +113,16 @@ def test_values_outside_the_real_range_and_unknown_levels_are_counted(card, rows
     wild = rows[2].copy()
     wild.loc[:199, "age"] = 200
     wild.loc[200:299, "sex"] = "Unknown"
-    assert value(card.score(wild), "outside") == pytest.approx(0.15, abs=0.02)
+    assert value(score(card, wild), "outside") == pytest.approx(0.15, abs=0.02)
 
 
 def test_the_same_rows_have_the_same_scores(card, rows):
-    assert card.score(rows[2][:200]) == card.score(rows[2][:200])
+    assert score(card, rows[2][:200]) == score(card, rows[2][:200])
 
 
 def test_memory_compares_as_many_rows_as_there_are(card, rows):
-    assert card.memory_rows(rows[0]) == card.memory_rows(rows[2]) == ROWS
-    assert card.memory_rows(rows[2][:300]) == 300
+    assert card.memory_rows(arrow(rows[0])) == card.memory_rows(arrow(rows[2])) == ROWS
+    assert card.memory_rows(arrow(rows[2][:300])) == 300
 
 
 def test_floor_and_ceiling_are_those_that_the_catalogue_names(perfect):
@@ -127,11 +132,11 @@ def test_floor_and_ceiling_are_those_that_the_catalogue_names(perfect):
 
 
 def test_a_score_that_only_unseen_rows_give_is_absent_without_them(rows):
-    halves = rows[0][: ROWS // 2], rows[0][ROWS // 2 :]
-    card = scorecard.Scorecard(rows[0], halves, KINDS, has_unseen=False, target="", rows=300)
-    scores = card.score(rows[2])
+    halves = arrow(rows[0][: ROWS // 2]), arrow(rows[0][ROWS // 2 :])
+    card = scorecard.Scorecard(arrow(rows[0]), halves, KINDS, has_unseen=False, target="", rows=300)
+    scores = score(card, rows[2])
     assert not {"memory", "c2st_test", "dcr_share", "mle"} & set(scores) and "c2st" in scores
-    assert card.memory_rows(rows[2]) is None
+    assert card.memory_rows(arrow(rows[2])) is None
 
 
 def test_the_gate():

@@ -8,7 +8,11 @@ import pytest
 
 from raygen.errors import ConfigError
 from raygen.metrics import fidelity, utility
+from tests.frames import OfFrames
 from tests.metrics.test_fidelity import dependent, mixed
+
+fidelity = OfFrames(fidelity)
+utility = OfFrames(utility)
 
 KINDS = {"x": "numeric", "y": "numeric", "c": "categorical", "b": "boolean"}
 
@@ -66,9 +70,14 @@ def test_rows_with_a_null_target_are_left_out():
 
 def test_one_class_is_undefined_and_a_missing_class_a_guess():
     train, test = rule(300, 0), rule(200, 1)
-    assert utility.mle(train.assign(b=True), test, "b", KINDS)["auc"].value == 0.5
-    assert utility.mle(train[train.c != "low"], test, "c", KINDS)["auc"].value == 0.5
-    assert math.isnan(utility.mle(train, test.assign(b=True), "b", KINDS)["auc"].value)
+    lacking = utility.mle(train.assign(b=True), test, "b", KINDS)
+    assert lacking["auc"].value == 0.5 and lacking["accuracy"].value == test.b.mean()
+    without_low = utility.mle(train[train.c != "low"], test, "c", KINDS)["auc"].value
+    assert 0.7 < without_low < 0.9  # a guess of one class
+    one = utility.mle(train, test.assign(b=True), "b", KINDS)
+    assert math.isnan(one["auc"].value) and math.isnan(one["macro_f1"].value)
+    f1 = one["weighted_f1"].value
+    assert one["accuracy"].value == pytest.approx(f1 / (2 - f1))
     extra = train.assign(c=train.c.where(np.arange(300) > 5, "invented"))
     assert utility.mle(extra, test, "c", KINDS)["auc"].value > 0.9
 
@@ -83,12 +92,51 @@ def test_a_constant_number():
 
 def test_rare_classes_count_as_one():
     codes = np.repeat(np.arange(30), np.arange(30, 0, -1))
-    y, truth = utility._classes(np.arange(40), codes)
+    y, truth, counted = utility._classes(np.arange(40), codes)
+    assert list(counted) == list(range(20))
     assert set(truth) == set(range(20)) and (truth == 0).sum() == 30
     assert (truth == 19).sum() == sum(range(1, 12))  # the 11 rarest
     assert (y == 19).sum() == 21  # and those that only the train rows have
-    y, truth = utility._classes(np.arange(25), np.arange(20))
+    y, truth, counted = utility._classes(np.arange(25), np.repeat(np.arange(20), 10))
+    assert list(counted) == list(range(20))
     assert len(set(truth)) == 20 and (y == 20).sum() == 5  # a class of their own
+
+
+def with_rare(rows, seed):
+    """Two classes that x tells at once, and two of a few rows each, of which the second is in one table."""
+    rng = np.random.default_rng([seed, 3])
+    x = rng.normal(size=rows)
+    c = np.where(x > 0, "up", "down").astype(object)
+    c[:3], c[3:5] = "rare", f"only {seed}"
+    return pd.DataFrame({"x": x, "c": c})
+
+
+def test_rare_classes_do_not_make_a_good_model_a_guess():
+    kinds = {"x": "numeric", "c": "categorical"}
+    train, test = with_rare(1000, 0), with_rare(800, 1)
+    for table in (train, train[~train.c.isin(["rare", "only 0"])]):
+        scores = utility.mle(table, test, "c", kinds)
+        assert scores["auc"].value > 0.99 and scores["macro_f1"].value > 0.98
+        assert scores["accuracy"].value == pytest.approx(0.99, abs=0.01)
+        assert scores["weighted_f1"].value == pytest.approx(0.99, abs=0.015)
+        for score in scores.values():
+            assert score.low <= score.value <= score.high
+    assert utility.left_out(test, "c") == {"only 1": 2, "rare": 3}
+
+
+def test_one_rare_class_beside_a_frequent_one():
+    kinds = {"x": "numeric", "c": "categorical"}
+    train, test = with_rare(1000, 0).assign(c="usual"), with_rare(800, 1).assign(c="usual")
+    test.loc[:2, "c"] = "fraud"
+    scores = utility.mle(train, test, "c", kinds)
+    assert math.isnan(scores["auc"].value) and scores["accuracy"].value == 797 / 800
+
+
+def test_f1_by_hand():
+    rows = np.array([[0, 0], [0, 0], [0, 1], [1, 1], [1, 0], [2, 2]])
+    each = [2 * 2 / (3 + 3), 2 * 1 / (2 + 2), 1.0]
+    assert utility._f1(rows, np.arange(3), False) == pytest.approx(np.mean(each))
+    assert utility._f1(rows, np.arange(3), True) == pytest.approx(np.average(each, weights=[3, 2, 1]))
 
 
 @pytest.mark.parametrize("target", ["x", "c"])
@@ -109,11 +157,13 @@ def test_every_dtype_may_be_target_or_feature():
 
 def test_three_rows():
     train, test = rule(3, 0).assign(b=[True, False, True]), rule(3, 1).assign(b=[True, False, False])
-    assert utility.mle(train, test, "b", KINDS)["auc"].value == 0.5
+    assert math.isnan(utility.mle(train, test, "b", KINDS)["auc"].value)
+    assert 0 <= utility.mle(train, test, "b", KINDS)["accuracy"].value <= 1
     assert utility.mle(train, test, "y", KINDS)["rmse"].value > 0
     assert math.isnan(utility.mle(train, test[:0], "y", KINDS)["rmse"].value)
     assert math.isnan(utility.mle(train[:0], test, "y", KINDS)["rmse"].value)
-    assert utility.mle(train[:0], test, "b", KINDS)["auc"].value == 0.5
+    assert utility.mle(train[:0], test, "b", KINDS)["accuracy"].value == 0
+    assert utility.mle(train[:0], rule(60, 1), "b", KINDS)["auc"].value == 0.5
 
 
 def test_the_same_seed_gives_the_same_score_and_rows_have_no_order():

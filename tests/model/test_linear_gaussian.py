@@ -19,7 +19,7 @@ from raygen.model.vae import VAE
 from raygen.sampling.decoder import Decoder
 from raygen.table.schema import Schema
 from raygen.training.loader import Feed
-from raygen.training.trainer import Loop, build
+from raygen.training.trainer import Loop, vae_settings
 
 EIGENVALUES = np.array([4, 2, 1, 0.5, 0.5])
 ELBO = -7.52622
@@ -122,7 +122,7 @@ def test_the_aggregate_posterior_is_the_prior_so_every_sampler_is(optimum, rows)
         ("normal", "diagonal", "gaussian", "mixture", "flow"), rows, rows, components=2, flow_steps=500
     )
     scores = latent_samplers.score(samplers, rows)
-    assert all(abs(score["nats"]) < 0.002 for score in scores.values())
+    assert all(abs(score.nats) < 0.002 for score in scores.values())
     assert latent_samplers.choose(scores) == "normal"
 
 
@@ -157,7 +157,7 @@ def test_training_finds_the_bound(rows, covariance):
         | {"train.steps": 1500, "train.batch_size": 256, "train.learning_rate": 0.01, "train.holdout": 0.17}
     )
     codes, offsets = built.encode(table)
-    model = build(built, config)
+    model = VAE(**vae_settings(built, config))
     model.set_tables(built.tables(), built.frequencies())
     loop = Loop(
         model, config, Feed(lambda first, last: (codes[first:last], offsets[first:last]), 24_000, config)

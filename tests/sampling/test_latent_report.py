@@ -10,6 +10,8 @@ from raygen.latent import samplers as latent_samplers
 from raygen.latent.samplers import Posteriors
 from raygen.report.latent import page as latent_page
 from raygen.report.latent import terminal
+from raygen.report.latent.record import LatentReport
+from raygen.sampler_catalogue import SAMPLERS
 from raygen.sampling import latent_report
 from tests.latent.test_samplers import RING_KL, correlated, four_rings, posteriors, ring
 
@@ -21,16 +23,16 @@ def split(draw, log_var=-9.0, rows=12_000):
 
 def test_the_parts_of_the_kl_add_up_exactly():
     kl = split(correlated, log_var=-2.0)
-    assert kl["scale"] + kl["correlation"] + kl["shape"] == pytest.approx(kl["total"], abs=1e-9)
+    assert kl.scale + kl.correlation + kl.shape == pytest.approx(kl.total, abs=1e-9)
 
 
 def test_a_gaussian_has_scale_and_correlation_and_no_shape():
     """Of N((1, -1), [[1, .8], [.8, 1]]): scale 1 (both means), correlation -ln(1 - .64) / 2."""
     kl = split(correlated, log_var=-4.0)  # posteriors wide enough for 12,000 of them to be smooth
     extra = np.exp(-4.0)
-    assert kl["scale"] == pytest.approx(1 + extra - np.log(1 + extra), abs=0.05)
-    assert kl["correlation"] == pytest.approx(-0.5 * np.log(1 - (0.8 / (1 + extra)) ** 2), abs=0.03)
-    assert abs(kl["shape"]) < 0.03
+    assert kl.scale == pytest.approx(1 + extra - np.log(1 + extra), abs=0.05)
+    assert kl.correlation == pytest.approx(-0.5 * np.log(1 - (0.8 / (1 + extra)) ** 2), abs=0.03)
+    assert abs(kl.shape) < 0.03
 
 
 def test_rings_are_all_shape():
@@ -38,9 +40,9 @@ def test_rings_are_all_shape():
     much."""
     one, four = split(ring, log_var=-6.5), split(four_rings, log_var=-6.5)
     for kl in (one, four):
-        assert abs(kl["scale"]) < 0.02 and abs(kl["correlation"]) < 0.02
-    assert one["shape"] == pytest.approx(RING_KL, abs=0.1)
-    assert four["shape"] > 4 * RING_KL - 0.5
+        assert abs(kl.scale) < 0.02 and abs(kl.correlation) < 0.02
+    assert one.shape == pytest.approx(RING_KL, abs=0.1)
+    assert four.shape > 4 * RING_KL - 0.5
 
 
 def test_the_rate_is_the_information_on_the_row_and_the_kl():
@@ -50,11 +52,11 @@ def test_the_rate_is_the_information_on_the_row_and_the_kl():
     far = Posteriors(rng.normal(0, 30, (300, 4)), np.full((300, 4), -8.0))
     samplers = {"normal": latent_samplers.fit("normal", far, far)}
     report = latent_report.describe(far, far, samplers, latent_samplers.score(samplers, far), "normal")
-    assert report["mutual_information"] == pytest.approx(np.log(300), abs=0.1)  # a mean over 2,048 draws
-    assert report["rate"] == pytest.approx(
+    assert report.mutual_information == pytest.approx(np.log(300), abs=0.1)  # a mean over 2,048 draws
+    assert report.rate == pytest.approx(
         np.mean(np.sum(0.5 * (far.z_mean**2 + np.exp(-8) - 1 + 8), axis=1)), rel=1e-6
     )
-    assert report["rate"] > report["log_rows"]
+    assert report.rate > report.log_rows
     assert "z can index single rows" in " ".join(terminal.lines(report))
 
 
@@ -65,8 +67,8 @@ def test_dimensions_that_carry_nothing_are_not_active():
     rows = Posteriors(mean, log_var)
     samplers = {"normal": latent_samplers.fit("normal", rows, rows)}
     report = latent_report.describe(rows, rows, samplers, latent_samplers.score(samplers, rows), "normal")
-    assert [d["active"] for d in report["dimensions"]] == [True, False, True]
-    assert report["dimensions"][1] == pytest.approx(
+    assert [d.active for d in report.dimensions] == [True, False, True]
+    assert report.dimensions[1].to_dict() == pytest.approx(
         {"kl": 0, "mean_variance": 0, "posterior_variance": 1, "variance": 1, "active": False}
     )
 
@@ -78,16 +80,16 @@ def test_a_picture_is_taken_where_two_laws_differ_most():
     a, b = rng.normal(size=(2, 3000, 10))
     b += np.outer(np.sign(rng.normal(size=3000)) * 2, direction)
     found = latent_report.picture(a, b, rng)
-    first, second = np.array(found["directions"])
+    first, second = np.array(found.directions)
     assert abs(first @ direction) > 0.9 and abs(first @ second) < 1e-6
-    assert found["ks"][0] > 0.2 > found["ks"][1]
-    assert np.sum(found["posterior"]) > 2900 and np.shape(found["sampler"]) == (latent_report.CELLS,) * 2
+    assert found.ks[0] > 0.2 > found.ks[1]
+    assert np.sum(found.posterior) > 2900 and np.shape(found.sampler) == (latent_report.CELLS,) * 2
 
 
 def test_a_picture_of_one_dimension():
     rng = np.random.default_rng(0)
     found = latent_report.picture(rng.normal(size=(500, 1)), rng.normal(1, 1, (500, 1)), rng)
-    assert found["ks"][0] > 0.3 and found["ks"][1] == 0
+    assert found.ks[0] > 0.3 and found.ks[1] == 0
 
 
 @pytest.mark.ray
@@ -107,18 +109,15 @@ def test_the_report_of_a_real_table_ranks_samplers_as_their_rows_do(local_ray, t
     config = tiny(tmp_path / "run", settings)
     done = training.train(config, say=lambda line: None)
     report = model_folder.read_report(done.model)
-    assert report is not None and json.loads(json.dumps(report)) == report
-    assert set(report["samplers"]) == set(latent_samplers.RUNGS)
-    for figures in report["samplers"].values():
-        assert figures["rows_per_second"] > 0
-        assert 0 <= figures["c2st"] <= 1 and figures["shape_error"] > 0 and figures["variance_ratio"] > 0
-    tables, samplers = report["tables"], report["samplers"]
-    assert (
-        tables["floor"]["shape_error"] < 1e-9
-        and tables["floor"]["trend_error"] > samplers[report["chosen"]]["trend_error"]
-    )
-    assert samplers["naive"]["c2st"] < samplers[report["chosen"]]["c2st"] < tables["ceiling"]["c2st"]
-    assert samplers["naive"]["nats"] < samplers["normal"]["nats"] == 0 < samplers[report["chosen"]]["nats"]
+    assert report is not None and LatentReport.model_validate_json(json.dumps(report.to_dict())) == report
+    assert set(report.samplers) == set(SAMPLERS)
+    for figures in report.samplers.values():
+        assert figures.rows_per_second > 0
+        assert 0 <= figures.c2st <= 1 and figures.shape_error > 0 and figures.variance_ratio > 0
+    tables, samplers = report.tables, report.samplers
+    assert tables.floor.shape_error < 1e-9 and tables.floor.trend_error > samplers[report.chosen].trend_error
+    assert samplers["naive"].c2st < samplers[report.chosen].c2st < tables.ceiling.c2st
+    assert samplers["naive"].nats < samplers["normal"].nats == 0 < samplers[report.chosen].nats
     page = (tmp_path / "run" / "model" / "latent.html").read_text()
     assert page == latent_page.render(report)
-    assert f"{samplers['naive']['c2st']:.3f}" in page
+    assert f"{samplers['naive'].c2st:.3f}" in page

@@ -29,6 +29,8 @@ def numeric_answers(stats: NumericStats) -> dict:
         "counts": stats.counts.tolist(),
         "digits": stats.digits.tolist(),
         "special": stats.special.tolist(),
+        "first": stats.first.tolist(),
+        "last": stats.last.tolist(),
     }
 
 

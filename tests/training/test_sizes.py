@@ -6,6 +6,7 @@ from raygen.cluster.resources import Resources
 from raygen.config import Config
 from raygen.errors import ClusterError, ConfigError
 from raygen.training import driver as training
+from raygen.training.job import run_name, sized
 
 
 @pytest.mark.parametrize(
@@ -21,7 +22,7 @@ from raygen.training import driver as training
     ],
 )
 def test_sizes_follow_the_table(rows, workers, batch_size, steps):
-    t = training.sized(Config().override({"train.num_workers": workers}), rows).train
+    t = sized(Config().override({"train.num_workers": workers}), rows).train
     assert (t.batch_size, t.steps) == (batch_size, steps)
 
 
@@ -35,7 +36,7 @@ def test_sizes_follow_the_table(rows, workers, batch_size, steps):
 )
 def test_what_the_table_cannot_fill_is_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
-        training.sized(Config().override(settings), 891)
+        sized(Config().override(settings), 891)
 
 
 @pytest.mark.parametrize(
@@ -89,14 +90,14 @@ def test_cpus_that_are_there_are_shared(workers, gpu, nodes, cpus):
 
 
 def test_the_name_of_a_run_tells_its_model_and_not_who_trains_it_and_where():
-    name = training.run_name(Config())
+    name = run_name(Config())
     for setting, value in {
         "run.folder": "b",
         "train.num_workers": 4,
         "train.micro_batch_size": 64,
         "generate.rows": 7,
     }.items():
-        assert training.run_name(Config().override({setting: value})) == name, setting
+        assert run_name(Config().override({setting: value})) == name, setting
     for setting, value in {
         "run.seed": 1,
         "train.steps": 7,
@@ -104,4 +105,4 @@ def test_the_name_of_a_run_tells_its_model_and_not_who_trains_it_and_where():
         "data.source": "b",
         "latent.sampler": "normal",
     }.items():
-        assert training.run_name(Config().override({setting: value})) != name, setting
+        assert run_name(Config().override({setting: value})) != name, setting

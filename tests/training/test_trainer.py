@@ -1,6 +1,5 @@
 """The training loop of one process: it learns, resumes exactly, and stops where it should."""
 
-import json
 import math
 import os
 import re
@@ -15,10 +14,13 @@ import pytest
 from raygen.codec.codec import Codec
 from raygen.config import Config
 from raygen.errors import ClusterError
+from raygen.model.vae import VAE
 from raygen.table.schema import Schema, infer
-from raygen.training import checkpoints, worker
+from raygen.training import checkpoints, rounds, worker
+from raygen.training.job import WorkerContext
 from raygen.training.loader import Feed
-from raygen.training.trainer import Loop, build
+from raygen.training.rounds import Rounds
+from raygen.training.trainer import Loop, vae_settings
 
 ROWS = 400
 
@@ -53,7 +55,7 @@ def config(**settings):
 
 def loop(encoded, settings):
     built, codes, offsets = encoded
-    model = build(built, settings)
+    model = VAE(**vae_settings(built, settings))
     model.set_tables(built.tables(), built.frequencies())
     return Loop(
         model,
@@ -89,51 +91,45 @@ def test_a_resumed_run_ends_in_the_same_weights(encoded):
 def test_a_round_that_a_notice_broke_off_has_the_figures_of_a_whole_one(encoded, tmp_path):
     """Workers ask after 50 steps of a round of 120; the run goes on from the checkpoint that the notice led
     to."""
-    settings, shown, lines = config(**{"train.steps": 2400}), SimpleNamespace(rows=lambda count: None), []
-    whole, first, second = (loop(encoded, settings) for _ in range(3))
-    parts = [worker.Part(), worker.Part()]
+    settings, gauges, lines = config(**{"train.steps": 2400}), SimpleNamespace(rows=lambda count: None), []
     kept = checkpoints.Checkpoints(str(tmp_path), lines.append)
     assert kept.load() is None
-    worker._steps(whole, worker.Rounds(settings, lines.append, kept), [], parts[0], shown)
+
+    def rounds_with(is_node_leaving):
+        context = WorkerContext(lines.append, kept, is_node_leaving=is_node_leaving)
+        return Rounds(loop(encoded, settings), context, None, gauges, "")
+
+    whole, first, second = (rounds_with(leaving) for leaving in (lambda: False, lambda: True, lambda: False))
+    whole.take_steps()
     assert lines == [] and kept.load() is None
-    worker._steps(
-        first,
-        worker.Rounds(settings, lines.append, kept, noticed=lambda: True),
-        [{"round": 1}],
-        parts[1],
-        shown,
-    )
+    first.history = [{"round": 1}]
+    first.take_steps()
     assert lines == ["A node is about to be taken away: checkpoint at step 50."], (
         "the next one after ten seconds"
     )
 
     state = kept.load()
     assert checkpoints.rounds_of(state) == [{"round": 1}]
-    second.load_state(state)
-    rest = worker.Part(**json.loads(str(state["part"])))
-    assert (second.step, rest.steps) == (50, 50)
-    worker._steps(second, worker.Rounds(settings, lines.append, kept), [], rest, shown)
-    assert second.step == rest.steps == 120
-    for part in (parts[1], rest):
-        assert (part.reconstruction, part.kl) == (parts[0].reconstruction, parts[0].kl)
+    second.resume(state)
+    assert (second.history, second.loop.step, second.sums.steps) == ([{"round": 1}], 50, 50)
+    second.take_steps()
+    assert second.loop.step == second.sums.steps == 120
+    for sums in (first.sums, second.sums):
+        assert (sums.reconstruction, sums.kl) == (whole.sums.reconstruction, whole.sums.kl)
     assert all(
         np.array_equal(a, b)
-        for a, b in zip(whole.model.get_weights(), second.model.get_weights(), strict=True)
+        for a, b in zip(whole.loop.model.get_weights(), second.loop.model.get_weights(), strict=True)
     )
 
 
 def test_a_long_round_has_checkpoints_within(encoded, tmp_path):
     """Every minute, at the next question of the workers; here the last one is long ago."""
-    settings, shown = config(**{"train.steps": 2400}), SimpleNamespace(rows=lambda count: None)
+    settings, gauges = config(**{"train.steps": 2400}), SimpleNamespace(rows=lambda count: None)
     kept = checkpoints.Checkpoints(str(tmp_path), print)
     assert kept.load() is None
-    worker._steps(
-        loop(encoded, settings),
-        worker.Rounds(settings, print, kept, kept=-math.inf),
-        [],
-        worker.Part(),
-        shown,
-    )
+    long = Rounds(loop(encoded, settings), WorkerContext(print, kept), None, gauges, "")
+    long.last_checkpoint = -math.inf
+    long.take_steps()
     assert int(kept.load()["step"]) == 50
 
 
@@ -287,9 +283,9 @@ def test_a_run_that_diverges_goes_back_with_half_the_rate_and_says_so(encoded, t
         return figures
 
     trained.run = breaks_once
-    context = worker.Rounds(settings, lines.append, checkpoints.Checkpoints(str(tmp_path), lines.append))
-    shown = SimpleNamespace(rows=lambda count: None, round=lambda figures: None)
-    history = worker._run(trained, context, None, shown, str(tmp_path / "history.jsonl"))
+    context = WorkerContext(lines.append, checkpoints.Checkpoints(str(tmp_path), lines.append))
+    gauges = SimpleNamespace(rows=lambda count: None, round=lambda figures: None)
+    history = Rounds(trained, context, None, gauges, str(tmp_path / "history.jsonl")).run()
     assert broken and history[-1]["step"] == 40 and np.isfinite(history[-1]["held_out_nats"])
     (line,) = (line for line in lines if "diverged" in line)
     assert re.search(r"diverged at step 20 .* goes back to step 18, with 0.5 of train.learning_rate", line)
@@ -337,5 +333,5 @@ def test_tables_of_any_shape_are_trained(columns, decoder):
 )
 def test_the_last_round_that_is_as_good_as_the_best_is_kept(nats, kept, spent):
     history = [{"held_out_nats": n, "round": i + 1, "step": 10 * (i + 1)} for i, n in enumerate(nats)]
-    assert worker._kept(history)["round"] == kept
-    assert worker._patience_spent(history, config(**{"train.patience": 2})) is spent
+    assert rounds.kept_round(history)["round"] == kept
+    assert rounds.patience_spent(history, config(**{"train.patience": 2})) is spent

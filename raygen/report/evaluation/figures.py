@@ -19,24 +19,33 @@ MARKERS = "oDs^"
 WIDTH = 300
 LEVELS = 8  # categories, at most, of a figure; the others are one bar
 LETTERS = 16  # of a category or a column on an axis
+LEAST_REST = 1e-9  # share of rows from which a rest is drawn
+UNEVEN = 1.5  # times the narrowest bin
 CELLS = 24  # columns, at most, of a heat map
 # Of a cell, from nearly transparent to nearly this: seen on white and on near black, and text on it.
 SHADE = (0.80, 0.36, 0.10)
 
 
 class _Steps(NamedTuple):
-    """A histogram of numbers: edges, and the density of real and of synthetic rows."""
+    """A histogram of numbers: its edges and their places on the axis, and how high real and synthetic rows
+    stand.
+
+    Equal bins lie where their edges are, as high as they are dense. Unequal ones, of a heavy tail, are drawn
+    equally wide, as high as the root of their share, so that the tail is seen as well.
+    """
 
     edges: np.ndarray
+    places: np.ndarray
     real: np.ndarray
     synthetic: np.ndarray
 
 
 class _Shares(NamedTuple):
-    """Share of real and of synthetic rows by level."""
+    """Share of all real and of all synthetic rows by level, and how many real levels are not named."""
 
     real: dict[str, float]
     synthetic: dict[str, float]
+    others: int
 
 
 def column(name: str, histograms: Sequence[NumberHistogram | LevelHistogram | None], kind: str = "") -> str:
@@ -100,13 +109,18 @@ def shorten(text: str) -> str:
 
 def _numbers(name: str, steps: list[_Steps | None], kind: str) -> str:
     known = [h for h in steps if h]
-    ends = [edge for h in known for edge in (h.edges[0], h.edges[-1])]
+    first = known[0]
+    ends = [edge for h in known for edge in (h.places[0], h.places[-1])]
     top = max([h.synthetic.max() for h in known] + [known[0].real.max()])
-    span, reach = max(ends) - min(ends), max(map(abs, ends))
+    span, reach = float(np.ptp(first.edges)), float(np.abs(first.edges).max())
+    is_even = first.places is first.edges
+
+    def label(value: float) -> str:
+        return _date(value, span) if kind == "datetime" else _short(value, reach)
 
     def draw(figure: "Figure") -> None:
         axes = figure.subplots()
-        axes.stairs(known[0].real, known[0].edges, fill=True, color=MUTED, alpha=0.35)
+        axes.stairs(first.real, first.places, fill=True, color=MUTED, alpha=0.35)
         for i, h in enumerate(steps):
             if h:
                 style: dict[str, Any] = {
@@ -114,14 +128,17 @@ def _numbers(name: str, steps: list[_Steps | None], kind: str) -> str:
                     "linestyle": DASHES[i % 4],
                     "linewidth": 1.6,
                 }
-                axes.stairs(h.synthetic, h.edges, baseline=None, **style)
+                axes.stairs(h.synthetic, h.places, baseline=None, **style)
         axes.set_xlim(min(ends), max(ends))
         axes.set_ylim(0, 1.05 * top or 1)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
-        axes.locator_params(axis="x", nbins=4)
+        if is_even:
+            axes.locator_params(axis="x", nbins=4)
+        else:
+            axes.set_xticks(first.places[np.linspace(0, len(first.places) - 1, 4).astype(int)])
         axes.xaxis.set_major_formatter(
-            lambda value, _: _date(value, span) if kind == "datetime" else _short(value, reach)
+            lambda place, _: label(float(np.interp(place, first.places, first.edges)))
         )
 
     return draw_svg(name, 120, draw, WIDTH)
@@ -132,15 +149,20 @@ def _levels(name: str, shares: list[_Shares | None]) -> str:
     real = known[0].real
     names = sorted(real, key=lambda level: -real[level])
     names += sorted({level for h in known for level in h.synthetic} - set(names))
-    shown, rest = (names, []) if len(names) <= LEVELS + 1 else (names[:LEVELS], names[LEVELS:])
+    shown = names[:LEVELS] if known[0].others or len(names) > LEVELS + 1 else names
+    num_others = known[0].others + len(names) - len(shown)
+    has_rest = num_others > 0 or any(
+        _rest(of, shown) > LEAST_REST for h in known for of in (real, h.synthetic)
+    )
 
     def values(of: dict[str, float]) -> list[float]:
-        percents = [100 * of.get(level, 0.0) for level in shown]
-        return percents + ([100 * sum(of.get(level, 0.0) for level in rest)] if rest else [])
+        rest = [_rest(of, shown)] if has_rest else []
+        return [100 * share for share in [*(of.get(level, 0.0) for level in shown), *rest]]
 
     def draw(figure: "Figure") -> None:
         axes = figure.subplots()
-        labels = [shorten(level) for level in shown] + ([f"{len(rest)} others"] if rest else [])
+        rest = f"{num_others} others" if num_others else "others"
+        labels = [shorten(level) for level in shown] + ([rest] if has_rest else [])
         y = np.arange(len(labels))
         axes.barh(y, values(real), height=0.72, color=MUTED, alpha=0.35)
         drawn = [(i, h) for i, h in enumerate(shares) if h]
@@ -162,30 +184,36 @@ def _levels(name: str, shares: list[_Shares | None]) -> str:
         axes.locator_params(axis="x", nbins=4)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g} %")
 
-    return draw_svg(name, 40 + 16 * (len(shown) + bool(rest)), draw, WIDTH)
+    return draw_svg(name, 40 + 16 * (len(shown) + has_rest), draw, WIDTH)
+
+
+def _rest(shares: dict[str, float], shown: list[str]) -> float:
+    return max(0.0, 1 - sum(shares.get(level, 0.0) for level in shown))
 
 
 def _steps(histogram: NumberHistogram) -> _Steps:
     edges = np.array(histogram.edges)
-    real, synthetic = (
-        _of_all(shares) / np.diff(edges) * np.ptp(edges) for shares in (histogram.real, histogram.synthetic)
-    )
-    return _Steps(edges, real, synthetic)
+    widths = np.diff(edges)
+    is_even = bool(widths.max() <= UNEVEN * widths.min())
+    real, synthetic = map(_numbers_of, (histogram.real, histogram.synthetic))
+    if is_even:
+        scale = np.ptp(edges) / widths
+        return _Steps(edges, edges, real * scale, synthetic * scale)
+    places = np.linspace(0, 1, len(edges))
+    return _Steps(edges, places, np.sqrt(real), np.sqrt(synthetic))
 
 
 def _shares(histogram: LevelHistogram) -> _Shares:
     names = ["<missing>" if level is None else level for level in histogram.levels]
     real, synthetic = (
-        dict(zip(names, _of_all(shares).tolist(), strict=True))
+        dict(zip(names, _numbers_of(shares).tolist(), strict=True))
         for shares in (histogram.real, histogram.synthetic)
     )
-    return _Shares(real, synthetic)
+    return _Shares(real, synthetic, histogram.others)
 
 
-def _of_all(values: Sequence[float | None]) -> np.ndarray:
-    """The values as shares of their sum."""
-    shares = np.nan_to_num(np.array(values, float))
-    return shares / (shares.sum() or 1.0)
+def _numbers_of(shares: Sequence[float | None]) -> np.ndarray:
+    return np.nan_to_num(np.array(shares, float))
 
 
 def _short(value: float, reach: float) -> str:

@@ -4,13 +4,14 @@ nothing else."""
 import json
 from typing import Any
 
-from raygen.report.evaluation import columns, figures, sentences
+from raygen.report.evaluation import columns, copying, figures, sentences, tables
 from raygen.report.evaluation.columns import Key
 from raygen.report.evaluation.losses import losses
 from raygen.report.evaluation.record import RealTable, Report, Run
 from raygen.report.evaluation.scores import Figure, axis, figure, names_of
 from raygen.report.latent import page as latent_page
 from raygen.report.latent import sentences as latent_sentences
+from raygen.report.latent.record import LatentReport
 from raygen.report.page import fill, script
 from raygen.score_catalogue import SCORES
 
@@ -41,15 +42,18 @@ def view(report: Report) -> dict[str, Any]:
         "keys": keys,
         "gate": [
             {"rule": rule.rule, "run": rule.run, "value": _short(rule.value), "passed": rule.passed}
+            | {"rows": "" if rule.rows is None else f"{rule.rows:,}"}
             for rule in report.gate
         ],
         "scores": score_rows(runs),
+        "sizes": sentences.sizes(report),
         "columns": columns.table(runs),
         "overlays": columns.overlays(runs),
         "pairs": _pairs(sections),
         "budgets": [(key, _losses(run), sentences.budget(run)) for key, run in sections if run.budget],
         "latent": [_latent(key, run.latent) for key, run in sections if run.latent],
-        "privacy": [(key, texts) for key, run in sections if (texts := sentences.privacy(report, run))],
+        "privacy": [(key, texts) for key, run in sections if (texts := copying.privacy(report, run))],
+        "more": [section for make in tables.SECTIONS if (section := make(report, keys))],
         "problems": [(key, run.problems) for key, run in sections if run.problems],
         "sources": _sources(report),
         "command": report.command,
@@ -169,13 +173,13 @@ def _losses(run: Run) -> list[dict[str, Any]]:
     return bars
 
 
-def _latent(key: Key, latent: dict[str, Any]) -> dict[str, Any]:
+def _latent(key: Key, latent: LatentReport) -> dict[str, Any]:
     return {
         "key": key,
         "sentences": [latent_sentences.headline(latent), *latent_sentences.explain(latent)],
         "warning": latent_sentences.warning(latent),
         "scored": latent_page.scored(latent),
-        "chosen": latent.get("chosen"),
+        "chosen": latent.chosen,
     }
 
 
@@ -188,7 +192,7 @@ def _sources(report: Report) -> list[tuple[str, str]]:
     for run in report.runs:
         sources.append((run.name if several else "Generated rows", _table(run)))
     sources += [
-        ("Rows for scores that train a model", f"{report.sample_rows:,}"),
+        ("Rows for scores that train a model", f"{report.scored_rows or report.sample_rows:,}"),
         ("Seed", str(report.seed)),
         ("Seconds", f"{report.seconds:,.0f}"),
         ("raygen", report.raygen),

@@ -4,28 +4,16 @@ report.json is the dump of a `Report`, and `read` checks one. A number that is n
 record. Shares are 0 to 1, errors percent.
 """
 
-import math
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator
+from pydantic import ValidationError, field_validator
 
 from raygen.errors import OutputError
+from raygen.report.latent.record import LatentReport
+from raygen.report.record import Number, Record
 from raygen.score_catalogue import SCORES
 
 FORMAT = 2  # of report.json
-
-
-def _finite(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-Number = Annotated[float | None, BeforeValidator(_finite)]
-
-
-class Record(BaseModel):
-    """Figures that cannot be changed, and that have a place each."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ScoreRecord(Record):
@@ -36,6 +24,7 @@ class ScoreRecord(Record):
         floor, ceiling: The score of rows whose columns were shuffled, and of other real rows.
         better: As in `score_catalogue`.
         measure, target: Of the machine-learning efficiency: "AUC" or "RMSE", and the predicted column.
+        rows: Of each table that it compares at most; of a counted score, all synthetic rows.
     """
 
     value: Number = None
@@ -46,10 +35,12 @@ class ScoreRecord(Record):
     better: Literal["lower", "higher"] | float
     measure: str = ""
     target: str = ""
+    rows: int | None = None
 
 
 class NumberHistogram(Record):
-    """Shares of the rows within the bins of a number column; seconds since 1970 for datetimes."""
+    """Shares of the known values within the bins of a number column; seconds since 1970 for datetimes. Values
+    outside the real range make up to 1."""
 
     edges: list[float]
     real: list[Number]
@@ -57,9 +48,15 @@ class NumberHistogram(Record):
 
 
 class LevelHistogram(Record):
-    """Shares of the rows at the most frequent real levels; None is the level of missing values."""
+    """Shares of all rows at the most frequent real levels; None is the level of missing values.
+
+    Attributes:
+        others: How many more levels the real rows have; what `real` and `synthetic` lack to 1 is theirs, and
+            that of levels which no real row has.
+    """
 
     levels: list[str | None]
+    others: int = 0
     real: list[Number]
     synthetic: list[Number]
 
@@ -92,11 +89,42 @@ class Column(Record):
     histogram: NumberHistogram | LevelHistogram | None = None
 
 
+class RuleKept(Record):
+    """A rule that the real rows keep, and the share of other rows that keep it, of those where it says
+    something.
+
+    Attributes:
+        always: Whether all real rows keep it.
+        broken: Synthetic rows that break it.
+    """
+
+    column: str
+    rule: str
+    always: bool
+    real: float
+    held_out: Number = None
+    synthetic: Number = None
+    broken: int = 0
+
+
 class PairError(Record):
     """The error of a pair of columns in percent."""
 
     columns: tuple[str, str]
     error: float
+
+
+class Example(Record):
+    """A column of a few generated rows, beside values that the real rows hold often; as text.
+
+    Attributes:
+        frequent: Real values with their share of the rows, the most frequent first.
+        generated: Of each row in turn; None where missing.
+    """
+
+    name: str
+    frequent: list[tuple[str, float]] = []
+    generated: list[str | None] = []
 
 
 class Pairs(Record):
@@ -128,11 +156,12 @@ class Budget(Record):
 
 
 class RuleRecord(Record):
-    """A rule of the gate, such as `c2st >= 0.7`, and whether a run keeps it."""
+    """A rule of the gate, such as `c2st >= 0.7`, whether a run keeps it; and the rows of the score."""
 
     rule: str
     value: Number = None
     passed: bool
+    rows: int | None = None
     run: str = ""
 
 
@@ -157,6 +186,9 @@ class Run(Record):
         problems: Sentences: columns of another type, shards cut short, a manifest that disagrees.
         scores: By name, in the order of `score_catalogue`.
         memory_rows: Rows of each table that `memory` and its two parts compare.
+        c2st_of_sample: C2ST of `evaluate.sample_rows` rows of each table, where `scores` have another
+            number.
+        examples: A few generated rows, column by column; none that equals a real row.
         latent: The latent report of the model that drew the rows.
     """
 
@@ -166,10 +198,12 @@ class Run(Record):
     problems: list[str] = []
     scores: dict[str, ScoreRecord]
     memory_rows: int | None = None
+    c2st_of_sample: ScoreRecord | None = None
+    examples: list[Example] = []
     columns: list[Column] = []
     pairs: Pairs = Pairs()
     budget: Budget | None = None
-    latent: dict[str, Any] | None = None
+    latent: LatentReport | None = None
 
     @field_validator("scores")
     @classmethod
@@ -186,7 +220,8 @@ class Report(Record):
     Attributes:
         raygen: Version that wrote it.
         holdout: Real rows that the synthetic ones were made without; None where none are known.
-        sample_rows: Rows of each table that scores made by a model see.
+        scored_rows: Rows of each table that scores made by a model see, of which verdict and gate are.
+        sample_rows: Rows of each table that C2ST sees once more.
         command: How to make the report again.
         config: All settings.
     """
@@ -196,6 +231,7 @@ class Report(Record):
     real: RealTable
     holdout: RealTable | None = None
     seed: int
+    scored_rows: int | None = None
     sample_rows: int
     command: str = ""
     config: dict[str, Any] = {}

@@ -18,6 +18,7 @@ class Figure:
     floor: float | None
     ceiling: float | None
     ideal: float | None
+    rows: int | None
     sign: float  # 1 if higher is better, -1 if lower
 
     @property
@@ -107,6 +108,7 @@ def figure(run: Run, name: str) -> Figure | None:
         record.floor,
         record.ceiling,
         record.better if isinstance(record.better, float) else None,
+        record.rows,
         -1.0 if record.better == "lower" else 1.0,
     )
 

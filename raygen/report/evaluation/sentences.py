@@ -1,7 +1,8 @@
 """What a report of `raygen evaluate` says, in words: the verdict on the page and in the terminal."""
 
+from raygen.report.evaluation.copying import copying, memory, remembers, suspicion
 from raygen.report.evaluation.losses import losses
-from raygen.report.evaluation.record import PairError, Report, Run
+from raygen.report.evaluation.record import PairError, Report, RuleRecord, Run
 from raygen.report.evaluation.scores import Figure, figure, figures, names_of
 from raygen.report.text import listed, whole
 from raygen.score_catalogue import SCORES
@@ -24,31 +25,61 @@ LEVELS = (
 )
 BY_CLASSIFIER = ("c2st_test", "c2st")  # the first that a run has is its main score
 MAIN = (*BY_CLASSIFIER, "trend_error", "shape_error")
+FAIR = 0.6  # of the way to other real rows: a verdict below is a bad one
 FAR = 0.85  # of the way to other real rows: a score below falls short
 BAD_COLUMN, BAD_PAIR = 3.0, 5.0  # percent; a column or a pair above is named
 NAMED = 3  # columns or pairs in a sentence
-ABOVE_DIFFERENCE = 0.02  # of two C2ST: memory beyond that is explained
+FEW_ROWS = 100  # of either table: fewer show nothing
 NEGLIGIBLE = 0.01  # of the way to other real rows: two runs this near are level
 
 
 def verdict(report: Report) -> list[str]:
-    """The sentences that a reader in a hurry needs, the answer first."""
+    """The sentences that a reader in a hurry needs, the worst of likeness and privacy first."""
     runs = report.runs
     sentences = comparison(runs) if len(runs) > 1 else []
     for run in runs:
-        parts = [problem_sentence(run), quality(run), *shortcomings(run), memory(run), copying(run)]
-        own = [part for part in parts if part]
+        own = [part for part in [problem_sentence(run), *findings(report, run)] if part]
         sentences += own if len(runs) == 1 else [f"{run.name}: {' '.join(own)}"]
     return sentences + gate_sentence(report)
+
+
+def findings(report: Report, run: Run) -> list[str]:
+    """How good the rows are and whether they are copied, the worse first."""
+    level = suspicion(run) or 0
+    private = [memory(run), copying(run)]
+    if level == 2 and remembers(run) == 2:
+        private.insert(0, "Do not publish these rows: they repeat what only the training rows hold.")
+    elif level:
+        private.reverse()
+    if few := few_rows(report, run):
+        return [*private, few] if level == 2 else [few, *(private if level else [])]
+    likeness = [quality(run), *shortcomings(run)]
+    share = _main(run)[1]
+    if level and (level == 2 or share is None or share >= FAIR):
+        text = likeness[0]
+        return [*private, f"Likeness alone: {text[0].lower()}{text[1:]}", *likeness[1:]]
+    return [*likeness, *private]
+
+
+def few_rows(report: Report, run: Run) -> str:
+    """That so few rows show nothing; empty where they are enough."""
+    least = min(report.real.rows, run.rows)
+    if least >= FEW_ROWS:
+        return ""
+    rows = "1 row shows" if least == 1 else f"{least} rows show"
+    return (
+        f"{rows} nothing: with so few, chance moves every score more than a better or a worse model would. "
+        f"Compare {FEW_ROWS} rows or more, best some thousands."
+    )
 
 
 def state(report: Report) -> str:
     """`bad` if a table is copied, poor or fails the gate, `fair` if something is amiss, else `good`."""
     suspicions = [suspicion(run) for run in report.runs]
     least = min((share for run in report.runs if (share := _main(run)[1]) is not None), default=1.0)
-    if 2 in suspicions or least < 0.6 or not report.passed:
+    if 2 in suspicions or least < FAIR or not report.passed:
         return "bad"
-    has_problems = any(run.problems for run in report.runs)
+    has_problems = any(run.problems or few_rows(report, run) for run in report.runs)
     return "fair" if has_problems or 1 in suspicions or least < FAR else "good"
 
 
@@ -68,7 +99,8 @@ def quality(run: Run) -> str:
         return "No score of whole rows was computed, so nothing is said about how good they are."
     level, meaning = next(entry[1:] for entry in LEVELS if share >= entry[0])
     if score.name in BY_CLASSIFIER:
-        return f"{level}: {meaning} ({_beside(score)})."
+        size = f"; {whole(score.rows)} rows of each" if score.rows else ""
+        return f"{level}: {meaning} ({_beside(score)}{size})."
     return f"{level} by {score.label} alone ({_beside(score)}); no classifier was asked."
 
 
@@ -94,51 +126,6 @@ def shortcomings(run: Run) -> list[str]:
     return sentences
 
 
-def memory(run: Run) -> str:
-    """How much of what looks like quality is memory of the training rows; empty if it was not measured."""
-    difference, test, train_n = (figure(run, name) for name in ("memory", "c2st_test", "c2st_train_n"))
-    if not difference or not test or not train_n:
-        return ""
-    both = (
-        f"C2ST is {test.show()} against {whole(run.memory_rows)} unseen rows and {train_n.show()} against as "
-        f"many training rows"
-    )
-    interval = f", 95 % interval {difference.show_interval()}" if difference.low is not None else ""
-    value = f"memory {difference.show()}{interval}, ideal 0"
-    if not remembers(run):
-        return f"No sign of memory: {both} ({value})."
-    sentences = [f"Part of this is memory of the training rows: {both} ({value})."]
-    if difference.value > train_n.value - test.value + ABOVE_DIFFERENCE:
-        sentences.append("It exceeds their difference because rows pass for the very rows that they copy.")
-    return " ".join([*sentences, "Longer training would add to it."])
-
-
-def remembers(run: Run) -> bool:
-    """Whether the rows show memory of the training rows."""
-    difference = figure(run, "memory")
-    return bool(difference and difference.suspicion())
-
-
-def suspicion(run: Run) -> int | None:
-    """Whether rows are copied: 0 no sign, 1 some sign, 2 clearly, None if nothing was measured."""
-    return max((f.suspicion() for f in _copying(run)), default=None)
-
-
-def copying(run: Run) -> str:
-    """Whether rows are copied, apart from `memory`, which has its own sentence."""
-    scores = [f for f in _copying(run) if f.name != "memory"]
-    if not scores:
-        return "Whether rows are copied was not measured."
-    signs = [f for f in scores if f.suspicion()]
-    level = max(f.suspicion() for f in scores)
-    if level == 0:
-        return f"No sign that rows are copied ({listed([_beside_ideal(f) for f in scores[:2]])})."
-    named = listed([_beside_ideal(f) for f in signs])
-    if level == 1:
-        return f"Some sign that rows are copied: {named}."
-    return f"Rows are copied from the training rows: {named}. Do not publish them."
-
-
 def comparison(runs: list[Run]) -> list[str]:
     """Which run is best on what, where they are level, which stay behind, and which a score does not save."""
     wins: dict[str, list[str]] = {}
@@ -160,10 +147,9 @@ def comparison(runs: list[Run]) -> list[str]:
     if level:
         where = listed(level) if len(level) <= NAMED or not parts else f"the other {len(level)} scores"
         parts.append(f"no clear lead on {where}" if parts else f"No clear lead on {where}")
-    first = ["; ".join(parts) + "."] if parts else []
-    copies = [f"{run.name} copies rows" for run in runs if suspicion(run) == 2]
-    if copies:
-        first.append(f"But {listed(copies)}.")
+    copies = [run.name for run in runs if suspicion(run) == 2]
+    first = [f"Do not publish {listed(copies)}: training rows are copied."] if copies else []
+    first += ["; ".join(parts) + "."] if parts else []
     last = [f"{name} is last on {listed(labels)}" for name, labels in losers.items()]
     return ([" ".join(first)] if first else []) + (["; ".join(last) + "."] if last else [])
 
@@ -190,8 +176,32 @@ def gate_sentence(report: Report) -> list[str]:
     if not failed:
         few = {1: "The one rule of the gate is met.", 2: "Both rules of the gate are met."}
         return [few.get(len(rules), f"All {len(rules)} rules of the gate are met.")]
-    named = [f"`{rule.rule}`" + ("" if rule.value is None else f" ({rule.value:.4g})") for rule in failed]
+    named = [f"`{rule.rule}`{rule_value(rule)}" for rule in failed]
     return [f"The gate fails on {listed(named)}."]
+
+
+def rule_value(rule: RuleRecord) -> str:
+    """` (0.791 of 10,000 rows)`; empty without a value."""
+    rows = f" of {whole(rule.rows)} rows" if rule.rows else ""
+    return "" if rule.value is None else f" ({rule.value:.4g}{rows})"
+
+
+def sizes(report: Report) -> list[str]:
+    """Of how many rows the scores are that depend on it."""
+    if report.scored_rows is None:
+        return []
+    sentences = [
+        f"Verdict and gate go by at most {whole(report.scored_rows)} rows of each table, whatever "
+        "evaluate.sample_rows is, because C2ST falls as rows grow; what is counted is of all rows."
+    ]
+    for run in report.runs:
+        if (more := run.c2st_of_sample) and more.value is not None:
+            whose = f" for {run.name}" if len(report.runs) > 1 else ""
+            sentences.append(
+                f"C2ST of {whole(more.rows)} rows of each table, as evaluate.sample_rows has it, is "
+                f"{SCORES['c2st'].show(more.value)}{whose}."
+            )
+    return sentences
 
 
 def budget(run: Run) -> list[str]:
@@ -217,38 +227,6 @@ def budget(run: Run) -> list[str]:
     return sentences
 
 
-def privacy(report: Report, run: Run) -> list[str]:
-    """Each copying figure in plain words."""
-    sentences = [sentence] if (sentence := memory(run)) else []
-    if sentences and report.holdout and report.holdout.chose_model:
-        sentences.append(
-            "The unseen rows also chose the model's weights and its sampler, so they are not quite unseen: "
-            "memory may be a little more than this. Name others with --holdout."
-        )
-    if f := figure(run, "dcr_share"):
-        nearer = "more often than chance has it" if f.suspicion() else "as often as chance has it"
-        interval = ""
-        if f.low is not None and f.high is not None:
-            interval = f" (95 % interval {100 * f.low:.1f} to {100 * f.high:.1f})"
-        sentences.append(
-            f"{100 * f.value:.1f} % of the rows are nearer to a training row than to any row of an equally "
-            f"large held-out table{interval}. Rows of the same law that copy nothing give 50 %, so they lie "
-            f"near training rows {nearer}."
-        )
-    if f := figure(run, "exact_copies"):
-        real = ""
-        if f.ceiling is not None:
-            real = f"; of other real rows {f.show(f.ceiling)} do, because short rows repeat themselves"
-        sentences.append(f"{f.show()} of the rows equal a training row in every column{real}.")
-    if f := figure(run, "membership_auc"):
-        luck = "better than by guessing" if f.suspicion() else "no better than by guessing"
-        sentences.append(
-            f"An attacker who asks which rows were in the training table is right {luck}: AUC {f.value:.3f}, "
-            "where 0.5 is guessing."
-        )
-    return sentences
-
-
 def worst_columns(run: Run) -> list[tuple[str, float]]:
     """Columns by their Shape error, the greatest first."""
     errors = [(column.name, column.shape_error) for column in run.columns if column.shape_error is not None]
@@ -262,10 +240,6 @@ def facts(report: Report) -> str:
     if report.holdout:
         parts.append(f"{report.holdout.rows:,} held-out rows")
     return ", ".join(parts + [f"{run.rows:,} rows of {run.name}" for run in report.runs])
-
-
-def _copying(run: Run) -> list[Figure]:
-    return [f for f in figures(run) if f.definition.copying]
 
 
 def _ranked(runs: list[Run], name: str) -> list[tuple[int, Figure]]:
@@ -310,10 +284,6 @@ def _marks(f: Figure) -> str:
 def _beside(f: Figure) -> str:
     """`C2ST 0.832; shuffled columns 0.020, other real rows 0.997`."""
     return "; ".join(filter(None, [f"{f.label} {f.show()}", _marks(f)]))
-
-
-def _beside_ideal(f: Figure) -> str:
-    return f"{f.label} {f.show()}" + ("" if f.ideal is None else f", ideal {f.ideal:g}")
 
 
 def _pairs(pairs: list[PairError]) -> str:

@@ -19,13 +19,14 @@ def lines(report: Report) -> list[str]:
     text = [*_wrap(f"Compared: {sentences.facts(report)}."), ""]
     for first in range(0, len(runs), MOST):
         text += _scores(runs[first : first + MOST], several=len(runs) > 1)
+    for sentence in sentences.sizes(report):
+        text += _wrap(sentence)
     for run in runs:
         text += _details(run, several=len(runs) > 1)
     for rule in report.gate:
         outcome = "passed" if rule.passed else "FAILED"
         whose = f" for {rule.run}" if rule.run else ""
-        value = "" if rule.value is None else f" ({rule.value:.4g})"
-        text += _wrap(f"Gate {outcome}: {rule.rule}{whose}{value}")
+        text += _wrap(f"Gate {outcome}: {rule.rule}{whose}{sentences.rule_value(rule)}")
     text.append("")
     for sentence in sentences.verdict(report):
         text += _wrap(sentence)

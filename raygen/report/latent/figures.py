@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from raygen.report.latent.record import Dimension, Picture
 from raygen.report.svg import BLUE, INK, MUTED, ORANGE, draw_svg
-from raygen.report.text import number
 
 NAMED = 20  # dimensions, at most, whose names stand on the axis
 BARS = 64  # dimensions, at most, that get a bar and a dot each; above, outlines
@@ -11,19 +11,18 @@ SMALLEST = 1e-6  # on the axis of variances
 DENSITY = (0.16, 0.47, 0.86)  # of pictures, from transparent to this: seen on white and on near black
 
 
-def dimensions(rows: list[dict]) -> str:
+def dimensions(rows: list[Dimension]) -> str:
     """KL, variance of z_mean and mean posterior variance of each dimension, strongest first, as SVG; `` if
     there is nothing to draw."""
-    rows = [{**d, "name": f"z{i}"} for i, d in enumerate(rows) if number(d.get("kl")) is not None]
-    if not rows:
+    named = [(d.kl, f"z{i}", d) for i, d in enumerate(rows) if d.kl is not None]
+    if not named:
         return ""
-    rows = sorted(rows, key=lambda d: -d["kl"])
-    active = np.array([bool(d.get("active")) for d in rows])
-    kl = np.array([d["kl"] for d in rows])
-    variances = {
-        key: np.array([np.nan if (v := number(d.get(key))) is None else v for d in rows])
-        for key in ("mean_variance", "posterior_variance")
-    }
+    named = sorted(named, key=lambda entry: -entry[0])
+    rows, names = [d for *_, d in named], [name for _, name, _ in named]
+    active = np.array([d.active for d in rows])
+    kl = np.array([d.kl for d in rows], float)
+    mean_variance = np.array([d.mean_variance for d in rows], float)  # nan for None
+    posterior_variance = np.array([d.posterior_variance for d in rows], float)
 
     def draw(figure):
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 5])
@@ -36,11 +35,11 @@ def dimensions(rows: list[dict]) -> str:
         if not active.all():
             above.legend(loc="upper right")
         below.axhline(1.0, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-        for key, marker, colour, label in (
-            ("mean_variance", "o", BLUE, "variance of z_mean"),
-            ("posterior_variance", "D", ORANGE, "mean posterior variance"),
+        for variance, marker, colour, label in (
+            (mean_variance, "o", BLUE, "variance of z_mean"),
+            (posterior_variance, "D", ORANGE, "mean posterior variance"),
         ):
-            values = np.maximum(variances[key], SMALLEST)
+            values = np.maximum(variance, SMALLEST)
             if len(rows) <= BARS:
                 below.plot(
                     x,
@@ -69,7 +68,7 @@ def dimensions(rows: list[dict]) -> str:
         below.set_xlabel("dimension of z, strongest first")
         below.set_xlim(0.4, len(rows) + 0.6)
         if len(rows) <= NAMED:
-            below.set_xticks(x, [d["name"] for d in rows], fontsize=11 if len(rows) <= 12 else 9)
+            below.set_xticks(x, names, fontsize=11 if len(rows) <= 12 else 9)
         else:
             below.xaxis.get_major_locator().set_params(integer=True)
         figure.legend(*below.get_legend_handles_labels(), loc="outside lower center", ncols=2)
@@ -77,22 +76,18 @@ def dimensions(rows: list[dict]) -> str:
     return draw_svg("dimensions", 310, draw)
 
 
-def picture(name: str, given: dict) -> str:
+def picture(name: str, record: Picture) -> str:
     """Two densities side by side in the two directions of a sampler's picture, as SVG; `` if the counts
-    cannot be read.
+    cannot be drawn.
 
     Args:
         name: Of the sampler.
-        given: `range` [[lo, hi], [lo, hi]], and `posterior` and `sampler`: counts as of `np.histogram2d`, the
-            first direction first.
+        record: Its picture.
     """
     try:
-        counts = [
-            np.nan_to_num(np.array(given[key], float), posinf=0.0, neginf=0.0)
-            for key in ("posterior", "sampler")
-        ]
-        extent = [float(end) for ends in given["range"] for end in ends]
-    except (KeyError, TypeError, ValueError):
+        counts = [np.nan_to_num(np.array(c, float)) for c in (record.posterior, record.sampler)]
+        extent = np.array(record.range, float).ravel().tolist()
+    except ValueError:  # rows of different lengths
         return ""
     if any(c.ndim != 2 or c.sum() <= 0 or c.min() < 0 for c in counts):
         return ""

@@ -1,42 +1,26 @@
 """The latent page: where z of one trained VAE should be drawn from, as one HTML file that needs nothing
 else."""
 
+from collections.abc import Callable
+
 from raygen.report.latent import figures as latent_figures
 from raygen.report.latent import quantities, sentences
+from raygen.report.latent.record import LatentReport, Picture, SamplerRecord, TableScores
 from raygen.report.page import fill
-from raygen.report.text import number, pair, show, whole
+from raygen.report.text import pair, show, whole
+from raygen.sampler_catalogue import SAMPLERS
+from raygen.score_catalogue import SCORES
 
-COLUMNS = (  # heading, how a row of figures shows it
-    ("nats over N(0, I)", lambda s: pair(s.get("nats"), s.get("error"), "+")),
-    (
-        "behind best",
-        lambda s: (
-            pair(s.get("behind"), s.get("behind_error"))
-            if s.get("behind")
-            else "best"
-            if s.get("behind") == 0
-            else ""
-        ),
-    ),
-    ("Shape error %", lambda s: _fixed(s, "shape_error", 2)),
-    ("Trend error %", lambda s: _fixed(s, "trend_error", 2)),
-    ("C2ST", lambda s: _fixed(s, "c2st", 3)),
-    ("spread", lambda s: _fixed(s, "variance_ratio", 3)),
-    ("fit seconds", lambda s: _fixed(s, "fit_seconds", 1)),
-    ("rows/s", lambda s: _fixed(s, "rows_per_second", 0)),
-    ("flops/row", lambda s: _fixed(s, "flops_per_row", 0)),
-)
-RATES = (("rate of this VAE", "rate"), ("ln(rows)", "log_rows"), ("tells which row", "mutual_information"))
 MAIN_PARTS = 3  # named components of a picture's direction
 NEARLY_ALIKE, FAR_APART = 0.03, 0.15  # of a Kolmogorov-Smirnov distance
 
 
-def render(report: dict, title: str = "Where to draw z from") -> str:
+def render(report: LatentReport, title: str = "Where to draw z from") -> str:
     """A self-contained page for one latent report: verdict, samplers, split of the KL, dimensions, rate,
     pictures.
 
     Args:
-        report: Plain numbers, lists and strings; what is missing, None or nan is left out.
+        report: What is None in it is left out.
         title: Of the page.
 
     Returns:
@@ -45,14 +29,14 @@ def render(report: dict, title: str = "Where to draw z from") -> str:
     return fill("latent.html.j2", title=title, **_view(report))
 
 
-def scored(report: dict) -> dict:
+def scored(report: LatentReport) -> dict:
     """The table of samplers and what it says of them; columns that no row fills are left out."""
-    tables = report.get("tables") or {}
-    rows = [
-        (name, sentences.LAWS.get(name, ""), report["samplers"][name] or {})
-        for name in sentences.names(report)
+    rows = [(name, _law(name), report.samplers[name]) for name in sentences.names(report)]
+    below = [
+        (name, text, SamplerRecord(**scores.to_dict()))
+        for name, text in sentences.TABLES.items()
+        if (scores := getattr(report.tables, name)) != TableScores()
     ]
-    below = [(name, text, tables[name]) for name, text in sentences.TABLES.items() if tables.get(name)]
     shown = [(heading, cell) for heading, cell in COLUMNS if any(cell(s) for _, _, s in rows + below)]
     if any(heading == "rows/s" for heading, _ in shown):
         shown = [(heading, cell) for heading, cell in shown if heading != "flops/row"]  # which says less
@@ -60,57 +44,81 @@ def scored(report: dict) -> dict:
         "headings": [heading for heading, _ in shown],
         "samplers": [(name, text, [cell(s) for _, cell in shown]) for name, text, s in rows],
         "tables": [(name, text, [cell(s) for _, cell in shown]) for name, text, s in below],
-        "compared": whole(report["rows_compared"]) if number(report.get("rows_compared")) else "",
+        "compared": "" if report.rows_compared is None else whole(report.rows_compared),
         "agreement": sentences.agreement(report),
         "missing": sentences.missing(report),
     }
 
 
-def _view(report: dict) -> dict:
-    kl = report.get("kl") or {}
+def _law(name: str) -> str:
+    return SAMPLERS[name].law if name in SAMPLERS else ""
+
+
+def _behind(s: SamplerRecord) -> str:
+    return "best" if s.behind == 0 else pair(s.behind, s.behind_error)
+
+
+def _fixed(value: float | None, decimals: int, error: float | None = None) -> str:
+    """`0.861` or, if its error is known, `0.861 +- 0.006`."""
+    if value is None:
+        return ""
+    return f"{value:,.{decimals}f}" + ("" if error is None else f" +- {error:.{decimals}f}")
+
+
+def _score(name: str) -> tuple[str, Callable[[SamplerRecord], str]]:
+    definition = SCORES[name]
+
+    def cell(s: SamplerRecord) -> str:
+        return _fixed(getattr(s, name), definition.decimals, s.c2st_error if name == "c2st" else None)
+
+    return definition.heading, cell
+
+
+COLUMNS: tuple[tuple[str, Callable[[SamplerRecord], str]], ...] = (  # heading, and a row's cell
+    ("nats over N(0, I)", lambda s: pair(s.nats, s.error, "+")),
+    ("behind best", _behind),
+    *map(_score, sentences.COMPARED),
+    ("spread", lambda s: _fixed(s.variance_ratio, 3)),
+    ("fit seconds", lambda s: _fixed(s.fit_seconds, 1)),
+    ("rows/s", lambda s: _fixed(s.rows_per_second, 0)),
+    ("flops/row", lambda s: _fixed(s.flops_per_row, 0)),
+)
+
+
+def _view(report: LatentReport) -> dict:
+    rates = (
+        ("rate of this VAE", report.rate),
+        ("ln(rows)", report.log_rows),
+        ("tells which row", report.mutual_information),
+    )
+    pictures = [(name, s.picture) for name in sentences.names(report) if (s := report.samplers[name]).picture]
     return {
         "verdict": sentences.headline(report),
         "explain": sentences.explain(report),
         "options": sentences.options(report),
-        "unsettled": sentences.unsettled(report),
+        "unsettled": report.unsettled,
         "facts": _facts(report),
-        "chosen": report.get("chosen"),
+        "chosen": report.chosen,
         "scored": scored(report),
-        "kl": pair(kl.get("total"), kl.get("error")),
+        "kl": pair(report.kl.total, report.kl.error),
         "split": _shares(quantities.split(report), sum),
         "rate": quantities.rate(report),
         "warning": sentences.warning(report),
-        "rates": _shares(
-            [(label, v, "") for label, key in RATES if (v := number(report.get(key))) is not None], max
-        ),
+        "rates": _shares([(label, nats, "") for label, nats in rates if nats is not None], max),
         "activity": quantities.activity(report),
-        "dimensions": latent_figures.dimensions(report.get("dimensions") or []),
-        "pictures": [
-            found
-            for name in sentences.names(report)
-            if (found := _picture(name, (report["samplers"][name] or {}).get("picture") or {}))
-        ],
+        "dimensions": latent_figures.dimensions(report.dimensions),
+        "pictures": [view for name, picture in pictures if picture and (view := _picture(name, picture))],
     }
 
 
-def _facts(report: dict) -> str:
+def _facts(report: LatentReport) -> str:
     """What was measured on what: `16 dimensions of z, ...`."""
-    pieces = (
-        ("rows", "training rows"),
-        ("held_out_rows", "held-out rows"),
-        ("latent_dim", "dimensions of z"),
+    facts = (
+        (report.rows, "training rows"),
+        (report.held_out_rows, "held-out rows"),
+        (report.latent_dim, "dimensions of z"),
     )
-    facts = [f"{whole(report[key])} {text}" for key, text in pieces if number(report.get(key)) is not None]
-    return ", ".join(facts)
-
-
-def _fixed(figures: dict, key: str, decimals: int) -> str:
-    """`0.861` or, if its error is known, `0.861 +- 0.006`."""
-    value, error = number(figures.get(key)), number(figures.get(key.removesuffix("_error") + "_error"))
-    if value is None:
-        return ""
-    own_error = error is not None and not key.endswith("_error")
-    return f"{value:,.{decimals}f}" + (f" +- {error:.{decimals}f}" if own_error else "")
+    return ", ".join(f"{whole(count)} {text}" for count, text in facts if count is not None)
 
 
 def _shares(parts: list[tuple[str, float, str]], whole) -> list[dict]:
@@ -129,12 +137,12 @@ def _shares(parts: list[tuple[str, float, str]], whole) -> list[dict]:
     ]
 
 
-def _picture(name: str, picture: dict) -> dict | None:
+def _picture(name: str, picture: Picture) -> dict | None:
     svg = latent_figures.picture(name, picture)
     if not svg:
         return None
-    distances = [d for d in (number(k) for k in picture.get("ks") or []) if d is not None]
-    directions = [_direction(d) for d in picture.get("directions") or []]
+    distances = [d for d in picture.ks if d is not None]
+    directions = [_direction(weights) for weights in picture.directions]
     caption = "KS distance " + " and ".join(f"{d:.3f}" for d in distances) if distances else ""
     if distances:
         worst = max(distances)
@@ -154,9 +162,9 @@ def _picture(name: str, picture: dict) -> dict | None:
     }
 
 
-def _direction(weights: list) -> str:
+def _direction(weights: list[float | None]) -> str:
     """The components that make most of a direction: `z3, -z7`."""
-    known = [(abs(w), i, w) for i, w in enumerate(number(w) or 0.0 for w in weights or [])]
+    known = [(abs(w), i, w) for i, w in enumerate(w or 0.0 for w in weights)]
     main = [
         entry
         for entry in sorted(known, key=lambda entry: -entry[0])[:MAIN_PARTS]

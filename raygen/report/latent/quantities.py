@@ -1,44 +1,49 @@
 """The quantities of a latent report in words: the KL in its parts, the rate, active dimensions."""
 
+from raygen.report.latent.record import LatentReport
 from raygen.report.latent.sentences import rows_compared
-from raygen.report.text import number
 
 
-def split(report: dict) -> list[tuple[str, float, str]]:
+def split(report: LatentReport) -> list[tuple[str, float, str]]:
     """The parts of KL(q(z) || N(0, I)): name, nats, what it means."""
-    kl = report.get("kl") or {}
-    meanings = {
-        "scale": "dimensions whose mean is not 0 or whose variance is not 1; `diagonal` mends it",
-        "correlation": "dimensions that move together; `gaussian` mends it",
-        "shape": "clusters, skew, tails, which no single normal has; a mixture or a flow mends it",
-    }
-    return [(k, v, text) for k, text in meanings.items() if (v := number(kl.get(k))) is not None]
+    kl = report.kl
+    parts = (
+        ("scale", kl.scale, "dimensions whose mean is not 0 or whose variance is not 1; `diagonal` mends it"),
+        ("correlation", kl.correlation, "dimensions that move together; `gaussian` mends it"),
+        (
+            "shape",
+            kl.shape,
+            "clusters, skew, tails, which no single normal has; a mixture or a flow mends it",
+        ),
+    )
+    return [(name, nats, text) for name, nats, text in parts if nats is not None]
 
 
-def rate(report: dict) -> list[str]:
+def rate(report: LatentReport) -> list[str]:
     """The rate beside ln(rows), and what z could tell of single rows."""
-    nats, limit, told = (number(report.get(k)) for k in ("rate", "log_rows", "mutual_information"))
+    nats, limit, information = report.rate, report.log_rows, report.mutual_information
     if nats is None:
         return []
     out = [
         f"Rate: z carries {nats:.1f} nats of a row."
         + ("" if limit is None else f" To name one of {rows_compared(report)} takes ln(rows) = {limit:.1f}.")
     ]
-    if told is not None:
+    if information is not None:
         out.append(
-            f"{told:.1f} nats of the rate say which row it is; the rest is the distance from q(z) to N(0, I)."
+            f"{information:.1f} nats of the rate say which row it is; the rest is the distance from q(z) to "
+            "N(0, I)."
         )
     if limit is not None and nats <= limit:
         out.append("The rate is not above ln(rows): z cannot name every single row.")
     return out
 
 
-def activity(report: dict) -> list[str]:
+def activity(report: LatentReport) -> list[str]:
     """How many dimensions of z carry something, and how far their variance is from 1."""
-    dimensions = report.get("dimensions") or []
+    dimensions = report.dimensions
     if not dimensions:
         return []
-    active = [d for d in dimensions if d.get("active")]
+    active = [d for d in dimensions if d.active]
     idle = len(dimensions) - len(active)
     text = (
         f"{len(active)} of {len(dimensions)} dimension{'s' if len(dimensions) > 1 else ''} of z "
@@ -52,7 +57,7 @@ def activity(report: dict) -> list[str]:
             else "."
         )
     ]
-    if variances := [v for d in active if (v := number(d.get("variance"))) is not None]:
+    if variances := [d.variance for d in active if d.variance is not None]:
         mean = sum(variances) / len(variances)
         where = "in the active ones" if len(variances) > 1 else "in the active one"
         span = f", from {min(variances):.2g} to {max(variances):.2g}" if len(variances) > 1 else ""

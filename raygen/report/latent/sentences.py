@@ -1,67 +1,48 @@
-"""What a latent report says, in words: the sentences of the page (`latent_page`) and of the terminal
-(`latent_lines`).
+"""What a latent report says, in words: the sentences of the page and of the terminal.
 
-A figure that is missing, None, nan or infinite is left out, and so is a sentence that needs it.
+A figure that is not known is left out, and so is a sentence that needs it.
 """
 
 import math
 
-from raygen.report.text import number, pair, show, whole
+from raygen.report.latent.record import LatentReport
+from raygen.report.text import pair, show, whole
+from raygen.sampler_catalogue import NAIVE, NEGLIGIBLE_NATS, SAMPLERS, title
 
-COST = ("naive", "normal", "diagonal", "gaussian", "learned", "mixture", "flow")  # cheapest first
-LAWS = {
-    "naive": "one normal with the averaged parameters: mean of z_mean, exp(half the mean of z_log_var)",
-    "normal": "N(0, I), the prior of the textbook",
-    "diagonal": "one normal with the true mean and variance of each dimension",
-    "gaussian": "one normal with the true mean and full covariance",
-    "learned": "the mixture that was trained together with the network as its prior",
-    "mixture": "a mixture of normals fitted to the z of the training rows",
-    "flow": "a small network that bends normal noise into the z of the training rows",
-}
 TABLES = {
     "bound": "z of held-out rows, decoded: what no sampler can beat",
     "ceiling": "other real rows: the best score there is",
     "floor": "every column shuffled by itself: no dependence left",
 }
-NEGLIGIBLE_NATS = 0.01  # as in latent.choose
+COMPARED = ("shape_error", "trend_error", "c2st")  # scores of each sampler's rows
 NEGLIGIBLE_C2ST = 0.01
 TOLD_APART = 0.1  # C2ST below which it no longer says how far rows are from real ones
 
 
-def names(report: dict) -> list[str]:
+def names(report: LatentReport) -> list[str]:
     """The samplers of a report, cheapest first; those unknown here by their work per row, last."""
-    samplers = report.get("samplers") or {}
+    order = list(SAMPLERS)
     return sorted(
-        samplers,
-        key=lambda n: (
-            (COST.index(n), 0.0)
-            if n in COST
-            else (len(COST), number((samplers[n] or {}).get("flops_per_row")) or 0.0)
+        report.samplers,
+        key=lambda name: (
+            (order.index(name), 0.0)
+            if name in order
+            else (len(order), report.samplers[name].flops_per_row or 0.0)
         ),
     )
 
 
-def figure(report: dict, name: str, key: str) -> float | None:
-    return number(((report.get("samplers") or {}).get(name) or {}).get(key))
-
-
-def candidates(report: dict) -> list[str]:
+def candidates(report: LatentReport) -> list[str]:
     """Samplers that could be chosen, cheapest first: `naive` is there only to be seen."""
-    return [n for n in names(report) if n != "naive" and figure(report, n, "nats") is not None]
+    return [n for n in names(report) if n != NAIVE and report.samplers[n].nats is not None]
 
 
-def title(name: str) -> str:
-    return {"normal": "N(0, I)", "naive": "the averaged parameters", "learned": "the learned prior"}.get(
-        name, f"the {name}"
-    )
-
-
-def headline(report: dict) -> str:
+def headline(report: LatentReport) -> str:
     """Which law to draw z from, and what it is worth."""
-    chosen, rivals = report.get("chosen"), candidates(report)
+    chosen, rivals = report.chosen, candidates(report)
     if not chosen:
         return "No sampler was chosen."
-    nats, error = figure(report, chosen, "nats"), figure(report, chosen, "error") or 0.0
+    nats, error = report.sampler(chosen).nats, report.sampler(chosen).error or 0.0
     if chosen == "normal":
         level = [n for n in rivals if not _is_behind(report, "normal", n)]
         text = "Draw z from N(0, I): "
@@ -87,16 +68,16 @@ def headline(report: dict) -> str:
     )
 
 
-def explain(report: dict) -> list[str]:
+def explain(report: LatentReport) -> list[str]:
     """What the headline's figure means, how sure it is, and whether a dearer or cheaper sampler would do."""
-    chosen, out = report.get("chosen"), []
-    nats = figure(report, chosen, "nats") if chosen else None
+    chosen, out = report.chosen, []
+    nats = report.sampler(chosen).nats if chosen else None
     if nats is not None and 0.05 < nats < 30:
         out.append(
             f"In other words, z of a typical held-out row is e^{nats:.2f} = {_times(math.exp(nats))} "
             "as likely under it as under N(0, I)."
         )
-    total = number((report.get("kl") or {}).get("total"))
+    total = report.kl.total
     if nats is not None and chosen != "normal" and total and total > 0.05 and nats > 0:
         out.append(
             f"q(z) of the training rows lies {show(total)} nats from N(0, I), so it gains "
@@ -106,14 +87,14 @@ def explain(report: dict) -> list[str]:
     return out + rungs(report)
 
 
-def rungs(report: dict) -> list[str]:
+def rungs(report: LatentReport) -> list[str]:
     """Which dearer samplers earn their cost, and what the chosen one gains over the best of the cheaper
     ones."""
-    chosen, rivals = report.get("chosen"), candidates(report)
+    chosen, rivals = report.chosen, candidates(report)
     out: list[str] = []
     if chosen not in rivals:
         return out
-    nats = {n: figure(report, n, "nats") or 0.0 for n in rivals}
+    nats = {n: report.sampler(n).nats or 0.0 for n in rivals}
     cheaper, dearer = rivals[: rivals.index(chosen)], rivals[rivals.index(chosen) + 1 :]
     if cheaper:
         rival = max(cheaper, key=lambda n: nats[n])
@@ -144,18 +125,18 @@ def rungs(report: dict) -> list[str]:
     return out
 
 
-def options(report: dict) -> list[str]:
+def options(report: LatentReport) -> list[str]:
     """What the two options of the question would do: (a) `diagonal`, (b) `naive`."""
     out = []
-    if figure(report, "diagonal", "nats") is not None:
+    if report.sampler("diagonal").nats is not None:
         out.append(
             "(a) Mean and standard deviation of the sampled z in each dimension, which by the law of "
             "total variance is `diagonal` without its "
             f"sampling noise: {_effect(report, 'diagonal')}."
         )
     kept = _kept(report)
-    if figure(report, "naive", "nats") is not None or kept is not None:
-        effect = [_effect(report, "naive")] if figure(report, "naive", "nats") is not None else []
+    if report.sampler("naive").nats is not None or kept is not None:
+        effect = [_effect(report, "naive")] if report.sampler("naive").nats is not None else []
         if kept is not None:
             effect.append(f"at most {100 * kept:.2g} % of the variance of z is left in the active dimensions")
         out.append(
@@ -165,13 +146,13 @@ def options(report: dict) -> list[str]:
     return out
 
 
-def agreement(report: dict) -> str:
+def agreement(report: LatentReport) -> str:
     """Whether a classifier on the generated rows ranks the samplers as the nats do; `` with fewer than two to
     rank."""
-    ranked = [n for n in candidates(report) if figure(report, n, "c2st") is not None]
+    ranked = [n for n in candidates(report) if report.sampler(n).c2st is not None]
     if len(ranked) < 2:
         return ""
-    if all((figure(report, n, "c2st") or 0.0) < TOLD_APART for n in ranked):
+    if all((report.sampler(n).c2st or 0.0) < TOLD_APART for n in ranked):
         return (
             "The classifier (C2ST) tells the rows of every sampler from real ones nearly always, "
             "so it ranks none: that is the decoder's doing."
@@ -179,8 +160,8 @@ def agreement(report: dict) -> str:
     same, against = 0, []
     for i, low in enumerate(ranked):
         for high in ranked[i + 1 :]:
-            score, score_error = _difference(report, low, high, "c2st", "c2st_error")
-            gain, gain_error = _difference(report, low, high, "nats", "error")
+            score, score_error = _c2st_gain(report, low, high)
+            gain, gain_error = _nats_gain(report, low, high)
             if abs(score) <= max(score_error, NEGLIGIBLE_C2ST) or abs(gain) <= max(
                 gain_error, NEGLIGIBLE_NATS
             ):
@@ -200,9 +181,9 @@ def agreement(report: dict) -> str:
             f"The rows agree with the nats: the classifier (C2ST) puts {pairs} that both can tell "
             "apart in the same order."
         )
-    ahead, behind = max(against, key=lambda p: abs(_difference(report, p[0], p[1], "c2st", "c2st_error")[0]))
+    ahead, behind = max(against, key=lambda p: abs(_c2st_gain(report, *p)[0]))
     scores = " against ".join(
-        pair(figure(report, n, "c2st"), figure(report, n, "c2st_error")) for n in (ahead, behind)
+        pair(report.sampler(n).c2st, report.sampler(n).c2st_error) for n in (ahead, behind)
     )
     return (
         f"The rows disagree with the nats in {len(against)} of {same + len(against)} pairs that both "
@@ -213,11 +194,10 @@ def agreement(report: dict) -> str:
     )
 
 
-def missing(report: dict) -> str:
+def missing(report: LatentReport) -> str:
     """How much of what rows still lack is the sampler's, and how much the decoder's."""
-    tables = report.get("tables") or {}
-    bound, ceiling = (number((tables.get(k) or {}).get("c2st")) for k in ("bound", "ceiling"))
-    mine = figure(report, report.get("chosen") or "", "c2st")
+    bound, ceiling = report.tables.bound.c2st, report.tables.ceiling.c2st
+    mine = report.sampler(report.chosen).c2st
     if bound is None or ceiling is None or mine is None:
         return ""
     return (
@@ -228,11 +208,9 @@ def missing(report: dict) -> str:
     )
 
 
-def warning(report: dict) -> str:
-    """The report's own warning, or that z can index single rows; `` if there is none."""
-    nats, limit = number(report.get("rate")), number(report.get("log_rows"))
-    if report.get("warning"):
-        return str(report["warning"])
+def warning(report: LatentReport) -> str:
+    """That z can index single rows; `` if it cannot."""
+    nats, limit = report.rate, report.log_rows
     if nats is None or limit is None or nats <= limit:
         return ""
     return (
@@ -242,22 +220,13 @@ def warning(report: dict) -> str:
     )
 
 
-def unsettled(report: dict) -> list[str]:
-    """The report's own sentences about what is not settled."""
-    return [str(s) for s in report.get("unsettled") or [] if s]
-
-
 def _start(name: str) -> str:
     """The title of a sampler at the start of a sentence."""
     return title(name)[0].upper() + title(name)[1:]
 
 
-def rows_compared(report: dict) -> str:
-    return (
-        "the training rows"
-        if number(report.get("rows")) is None
-        else f"{whole(report['rows'])} training rows"
-    )
+def rows_compared(report: LatentReport) -> str:
+    return "the training rows" if report.rows is None else f"{whole(report.rows)} training rows"
 
 
 def _times(ratio: float) -> str:
@@ -266,56 +235,69 @@ def _times(ratio: float) -> str:
     )
 
 
-def _paired_error(report: dict, one: str, other: str) -> float | None:
+def _paired_error(report: LatentReport, one: str, other: str) -> float | None:
     """Standard error of the difference of two samplers, if one of them is the best: only then was it
     measured."""
     for best, rest in ((one, other), (other, one)):
-        if figure(report, best, "behind") == 0:
-            return figure(report, rest, "behind_error")
+        if report.sampler(best).behind == 0:
+            return report.sampler(rest).behind_error
     return None
 
 
-def _is_behind(report: dict, name: str, rival: str) -> bool:
+def _is_behind(report: LatentReport, name: str, rival: str) -> bool:
     """Whether a sampler is behind a rival by more than one standard error and by more than a hundredth of a
     nat."""
-    gain = (figure(report, rival, "nats") or 0.0) - (figure(report, name, "nats") or 0.0)
+    gain = (report.sampler(rival).nats or 0.0) - (report.sampler(name).nats or 0.0)
     return gain > max(
-        _paired_error(report, name, rival) or figure(report, name, "behind_error") or 0.0, NEGLIGIBLE_NATS
+        _paired_error(report, name, rival) or report.sampler(name).behind_error or 0.0, NEGLIGIBLE_NATS
     )
 
 
-def _difference(report: dict, low: str, high: str, key: str, error: str) -> tuple[float, float]:
-    """How much higher the second is, and the error of that as if the two were independent."""
-    value = (figure(report, high, key) or 0.0) - (figure(report, low, key) or 0.0)
-    return value, math.hypot(figure(report, low, error) or 0.0, figure(report, high, error) or 0.0)
+def _difference(
+    low: tuple[float | None, float | None], high: tuple[float | None, float | None]
+) -> tuple[float, float]:
+    """How much higher the second of two figures is, each with its error, and the error of that as if the two
+    were independent."""
+    return (high[0] or 0.0) - (low[0] or 0.0), math.hypot(low[1] or 0.0, high[1] or 0.0)
 
 
-def _work(report: dict, dear: str, cheap: str) -> str:
-    slow, fast = figure(report, dear, "rows_per_second"), figure(report, cheap, "rows_per_second")
+def _c2st_gain(report: LatentReport, low: str, high: str) -> tuple[float, float]:
+    a, b = report.sampler(low), report.sampler(high)
+    return _difference((a.c2st, a.c2st_error), (b.c2st, b.c2st_error))
+
+
+def _nats_gain(report: LatentReport, low: str, high: str) -> tuple[float, float]:
+    a, b = report.sampler(low), report.sampler(high)
+    return _difference((a.nats, a.error), (b.nats, b.error))
+
+
+def _work(report: LatentReport, dear: str, cheap: str) -> str:
+    slow, fast = report.sampler(dear).rows_per_second, report.sampler(cheap).rows_per_second
     if slow and fast:
         return f" ({whole(slow)} rows/s instead of {whole(fast)})"
-    more, less = figure(report, dear, "flops_per_row"), figure(report, cheap, "flops_per_row")
+    more, less = report.sampler(dear).flops_per_row, report.sampler(cheap).flops_per_row
     return f" ({_times(more / less)} the work per row)" if more and less and more >= 2 * less else ""
 
 
-def _kept(report: dict) -> float | None:
+def _kept(report: LatentReport) -> float | None:
     """Share of the variance of z that averaging z_log_var leaves, at most (Jensen), in the active
     dimensions."""
-    active = [d for d in report.get("dimensions") or [] if d.get("active")]
-    kept, whole_ = (sum(number(d.get(k)) or 0.0 for d in active) for k in ("posterior_variance", "variance"))
-    return kept / whole_ if whole_ > 0 else None
+    active = [d for d in report.dimensions if d.active]
+    left = sum(d.posterior_variance or 0.0 for d in active)
+    variance = sum(d.variance or 0.0 for d in active)
+    return left / variance if variance > 0 else None
 
 
-def _effect(report: dict, name: str) -> str:
-    nats = figure(report, name, "nats") or 0.0
+def _effect(report: LatentReport, name: str) -> str:
+    nats = report.sampler(name).nats or 0.0
     out = [f"{show(abs(nats))} nats per row {'better' if nats > 0 else 'worse'} than N(0, I)"]
-    chosen = report.get("chosen")
+    chosen = report.chosen
     if name == chosen:
         out.append("the one chosen")
-    elif (mine := figure(report, chosen or "", "nats")) is not None and mine > nats:
-        out.append(f"{show(mine - nats)} behind {title(chosen or '')}")
-    if (c2st := figure(report, name, "c2st")) is not None:
+    elif (mine := report.sampler(chosen).nats) is not None and mine > nats:
+        out.append(f"{show(mine - nats)} behind {title(chosen)}")
+    if (c2st := report.sampler(name).c2st) is not None:
         out.append(f"C2ST {c2st:.3f}")
-    if (ratio := figure(report, name, "variance_ratio")) is not None:
+    if (ratio := report.sampler(name).variance_ratio) is not None:
         out.append(f"generated columns have {ratio:.2g} times the variance of the real ones")
     return ", ".join(out)

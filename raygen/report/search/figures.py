@@ -111,11 +111,11 @@ def course(search: Search) -> tuple[str, int]:
 
 def curves(search: Search) -> str:
     """The nats of every trial over its steps; the first rounds, which are far off, run out of the picture."""
-    found = [t for t in search.trials if t.history]
+    found = [t for t in search.trials if t.curve]
     if not found:
         return ""
-    ends = np.array([t.history[-1][1] for t in found])
-    all_losses = np.array([value for t in found for _, value in t.history])
+    ends = np.array([t.curve[-1][1] for t in found])
+    all_losses = np.array([value for t in found for _, value in t.curve])
     top = max(np.quantile(ends, 0.9), np.quantile(all_losses, 0.9))
     low = all_losses.min()
     pad = 0.05 * (top - low) or 0.05 * abs(low) or 1.0
@@ -126,7 +126,7 @@ def curves(search: Search) -> str:
             name = look(search, t)
             marker, size, colour, _ = LOOKS[name]
             main = name in ("best", "defaults")
-            x, y = zip(*t.history, strict=True)
+            x, y = zip(*t.curve, strict=True)
             dash = (0, (4, 2)) if name == "defaults" else "solid"
             axes.plot(
                 x,

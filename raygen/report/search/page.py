@@ -4,8 +4,10 @@ from raygen.config_toml import as_toml
 from raygen.report.page import fill, script
 from raygen.report.search import figures, importance, parallel, sentences
 from raygen.report.search.importance import Importance
-from raygen.report.search.trials import Search, Trial, axes, rule_text
-from raygen.report.text import pair, show, value_text
+from raygen.report.search.record import SearchRecord, Trial
+from raygen.report.search.trials import Search, axes, rule_text
+from raygen.report.text import listed, pair, show, value_text
+from raygen.score_catalogue import SCORES
 
 LONG = 120  # characters of a reason that are seen without a click
 KEY = {  # of the marks: sign, words
@@ -19,9 +21,7 @@ KEY = {  # of the marks: sign, words
 MEASURES = (  # of a trial: heading, figure, decimals
     ("nats per row", "value_nats", 3),
     ("nats per row of codes", "held_out_nats", 3),
-    ("C2ST", "c2st", 3),
-    ("Shape error %", "shape_error", 2),
-    ("Trend error %", "trend_error", 2),
+    *((SCORES[name].heading, name, SCORES[name].decimals) for name in ("c2st", "shape_error", "trend_error")),
     ("rows/s", "rows_per_second", 0),
     ("seconds", "seconds", 0),
     ("training s", "training_seconds", 0),
@@ -30,20 +30,19 @@ MEASURES = (  # of a trial: heading, figure, decimals
 FIRST = ("C2ST", "nats per row", "rows/s")  # that stand before the settings
 
 
-def render(search: dict, title: str = "What the search found") -> str:
+def render(record: SearchRecord, title: str = "What the search found") -> str:
     """A self-contained page for one search: verdict, settings, its course, which settings matter, speed, all
     trials.
 
     Args:
-        search: As `raygen tune` writes it to search.json; every figure may be missing, None or nan and is
-            then left out.
+        record: As `raygen tune` writes it to search.json; a figure that is None is left out.
         title: Of the page.
 
     Returns:
         HTML with one inline script, which sorts the table and switches the theme, and nothing to load. The
         same for the same search.
     """
-    return fill("search.html.j2", title=title, **script(), **_view(Search(search)))
+    return fill("search.html.j2", title=title, **script(), **_view(Search(record)))
 
 
 def _view(search: Search) -> dict:
@@ -68,7 +67,7 @@ def _view(search: Search) -> dict:
         "course": course,
         "beyond": beyond,
         "by_classifier": search.by_classifier,
-        "unplaced": sentences.listed(
+        "unplaced": listed(
             [f"{n} {name}" for name in ("failed", "stopped") if (n := sum(t.state == name for t in unplaced))]
         ),
         "limited": search.limit > 0,
@@ -87,7 +86,7 @@ def _view(search: Search) -> dict:
         "failed": any(t.state == "failed" for t in search.trials),
         "errors": any(t.error is not None for t in search.trials),
         "sources": _sources(search),
-        "command": str(search.given.get("command") or ""),
+        "command": search.record.command,
     }
 
 
@@ -103,7 +102,7 @@ def importance_words(found: Importance, names: dict[str, str]) -> list[str]:
             "guesses."
         ]
     others = f" What the other{'s' * (rest > 1)} did may be chance." if rest else ""
-    return [f"More than chance: {sentences.listed(sure)}.{others}"]
+    return [f"More than chance: {listed(sure)}.{others}"]
 
 
 def _changed(search: Search) -> list[str]:
@@ -140,7 +139,7 @@ def _settings(search: Search) -> dict:
         for heading, name, d in MEASURES
         if not _is_objective(both, name)
     ]
-    measured += [("sampler", best.sampler if best else "", own.sampler if own else "")]
+    measured += [("sampler", (best and best.sampler) or "", (own and own.sampler) or "")]
     return {"rows": rows, "measured": [entry for entry in measured if any(entry[1:])], "own": own}
 
 
@@ -160,7 +159,7 @@ def _table(search: Search) -> dict:
     ]
     columns += [
         *(column for column in measures if column not in first),
-        ("sampler", [t.sampler for t in found]),
+        ("sampler", [t.sampler or "" for t in found]),
     ]
     columns = [column for column in columns if any(column[1])]
     rows = []
@@ -182,15 +181,15 @@ def _table(search: Search) -> dict:
     return {"headings": [heading for heading, _ in columns], "rows": rows}
 
 
-def _is_objective(found: list[Trial], name: str) -> bool:
+def _is_objective(trials: list[Trial], name: str) -> bool:
     """Whether a figure says the same as the objective."""
-    return all(t.figures[name] == t.objective for t in found if t.figures[name] is not None)
+    return all(getattr(t, name) in (t.objective, None) for t in trials)
 
 
 def _sources(search: Search) -> list[tuple[str, str]]:
     found = [
-        ("Model of the best trial", search.best.model if search.best else ""),
-        ("Table", str(search.given.get("source") or "")),
+        ("Model of the best trial", (search.best and search.best.model) or ""),
+        ("Table", search.record.source),
         ("Slowest allowed", f"{search.limit:,.0f} rows/s" if search.limit else ""),
         ("Time", " ".join(sentences.spent(search))),
     ]
@@ -205,4 +204,5 @@ def _objective(t: Trial | None) -> str:
 
 
 def _fixed(t: Trial | None, name: str, decimals: int) -> str:
-    return "" if t is None or t.figures[name] is None else f"{t.figures[name]:,.{decimals}f}"
+    value = None if t is None else getattr(t, name)
+    return "" if value is None else f"{value:,.{decimals}f}"

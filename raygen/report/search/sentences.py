@@ -7,7 +7,7 @@ A sentence that needs a figure that is not known is left out.
 import math
 
 from raygen.report.search.trials import NATS, Search, Trial
-from raygen.report.text import duration, number, pair, show, whole
+from raygen.report.text import duration, listed, pair, show, whole
 
 STATE_WORDS = {
     "finished": "finished",
@@ -79,9 +79,9 @@ def gain(search: Search) -> list[str]:
         return [f"The trial with {who}) failed, so there is nothing to compare with."]
     if not own.finished:
         ended = "was stopped" if own.state == "stopped" else "did not end"
-        if not own.history or not winner.history:
+        if not own.curve or not winner.curve:
             return [f"The trial with {who}) {ended}, so there is nothing to compare with."]
-        step, value = own.history[-1]
+        step, value = own.curve[-1]
         ahead = value - winner.at(step)
         return [
             f"The trial with {who}) {ended} at step {whole(step)}; there trial {winner.number} was "
@@ -145,38 +145,31 @@ def front_words(search: Search) -> str:
 
 def spent(search: Search) -> list[str]:
     """Where the time went."""
-    seconds = {name: number(value) for name, value in (search.given.get("seconds") or {}).items()}
-    wall, of_trials, training, outside, start = (
-        seconds.get(name) for name in ("wall", "trials", "training", "outside", "start")
-    )
-    out = []
-    if wall is not None:
-        at_once = f", {of_trials / wall:.1f} trials at a time" if of_trials is not None and wall > 0 else ""
-        out.append(f"The search took {duration(wall)}{at_once}.")
-    if training is not None and outside is not None:
+    s, out = search.record.seconds, []
+    if s.wall is not None:
+        known = s.trials is not None and s.wall > 0
+        at_once = f", {(s.trials or 0.0) / s.wall:.1f} trials at a time" if known else ""
+        out.append(f"The search took {duration(s.wall)}{at_once}.")
+    if s.training is not None and s.outside is not None:
         out.append(
-            f"Its trials trained and fitted samplers for {duration(training)}; {100 * outside:.0f} % "
+            f"Its trials trained and fitted samplers for {duration(s.training)}; {100 * s.outside:.0f} % "
             "of the places for trials did neither."
         )
-    if start is not None:
-        out.append(f"The first trial began after {duration(start)}.")
+    if s.start is not None:
+        out.append(f"The first trial began after {duration(s.start)}.")
     return out
 
 
 def facts(search: Search) -> str:
     """What was searched, and how: `16 trials of adult.parquet (32,561 rows), TPE with ASHA, seed 0`."""
-    count = len(search.trials)
-    rows = f" ({whole(search.given['rows'])} rows)" if number(search.given.get("rows")) is not None else ""
-    source = f" on {search.given['source']}{rows}" if search.given.get("source") else ""
-    algorithm = str(search.given.get("algorithm") or "")
-    parts = [f"{count} trial{'s' * (count != 1)}{source}", ALGORITHMS.get(algorithm, algorithm)]
-    parts[1] += " with ASHA" if search.given.get("scheduler") == "asha" else ""
-    parts += [f"seed {search.given['seed']}"] if search.given.get("seed") is not None else []
+    count, record = len(search.trials), search.record
+    rows = "" if record.rows is None else f" ({whole(record.rows)} rows)"
+    source = f" on {record.source}{rows}" if record.source else ""
+    parts = [f"{count} trial{'s' * (count != 1)}{source}"]
+    parts.append(ALGORITHMS.get(record.algorithm, record.algorithm))
+    parts[1] += " with ASHA" if record.scheduler == "asha" else ""
+    parts += [] if record.seed is None else [f"seed {record.seed}"]
     return ", ".join(part.strip() for part in parts if part.strip())
-
-
-def listed(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1] if parts else ""
 
 
 def _gained(search: Search) -> tuple[float | None, float | None]:

@@ -3,14 +3,16 @@
 import textwrap
 
 from raygen.report.search import sentences
+from raygen.report.search.record import SearchRecord
 from raygen.report.search.trials import Search, Trial
 from raygen.report.text import pair, value_text
+from raygen.score_catalogue import SCORES
 
 WIDTH = 120
 CELL = 18  # characters, at most, of a setting's value
 REASON = 220  # characters, at most, of why a trial failed
 FIGURES = (
-    ("C2ST", "c2st", 3),
+    (SCORES["c2st"].narrow_heading, "c2st", SCORES["c2st"].decimals),
     ("nats/row", "value_nats", 2),
     ("rows/s", "rows_per_second", 0),
     ("train s", "training_seconds", 0),
@@ -18,22 +20,22 @@ FIGURES = (
 )
 
 
-def lines(search: dict) -> list[str]:
+def lines(record: SearchRecord) -> list[str]:
     """Trials with the settings that differ between them, gain over the defaults, Pareto front, failures,
     time; ASCII of at most 120 columns.
 
     Args:
-        search: As `raygen tune` writes it to search.json.
+        record: As `raygen tune` writes it to search.json.
     """
-    found = Search(search)
-    out = [*_wrap(f"{sentences.facts(found)}:"), *_table(found)]
-    for sentence in sentences.verdict(found):
+    search = Search(record)
+    out = [*_wrap(f"{sentences.facts(search)}:"), *_table(search)]
+    for sentence in sentences.verdict(search):
         out += _wrap(sentence)
-    out += _wrap(sentences.front_words(found))
-    for trial in found.trials:
+    out += _wrap(sentences.front_words(search))
+    for trial in search.trials:
         if trial.state == "failed":
             out += _wrap(f"Trial {trial.number} failed: {cut(trial.reason, REASON) or 'no reason was given'}")
-    out += _wrap(" ".join(sentences.spent(found)))
+    out += _wrap(" ".join(sentences.spent(search)))
     return [line.encode("ascii", "replace").decode().rstrip() for line in out]
 
 
@@ -54,9 +56,9 @@ def _table(search: Search) -> list[str]:
         ["C2ST" if search.by_classifier else "nats/row", *(pair(t.objective, t.error) or "-" for t in rows)]
     ]
     for heading, key, decimals in FIGURES:
-        if heading != figures[0][0] and any(t.figures[key] is not None for t in rows):
+        if heading != figures[0][0] and any(getattr(t, key) is not None for t in rows):
             figures.append(
-                [heading, *("-" if (v := t.figures[key]) is None else f"{v:,.{decimals}f}" for t in rows)]
+                [heading, *("-" if (v := getattr(t, key)) is None else f"{v:,.{decimals}f}" for t in rows)]
             )
     keys, names = search.differing, search.settings
     settings = [

@@ -1,8 +1,4 @@
-"""A search as it is read: its trials, the best of them, and figures that can be compared.
-
-A search is the dictionary that `raygen tune` writes to search.json. A figure that is missing, None, nan or
-infinite is None.
-"""
+"""A search as it is read: its trials, the best of them, and figures that can be compared."""
 
 import json
 import math
@@ -11,86 +7,29 @@ from typing import NamedTuple
 
 import numpy as np
 
+from raygen.report.search.record import SearchRecord, Trial
 from raygen.report.text import number, value_text
 
 STATES = ("finished", "stopped", "unfinished", "failed")  # in the order of tables
-FIGURES = (
-    "value_nats",
-    "held_out_nats",
-    "c2st",
-    "shape_error",
-    "trend_error",
-    "rows_per_second",
-    "seconds",
-    "training_seconds",
-    "steps",
-)
 NATS = "nats per row"
 
 
-class Trial(NamedTuple):
-    """One trial; None where a figure is not known."""
-
-    number: int
-    params: dict
-    state: str
-    reason: str
-    objective: float | None
-    error: float | None
-    figures: dict  # name: number or None, for the other figures
-    sampler: str
-    model: str
-    history: list[tuple[float, float]]  # step, held-out nats of the values
-
-    @property
-    def rows_per_second(self) -> float | None:
-        return self.figures["rows_per_second"]
-
-    @property
-    def finished(self) -> bool:
-        return self.state == "finished" and self.objective is not None
-
-    @property
-    def score(self) -> float:
-        """The objective; nan where it is not known."""
-        return math.nan if self.objective is None else self.objective
-
-    @property
-    def nats(self) -> float | None:
-        """Of the values, when it was last told."""
-        return (
-            self.figures["value_nats"]
-            if self.figures["value_nats"] is not None
-            else self.history[-1][1]
-            if self.history
-            else None
-        )
-
-    def at(self, step: float) -> float:
-        """The nats when it had trained so far; the first or last before and after its history."""
-        steps, values = zip(*self.history, strict=True)
-        return float(np.interp(step, steps, values))
-
-
 class Search:
-    """What `raygen tune` wrote, with its trials by their numbers.
+    """A search with its trials by their numbers.
 
     Args:
-        given: As in search.json.
+        record: As `raygen tune` writes it.
     """
 
-    def __init__(self, given: dict):
-        self.given = given
-        self.trials = sorted(
-            (_trial(i, entry) for i, entry in enumerate(given.get("trials") or [])), key=lambda t: t.number
-        )
-        self.by_classifier = given.get("objective") == "c2st"
+    def __init__(self, record: SearchRecord):
+        self.record = record
+        self.trials = sorted(record.trials, key=lambda t: t.number)
+        self.by_classifier = record.objective == "c2st"
         self.sign = -1.0 if self.by_classifier else 1.0  # times the objective: lower is better
         self.unit = "C2ST" if self.by_classifier else NATS
-        self.limit = number(given.get("min_rows_per_second")) or 0.0
-        self.space: dict[str, dict] = given.get("space") or {}
-        self.defaults: dict = given.get("defaults") or {}
-        self.best = next((t for t in self.trials if t.number == given.get("best")), None)
+        self.limit = record.min_rows_per_second or 0.0
+        self.space, self.defaults = record.space, record.defaults
+        self.best = next((t for t in self.trials if t.number == record.best), None)
         self.own = next(
             (t for t in self.trials if t.params and self._is_own(t)), None
         )  # had the config's own settings
@@ -104,11 +43,9 @@ class Search:
         nats, then the rest."""
 
         def place(t: Trial) -> tuple:
-            told = (
-                t.nats if t.state != "finished" else None if t.objective is None else self.sign * t.objective
-            )
-            value = math.inf if told is None else told
-            steps = t.figures["steps"] or 0.0
+            value = self.sign * t.score if t.state == "finished" else t.nats
+            value = math.inf if value is None or math.isnan(value) else value
+            steps = t.steps or 0.0
             return (
                 t is not self.best,
                 STATES.index(t.state),
@@ -129,11 +66,9 @@ class Search:
     @cached_property
     def front(self) -> list[Trial]:
         """The trials that no other beats in both objective and speed, the best objective first."""
-        numbers = set(self.given.get("front") or [])
-        found = [
-            t for t in self.trials if t.number in numbers and t.finished and t.rows_per_second is not None
-        ]
-        return sorted(found, key=lambda t: self.sign * t.score)
+        trials = [t for t in self.trials if t.number in self.record.front and t.finished]
+        known = [t for t in trials if t.rows_per_second is not None]
+        return sorted(known, key=lambda t: self.sign * t.score)
 
     @cached_property
     def records(self) -> list[tuple[int, float]]:
@@ -179,7 +114,7 @@ class Search:
         they are in 61 to 100 %.)
         """
         out = {t.number: t.nats for t in self.trials if t.finished and t.nats is not None}
-        ends = [t for t in self.trials if t.state != "failed" and t.history]
+        ends = [t for t in self.trials if t.state != "failed" and t.curve]
         if not ends:
             return out
         reference = min(
@@ -187,34 +122,16 @@ class Search:
             key=lambda t: (
                 t is not self.best,
                 not t.finished,
-                0.0 if t.finished else -t.history[-1][0],
+                0.0 if t.finished else -t.curve[-1][0],
                 t.nats,
             ),
         )
-        end = reference.history[-1][1] if reference.nats is None else reference.nats
+        end = reference.curve[-1][1] if reference.nats is None else reference.nats
         for t in ends:
             if not t.finished:
-                step, value = t.history[-1]
+                step, value = t.curve[-1]
                 out[t.number] = end + value - reference.at(step)
         return out
-
-
-def _trial(i: int, given: dict) -> Trial:
-    history = [
-        (number(entry[0]), number(entry[2])) for entry in given.get("history") or [] if len(entry) == 3
-    ]
-    return Trial(
-        number=i if given.get("number") is None else int(given["number"]),
-        params=given.get("params") or {},
-        state=given["state"] if given.get("state") in STATES else "unfinished",
-        reason=str(given.get("reason") or ""),
-        objective=number(given.get("objective")),
-        error=number(given.get("error")),
-        figures={name: number(given.get(name)) for name in FIGURES},
-        sampler=str(given.get("sampler") or ""),
-        model=str(given.get("model") or ""),
-        history=sorted((step, value) for step, value in history if step is not None and value is not None),
-    )
 
 
 class Axis(NamedTuple):
@@ -250,12 +167,12 @@ class Axis(NamedTuple):
 def axes(search: Search) -> list[Axis]:
     """An axis for each searched setting that has a value in some trial; what lies outside the given space
     widens it."""
-    found = []
+    space = []
     for key in search.settings:
         values = [t.params[key] for t in search.trials if t.params.get(key) is not None]
         if values:
-            found.append(_axis(key, search.space.get(key) or {}, values))
-    return found
+            space.append(_axis(key, search.space.get(key) or {}, values))
+    return space
 
 
 def _axis(key: str, rule: dict, values: list) -> Axis:

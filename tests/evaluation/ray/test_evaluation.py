@@ -61,7 +61,7 @@ def test_a_run_is_evaluated_against_rows_it_learned_and_rows_it_did_not(trained,
     assert list(run.scores) == list(SCORES)
     assert run.memory_rows == min(1000, report.holdout.rows) and run.scores["memory"].low is not None
     assert run.budget.rows == report.holdout.rows and run.budget.resynthesised.c2st is not None
-    assert run.latent["chosen"] == model_folder.load(trained.model).sampler
+    assert run.latent.chosen == model_folder.load(trained.model).sampler
     assert len(run.columns) == 15
     assert report.holdout.chose_model and real_rows.CHOSE_MODEL in report.notes
     page = (tmp_path / "out" / "index.html").read_text()
@@ -89,14 +89,14 @@ def test_rows_that_were_chosen_are_compared_with_a_note_and_without_a_budget(tra
 def test_held_out_rows_are_those_of_the_training(trained, table):
     """Found again from the source by the hash of their codes: as many, and none of them seen in training."""
     from raygen.codec import row_hash
-    from raygen.training import driver as training
     from raygen.training import encoding
+    from raygen.training.job import sized
 
     found = model_folder.load(trained.model)
     whole = pq.read_table(table)
     mask = real_rows.held_out(found, whole)
     encoded = encoding.encode(trained.config, silent)
-    held = encoded.feed(training.sized(trained.config, encoded.num_rows)).held
+    held = encoded.feed(sized(trained.config, encoded.num_rows)).held
     codes, offsets = found.codec.encode(whole.filter(pa.array(mask)))
     assert sorted(row_hash.content_hash(codes, offsets)) == sorted(row_hash.content_hash(*held))
     assert real_rows.held_out(found, whole.slice(1)) is None

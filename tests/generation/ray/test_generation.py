@@ -21,6 +21,7 @@ import pytest
 import raygen
 from raygen.errors import ClusterError, ConfigError, GenerationError, OutputError
 from raygen.model import folder as model_folder
+from raygen.report.latent.record import LatentReport
 from raygen.sampling import rows as sampling
 
 pytestmark = pytest.mark.ray
@@ -209,7 +210,13 @@ def test_the_folder_of_another_model_is_refused(trained, one_actor, tmp_path):
     other = next(name for name in found.samplers if name != found.sampler)
     model = str(tmp_path / "model")
     fingerprint = model_folder.save(
-        model, found.config, found.codec, found.network(), found.samplers, found.metrics, {"chosen": other}
+        model,
+        found.config,
+        found.codec,
+        found.network(),
+        found.samplers,
+        found.metrics,
+        LatentReport(chosen=other),
     )
     assert fingerprint != found.fingerprint
     with pytest.raises(OutputError, match=f"fingerprint {found.fingerprint}.*fingerprint {fingerprint}"):
@@ -441,7 +448,7 @@ def test_a_model_that_changes_on_the_way_is_an_error(trained, tmp_path):
         found.network(),
         found.samplers,
         found.metrics,
-        {"chosen": sampler},
+        LatentReport(chosen=sampler),
     )
 
     def say(line):

@@ -11,6 +11,7 @@ import pytest
 import raygen
 from raygen.errors import ConfigError, ModelError, OutputError
 from raygen.model import folder as model_folder
+from raygen.report.latent.record import LatentReport
 
 pytestmark = pytest.mark.ray
 ROWS, FACTOR = 5000, 3
@@ -68,9 +69,9 @@ def test_a_damaged_shard_is_mended(written, tmp_path):
 def test_they_are_more_like_the_table_and_a_folder_is_of_one_factor(model, written, table):
     from raygen.metrics import fidelity
 
-    real, kinds = pq.read_table(table).to_pandas(), model_folder.load(model).codec.schema.kinds
+    real, kinds = pq.read_table(table), model_folder.load(model).codec.schema.kinds
     plain, kept = (
-        fidelity.c2st(real, rows.to_pandas(), kinds)
+        fidelity.c2st(real, rows, kinds)
         for rows in (raygen.sample(model, ROWS), pq.ParquetDataset(written).read())
     )
     assert kept > plain + 0.02
@@ -119,7 +120,7 @@ def test_the_density_ratio_is_part_of_the_model(model, tmp_path):
         found.network(),
         found.samplers,
         {},
-        {"chosen": found.sampler},
+        LatentReport(chosen=found.sampler),
         found.ratio,
     )
     without = model_folder.save(
@@ -129,7 +130,7 @@ def test_the_density_ratio_is_part_of_the_model(model, tmp_path):
         found.network(),
         found.samplers,
         {},
-        {"chosen": found.sampler},
+        LatentReport(chosen=found.sampler),
     )
     assert again == found.fingerprint != without
     with np.load(tmp_path / "same" / "ratio.npz", allow_pickle=False) as arrays:

@@ -15,6 +15,7 @@ from raygen.errors import ClusterError, ModelError, OutputError
 from raygen.generation import verification
 from raygen.generation.shards import Plan
 from raygen.model import folder as model_folder
+from raygen.report.latent.record import LatentReport
 
 pytestmark = pytest.mark.ray
 
@@ -194,7 +195,13 @@ def test_a_cluster_that_cannot_mend_deletes_nothing_and_actors_are_as_many_as_it
     found, folder = model_folder.load(trained.model), Path(shutil.copytree(whole, tmp_path / "out"))
     own, model = found.config.override(setting), str(tmp_path / "model")
     model_folder.save(
-        model, own, found.codec, found.network(), found.samplers, found.metrics, {"chosen": found.sampler}
+        model,
+        own,
+        found.codec,
+        found.network(),
+        found.samplers,
+        found.metrics,
+        LatentReport(chosen=found.sampler),
     )
     run = json.loads((folder / "_run.json").read_text())
     (folder / "_run.json").write_text(json.dumps(run | {"model": model}))

@@ -80,7 +80,7 @@ def column(rng, name: str, error: float) -> dict:
         )
         made = np.concatenate([real[:4000] + error / 20, rng.normal(0, 1, 1000)])
         edges = np.linspace(-3, 4, 41)
-        counts = [np.histogram(values, edges)[0].tolist() for values in (real, made)]
+        counts = [(np.histogram(values, edges)[0] / 5000).tolist() for values in (real, made)]
         edges = edges * 2e8 + 1e9 if when else edges * scale
         out["histogram"] = {"edges": edges.tolist(), "real": counts[0], "synthetic": counts[1]}
     else:
@@ -89,8 +89,8 @@ def column(rng, name: str, error: float) -> dict:
         made = (1 - error / 50) * real + error / 50 * rng.dirichlet(np.ones(len(levels)))
         out["histogram"] = {
             "levels": levels,
-            "real": (5000 * real).round().tolist(),
-            "synthetic": (5000 * made).round().tolist(),
+            "real": real.tolist(),
+            "synthetic": made.tolist(),
         }
     return out
 

@@ -5,6 +5,7 @@ import hashlib
 import html
 import re
 
+import numpy as np
 import pytest
 
 from raygen.report.evaluation import figures
@@ -119,6 +120,7 @@ def test_texts_are_escaped(evil):
         "kind": evil,
         "histogram": {"levels": [evil, None], "real": [1, 2], "synthetic": [2, 1]},
     }
+    one["examples"] = [{"name": evil, "frequent": [[evil, 0.5]], "generated": [evil, None]}]
     one["scores"]["mle"] |= {"measure": evil, "target": evil}
     one["budget"]["pairs_lost"] = [{"columns": [evil, evil], "error": 3.0}]
     changes = {"command": evil, "config": {evil: evil}, "raygen": evil, "notes": [evil]}
@@ -129,6 +131,50 @@ def test_texts_are_escaped(evil):
     assert page.tags.count("script") == 1 and "img" not in page.tags
     assert html.unescape(re.search("<title>(.*?)</title>", source)[1]) == evil
     assert page.text.count(evil) >= 12
+
+
+def test_generated_rows_stand_beside_frequent_real_values():
+    rows = {"name": "sex", "frequent": [["Male", 0.669]], "generated": ["Female", None]}
+    source = report_page.render(report(run() | {"examples": [rows]}))
+    assert '<a href="#rows">Some generated rows</a>' in source
+    cells = re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", source[source.index('<h2 id="rows"') :])
+    headings = ["Column", "often in real rows", "row 1", "row 2"]
+    assert [html.unescape(cell) for cell in cells[:8]] == [
+        *headings,
+        "sex",
+        "Male 66.9 %",
+        "Female",
+        "<missing>",
+    ]
+    assert 'id="rows"' not in rendered("minimal")
+
+
+def test_a_bar_is_a_share_of_all_rows():
+    """20 levels of .85 % each, of 118: nothing is scaled up."""
+    names = [f"level {i}" for i in range(20)]
+    many = LevelHistogram(levels=names, others=98, real=[0.0085] * 20, synthetic=[0.0085] * 20)
+    shares = figures._shares(many)
+    assert shares.real["level 0"] == 0.0085
+    assert figures._rest(shares.real, names[:8]) == pytest.approx(1 - 8 * 0.0085)
+    drawn = figures.column("x", [many])
+    assert re.findall("<!-- (.+?) -->", drawn)[-1] == "110 others" and "<!-- 75 % -->" in drawn
+
+
+def test_what_no_real_row_has_is_in_the_rest():
+    levels = LevelHistogram(levels=["a", "b"], others=0, real=[0.5, 0.5], synthetic=[0.2, 0.2])
+    assert "others" in figures.column("x", [levels])
+    alike = LevelHistogram(levels=["a", "b"], others=0, real=[0.5, 0.5], synthetic=[0.4, 0.6])
+    assert "others" not in figures.column("x", [alike])
+
+
+def test_unequal_bins_are_drawn_equally_wide():
+    edges = [0.0, 1.0, 10.0, 1e6]
+    steps = figures._steps(NumberHistogram(edges=edges, real=[0.81, 0.1, 0.09], synthetic=[0.25, 0.5, 0.25]))
+    assert list(np.diff(steps.places)) == pytest.approx([1 / 3] * 3)
+    assert list(steps.real) == pytest.approx([0.9, 0.1**0.5, 0.3])
+    assert "1000k" in figures.column(
+        "x", [NumberHistogram(edges=edges, real=[1.0, 0, 0], synthetic=[1.0, 0, 0])]
+    )
 
 
 def test_the_policy_lets_only_our_script_run():

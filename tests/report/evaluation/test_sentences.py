@@ -2,9 +2,10 @@
 
 import pytest
 
-from raygen.report.evaluation import sentences
+from raygen.report.evaluation import copying, page, sentences, terminal
 from raygen.report.evaluation.losses import losses
-from tests.report.evaluation.reports import minimal, report, run, run_record, three
+from tests.pages import plain
+from tests.report.evaluation.reports import entry, minimal, report, run, run_record, three
 
 
 def verdict(**changes) -> str:
@@ -65,13 +66,13 @@ def test_the_verdict_names_what_falls_short():
         (
             {"dcr_share": 0.83},
             2,
-            "Rows are copied from the training rows: DCR share 0.830, ideal 0.5. Do not publish them.",
+            "Do not publish these rows: they are copied from the training rows (DCR share 0.830, ideal 0.5).",
         ),
         ({"membership_auc": 0.58}, 1, "Some sign that rows are copied: Membership AUC 0.580"),
         (
             {"exact_copies": 0.3},
             2,
-            "Rows are copied from the training rows: Exact copies 30.00 %. Do not publish them.",
+            "Do not publish these rows: they are copied from the training rows (Exact copies 30.00 %).",
         ),
         (
             {"dcr_share": None, "dcr_2_percent": None, "exact_copies": None, "membership_auc": None},
@@ -82,8 +83,8 @@ def test_the_verdict_names_what_falls_short():
 )
 def test_copying_is_said_plainly(changes, level, words):
     one = run_record(**changes)
-    sentence = sentences.copying(one)
-    assert sentences.suspicion(one) == level and sentence.startswith(words)
+    sentence = copying.copying(one)
+    assert copying.suspicion(one) == level and sentence.startswith(words)
     assert sentence in verdict(**changes)
     state = sentences.state(report(run(c2st=0.99, **changes)))
     assert state == {None: "good", 0: "good", 1: "fair", 2: "bad"}[level]
@@ -95,7 +96,8 @@ def test_memory_is_said_with_both_figures_and_their_rows():
         "(memory 0.014, 95 % interval -0.020 to 0.050, ideal 0)." in verdict(memory=True)
     )
     text = " ".join(sentences.verdict(report(remembering(0.08, 0.03))))
-    assert "Part of this is memory of the training rows: C2ST is 0.771 against 3,256 unseen rows" in text
+    part = "Part of what looks like quality is memory of the training rows: "
+    assert f"{part}C2ST is 0.771 against 3,256 unseen rows" in text
     assert "(memory 0.080, 95 % interval 0.050 to 0.110, ideal 0)" in text
     assert "memory" not in verdict().lower()
     assert "because rows pass for the very rows that they copy" in " ".join(
@@ -132,6 +134,61 @@ def test_nobody_is_told_to_train_longer_where_memory_shows():
     assert "train longer," not in told and "regularise (dropout) rather than train longer" in told
 
 
+@pytest.mark.parametrize(
+    ("changes", "first"),
+    [
+        ({"c2st": 0.99}, "As good as other real rows"),
+        ({"c2st": 0.99, "dcr_share": 0.55}, "Some sign that rows are copied"),
+        ({"c2st": 0.99, "dcr_share": 0.83}, "Do not publish these rows"),
+        ({"c2st": 0.3, "dcr_share": 0.83}, "Do not publish these rows"),
+        ({"c2st": 0.3, "dcr_share": 0.55}, "Weak"),
+    ],
+)
+def test_the_headline_is_the_worst_of_likeness_and_privacy(changes, first):
+    told = sentences.verdict(report(run(**changes)))
+    assert told[0].startswith(first)
+    if not first.startswith(("As good", "Weak")):
+        assert any(text.startswith("Likeness alone: ") for text in told[1:])
+
+
+def test_rows_that_are_remembered_are_not_published_either():
+    one = remembering(0.5, 0.1)
+    one["scores"]["c2st_test"]["value"] = 0.99
+    assert sentences.verdict(report(one))[0].startswith("Do not publish these rows: they repeat what only")
+
+
+@pytest.mark.parametrize(("real", "rows"), [(29305, 30), (30, 29305)])
+def test_thirty_rows_show_nothing(real, rows):
+    of_real = {"path": "real.parquet", "rows": real, "columns": 16}
+    few = report(run(c2st=0.99) | {"rows": rows}, real=of_real)
+    told = sentences.verdict(few)
+    assert told[0].startswith("30 rows show nothing: with so few, chance moves every score")
+    assert not any("As good" in text or "o sign" in text for text in told)
+    assert sentences.state(few) == "fair"
+    copied = report(run(c2st=0.99, exact_copies=0.3) | {"rows": rows}, real=of_real)
+    assert sentences.verdict(copied)[0].startswith("Do not publish these rows")
+    assert sentences.state(copied) == "bad"
+    assert sentences.few_rows(report(), report(run() | {"rows": 100}).runs[0]) == ""
+
+
+def test_the_number_of_rows_that_verdict_and_gate_go_by_is_said():
+    one = run()
+    one["scores"]["c2st"]["rows"] = 10_000
+    one["c2st_of_sample"] = entry(0.889, better="higher") | {"rows": 16_000}
+    rule = {"rule": "c2st >= 0.9", "value": 0.791, "passed": False, "rows": 10_000}
+    told = report(one, scored_rows=10_000, gate=[rule])
+    assert "other real rows 0.997; 10,000 rows of each)." in sentences.verdict(told)[0]
+    assert sentences.verdict(told)[-1] == "The gate fails on `c2st >= 0.9` (0.791 of 10,000 rows)."
+    first, second = sentences.sizes(told)
+    assert first.startswith(
+        "Verdict and gate go by at most 10,000 rows of each table, whatever evaluate.sample"
+    )
+    assert second == "C2ST of 16,000 rows of each table, as evaluate.sample_rows has it, is 0.889."
+    shown = " ".join(terminal.lines(told))
+    assert "is 0.889." in shown and "Gate FAILED: c2st >= 0.9 (0.791 of 10,000 rows)" in shown
+    assert "0.791 of 10,000 rows" in plain(page.render(told))
+
+
 def test_problems_come_first():
     one = run() | {"problems": ["Column 'age' is missing.", "Shard 3 is cut short."]}
     first = sentences.verdict(report(one))[0]
@@ -142,15 +199,15 @@ def test_problems_come_first():
 def test_runs_are_compared_by_score():
     first, last, *each = sentences.verdict(three())
     assert first == (
-        "flow is best on Shape error and Trend error; no clear lead on the other 12 scores. "
-        "But flow copies rows."
+        "Do not publish flow: training rows are copied. "
+        "flow is best on Shape error and Trend error; no clear lead on the other 12 scores."
     )
     assert last == (
         "tvae is last on Shape error, Trend error, C2ST, MLE AUC of income and beta-recall; "
         "flow is last on DCR share."
     )
     assert [text.split(":")[0] for text in each[:3]] == ["mixture of 64", "tvae", "flow"]
-    assert "Repair this first" in each[2] and "Rows are copied" in each[2]
+    assert "Repair this first" in each[2] and "they are copied" in each[2]
     level = sentences.comparison([run_record(name="a"), run_record(name="b")])
     assert level[0].startswith("No clear lead on Shape error, ")
 

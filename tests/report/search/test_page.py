@@ -16,11 +16,13 @@ import pytest
 from raygen import config_toml
 from raygen.report.search import figures, importance, sentences
 from raygen.report.search import page as search_page
+from raygen.report.search.record import SearchRecord
 from raygen.report.search.trials import Search, axes, rule_text
 from raygen.report.text import value_text
 from tests.pages import CHROMIUM, Page, in_browser, plain
 from tests.searches import DEFAULTS, search, settled
 
+read = SearchRecord.model_validate
 ONE = {"train.learning_rate": {"log_uniform": [1e-3, 2e-2]}}
 EVIL = "<script>alert(1)</script>"
 
@@ -98,7 +100,7 @@ CASES = {
 
 @functools.cache
 def rendered(case: str) -> str:
-    return search_page.render(json.loads(json.dumps(CASES[case]())))
+    return search_page.render(read(json.loads(json.dumps(CASES[case]()))))
 
 
 # ---------------------------------------------------------------------------------------------------- the
@@ -115,17 +117,17 @@ def test_every_search_makes_a_page_that_stands_alone(case):
 
 
 def test_the_same_search_makes_the_same_page():
-    assert search_page.render(search()) == search_page.render(search())
+    assert search_page.render(read(search())) == search_page.render(read(search()))
 
 
 def test_the_full_page_says_everything():
     given = search()
-    text = plain(search_page.render(given, title="Adult"))
+    text = plain(search_page.render(read(given), title="Adult"))
     best = given["trials"][given["best"]]
     for sentence in [
-        *sentences.verdict(Search(given)),
-        sentences.front_words(Search(given)),
-        *sentences.spent(Search(given)),
+        *sentences.verdict(Search(read(given))),
+        sentences.front_words(Search(read(given))),
+        *sentences.spent(Search(read(given))),
     ]:
         assert sentence in text
     for heading in (
@@ -157,7 +159,7 @@ def test_page_changes_only_what_differs_from_the_config():
     best = given["trials"][given["best"]]["params"]
     given["trials"][given["best"]]["params"] = best | {"model.hidden_units": DEFAULTS["model.hidden_units"]}
     source = re.search(
-        r"<p class=\"small\">What trial .+?<code>(.+?)</code>", search_page.render(given), re.DOTALL
+        r"<p class=\"small\">What trial .+?<code>(.+?)</code>", search_page.render(read(given)), re.DOTALL
     )[1]
     sections = tomllib.loads(html.unescape(source))
     assert {f"{s}.{k}": v for s, entries in sections.items() for k, v in entries.items()} == {
@@ -206,7 +208,7 @@ def test_hostile_texts_are_escaped():
 def test_a_long_reason_opens_by_a_click():
     given = search()
     given["trials"][5]["reason"] = "no memory left, " * 400 + "at the end"
-    source = search_page.render(given)
+    source = search_page.render(read(given))
     page = Page(source)
     assert page.tags.count("details") == 1 and "at the end" in page.text
     assert re.search(r"<summary>(no memory left, ){7}.{,20}\u2026</summary>", source)
@@ -223,23 +225,23 @@ def test_figures_differ_between_themes_by_variables_only():
 def test_a_trial_far_off_does_not_flatten_the_rest():
     given = search(stop=False)
     given["trials"][3] |= {"objective": 4000.0, "value_nats": 4000.0}
-    scale = figures.Scale(list(Search(given).projected.values()))
+    scale = figures.Scale(list(Search(read(given)).projected.values()))
     assert (
         scale.beyond == 1 and max(scale.ends) < 40 and min(scale.ends) < scale.place(4000.0) < max(scale.ends)
     )
-    assert "1 more lies beyond it" in plain(search_page.render(given))
+    assert "1 more lies beyond it" in plain(search_page.render(read(given)))
     upside_down = figures.Scale([0.9, 0.88, 0.87, 0.86, 0.01], -1.0)
     assert upside_down.ends[0] > 0.9 > upside_down.place(0.01) > 0.5
 
 
 def test_the_best_so_far_is_fast_enough():
     given = with_objectives([25.0, None, 24.0, 24.5, 23.0, None])
-    assert Search(given).records == [(0, 25.0), (2, 24.0), (3, 24.0), (4, 23.0), (5, 23.0)]
+    assert Search(read(given)).records == [(0, 25.0), (2, 24.0), (3, 24.0), (4, 23.0), (5, 23.0)]
     for number, speed in enumerate((90.0, None, 10.0, 80.0, 50.0, None)):
         given["trials"][number]["rows_per_second"] = speed
-    assert Search(given | {"min_rows_per_second": 60}).records == [(0, 25.0), (3, 24.5), (5, 24.5)]
-    assert Search(given | {"objective": "c2st"}).records[-1] == (5, 25.0)
-    assert Search(with_objectives([None])).records == []
+    assert Search(read(given | {"min_rows_per_second": 60})).records == [(0, 25.0), (3, 24.5), (5, 24.5)]
+    assert Search(read(given | {"objective": "c2st"})).records[-1] == (5, 25.0)
+    assert Search(read(with_objectives([None]))).records == []
 
 
 def with_objectives(values: list) -> dict:
@@ -266,7 +268,7 @@ def test_settings_become_axes():
             {"number": 1, "params": {"a.log": 10_000, "a.some": 64, "a.lists": [4, 4]}},
         ],
     }
-    log, some, lists, new = axes(Search(given))
+    log, some, lists, new = axes(Search(read(given)))
     assert (log.place(100), log.low, log.high, log.place("x"), log.place(0)) == (2.0, 1.0, 4.0, None, None)
     assert some.texts == ("8", "32", "64") and some.place(32) == 1.0 and some.place(5) is None
     assert lists.texts == ("[1, 2]", "[3]", "[4, 4]") and lists.place([4, 4]) == 2.0
@@ -311,11 +313,11 @@ def decided_by(key: str, count: int = 30, **options) -> dict:
 )
 @pytest.mark.slow
 def test_importance_finds_the_setting_that_decides(key, options):
-    found = importance.of(Search(decided_by(key, **options)))
+    found = importance.of(Search(read(decided_by(key, **options))))
     assert next(iter(found.shares)) == key and found.shares[key] > 0.8 and found.clear == {key}
     assert math.isclose(sum(found.shares.values()), 1.0)
     assert (
-        plain(search_page.render(decided_by(key, **options))).count(
+        plain(search_page.render(read(decided_by(key, **options)))).count(
             f"More than chance: {key.partition('.')[2]}. What the others did may be chance."
         )
         == 1
@@ -328,7 +330,7 @@ def test_stopped_trials_count():
         "finished": given | {"trials": [t for t in given["trials"] if t["state"] == "finished"]},
         "all": given,
     }
-    finished, both = (importance.of(Search(done[name])) for name in ("finished", "all"))
+    finished, both = (importance.of(Search(read(done[name]))) for name in ("finished", "all"))
     assert (
         both.finished
         == finished.trials
@@ -340,7 +342,8 @@ def test_stopped_trials_count():
 
 def test_settings_without_effect_are_rarely_called_clear():
     clear = [
-        bool(importance.of(Search(search(16, seed=seed, of=lambda params: 25.0))).clear) for seed in range(20)
+        bool(importance.of(Search(read(search(16, seed=seed, of=lambda params: 25.0)))).clear)
+        for seed in range(20)
     ]
     assert sum(clear) <= 4
 
@@ -358,7 +361,7 @@ def test_settings_without_effect_are_rarely_called_clear():
     ],
 )
 def test_it_says_when_importance_cannot_be_told(case, why):
-    found = importance.of(Search(CASES[case]()))
+    found = importance.of(Search(read(CASES[case]())))
     assert found.why_not == why and not found.shares
     assert f"Which settings matter cannot be told: {why}." in plain(rendered(case)) or case == "empty"
 
@@ -366,10 +369,11 @@ def test_it_says_when_importance_cannot_be_told(case, why):
 QUIET = """
 import optuna
 from raygen.report.search import importance
+from raygen.report.search.record import SearchRecord
 from raygen.report.search.trials import Search
 from tests import searches
 optuna.logging.set_verbosity(optuna.logging.INFO)
-assert importance.of(Search(searches.search())).shares
+assert importance.of(Search(SearchRecord.model_validate(searches.search()))).shares
 assert optuna.logging.get_verbosity() == optuna.logging.INFO
 """
 

@@ -5,17 +5,20 @@ import copy
 import pytest
 
 from raygen.report.search import sentences, terminal
+from raygen.report.search.record import SearchRecord
 from raygen.report.search.trials import Search
 from tests.searches import DEFAULTS, SPACE, search, settled
 
+read = SearchRecord.model_validate
+
 
 def text(given: dict) -> str:
-    return " ".join(" ".join(terminal.lines(given)).split())
+    return " ".join(" ".join(terminal.lines(read(given))).split())
 
 
 def row(given: dict, number: int) -> str:
     """The line of a trial in the first block of the table."""
-    return next(line for line in terminal.lines(given)[3:] if line.split()[:1] == [str(number)])
+    return next(line for line in terminal.lines(read(given))[3:] if line.split()[:1] == [str(number)])
 
 
 def changed(given: dict, number: int, **figures) -> dict:
@@ -34,7 +37,7 @@ def with_gain(gained: float, error: float | None = 0.1, **others) -> dict:
 
 def test_the_best_is_first_then_finished_stopped_failed():
     given = search()
-    lines = terminal.lines(given)
+    lines = terminal.lines(read(given))
     states = [line.split()[1] for line in lines[3:19]]
     assert states == ["finished"] * 8 + ["stopped"] * 6 + ["failed"] * 2
     best = next(t for t in given["trials"] if t["number"] == given["best"])
@@ -55,7 +58,7 @@ def test_it_names_only_the_settings_that_differ_by_short_names():
         "model.beta": {"uniform": [0.5, 1.0]},
     }
     own = {"train.seed": 0, "generate.seed": 0, "model.beta": 0.85}
-    head = " ".join(terminal.lines(search(6, space=twins, defaults=own))[1:3])
+    head = " ".join(terminal.lines(read(search(6, space=twins, defaults=own)))[1:3])
     assert "train.seed" in head and "generate.seed" in head and "model.beta" not in head
 
 
@@ -66,7 +69,7 @@ def test_no_line_is_wider_than_the_terminal(many, objective):
     own = DEFAULTS | {f"some.very_long_setting_name_{i}": 0.5 for i in range(many)}
     given = search(12, space=space, defaults=own, objective=objective)
     given["trials"][5]["reason"] = "out of memory " * 500
-    lines = terminal.lines(given)
+    lines = terminal.lines(read(given))
     assert max(map(len, lines)) <= terminal.WIDTH and all(line.isascii() for line in lines)
     for i in range(many):
         assert sum(f"setting_name_{i}" in line.split() for line in lines) == 1
@@ -86,15 +89,15 @@ def test_it_says_what_was_gained_and_what_is_noise():
     assert "1.4 standard errors of the held-out rows: likely, not certain." in text(with_gain(0.2))
     assert "how much of it is noise is not known" in text(with_gain(0.5, error=None))
     assert "It has the config's own settings: the search found nothing better." in text(with_gain(-0.5))
-    assert [sentences.state(Search(with_gain(g))) for g in (0.5, 0.1, -0.5)] == ["good", "fair", "fair"]
+    assert [sentences.state(Search(read(with_gain(g)))) for g in (0.5, 0.1, -0.5)] == ["good", "fair", "fair"]
 
 
 def test_a_classifier_is_better_when_higher():
     given = search(objective="c2st")
     best = max((t for t in given["trials"] if t["state"] == "finished"), key=lambda t: t["objective"])
-    first = terminal.lines(given)[3]
+    first = terminal.lines(read(given))[3]
     assert first.split()[0] == str(best["number"]) and f"{best['objective']:.3f} +- 0.006" in first
-    assert terminal.lines(given)[2].count("C2ST") == 1
+    assert terminal.lines(read(given))[2].count("C2ST") == 1
     own = given["trials"][0]["objective"]
     assert (
         f"That is {best['objective'] - own:.3f} better than with the config's own settings (trial 0, "
@@ -106,7 +109,7 @@ def test_a_fast_enough_trial_is_chosen_before_a_better_one():
     given = settled(search() | {"min_rows_per_second": 100_000.0})
     slow = search()["best"]
     told = text(given)
-    assert given["best"] != slow and terminal.lines(given)[3].split()[0] == str(given["best"])
+    assert given["best"] != slow and terminal.lines(read(given))[3].split()[0] == str(given["best"])
     assert (
         f"Trial {slow} has " in told
         and "but 32,000 rows/s, below the limit of 100,000 rows/s (4 trials are better, but too slow)."
@@ -160,7 +163,7 @@ def test_the_front_and_where_the_time_went():
 def test_failures_are_told_in_one_line_of_printable_text():
     given = search()
     given["trials"][5]["reason"] = "lost\x1b[31m worker\r\nTraceback:\n\tline \u00e9"
-    lines = terminal.lines(given)
+    lines = terminal.lines(read(given))
     assert "Trial 5 failed: lost [31m worker Traceback: line ?" in lines
     assert all(line.isprintable() for line in lines)
 
@@ -216,5 +219,5 @@ def test_a_stopped_trial_is_projected_by_its_distance_to_the_best():
             {"number": 3, "state": "failed", "objective": None, "history": [[100, 1.0, 50.0]]},
         ],
     }
-    assert Search(given).projected == {0: 24.0, 1: 24.0 + 29.0 - 28.0}
-    assert Search(given | {"best": None}).projected == {0: 24.0, 1: 25.0}
+    assert Search(read(given)).projected == {0: 24.0, 1: 24.0 + 29.0 - 28.0}
+    assert Search(read(given | {"best": None})).projected == {0: 24.0, 1: 25.0}

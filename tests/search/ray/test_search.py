@@ -22,9 +22,9 @@ from raygen import storage
 from raygen.config import Config
 from raygen.errors import ClusterError, ConfigError, OutputError, TrainingError
 from raygen.model import folder as model_folder
-from raygen.search.record import Record
+from raygen.search.log import SearchLog
 from raygen.search.space import Space
-from raygen.training.driver import run_name, sized
+from raygen.training.job import run_name, sized
 from raygen.training.objective import heard
 from tests import stores
 
@@ -73,8 +73,8 @@ def searched(local_ray, quick, tmp_path_factory):
 
 def test_the_best_trial_is_the_model_that_train_would_have_made(searched, quick, tmp_path):
     config, done, _ = searched
-    trials = {t["number"]: t for t in done.search["trials"]}
-    best = trials[done.search["best"]]
+    trials = {t["number"]: t for t in done.search.model_dump()["trials"]}
+    best = trials[done.search.model_dump()["best"]]
     finished = [t for t in trials.values() if t["state"] == "finished"]
     assert best["objective"] == min(t["objective"] for t in finished)
     assert done.fingerprint == best["fingerprint"] == model_folder.load(done.model).fingerprint
@@ -99,8 +99,8 @@ def test_no_credentials_get_into_the_logs_of_ray(searched):
 
 def test_the_first_trial_has_the_configs_own_settings_and_some_are_stopped(searched):
     config, done, lines = searched
-    trials = done.search["trials"]
-    assert trials[0]["params"] == done.search["defaults"] == Space.of(config).own(config)
+    trials = done.search.model_dump()["trials"]
+    assert trials[0]["params"] == done.search.model_dump()["defaults"] == Space.of(config).own(config)
     states = [t["state"] for t in trials]
     assert len(states) == 5 and "stopped" in states and set(states) <= {"finished", "stopped"}
     for t in trials:
@@ -115,7 +115,7 @@ def test_the_objective_is_the_held_out_elbo_of_the_values_under_the_chosen_sampl
     from raygen.training import encoding
 
     config, done, _ = searched
-    for t in (t for t in done.search["trials"] if t["state"] == "finished"):
+    for t in (t for t in done.search.model_dump()["trials"] if t["state"] == "finished"):
         metrics = model_folder.read_index(t["model"])["metrics"]
         samplers = model_folder.read_report(t["model"])["samplers"]
         encoded = encoding.encode(config.settled(), lambda line: None)
@@ -149,19 +149,19 @@ def test_asha_does_not_stop_the_configs_own_settings():
 
 
 def test_a_trial_that_was_stopped_has_nats_and_no_c2st():
-    record = Record(Config(), Space.of(Config()), ROWS, 1, "", 0.0, [])
+    record = SearchLog(Config(), Space.of(Config()), ROWS, 1, "", 0.0, [])
     record.started(0, {"model.latent_dim": 8})
     record.heard(
         0,
         {"time_total_s": 2.0, "seconds": 1.0, "step": 300, "round": 4} | heard({"value_nats": 30.0}, "c2st"),
     )
     assert "at step 300, 30.000 nats/row" in record.ended(0, "")
-    (trial,) = record.record()["trials"]
+    (trial,) = record.record().model_dump()["trials"]
     assert (trial["state"], trial["objective"], trial["value_nats"], trial["history"]) == (
         "stopped",
         None,
         30.0,
-        [[300, 1.0, 30.0]],
+        [(300, 1.0, 30.0)],
     )
     assert heard({"value_nats": 30.0}, "nats")["objective"] == 30.0
 
@@ -169,7 +169,7 @@ def test_a_trial_that_was_stopped_has_nats_and_no_c2st():
 def test_table_page_and_best_settings_are_left(searched):
     config, done, _ = searched
     folder = Path(done.folder)
-    assert json.loads((folder / "search.json").read_text()) == json.loads(json.dumps(done.search))
+    assert json.loads((folder / "search.json").read_text()) == json.loads(done.search.model_dump_json())
     table = pd.read_parquet(folder / "trials.parquet")
     assert list(table["number"]) == [0, 1, 2, 3, 4]
     assert {
@@ -182,7 +182,9 @@ def test_table_page_and_best_settings_are_left(searched):
     } <= set(table.columns)
     page = (folder / "index.html").read_text()
     assert "raygen tune &lt;mine&gt;.toml" in page and "http" not in page.replace("http-equiv", "")
-    best = next(t for t in done.search["trials"] if t["number"] == done.search["best"])
+    best = next(
+        t for t in done.search.model_dump()["trials"] if t["number"] == done.search.model_dump()["best"]
+    )
     longer = Config.load(str(folder / "best.toml"))
     assert longer.run.folder == f"{config.settled().run.folder}-best"
     assert longer.override({"run.folder": config.run.folder}) == config.settled().override(best["params"])
@@ -196,7 +198,7 @@ def test_the_same_search_again_keeps_what_is_finished(searched):
     times = {
         path: path.stat().st_mtime_ns for path in Path(config.run.folder).glob("search/trials/**/*.keras")
     }
-    points = [t["params"] for t in done.search["trials"]]
+    points = [t["params"] for t in done.search.model_dump()["trials"]]
     too_fast = config.override({"search.concurrent_trials": 1, "search.min_rows_per_second": 1e12})
     message = (
         r"search.min_rows_per_second = 1e\+12: no finished trial is as fast; the fastest, trial \d, makes"
@@ -205,10 +207,12 @@ def test_the_same_search_again_keeps_what_is_finished(searched):
         raygen.tune(too_fast, say=lambda line: None)
     again = raygen.tune(too_fast.override({"search.min_rows_per_second": 1.0}), say=lambda line: None)
     assert {path: path.stat().st_mtime_ns for path in times} == times
-    assert [t["params"] for t in again.search["trials"]] == points and again.search["best"] is not None
+    assert [t["params"] for t in again.search.model_dump()["trials"]] == points and again.search.model_dump()[
+        "best"
+    ] is not None
     more = raygen.tune(config.override({"search.trials": 6}), say=lambda line: None)
-    assert [t["params"] for t in more.search["trials"][:5]] == points
-    assert len(more.search["trials"]) == 6
+    assert [t["params"] for t in more.search.model_dump()["trials"][:5]] == points
+    assert len(more.search.model_dump()["trials"]) == 6
 
 
 def test_a_killed_search_goes_on_from_its_checkpoints(tiny, trained, toml, raygen_command, tmp_path):
@@ -255,9 +259,9 @@ def test_a_failed_trial_is_reported_and_the_rest_go_on(local_ray, quick, tmp_pat
     broken.parent.mkdir(parents=True)
     broken.write_text("a file where a folder should be")
     done = raygen.tune(config, say=lambda line: None)
-    assert [t["state"] for t in done.search["trials"]] == ["failed", "finished"]
-    assert str(broken) in done.search["trials"][0]["reason"]
-    assert done.search["best"] == 1
+    assert [t["state"] for t in done.search.model_dump()["trials"]] == ["failed", "finished"]
+    assert str(broken) in done.search.model_dump()["trials"][0]["reason"]
+    assert done.search.model_dump()["best"] == 1
 
 
 def test_a_search_of_failed_trials_fails(local_ray, quick, toml, run_cli, tmp_path):
@@ -297,12 +301,12 @@ def test_optuna_with_two_objectives_c2st_and_a_log(local_ray, quick, tmp_path):
         quick(tmp_path, {**settings, "search.trials": 3, "search.log_to": "tensorboard"}),
         say=lambda line: None,
     )
-    trials = done.search["trials"]
+    trials = done.search.model_dump()["trials"]
     assert [t["state"] for t in trials] == ["finished"] * 3
-    assert trials[0]["params"] == done.search["defaults"]
+    assert trials[0]["params"] == done.search.model_dump()["defaults"]
     assert all(0 <= t["objective"] <= 1 and t["objective"] == t["c2st"] for t in trials)
-    assert done.search["best"] == max(trials, key=lambda t: t["objective"])["number"]
-    assert done.search["best"] in done.search["front"]
+    assert done.search.model_dump()["best"] == max(trials, key=lambda t: t["objective"])["number"]
+    assert done.search.model_dump()["best"] in done.search.model_dump()["front"]
     assert list(tmp_path.glob("search/tune/**/events.out.tfevents*"))
 
 
@@ -328,7 +332,7 @@ def test_other_bars_and_another_prior_are_compared_by_the_nats_of_values(local_r
         "search.scheduler": "none",
         "train.steps": 400,
     }
-    trials = raygen.tune(quick(tmp_path, settings), say=lambda line: None).search["trials"]
+    trials = raygen.tune(quick(tmp_path, settings), say=lambda line: None).search.model_dump()["trials"]
     assert all(t["params"]["model.prior"] == "normal" and t["sampler"] != "learned" for t in trials)
     nats = {t["params"]["schema.bars"]: (t["held_out_nats"], t["objective"]) for t in trials}
     codes, values = (abs(nats[16][i] - nats[128][i]) for i in (0, 1))
@@ -359,7 +363,7 @@ def test_a_killed_trial_goes_on_under_its_own_number(local_ray, quick, kill_one,
     killer = queue.Queue()
     thread = threading.Thread(target=lambda: [kill_once(line) for line in iter(killer.get, None)])
     thread.start()
-    trials = raygen.tune(config, say=killer.put).search["trials"]
+    trials = raygen.tune(config, say=killer.put).search.model_dump()["trials"]
     killer.put(None)
     thread.join()
     assert killed == [True]
@@ -375,7 +379,9 @@ def test_a_killed_trial_goes_on_under_its_own_number(local_ray, quick, kill_one,
         )
         assert [h[0] for h in t["history"]] == list(range(50, t["steps"] + 1, 50))
 
-    c2st = raygen.tune(config.override({"search.objective": "c2st"}), say=lambda line: None).search["trials"]
+    c2st = raygen.tune(
+        config.override({"search.objective": "c2st"}), say=lambda line: None
+    ).search.model_dump()["trials"]
     assert [t["fingerprint"] for t in c2st] == [t["fingerprint"] for t in trials]
     assert all(t["objective"] == t["c2st"] and 0 <= t["objective"] <= 1 for t in c2st)
     assert all(t["objective"] > 10 for t in trials)
@@ -498,5 +504,7 @@ def test_the_job_and_the_next_config_are_toml(searched):
     settings = tomllib.loads(text)
     assert math.isclose(
         settings["train"]["learning_rate"],
-        searched[1].search["trials"][searched[1].search["best"]]["params"]["train.learning_rate"],
+        searched[1].search.model_dump()["trials"][searched[1].search.model_dump()["best"]]["params"][
+            "train.learning_rate"
+        ],
     )

@@ -1,0 +1,268 @@
+"""What is left of a table to learn, once its relations have said what they can; and the table back.
+
+computed     the column is left out, and computed of others in every row
+difference   y - x is learned in place of y, where y stands always on one side of x
+tied         a column beside y says which relation gave the value, if any did, and y is learned from the
+             other rows alone
+override     y is learned as it is, and set where the relation says what it is
+checked      nothing is done: the relation holds by what else is learned, and is counted
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from raygen.errors import SchemaError
+from raygen.relations.relation import Relation
+from raygen.table import arrow
+from raygen.table.schema import Schema
+
+TIE = "\x00tie"  # suffix of the column that says which relation gave a value
+SIGNIFICANT = 14  # decimal digits of the larger operand that a difference of floats keeps
+Values: TypeAlias = pa.Array | pa.ChunkedArray
+Present = Callable[[str], pa.Array]
+
+
+@dataclass(frozen=True)
+class Use:
+    """How a relation is used: one of the words above; and whether no value of its column is missing."""
+
+    relation: Relation
+    how: str
+    is_complete: bool
+
+    def to_dict(self) -> dict:
+        return {**self.relation.to_dict(), "use": self.how, "complete": self.is_complete}
+
+
+class Reduction:
+    """Between the tables of `schema` and those that are learned.
+
+    Args:
+        schema: The whole table's columns.
+        uses: Of its relations. A column is computed, or a difference, by one relation at most.
+
+    Attributes:
+        inner: The schema of what is learned.
+        touched: Columns whose values do not follow from codes of their own.
+
+    Raises:
+        SchemaError: If relations go in a circle.
+    """
+
+    def __init__(self, schema: Schema, uses: tuple[Use, ...] = ()):
+        self.schema, self.uses = schema, uses
+        self.computed = {u.relation.column: u.relation for u in uses if u.how == "computed"}
+        self.differences = {u.relation.column: u.relation for u in uses if u.how == "difference"}
+        self.tied: dict[str, list[Relation]] = {}
+        self.overrides: dict[str, list[Relation]] = {}
+        for use in uses:
+            if use.how in ("tied", "override"):
+                home = self.tied if use.how == "tied" else self.overrides
+                home.setdefault(use.relation.column, []).append(use.relation)
+        self.complete = {u.relation.column for u in uses if u.is_complete}
+        self.touched = {u.relation.column for u in uses if u.how != "checked"}
+        self.order = _order(uses)
+        self.inner = self._inner()
+
+    def _inner(self) -> Schema:
+        if not self.touched:
+            return self.schema
+        fields, kinds = [], {}
+        for field in self.schema.arrow:
+            name = field.name
+            if name in self.computed:
+                continue
+            kind = self.schema.kinds[name]
+            if name in self.tied:
+                fields.append(pa.field(name + TIE, pa.string()))
+                kinds[name + TIE] = "categorical"
+                field = pa.field(name, field.type, True)
+            if name in self.differences:
+                field = pa.field(name, difference_type(field.type), field.nullable)
+                kind = "datetime" if pa.types.is_duration(field.type) else "numeric"
+            fields.append(field)
+            kinds[name] = kind
+        levels = {name: found for name, found in self.schema.levels.items() if name in kinds}
+        return Schema(pa.schema(fields), kinds, levels)
+
+    def reduce(self, table: pa.Table) -> pa.Table:
+        """The columns that are learned, of a table with those of the schema."""
+        if not self.touched:
+            return table
+        columns = {name: table[name] for name in table.column_names if name not in self.computed}
+        for name, relation in self.differences.items():
+            columns[name] = difference(table[name], table[relation.inputs[0]])
+        for name, relations in self.tied.items():
+            source = explained_by(relations, table)
+            texts = pa.array([r.text for r in relations], pa.string())
+            columns[name + TIE] = texts.take(pa.array(source, mask=source < 0))
+            own = columns[name]
+            columns[name] = pc.if_else(pa.array(source < 0), own, pa.scalar(None, own.type))
+        inner = [name for name in self.inner.arrow.names if name in columns]
+        return pa.table(
+            [columns[n] for n in inner], schema=pa.schema([self.inner.arrow.field(n) for n in inner])
+        )
+
+    def restore(self, inner: pa.Table, present: Present) -> pa.Table:
+        """The whole rows, of the columns that were learned; `present` gives values of a column, none of them
+        missing, where its own code says that there is none and there must be one."""
+        if not self.touched:
+            return inner
+        columns = {n: inner[n] for n in inner.column_names if not n.endswith(TIE)}
+        rows = {name: column for name, column in columns.items() if name not in self.order}
+        for name in self.order:
+            table = pa.table(rows)
+            if name in self.computed:
+                rows[name] = _as_declared(self.computed[name].values(table), self.schema, name)
+            else:
+                rows[name] = self._whole(name, columns[name], table)
+            if name in self.tied:
+                rows[name] = self._untied(name, rows[name], inner[name + TIE], table, present)
+            for relation in self.overrides.get(name, ()):
+                rows[name] = self._enforced(relation, rows, present)
+        return pa.table(
+            [rows[field.name] for field in self.schema.arrow if field.name in rows],
+            schema=pa.schema([f for f in self.schema.arrow if f.name in rows]),
+        )
+
+    def _whole(self, name: str, own: Values, rows: pa.Table) -> Values:
+        """A column of what is learned as the values that it stands for."""
+        if name not in self.differences:
+            return arrow.plain(own) if name in self.tied else own
+        kind = self.schema.arrow.field(name).type
+        return added(rows[self.differences[name].inputs[0]], own, kind)
+
+    def _untied(self, name: str, value: pa.Array, tie: Values, rows: pa.Table, present: Present) -> pa.Array:
+        """The values of a column, each from the relation that was drawn beside it, or its own."""
+        relations = self.tied[name]
+        source = arrow.plain(pc.index_in(tie, pa.array([r.text for r in relations], pa.string())))
+        numbers = source.fill_null(-1).to_numpy(zero_copy_only=False)
+        for number, relation in enumerate(relations):
+            given = arrow.plain(_as_declared(relation.values(rows), self.schema, name))
+            chosen = pa.array(numbers == number)
+            if relation.is_total:  # it holds wherever there is a value on both sides
+                chosen = pc.or_(chosen, pc.and_(value.is_valid(), given.is_valid()))
+            value = pc.if_else(chosen, pc.coalesce(given, value), value)
+        if value.null_count and name in self.complete:
+            value = pc.coalesce(value, self._whole(name, present(name), rows))
+        return value
+
+    def _enforced(self, relation: Relation, rows: dict, present: Present) -> pa.Array:
+        """A column, set where a relation says what it is."""
+        name, table = relation.column, pa.table(rows)
+        value, kind = arrow.plain(table[name]), self.schema.arrow.field(name).type
+        if relation.kind == "missing":
+            here = pa.array(relation.applies(table))
+            if relation.rule.is_exact and pc.and_not(value.is_null(), here).true_count:
+                value = pc.coalesce(value, arrow.plain(self._whole(name, present(name), table)))
+            return pc.if_else(here, pa.scalar(None, value.type), value)
+        if relation.gives:
+            given = arrow.plain(_as_declared(relation.values(table), self.schema, name))
+            return pc.if_else(pa.array(relation.applies(table)), given, value)
+        bound = arrow.plain(table[relation.inputs[0]]).cast(kind)
+        return pc.if_else(pa.array(relation.keeps(table) == 0), bound, value)
+
+    def to_dict(self) -> list[dict]:
+        return [use.to_dict() for use in self.uses]
+
+    @classmethod
+    def from_dict(cls, schema: Schema, state: list[dict]) -> "Reduction":
+        return cls(schema, tuple(Use(Relation.from_dict(one), one["use"], one["complete"]) for one in state))
+
+
+def explained_by(relations: list[Relation], table: pa.Table) -> np.ndarray:
+    """Number of the first relation that gives the value of its column, int64 of shape (rows,); -1: none. A
+    missing value is given by one that gives none."""
+    source = np.full(table.num_rows, -1)
+    for number, relation in reversed(list(enumerate(relations))):
+        source[explains(relation, table)] = number
+    return source
+
+
+def explains(relation: Relation, table: pa.Table) -> np.ndarray:
+    """Whether a relation gives the value of its column, bool of shape (rows,)."""
+    missing = table[relation.column].is_null().to_numpy()
+    gives_none = np.asarray(relation.values(table).is_null())
+    return (relation.keeps(table) == 1) | (missing & gives_none)
+
+
+def difference_type(kind: pa.DataType) -> pa.DataType:
+    """Type of the difference of two values of a type."""
+    if pa.types.is_timestamp(kind) or pa.types.is_duration(kind):
+        return pa.duration(kind.unit)
+    if pa.types.is_floating(kind):
+        return pa.float64()
+    if pa.types.is_decimal(kind):
+        return pa.decimal128(38, kind.scale)
+    return pa.int64()
+
+
+def difference(y: Values, x: Values) -> pa.Array:
+    """y - x, exact; of floats to the digits that the larger one has."""
+    kind, (y, x) = difference_type(y.type), (arrow.plain(y), arrow.plain(x))
+    if pa.types.is_floating(kind):
+        y, x = y.cast(kind), x.cast(kind)
+        return pc.if_else(pc.is_valid(pc.add(y, x)), _trimmed(pc.subtract(y, x), y, x), pa.scalar(None, kind))
+    if pa.types.is_decimal(kind):
+        wide = pa.decimal128(37, kind.scale)
+        return pc.subtract(y.cast(wide), x.cast(wide)).cast(kind)
+    return pc.subtract_checked(_ticks(y), _ticks(x)).cast(kind)
+
+
+def added(x: Values, step: Values, kind: pa.DataType) -> pa.Array:
+    """x + step as a value of a type: the inverse of `difference`."""
+    x, step = arrow.plain(x), arrow.plain(step)
+    if pa.types.is_floating(kind):
+        x = x.cast(pa.float64())
+        return _trimmed(pc.add(x, step), x, step).cast(kind)
+    if pa.types.is_decimal(kind):
+        wide = pa.decimal128(37, kind.scale)
+        return pc.add(x.cast(wide), step.cast(wide)).cast(kind)
+    total = pc.add_checked(_ticks(x), _ticks(step))
+    return total.cast(pa.int32()).cast(kind) if kind.bit_width == 32 else total.cast(kind)
+
+
+def _ticks(values: pa.Array) -> pa.Array:
+    if values.type.bit_width == 32 and not pa.types.is_integer(values.type):
+        values = values.cast(pa.int32())
+    return values.cast(pa.int64())
+
+
+def _trimmed(values: pa.Array, *operands: pa.Array) -> pa.Array:
+    """Sums of floats without the digits that their operands do not have."""
+    missing = np.asarray(values.is_null())
+    sums = values.to_numpy(zero_copy_only=False)
+    sizes = np.max([np.abs(o.to_numpy(zero_copy_only=False)) for o in operands], axis=0)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        digits = SIGNIFICANT - np.ceil(np.log10(np.maximum(sizes, 1e-300)))
+        scale = 10.0 ** np.clip(digits, 0, 300)
+        near = np.round(sums * scale) / scale
+    return pa.array(np.where(np.isfinite(near), near, sums), mask=missing)
+
+
+def _as_declared(values: Values, schema: Schema, name: str) -> Values:
+    kind = schema.arrow.field(name).type
+    if pa.types.is_dictionary(kind):
+        return arrow.from_strings(arrow.strings(values), kind, schema.levels.get(name, ()))
+    return values.cast(kind)
+
+
+def _order(uses: tuple[Use, ...]) -> list[str]:
+    """The columns that relations give, each after those that it is given by."""
+    inputs: dict[str, set[str]] = {}
+    for use in uses:
+        if use.how != "checked":
+            inputs.setdefault(use.relation.column, set()).update(use.relation.inputs)
+    try:
+        return [name for name in TopologicalSorter(inputs).static_order() if name in inputs]
+    except CycleError as error:
+        circle = " <- ".join(reversed(error.args[1]))
+        raise SchemaError(
+            f"schema.relations go in a circle: {circle}.", "delete the relation of one of these columns."
+        ) from None

@@ -1,0 +1,97 @@
+"""Conditions on columns that relations give: rows that satisfy them are those of the model that do."""
+
+import numpy as np
+import pytest
+
+from raygen import rng
+from raygen.errors import ConfigError
+from raygen.sampling.conditional import Conditional, explore
+from raygen.sampling.decoder import decoder_of
+from raygen.sampling.row_blocks import BLOCK_ROWS
+from raygen.sampling.selection import Selection, select
+from tests.relations import every_use as planted
+from tests.relations.test_reduction import fitted, reduced
+from tests.sampling.test_conditional import distance, network, piece, rows, sampler
+
+ROWS = 2000
+
+
+class Same:
+    """Rows whose codes of two columns sum to an odd number."""
+
+    conditions = ()
+
+    def hold(self, codes, positions):
+        assert codes.shape == positions.shape
+        return (codes[:, 0] + codes[:, 2]) % 2 == 1
+
+
+@pytest.mark.parametrize("pieces", [{}, {1: piece([0, 1])}], ids=["alone", "beside codes"])
+def test_rows_that_pass_are_those_of_the_model(pieces):
+    vae, law = network("autoregressive"), sampler()
+    every, places = rows(decoder_of(vae, law, 3, 1.0), 60)
+    holds = Same().hold(every, places)
+    if pieces:
+        holds &= np.isin(every[:, 1], pieces[1].codes)
+    wanted = Selection("it", pieces, tests=Same())
+    laws = explore(vae, law, 1.0, wanted)
+    codes, position = rows(Conditional(vae, law, 3, 1.0, wanted, laws))
+    assert Same().hold(codes, position).all() and len(codes) == 20 * BLOCK_ROWS
+    assert laws[0].probability == pytest.approx(holds.mean(), rel=0.05)
+    assert distance(every[holds], codes) < 0.03
+    assert distance(every, codes) > 0.05
+
+
+def test_an_independent_decoder_refuses_them():
+    wanted = Selection("it", {}, tests=Same())
+    with pytest.raises(ConfigError, match="decoder is independent"):
+        explore(network("independent"), sampler(), 1.0, wanted)
+
+
+@pytest.fixture(scope="module")
+def codec():
+    table = planted.table(ROWS)
+    return fitted(table, reduced(table, planted.TOTAL | planted.PARTIAL, tuple(planted.PARTIAL)))
+
+
+@pytest.mark.parametrize(
+    ("where", "true"),
+    [
+        ("borough = 'borough 1'", lambda t: t.borough == "borough 1"),
+        ("borough NOT IN ('borough 1', 'borough 2')", lambda t: t.borough.isin(["borough 0", "borough 3"])),
+        ("total > 20.5 AND total <= 40", lambda t: (t.total > 20.5) & (t.total <= 40)),
+        ("total BETWEEN 20 AND 30", lambda t: t.total.between(20, 30)),
+        ("tip != 0 AND tip IS NOT NULL", lambda t: t.tip != 0),
+        ("doubled IS NULL", lambda t: t.doubled.isna()),
+        ("doubled >= 8", lambda t: t.doubled >= 8),
+        ("ended < '2024-03-01'", lambda t: t.ended < "2024-03-01"),
+    ],
+)
+def test_conditions_are_read_as_sql_reads_them(codec, where, true):
+    draws = rng.generator(0, "test of conditions")
+    codes = np.stack([draws.integers(0, block.cardinality, ROWS) for block in codec.blocks.values()], axis=1)
+    positions = draws.random(codes.shape)
+    wanted = select(codec, where)
+    assert wanted and not wanted.pieces
+    expected = true(codec.decode(codes, positions).to_pandas()).to_numpy(bool)
+    assert 0 < expected.sum() < ROWS
+    assert np.array_equal(wanted.tests.hold(codes, positions), expected)
+
+
+def test_conditions_on_both_kinds_of_columns_are_kept_apart(codec):
+    wanted = select(codec, "borough = 'borough 1' AND zone IN ('zone 1', 'zone 2')")
+    assert [codec.parts[number] for number in wanted.pieces] == ["zone"]
+    assert [one.column for one, _ in wanted.tests.conditions] == ["borough"]
+
+
+@pytest.mark.parametrize(
+    ("where", "per", "words"),
+    [
+        ("borough > 'a'", "", "by size"),
+        ("total = 'ten'", "", "without quotes"),
+        ("", "borough=10", "a relation gives the values of column 'borough'"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(codec, where, per, words):
+    with pytest.raises(ConfigError, match=words):
+        select(codec, where, per)
