@@ -1,10 +1,14 @@
 """The `raygen` command: each verb calls the function of the same name and prints what it returns."""
 
+import contextlib
 import io
 import json
 import os
 import shlex
+import signal
 import sys
+import threading
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from statistics import harmonic_mean
@@ -18,7 +22,7 @@ FAILED = (TrainingError, GenerationError)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one verb; exit status 0 done, 1 failed, 2 the user's mistake, 130 interrupted."""
+    """Run one verb; exit status 0 done, 1 failed, 2 the user's mistake, 130 interrupted, 143 terminated."""
     arguments = sys.argv[1:] if arguments is None else arguments
     for stream in (sys.stdout, sys.stderr):  # a terminal of few letters gets escapes in place of the others
         if isinstance(stream, io.TextIOWrapper):
@@ -26,8 +30,10 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser().parse_args(arguments)
     args.arguments, args.say = arguments, _say_or_redraw()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    ending: list[int] = []
     try:
-        result = VERBS[args.verb](args)
+        with _terminable(ending):
+            result = VERBS[args.verb](args)
     except RaygenError as error:
         if isinstance(args.say, Terminal):
             args.say.end()
@@ -36,14 +42,33 @@ def main(arguments: list[str] | None = None) -> int:
         return 1 if isinstance(error, FAILED) else 2
     except KeyboardInterrupt:
         again = shlex.join(["raygen", *arguments])
-        print(f"\nInterrupted. What was finished stays; to go on, run: {again}", file=sys.stderr)
-        return 130
+        how = "Terminated (SIGTERM)" if ending else "Interrupted"
+        print(f"\n{how}. What was finished stays; to go on, run: {again}", file=sys.stderr)
+        return 143 if ending else 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     if args.json:
         print(json.dumps(result))
     return 0 if result.get("passed", True) else 1
+
+
+@contextlib.contextmanager
+def _terminable(ending: list[int]) -> Iterator[None]:
+    """Make SIGTERM, by which schedulers end a process, what Ctrl-C is; `ending` then holds it."""
+
+    def end(number: int, frame: object) -> None:
+        ending.append(number)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
 
 
 class Terminal:
