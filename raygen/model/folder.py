@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from raygen import __version__, records, storage, uris
 from raygen.codec.codec import Codec
@@ -253,8 +254,8 @@ def read_report(uri: str) -> LatentReport | None:
     content = _read(uri, index, REPORT)
     try:
         return LatentReport.model_validate_json(content)
-    except ValueError as error:
-        raise damaged(uri, f"{REPORT} cannot be read ({error})") from None
+    except ValidationError as error:
+        raise damaged(uri, f"{REPORT} cannot be read ({records.mistake(error)})") from None
 
 
 def _packed(arrays: dict[str, np.ndarray]) -> bytes:
