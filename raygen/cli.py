@@ -1,9 +1,14 @@
 """The `raygen` command: each verb calls the function of the same name and prints what it returns."""
 
+import contextlib
+import io
 import json
 import os
 import shlex
+import signal
 import sys
+import threading
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from statistics import harmonic_mean
@@ -12,39 +17,62 @@ from raygen import score_catalogue, uris
 from raygen.cli_parser import parser
 from raygen.config import Config, parse_override
 from raygen.config_sections import GenerateSettings
-from raygen.errors import ConfigError, GenerationError, RaygenError, TrainingError
+from raygen.errors import ConfigError, GenerationError, RaygenError, TrainingError, printable
 
 FAILED = (TrainingError, GenerationError)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one verb; exit status 0 done, 1 failed, 2 the user's mistake, 130 interrupted."""
+    """Run one verb; exit status 0 done, 1 failed, 2 the user's mistake, 130 interrupted, 143 terminated."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):  # a terminal of few letters gets escapes in place of the others
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")
     if not arguments:
         parser().print_help()
         return 0
     args = parser().parse_args(arguments)
     args.arguments, args.say = arguments, _say_or_redraw()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(line_buffering=True)
+    ending: list[int] = []
     try:
-        result = VERBS[args.verb](args)
+        with _terminable(ending):
+            result = VERBS[args.verb](args)
     except RaygenError as error:
         if isinstance(args.say, Terminal):
             args.say.end()
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        lines = [printable(line) for line in str(error).splitlines()]
+        print(f"{type(error).__name__}: " + "\n".join(lines), file=sys.stderr)
         return 1 if isinstance(error, FAILED) else 2
     except KeyboardInterrupt:
         again = shlex.join(["raygen", *arguments])
-        print(f"\nInterrupted. What was finished stays; to go on, run: {again}", file=sys.stderr)
-        return 130
+        how = "Terminated (SIGTERM)" if ending else "Interrupted"
+        print(f"\n{how}. What was finished stays; to go on, run: {again}", file=sys.stderr)
+        return 143 if ending else 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     if args.json:
         print(json.dumps(result))
     return 0 if result.get("passed", True) else 1
+
+
+@contextlib.contextmanager
+def _terminable(ending: list[int]) -> Iterator[None]:
+    """Make SIGTERM, by which schedulers end a process, what Ctrl-C is; `ending` then holds it."""
+
+    def end(number: int, frame: object) -> None:
+        ending.append(number)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
 
 
 class Terminal:
@@ -54,10 +82,10 @@ class Terminal:
 
     def __call__(self, line: str) -> None:
         self.end()
-        print(line, flush=True)
+        print(printable(line), flush=True)
 
     def redraw(self, line: str) -> None:
-        print(f"\r\x1b[K{line}", end="", flush=True)
+        print(f"\r\x1b[K{printable(line)}", end="", flush=True)
         self.drawn = True
 
     def end(self) -> None:
@@ -67,7 +95,7 @@ class Terminal:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    print(printable(line), flush=True)
 
 
 def _say_or_redraw():

@@ -180,6 +180,8 @@ def _kind(name: str, setting: FieldInfo) -> dict[str, Any]:
         return {"metavar": "COLUMN=ROWS"}
     if get_origin(setting.annotation) is list:
         return {"nargs": "+", "action": "extend", "metavar": "COLUMN"}
+    if setting.annotation is bool:
+        return {"action": "store_true", "default": None}
     if setting.annotation is int and "row" in name:
         least: Any = next((m.ge for m in setting.metadata if isinstance(m, Ge)), 0)
         return {"type": partial(_rows, least=least), "metavar": "N"}

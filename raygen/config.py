@@ -31,6 +31,7 @@ TABLES = (  # endings of what is no config
     *(".parquet", ".pq", ".feather", ".arrow", ".ipc", ".json"),
     *(f".{text}{packed}" for text in ("csv", "tsv", "jsonl", "ndjson") for packed in PACKED),
 )
+SHOWN = 200  # signs of a wrong value
 RESOURCES = (
     "num_workers",
     "use_gpu",
@@ -215,6 +216,7 @@ def _first_mistake(error: ValidationError) -> ConfigError:
             hint = did_you_mean(inner[-1], sections[section]).replace("mean '", f"mean '{section}.")
         return ConfigError(f"unknown setting '{dotted}'.", hint)
     value = json.dumps(mistake["input"], default=str, ensure_ascii=False)
+    value = value if len(value) <= SHOWN else f"{value[:SHOWN]} ..."
     expected = re.sub("^Input should be (greater|less)", r"a value \1", mistake["msg"]).removeprefix(
         "Input should be "
     )

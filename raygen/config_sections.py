@@ -319,6 +319,11 @@ class GenerateSettings(Section):
         description="of the files; auto: zstd for Parquet, none for csv and jsonl, which may also be "
         "gzip or zstd",
     )
+    csv_safe: bool = Field(
+        default=False,
+        description="in CSV, an apostrophe before text that begins with =, +, - or @, which spreadsheets "
+        "take for formulas; never before numbers",
+    )
 
 
 class EvaluateSettings(Section):

@@ -1,6 +1,9 @@
 """Errors that a user can act on: what came, what was expected, and one hint."""
 
 import difflib
+import unicodedata
+
+TURNS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # of the direction of text
 
 
 class RaygenError(Exception):
@@ -52,6 +55,16 @@ class TrainingError(RaygenError, RuntimeError):
 
 class GenerationError(RaygenError, RuntimeError):
     """Generation stopped before its end; finished shards are kept."""
+
+
+def printable(line: str) -> str:
+    """A line for a terminal: what would move its cursor, change its colours or turn its direction is escaped,
+    as a category of a table may hold it."""
+    return "".join(c.encode("unicode_escape").decode() if _moves(c) else c for c in line)
+
+
+def _moves(sign: str) -> bool:
+    return (unicodedata.category(sign) == "Cc" and sign != "\t") or sign in TURNS
 
 
 def did_you_mean(name: str, known) -> str:

@@ -59,12 +59,13 @@ def checked(kind: type[Some], value: Any) -> Some:
     try:
         return kind.model_validate(value)
     except ValidationError as error:
-        raise ValueError(_mistake(error)) from None
+        raise ValueError(mistake(error)) from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
 
-def _mistake(error: ValidationError) -> str:
+def mistake(error: ValidationError) -> str:
+    """The first thing that is wrong, in a line."""
     first = error.errors(include_url=False)[0]
     place = ".".join(map(str, first["loc"]))
     if first["type"] == "missing":

@@ -157,7 +157,7 @@ class Place:
             "space": self.space.to_dict(),
             "objective": self.asked.search.objective,
             "algorithm": self.asked.search.algorithm,
-            "base": search.training.run_name(self.asked),
+            "base": search.run_name(self.asked),
             "trials": [],
         }
         (self.run / "search").mkdir()

@@ -14,6 +14,8 @@ from raygen.generation import manifest, request
 from raygen.latent import samplers
 from raygen.model import density_ratio
 from raygen.model import folder as model_folder
+from raygen.model.vae import VAE
+from raygen.report.latent.record import LatentReport
 from raygen.sampling.rows import Rows
 from raygen.table.schema import Schema, infer
 from raygen.training import trainer
@@ -47,7 +49,7 @@ def save(folder: Path, rows: pa.Table | None = None, settings: dict | None = Non
     config = Config().override({"run.folder": str(folder.parent), **SETTINGS, **(settings or {})})
     schema = Schema.of(rows.schema, infer(rows)[0], "a test")
     built = Codec.fit(schema, parts.observe(schema, rows), 16, 16, config.schema_.numeric)
-    model = trainer.build(built, config)
+    model = VAE(**trainer.vae_settings(built, config))
     model.set_tables(built.tables(), built.frequencies())
     d = config.model.latent_dim
     posteriors = samplers.Posteriors(*np.random.default_rng(0).normal(size=(2, 50, d)).astype(np.float32))
@@ -57,7 +59,8 @@ def save(folder: Path, rows: pa.Table | None = None, settings: dict | None = Non
     half = codes[::2].astype(np.int64), codes[1::2].astype(np.int64)
     ratio, _ = density_ratio.fit(sizes, built.frequencies(), *half, *half)
     metrics = {"rows": rows.num_rows, "steps": 1, "training_seconds": 1.0, "kept_step": 1, "history": []}
-    model_folder.save(str(folder), config, built, model, fitted, metrics, {"chosen": "gaussian"}, ratio)
+    report = LatentReport(chosen="gaussian")
+    model_folder.save(str(folder), config, built, model, fitted, metrics, report, ratio)
     return str(folder)
 
 

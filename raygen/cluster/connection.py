@@ -150,7 +150,9 @@ def _interruptible():
     import threading
 
     main = threading.current_thread() is threading.main_thread()
-    before = signal.getsignal(signal.SIGINT)
+    before, terminated = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    if main and callable(terminated):  # Ray's own, in C++, prints frames of its stack and aborts
+        signal.signal(signal.SIGTERM, terminated)
     try:
         yield
     except SystemExit:

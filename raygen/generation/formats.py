@@ -20,6 +20,8 @@ from raygen.table import arrow, spelling
 
 NAMES = {"parquet": "Parquet", "csv": "CSV", "jsonl": "JSON Lines"}
 JSON_ROWS = 8 * BLOCK_ROWS  # spelled at once
+FORMULA = r"^[\t\r\n ]*[=+\-@]"  # as a spreadsheet takes it
+WRITTEN_NUMBER = r"^[+-]?([0-9]+([.,][0-9]*)*|[.,][0-9]+)([eE][+-]?[0-9]+)?\s*%?$"
 ENDINGS = {"none": "", "gzip": ".gz", "zstd": ".zst"}  # of text, by its compression
 
 
@@ -31,11 +33,13 @@ class Format:
         name: "parquet", "csv" or "jsonl".
         compression: Inside Parquet, or of a text file as a whole.
         group_rows: Rows of a row group of Parquet, and of what is written at once: whole blocks.
+        csv_safe: Whether CSV has an apostrophe before text that a spreadsheet would take for a formula.
     """
 
     name: str
     compression: str
     group_rows: int = 64 * BLOCK_ROWS
+    csv_safe: bool = False
 
     @classmethod
     def of(cls, settings: GenerateSettings) -> "Format":
@@ -49,7 +53,11 @@ class Format:
             settings.format,
             usual if settings.compression == "auto" else settings.compression,
             whole_blocks(settings.row_group_rows),
+            settings.csv_safe,
         )
+        if found.csv_safe and found.name != "csv":
+            message = f"generate.csv_safe = true with generate.format = '{found.name}'."
+            raise ConfigError(message, "leave it out: only CSV is read as formulas.")
         if found.is_text and found.compression not in ENDINGS:
             message = (
                 f"generate.compression = '{found.compression}' with generate.format = "
@@ -107,10 +115,11 @@ class Format:
                         for first in range(0, table.num_rows, JSON_ROWS):
                             out.write(json_lines(table.slice(first, JSON_ROWS)))
                 else:
-                    csv = stack.enter_context(pacsv.CSVWriter(out, _plain(schema.empty_table()).schema))
+                    plain = _safe if self.csv_safe else _plain
+                    csv = stack.enter_context(pacsv.CSVWriter(out, plain(schema.empty_table()).schema))
                     for table in tables:
                         rows += table.num_rows
-                        csv.write_table(_plain(table))
+                        csv.write_table(plain(table))
         return rows, stream.tell(), sink.hexdigest()
 
     def size(self, table: pa.Table) -> int:
@@ -180,6 +189,24 @@ def of_ending(name: str) -> tuple[str, str] | None:
 
 def whole_blocks(rows: int) -> int:
     return -(-rows // BLOCK_ROWS) * BLOCK_ROWS
+
+
+def _safe(table: pa.Table) -> pa.Table:
+    """The same, with an apostrophe before each text that begins as a formula does and is no number."""
+    written = _plain(table)
+    return pa.table([_without_formulas(column) for column in written.columns], written.column_names)
+
+
+def _without_formulas(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    kind = arrow.value_type(column.type)
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        return column
+    texts = arrow.plain(column)
+    formula = pc.and_not(
+        pc.match_substring_regex(texts, FORMULA), pc.match_substring_regex(texts, WRITTEN_NUMBER)
+    )
+    mark, nothing = pa.scalar("'", texts.type), pa.scalar("", texts.type)
+    return pc.if_else(formula, pc.binary_join_element_wise(mark, texts, nothing), texts)
 
 
 def _plain(table: pa.Table) -> pa.Table:

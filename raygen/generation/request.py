@@ -79,7 +79,8 @@ class Job:
         }
         written = {"format": self.format.name, "compression": self.format.compression}
         grouped = {} if self.format.is_text else {"row_group_rows": self.format.group_rows}
-        return {**drawn, **chosen, **cut, **written, **grouped}
+        safe = {"csv_safe": True} if self.format.csv_safe else {}
+        return {**drawn, **chosen, **cut, **written, **grouped, **safe}
 
     def mark(self, shard: int) -> bytes:
         """What a file of a shard that has a place for it says of itself; a longer generation begins with the

@@ -35,6 +35,7 @@ class Run(Record):
     where: Text = ""
     per: Text = ""
     oversample: int = Field(default=1, ge=1, le=16)
+    csv_safe: bool = False
 
     @model_validator(mode="after")
     def _names(self) -> "Run":

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from raygen import __version__, records, storage, uris
 from raygen.codec.codec import Codec
@@ -250,12 +251,11 @@ def read_report(uri: str) -> LatentReport | None:
     index = read_index(uri)
     if REPORT not in index["files"] and not storage.exists(storage.join(uri, REPORT)):
         return None
+    content = _read(uri, index, REPORT)
     try:
-        return LatentReport.model_validate_json(_read(uri, index, REPORT))
-    except ValueError as error:
-        if isinstance(error, ModelError):
-            raise
-        raise damaged(uri, f"{REPORT} cannot be read ({error})") from None
+        return LatentReport.model_validate_json(content)
+    except ValidationError as error:
+        raise damaged(uri, f"{REPORT} cannot be read ({records.mistake(error)})") from None
 
 
 def _packed(arrays: dict[str, np.ndarray]) -> bytes:
@@ -287,9 +287,8 @@ def _checksum(index: dict) -> str:
 
 def _said(error: Exception) -> str:
     """What an error says, in a line."""
-    if isinstance(error, RaygenError):
-        return error.message.rstrip(".")
-    text = " ".join(str(error).split())[:300].rstrip(".")
+    said = error.message if isinstance(error, RaygenError) else str(error)
+    text = " ".join(said.split())[:300].rstrip(".")
     return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"
 
 

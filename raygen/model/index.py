@@ -1,4 +1,4 @@
-"""What `raygen.json` and `latent.json` of a model folder may hold."""
+"""What `raygen.json` of a model folder may hold."""
 
 from typing import Annotated, Any, Literal
 

@@ -18,7 +18,7 @@ from raygen.search.job import SearchJob, encoding_name
 from raygen.search.log import SearchLog, frame
 from raygen.search.space import Space
 from raygen.training import driver as training
-from raygen.training import encoding
+from raygen.training import encoding, run_claim
 from raygen.training.job import EncodedTable, run_name, sized
 
 FOLDER = "search"
@@ -81,7 +81,7 @@ def tune(config: Config, command: str = "", say=print) -> Tuning:
     if not space.holds(own):
         say(f"Note: the config's own settings ({own}) lie outside of search.space: no trial has them.")
     points = _points_before(config, space, folder)
-    with connection.connected(dashboard=nested) as available:
+    with run_claim.held(config.run.folder), connection.connected(dashboard=nested) as available:
         resources.check_shared(config.run.folder, available)
         cpus, most = room(config, available)
         tables = _encode(config, space, say)

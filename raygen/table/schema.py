@@ -95,7 +95,9 @@ class Schema:
             raise SchemaError(
                 f"source '{where}' has a column '{unnamed[0]}' that [schema.columns] does not name.", hint
             )
-        if taken := [name for name in source.names if name.endswith(PART_OF) and kinds[name] != "drop"]:
+        if taken := [
+            name for name in source.names if name.endswith((PART_OF, "\0tie")) and kinds[name] != "drop"
+        ]:
             message = f"source '{where}' has a column {taken[0]!r}: raygen itself ends names so."
             raise SchemaError(message, "rename it, or give it the kind drop.")
         schema = cls(source, {name: kinds[name] for name in source.names}, levels or {})

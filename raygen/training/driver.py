@@ -11,7 +11,7 @@ from raygen.config import RESOURCES, Config
 from raygen.errors import ClusterError, ConfigError, OutputError
 from raygen.latent import samplers as latent_samplers
 from raygen.model import folder as model_folder
-from raygen.training import encoding, worker
+from raygen.training import encoding, run_claim, worker
 from raygen.training.checkpoints import Checkpoints
 from raygen.training.job import AFTERWARDS, TrainingJob, WorkerContext, run_name
 
@@ -47,7 +47,7 @@ def train(config: Config, say=print) -> Training:
         return earlier
     check_sampler(config)
     storage.make_folder(config.run.folder, "run.folder")
-    with connection.connected() as available:
+    with run_claim.held(config.run.folder), connection.connected() as available:
         cpus = check_workers(config, available)
         if config.train.num_workers:
             resources.check_shared(config.run.folder, available)

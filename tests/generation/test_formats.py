@@ -269,3 +269,32 @@ def test_what_the_settings_ask_for():
             of(compression="snappy", **settings)
     with pytest.raises(ConfigError, match=r"generate\.format"):
         of(format="xlsx")
+
+
+FORMULAS = ["=1+1", "+cmd|x", "-2+3", "@SUM(A1)", " =x", "\t=x", "--", "+", "=", "-x1"]
+HARMLESS = ["-5", "+3.2e4", "-1,234.50", "-.5", "-5%", "", "a=1", "'=x", "5-3", "x@y", None]
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())]
+)
+def test_csv_safe_puts_an_apostrophe_before_formulas_and_never_before_numbers(kind, tmp_path):
+    texts = FORMULAS + HARMLESS
+    table = pa.table({"text": pa.array(texts, pa.string()).cast(kind), "=number": [-1.5] * len(texts)})
+    for safe in (False, True):
+        form = Format.of(Config().override({"generate.format": "csv", "generate.csv_safe": safe}).generate)
+        with (tmp_path / "rows.csv").open("wb") as stream:
+            form.write(stream, table.schema, [table])
+        with (tmp_path / "rows.csv").open(newline="") as stream:
+            names, *rows = csv.reader(stream)
+        assert names == ["text", "=number"]
+        marked = [f"'{text}" for text in FORMULAS] if safe else FORMULAS
+        assert [text for text, _ in rows] == marked + [text or "" for text in HARMLESS]
+        assert {number for _, number in rows} == {"-1.5"}
+
+
+@pytest.mark.parametrize("name", ["parquet", "jsonl"])
+def test_csv_safe_is_of_csv_alone(name):
+    settings = Config().override({"generate.format": name, "generate.csv_safe": True}).generate
+    with pytest.raises(ConfigError, match=f"generate.csv_safe = true with generate.format = '{name}'"):
+        Format.of(settings)
