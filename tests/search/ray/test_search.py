@@ -117,7 +117,7 @@ def test_the_objective_is_the_held_out_elbo_of_the_values_under_the_chosen_sampl
     config, done, _ = searched
     for t in (t for t in done.search.model_dump()["trials"] if t["state"] == "finished"):
         metrics = model_folder.read_index(t["model"])["metrics"]
-        samplers = model_folder.read_report(t["model"])["samplers"]
+        samplers = model_folder.read_report(t["model"]).to_dict()["samplers"]
         encoded = encoding.encode(config.settled(), lambda line: None)
         held = encoded.feed(config).held
         values = log_volume.log_volume(encoded.codec, *held).mean()
