@@ -173,8 +173,11 @@ def toml(tmp_path):
             lines += [
                 f"{key} = {json.dumps(value)}"
                 for key, value in settings.items()
-                if key not in ("columns", "space")
+                if key not in ("columns", "space", "relations")
             ]
+            if (relations := settings.get("relations")) is not None:
+                tables = [", ".join(f"{k} = {json.dumps(v)}" for k, v in one.items()) for one in relations]
+                lines.append(f"relations = [{', '.join(f'{{ {table} }}' for table in tables)}]")
             for key, domain in settings.get("space", {}).items():
                 rule = ", ".join(f"{kind} = {json.dumps(values)}" for kind, values in domain.items())
                 lines.append(f'space."{key}" = {{ {rule} }}')

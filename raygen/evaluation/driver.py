@@ -104,15 +104,13 @@ def evaluate(
     real = _real(config, model)
     tables = _synthetic(synthetic or [storage.join(config.run.folder, "synthetic")], real.schema)
     notes = _notes(real, tables)
-    for note in notes:
-        say(f"Note: {note}")
     folder = uris.absolute(out or storage.join(config.run.folder or ".", "report"))
     storage.make_folder(folder)
     with connection.connected():
         judge = _judge(real, config, say)
-        if left_out := _left_out(judge.scorecard):
-            notes.append(left_out)
-            say(f"Note: {left_out}")
+        notes += _left_out(judge.scorecard)
+        for note in notes:
+            say(f"Note: {note}")
         runs = [_run(table, judge, model, config.evaluate, say) for table in tables]
     report = Report(
         raygen=__version__,
@@ -128,6 +126,10 @@ def evaluate(
         gate=_gate(runs, fail_under or {}, fail_over or {}),
         seconds=time.perf_counter() - began,
     )
+    return _written(report, folder)
+
+
+def _written(report: Report, folder: str) -> Evaluation:
     storage.write(storage.join(folder, REPORT), report.model_dump_json(indent=1).encode())
     storage.write(storage.join(folder, PAGE), page.render(report).encode())
     return Evaluation(folder, report.passed, report)
@@ -216,15 +218,16 @@ def _judge(real: RealRows, config: Config, say: Say) -> Judge:
     return Judge(real, reference, card, rules)
 
 
-def _left_out(card: Scorecard) -> str:
-    """A note on the classes of the target that are too few to count; empty without any."""
+def _left_out(card: Scorecard) -> list[str]:
+    """A note on the classes of the target that are too few to count, if there are any."""
     classes = [f"'{name}' ({rows} rows)" for name, rows in card.left_out().items()]
     if not classes:
-        return ""
-    return (
+        return []
+    note = (
         f"classes of evaluate.target = '{card.target}' with fewer than {utility.CLASS_ROWS} rows to test by "
         f"are left out of AUC and macro F1: {', '.join(classes)}."
     )
+    return [note]
 
 
 def _run(
