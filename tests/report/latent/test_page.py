@@ -325,7 +325,7 @@ def test_one_comparison_has_no_error_and_ranks_nothing():
     once = full()
     for sampler in once["samplers"].values():
         sampler.pop("c2st_error", None)
-    told = latent_words.agreement(once)
+    told = latent_words.agreement(read(once))
     assert told.startswith("The classifier (C2ST) made one comparison for each sampler, so its error is not")
     assert "+-" not in told
 
