@@ -32,7 +32,7 @@ from raygen.model.index import Index, Made
 from raygen.report.latent.record import LatentReport
 from raygen.table.schema import Schema
 
-FORMAT = 3
+FORMAT = 4
 FILES = (
     "schema.json",
     "codec.json",
