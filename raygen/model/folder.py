@@ -184,8 +184,11 @@ def read_index(uri: str) -> dict:
         index = records.read(storage.join(uri, INDEX))
         made = records.checked(Made, index)
         if made.format == FORMAT:
-            whole = made.checksum == _checksum(index)
+            if made.checksum != _checksum(index):
+                raise damaged(uri, f"{INDEX} was edited")
             records.checked(Index, index)
+    except ModelError:
+        raise
     except (ValueError, RecursionError) as error:
         raise damaged(uri, f"{INDEX} cannot be read ({error})") from None
     if made.format != FORMAT:
@@ -195,8 +198,6 @@ def read_index(uri: str) -> dict:
         )
         newer = made.format > FORMAT
         raise ModelError(message, "pip install -U raygen" if newer else "train it again with this raygen.")
-    if not whole:
-        raise damaged(uri, f"{INDEX} was edited")
     return index
 
 
