@@ -69,6 +69,7 @@ def real_rows(config: Config, model: model_folder.Artifact | None) -> RealRows:
         kinds = {str(n): str(k) for n, k in config.schema_.columns.items()} or infer(source.head())[0]
         schema = Schema.of(source.schema, kinds, config.data.source)
     table = _as_learned(read(source), schema, f"source '{config.data.source}'")
+    table = model.codec.reduction.kept(table) if model else table
     check_rows(table.num_rows, config.data.source)
 
     def rows(

@@ -29,14 +29,21 @@ Present = Callable[[str], pa.Array]
 
 @dataclass(frozen=True)
 class Use:
-    """How a relation is used: one of the words above; and whether no value of its column is missing."""
+    """How a relation is used: one of the words above; whether no value of its column is missing; and whether
+    rows that break it are not learned."""
 
     relation: Relation
     how: str
     is_complete: bool
+    is_enforced: bool = False
 
     def to_dict(self) -> dict:
-        return {**self.relation.to_dict(), "use": self.how, "complete": self.is_complete}
+        flags = {"complete": self.is_complete, "enforced": self.is_enforced}
+        return {**self.relation.to_dict(), "use": self.how, **flags}
+
+    @classmethod
+    def from_dict(cls, state: dict) -> "Use":
+        return cls(Relation.from_dict(state), state["use"], state["complete"], state["enforced"])
 
 
 class Reduction:
@@ -87,6 +94,10 @@ class Reduction:
             kinds[name] = kind
         levels = {name: found for name, found in self.schema.levels.items() if name in kinds}
         return Schema(pa.schema(fields), kinds, levels)
+
+    def kept(self, table: pa.Table) -> pa.Table:
+        """The rows that break no enforced relation."""
+        return keeping([use.relation for use in self.uses if use.is_enforced], table)
 
     def giving(self, column: str) -> list[Relation]:
         """Relations that a column's values follow, in some rows at least."""
@@ -187,7 +198,14 @@ class Reduction:
 
     @classmethod
     def from_dict(cls, schema: Schema, state: list[dict]) -> "Reduction":
-        return cls(schema, tuple(Use(Relation.from_dict(one), one["use"], one["complete"]) for one in state))
+        return cls(schema, tuple(map(Use.from_dict, state)))
+
+
+def keeping(relations: list[Relation], table: pa.Table) -> pa.Table:
+    """The rows that break none of some relations."""
+    if not relations:
+        return table
+    return table.filter(pa.array(np.logical_and.reduce([one.keeps(table) != 0 for one in relations])))
 
 
 def explained_by(relations: list[Relation], table: pa.Table) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Ray Data's pass over the table: statistics of what is learned, and how its rows stand to the relations."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,7 @@ from raygen.config import Config
 from raygen.errors import ConfigError, SchemaError
 from raygen.relations import checks, language
 from raygen.relations.counts import Count, Counts
-from raygen.relations.reduction import Reduction, Use
+from raygen.relations.reduction import Reduction, Use, keeping
 from raygen.relations.relation import Relation
 from raygen.relations.sample import find
 from raygen.relations.uses import uses
@@ -38,9 +38,7 @@ class Ties:
 
     def kept(self, table: pa.Table) -> pa.Table:
         """The rows that break no enforced relation."""
-        if not self.enforced:
-            return table
-        return table.filter(pa.array(np.logical_and.reduce([r.keeps(table) != 0 for r in self.enforced])))
+        return keeping(self.enforced, table)
 
 
 def ties(config: Config, source: Source, schema: Schema) -> Ties:
@@ -101,7 +99,11 @@ def statistics(
         say("The first rows mislead about relations: reading the table once more ...")
         relations = counts.verified()
     _tell(tied, used, counts.counts, left_out, say)
-    return total, Reduction(schema, used), explained
+    enforced = {(relation.column, relation.text) for relation in tied.enforced}
+    marked = tuple(
+        replace(use, is_enforced=(use.relation.column, use.relation.text) in enforced) for use in used
+    )
+    return total, Reduction(schema, marked), explained
 
 
 def _learned(used: tuple[Use, ...]) -> list[tuple]:

@@ -64,6 +64,7 @@ def test_rows_that_break_an_enforced_relation_are_left_out(local_ray, tmp_path):
     found, told = encoded(config(table, tmp_path, [rule]))
     few = int((np.array(table["price"]) < 10).sum())
     assert found.num_rows == ROWS - few and 0 < few < ROWS
+    assert found.codec.reduction.kept(table).num_rows == found.num_rows
     assert any(f"{few:,} rows that break 'price >= 10' are left out" in line for line in told)
 
 
