@@ -48,7 +48,7 @@ def init(source: str, out: str = "raygen.toml", force: bool = False, say=print) 
         else Path(storage.split(source)[0].rstrip("/")).name.split(".")[0] or "table"
     )
     config = Config().override({"data.source": source, "run.folder": f"runs/{name}"})
-    findings = find(schema, table, config.run.seed)
+    findings = find(schema, opened.spread(), config.run.seed)
     named = [
         {"column": f.relation.column, "is": f.relation.text, "holds": f.relation.holds} for f in findings
     ]

@@ -9,9 +9,9 @@ from raygen.table.schema import Schema
 SAMPLE_ROWS = 20_000
 
 
-def find(schema: Schema, head: pa.Table, seed: int) -> list[Finding]:
-    """What ties the learned columns of a table, by a sample of its first rows."""
-    table = head.select(schema.learned)
+def find(schema: Schema, rows: pa.Table, seed: int) -> list[Finding]:
+    """What ties the learned columns of a table, by a sample of some of its rows."""
+    table = rows.select(schema.learned)
     if table.num_rows > SAMPLE_ROWS:
         drawn = rng.generator(seed, "rows for relations").choice(table.num_rows, SAMPLE_ROWS, replace=False)
         table = table.take(pa.array(sorted(drawn)))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
@@ -15,6 +16,7 @@ from raygen.table.csv_dialect import Dialect
 from raygen.table.files import ANY, TO_UTF8, Files, check_names, check_text
 
 HEAD_ROWS = 100_000
+SPREAD_GROUPS = 16  # row groups of Parquet that rows from all over are taken of
 LAYOUTS: dict[str, pads.FileFormat] = {
     # moments in 96 bits may lie beyond what nanoseconds in 64 can say
     "parquet": pads.ParquetFileFormat(read_options=pads.ParquetReadOptions(coerce_int96_timestamp_unit="us")),
@@ -172,6 +174,26 @@ class Source:
             if count >= rows:
                 break
         return pa.Table.from_batches(taken, self.schema).slice(0, rows)
+
+    def spread(self, rows: int = HEAD_ROWS) -> pa.Table:
+        """Rows from all over a table of Parquet, at most so many; of another format the first ones."""
+        if not self.is_plain:
+            return self.head(rows)
+        with _readable(self.uri):
+            files = self._dataset(self.paths).get_fragments()
+            groups = [group for file in files for group in file.split_by_row_group()]
+            chosen = [groups[number] for number in _evenly(len(groups), SPREAD_GROUPS)] if groups else []
+            taken = [self.schema.empty_table()]
+            for group in chosen:
+                table = group.to_table(schema=self.schema)
+                check_text(table, self.uri)
+                taken.append(table.take(pa.array(_evenly(table.num_rows, rows // len(chosen)))))
+            return pa.concat_tables(taken)
+
+
+def _evenly(count: int, most: int) -> np.ndarray:
+    """Numbers of at most `most` of `count` things, at equal distances."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))
 
 
 def _as_stored(one: pa.Field, format: str) -> pa.Field:

@@ -42,7 +42,7 @@ class Ties:
 
 
 def ties(config: Config, source: Source, schema: Schema) -> Ties:
-    """The relations that the config names, or those that are found in the first rows of the source.
+    """The relations that the config names, or those that are found in some rows of the source.
 
     Raises:
         ConfigError: If one cannot be read, or does not go with the table.
@@ -50,7 +50,7 @@ def ties(config: Config, source: Source, schema: Schema) -> Ties:
     named = config.schema_.relations
     if named is None:
         looked = config.schema_.find_relations and config.schema_.numeric == "bars"
-        found = find(schema, source.head(), config.run.seed) if looked else []
+        found = find(schema, source.spread(), config.run.seed) if looked else []
         return Ties([one.relation for one in found], [], False)
     relations = [language.parse(one.column, one.is_, one.holds, schema.arrow) for one in named]
     checks.check(relations, schema.arrow)
@@ -72,12 +72,12 @@ def _check_learned(relations: list[Relation], schema: Schema) -> None:
 
 
 def statistics(
-    dataset, where: str, head: pa.Table, schema: Schema, tied: Ties, say: Say
+    dataset, where: str, some: pa.Table, schema: Schema, tied: Ties, say: Say
 ) -> tuple[dict, Reduction, dict[str, np.ndarray]]:
     """Statistics of every part of what is learned, what relations leave to learn, and the rows that they give
     (see `Reduction.explained`).
 
-    How a relation is used is guessed from the first rows, `head`, and the whole table is read once more where
+    How a relation is used is guessed from some rows, `some`, and the whole table is read once more where
     they have misled.
 
     Args:
@@ -88,7 +88,7 @@ def statistics(
         SchemaError: If text is not that.
     """
     counts = Counts(tied.relations)
-    counts.observe(tied.kept(head.cast(schema.arrow)))
+    counts.observe(tied.kept(some.cast(schema.arrow)))
     relations = counts.verified()
     while True:
         reduction = Reduction(schema, uses(relations, counts.counts, schema))
@@ -96,7 +96,7 @@ def statistics(
         used = uses(counts.verified(), counts.counts, schema)
         if _learned(used) == _learned(reduction.uses):
             break
-        say("The first rows mislead about relations: reading the table once more ...")
+        say("Some rows mislead about relations: reading the table once more ...")
         relations = counts.verified()
     _tell(tied, used, counts.counts, left_out, say)
     enforced = {(relation.column, relation.text) for relation in tied.enforced}

@@ -5,7 +5,9 @@ import io
 from datetime import date, datetime
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
@@ -359,3 +361,21 @@ def test_an_empty_folder_and_a_path_below_a_file(tmp_path):
     for uri in (tmp_path / "empty", file / "b.csv"):
         with pytest.raises(SchemaError, match="does not exist, or holds no file"):
             Source.open(str(uri))
+
+
+def test_rows_from_all_over_a_table_are_of_every_part_of_it(tmp_path):
+    table = pa.table({"x": pa.array(range(50_000))})
+    pq.write_table(table.slice(0, 30_000), tmp_path / "a.parquet", row_group_size=1000)
+    pq.write_table(table.slice(30_000), tmp_path / "b.parquet")
+    rows = Source.open(str(tmp_path)).spread(400)["x"].to_numpy()
+    assert 300 <= len(rows) <= 400 and len(set(rows)) == len(rows)
+    assert (np.diff(rows) > 0).all() and rows[0] == 0 and rows[-1] == 49_999
+    assert np.diff(rows).max() < 6000
+
+
+def test_a_table_of_few_rows_is_spread_whole(tmp_path):
+    table = pa.table({"x": [3, 1, 2]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    assert Source.open(str(tmp_path / "t.parquet")).spread()["x"].to_pylist() == [3, 1, 2]
+    pacsv.write_csv(table, tmp_path / "t.csv")
+    assert Source.open(str(tmp_path / "t.csv")).spread(2)["x"].to_pylist() == [3, 1]

@@ -46,7 +46,7 @@ def test_the_config_decides(local_ray, tmp_path):
 def test_a_relation_that_some_rows_break_is_told_and_learned_as_one_that_holds_often(local_ray, tmp_path):
     table = every_use.table(ROWS)
     wrong = table["total"].to_numpy().copy()
-    wrong[2500:2507] += 1  # the first rows mislead: none of them breaks it
+    wrong[2500:2507] += 1
     table = table.set_column(table.schema.get_field_index("total"), "total", pa.array(wrong))
     made = config(table, tmp_path, [{"column": "total", "is": "price + tax"}])
     found, told = encoded(made)
