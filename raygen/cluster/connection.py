@@ -80,7 +80,7 @@ def _start(address: str | None, options: dict[str, Any]) -> None:
 
     for left in reversed(range(STARTS)):
         try:
-            with silent_stderr():
+            with silent_stderr(), _own_terminated():
                 ray.init(address or "local", **options)
             return
         except (ConnectionError, ValueError) as error:
@@ -140,6 +140,20 @@ def prepare_environment(variables: dict[str, str] = ENVIRONMENT) -> None:
     """Set the variables that the user has not set; to be called before TensorFlow is imported."""
     for key, value in variables.items():
         os.environ.setdefault(key, value)
+
+
+@contextlib.contextmanager
+def _own_terminated() -> Iterator[None]:
+    """Keep what SIGTERM does: Ray puts a handler of its own in place that ends in SystemExit."""
+    import signal
+    import threading
+
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

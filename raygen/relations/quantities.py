@@ -7,6 +7,7 @@ they stay floats, and are compared to about nine digits.
 """
 
 from dataclasses import dataclass
+from decimal import Context
 from fractions import Fraction
 from math import lcm
 
@@ -19,6 +20,7 @@ MAX_DIGITS = 9
 ROUGH = 1e-9  # of the largest term: floats without a unit are alike
 ROUGH_SINGLE = 2e-6  # the same of 32-bit floats
 FITS = 2**62
+WIDE = Context(prec=80)
 TRIED = 64  # values that tell at once that a unit is too coarse
 
 
@@ -230,7 +232,11 @@ def _fitting(whole: np.ndarray) -> np.ndarray:
 
 def _of_decimals(array: pa.Array) -> tuple[np.ndarray, int]:
     kind = array.type
-    wide = array.cast(pa.decimal128(38, kind.scale)) if not pa.types.is_decimal128(kind) else array
+    try:
+        wide = array.cast(pa.decimal128(38, kind.scale)) if not pa.types.is_decimal128(kind) else array
+    except pa.ArrowInvalid:  # more digits than 38
+        digits = [0 if one is None else int(one.scaleb(kind.scale, WIDE)) for one in array.to_pylist()]
+        return _fitting(np.array(digits, object)), 10**kind.scale
     words = np.frombuffer(wide.buffers()[1] or b"", np.int64).reshape(-1, 2)[wide.offset :][: len(wide)]
     low = np.where(wide.is_valid().to_numpy(zero_copy_only=False), words[:, 0], 0)
     high = np.where(wide.is_valid().to_numpy(zero_copy_only=False), words[:, 1], 0)
