@@ -12,6 +12,7 @@ from raygen.relations.counts import Counts
 from raygen.relations.relation import BREAKS, HOLDS, Relation
 from raygen.relations.sample import find
 from raygen.report.evaluation.record import RuleKept, ScoreRecord
+from raygen.table import arrow
 from raygen.table.schema import Schema
 from raygen.table.source import Source
 
@@ -47,7 +48,8 @@ class Rules:
         counts.observe(table)
         relations = counts.verified()
         draws = rng.generator(seed, "shuffled for rules")
-        columns = [column.take(pa.array(draws.permutation(table.num_rows))) for column in table.columns]
+        columns = [table.select([name]) for name in table.column_names]
+        columns = [arrow.taken(one, draws.permutation(table.num_rows))[0] for one in columns]
         shuffled = pa.table(columns, schema=table.schema)
         return cls(
             relations,

@@ -109,8 +109,11 @@ def counted(table: pa.Table, columns: tuple[str, ...]) -> dict[tuple[str, ...], 
 
 
 def texts_of(array: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Values as texts; spans and times of day, which Arrow does not read back, as numbers of their units."""
+    """Values as texts; dates and moments beyond year 9999, spans and times of day, which Arrow does not read
+    back, as numbers of their units."""
     array = arrow.plain(array)
+    if _is_moment(array.type):
+        return array.cast(_whole_of(array.type)).cast(pa.large_string())
     if not _is_span(array.type):
         return arrow.strings(array)
     ticks, missing = arrow.moments(array)
@@ -121,6 +124,8 @@ def _values_of(texts: pa.Array, kind: pa.DataType) -> pa.Array:
     """The inverse of `texts_of`, but that texts that Arrow would view are copies."""
     if pa.types.is_string_view(kind):
         return texts
+    if _is_moment(kind):
+        return texts.cast(_whole_of(kind)).cast(kind)
     if not _is_span(kind):
         return arrow.from_strings(texts, kind)
     ticks = texts.cast(pa.int64())
@@ -129,6 +134,14 @@ def _values_of(texts: pa.Array, kind: pa.DataType) -> pa.Array:
 
 def _is_span(kind: pa.DataType) -> bool:
     return bool(pa.types.is_time(kind) or pa.types.is_duration(kind))
+
+
+def _is_moment(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
+
+
+def _whole_of(kind: pa.DataType) -> pa.DataType:
+    return pa.int32() if pa.types.is_date32(kind) else pa.int64()
 
 
 def _codes(column: pa.ChunkedArray, levels: np.ndarray) -> np.ndarray:

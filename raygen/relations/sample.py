@@ -1,9 +1,11 @@
 """The rows among which relations are looked for."""
 
+import numpy as np
 import pyarrow as pa
 
 from raygen import rng
 from raygen.relations.discovery import Finding, discover
+from raygen.table import arrow
 from raygen.table.schema import Schema
 
 SAMPLE_ROWS = 20_000
@@ -14,5 +16,5 @@ def find(schema: Schema, rows: pa.Table, seed: int) -> list[Finding]:
     table = rows.select(schema.learned)
     if table.num_rows > SAMPLE_ROWS:
         drawn = rng.generator(seed, "rows for relations").choice(table.num_rows, SAMPLE_ROWS, replace=False)
-        table = table.take(pa.array(sorted(drawn)))
+        table = arrow.taken(table, np.sort(drawn))
     return discover(table, seed)

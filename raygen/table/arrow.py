@@ -29,6 +29,16 @@ def plain(array: pa.Array | pa.ChunkedArray) -> pa.Array:
     return pa.concat_arrays(chunks) if chunks else pa.array([], value_type(array.type))
 
 
+def taken(table: pa.Table, numbers: np.ndarray) -> pa.Table:
+    """The rows of these numbers, in this order, in the table's own types."""
+    places, columns = pa.array(numbers, pa.int64()), []
+    for column in table.columns:
+        plain = pa.large_string() if pa.types.is_string_view(column.type) else column.type
+        plain = pa.large_binary() if pa.types.is_binary_view(column.type) else plain  # Arrow takes no views
+        columns.append(column.cast(plain).take(places).cast(column.type))
+    return pa.table(columns, schema=table.schema)
+
+
 def value_type(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 

@@ -187,7 +187,7 @@ class Source:
             for group in chosen:
                 table = group.to_table(schema=self.schema)
                 check_text(table, self.uri)
-                taken.append(table.take(pa.array(_evenly(table.num_rows, rows // len(chosen)))))
+                taken.append(arrow.taken(table, _evenly(table.num_rows, rows // len(chosen))))
             return pa.concat_tables(taken)
 
 
