@@ -13,6 +13,7 @@ from raygen.table.stats import MAX_DECIMALS
 
 MOST_CODES = 65_535
 MOST_MEMBERS = 10**6
+WIDEST = 10**77  # whole numbers of the longest decimals stay below
 MOST_DAYS = 10**8  # between the first and the last
 POINTS = 32  # of a grid inside a bar
 Share = Annotated[float, Field(ge=0, le=1 + 1e-9)]
@@ -23,8 +24,8 @@ Classes = Annotated[list[Annotated[int, Field(ge=0, le=31)]], Field(max_length=3
 
 class Spacing(Record):
     decimals: int = Field(ge=0, le=MAX_DECIMALS)
-    step: int = Field(ge=0, lt=2**63)
-    base: Whole
+    step: int = Field(ge=0, lt=WIDEST)
+    base: int = Field(gt=-WIDEST, lt=WIDEST)
 
 
 class Calendar(Record):

@@ -291,7 +291,10 @@ def shape(name: str, n: int, rng) -> dict:
         "one word": {"word": word},
         "one float": {"x": rng.normal(size=n)},
         "two": {"clicks": counts, "word": word},
-        "an id and a count": {"id": np.arange(n) * 10**13 + 2**60, "clicks": counts},
+        "an id and a count": {
+            "id": np.arange(n) * 10**13 + 2**60 + rng.integers(0, 10**12, n),
+            "clicks": counts,
+        },
         "constants": {"c": [7] * n, "d": ["k"] * n},
         "survey": survey | {"household": rng.integers(1, 7, n), "owner": rng.random(n) < 0.5},
     }[name]

@@ -83,7 +83,7 @@ def test_what_lies_beside_the_file_is_left_alone(tmp_path):
     identity = {"fingerprint": "f", "seed": 1, "rows": 100, "rows_per_shard": 1000, "format": "csv"}
     told = {"model": "m", "schema": {"a": "int64"}, "file": "x.csv"}
     manifest.claim(folder, identity, told)
-    for name in ("other.csv", "_tmp-1-y.csv", "_tmp-1-x.csv"):
+    for name in ("other.csv", "_tmp-" + "0" * 32 + "-y.csv", "_tmp-" + "0" * 32 + "-x.csv"):
         (tmp_path / name).write_text("a\n")
     (tmp_path / "x.csv").write_bytes(b"12345")
     lines = [manifest.line(0, "../x.csv", 100, 5, "0" * 64)]
@@ -92,7 +92,7 @@ def test_what_lies_beside_the_file_is_left_alone(tmp_path):
     assert manifest.sizes(folder, plan, range(1), {})["../x.csv"] == 5
     manifest.finish(folder, plan, identity, told, manifest.Totals.of(lines))
     assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "_tmp-1-y.csv",
+        "_tmp-" + "0" * 32 + "-y.csv",
         "other.csv",
         "x.csv",
         "x.csv.manifest",
