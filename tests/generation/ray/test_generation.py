@@ -307,4 +307,6 @@ def test_ray_counts_rows_and_bytes(trained, tmp_path):
         }
     assert more["rows"] >= done.rows and more["bytes"] >= done.bytes
     run = Path(trained.config.run.folder).name
-    assert all(f'run="{run}"' in labels for labels in counted("rows"))
+    now = counted("rows").items()
+    new = [labels for labels, value in now if value > before["rows"].get(labels, 0)]
+    assert new and all(f'run="{run}"' in labels for labels in new)
