@@ -1,6 +1,7 @@
 """Whole numbers that are days or times of day."""
 
 import datetime
+import json
 
 import numpy as np
 import pyarrow as pa
@@ -72,7 +73,7 @@ def fitted(values, min_rows=1) -> tuple[Codec, pa.Table]:
     table = pa.table({"c": values})
     schema = Schema.of(table.schema, {"c": "numeric"}, "here")
     built = Codec.fit(schema, parts.observe(schema, table), 128, 256, "bars", min_rows)
-    return Codec.from_dict(schema, built.to_dict()), table
+    return Codec.from_dict(schema, json.loads(json.dumps(built.to_dict()))), table
 
 
 def drawn(built: Codec, table: pa.Table) -> pa.Array:

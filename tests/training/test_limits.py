@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from raygen.codec import codec
+from raygen.codec import parts
 from raygen.codec.codec import Codec
 from raygen.commands.init import init
 from raygen.config import Config
@@ -20,7 +20,7 @@ KINDS = {"a": "categorical", "b": "categorical", "x": "numeric"}
 
 def test_a_column_has_a_limit_of_its_own():
     schema = Schema.of(TABLE.schema, KINDS, "here")
-    stats = codec.observe(schema, TABLE)
+    stats = parts.observe(schema, TABLE)
     built = Codec.fit(schema, stats, 16, 16, limits={"b": 64})
     assert built.blocks["a"].num_codes == 16 and built.blocks["b"].num_codes == 40
     (note,) = encoding.grouped(built)
