@@ -191,7 +191,10 @@ class NumericBlock:
         return readings.from_line(both, self.reading) if self.reading else both
 
     def present(self, position: np.ndarray) -> np.ndarray:
-        """Values that are not missing, by how frequent they are alone, at positions in [0, 1)."""
+        """Values that are not missing, by how frequent they are alone, at positions in [0, 1); missing
+        where there are none."""
+        if not len(self.grid):
+            return self.decode(np.zeros(len(position), np.int64), position)
         cell = np.searchsorted(self.high, position, "right").clip(0, len(self.grid) - 1)
         inside = (position - self.low[cell]) / np.maximum(self.high[cell] - self.low[cell], 1e-300)
         return self.decode(cell, inside)

@@ -114,7 +114,10 @@ class CategoryBlock:
         ).dictionary_decode()
 
     def present(self, position: np.ndarray) -> pa.Array:
-        """Values that are not missing, by how frequent they are, at positions in [0, 1)."""
+        """Values that are not missing, by how frequent they are, at positions in [0, 1); missing where there
+        are none."""
+        if not self.members:
+            return pa.nulls(len(position), pa.string())
         upper = np.cumsum(self.shares)
         index = np.searchsorted(upper, position * upper[-1], "right").clip(0, len(self.members) - 1)
         return pa.array(self.members, pa.string()).take(pa.array(index))

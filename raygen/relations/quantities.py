@@ -161,24 +161,29 @@ def compared(left: Quantity, right: Quantity) -> np.ndarray:
     return np.where(alike, 0, np.where(difference.whole > 0, 1, -1)).astype(np.int8)
 
 
-def to_array(of: Quantity, kind: pa.DataType, rows: int) -> pa.Array:
-    """The quantity in an Arrow type; null where it has no number or the type cannot hold it."""
+def to_array(of: Quantity, kind: pa.DataType, rows: int, nearest: bool = False) -> pa.Array:
+    """The quantity in an Arrow type; null where it has no number or the type cannot hold it, or with
+    `nearest` the number that comes next to it."""
     plain = arrow.value_type(kind)
     whole, valid = np.broadcast_to(of.whole, rows), np.broadcast_to(of.valid, rows).copy()
     if pa.types.is_floating(plain):
         values = Quantity(whole, of.per, valid).floats
         return encoded(pa.array(np.where(valid, values, 0), mask=~valid).cast(plain, safe=False), kind)
+    unit = 10**plain.scale if pa.types.is_decimal(plain) else _units(plain)
+    low, high = limits(plain)
     if not of.per:
-        unit = 10**plain.scale if pa.types.is_decimal(plain) else _units(plain)
-        scaled = np.rint(of.whole * float(unit))
-        valid &= np.abs(scaled) < FITS
-        ticks = np.where(valid, scaled, 0).astype(np.int64)
+        low, high = max(low, 1 - FITS), min(high, FITS - 1)
+        size = np.rint(whole * float(unit))
     else:
-        unit = 10**plain.scale if pa.types.is_decimal(plain) else _units(plain)
-        size = rounded(times(Fraction(unit), Quantity(whole, of.per, valid)), 0)
-        low, high = _limits(plain)
-        valid &= np.asarray((size.whole >= low) & (size.whole <= high), bool)
-        ticks = np.where(valid, size.whole, 0)
+        size = rounded(times(Fraction(unit), Quantity(whole, of.per, valid)), 0).whole
+    fit = np.asarray((size >= low) & (size <= high), bool)
+    if nearest and not fit.all():
+        ticks = np.where(size < low, low, np.where(fit, size.astype(object), high))
+    else:
+        valid &= fit
+        ticks = np.where(valid, size, 0)
+    if not of.per:
+        ticks = ticks.astype(np.int64)
     if pa.types.is_decimal(plain):
         return encoded(_to_decimals(ticks, valid, plain), kind)
     if pa.types.is_integer(plain):
@@ -199,7 +204,8 @@ def _units(kind: pa.DataType) -> int:
     return 1 if pa.types.is_integer(kind) else arrow.ticks_per_day(kind)
 
 
-def _limits(kind: pa.DataType) -> tuple[int, int]:
+def limits(kind: pa.DataType) -> tuple[int, int]:
+    """Least and greatest whole number of its units that a type holds."""
     if pa.types.is_decimal(kind):
         return 1 - 10**kind.precision, 10**kind.precision - 1
     if pa.types.is_integer(kind):
@@ -217,7 +223,7 @@ def fits(value: Fraction, kind: pa.DataType) -> bool:
     if pa.types.is_floating(kind):
         return abs(value) <= Fraction(float(np.finfo(kind.to_pandas_dtype()).max))
     unit = 10**kind.scale if pa.types.is_decimal(kind) else _units(kind)
-    low, high = _limits(kind)
+    low, high = limits(kind)
     return low <= value * unit <= high
 
 

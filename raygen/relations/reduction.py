@@ -10,6 +10,7 @@ checked      nothing is done: the relation holds by what else is learned, and is
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from graphlib import CycleError, TopologicalSorter
 from typing import TypeAlias
 
@@ -18,6 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raygen.errors import SchemaError
+from raygen.relations import conditions, quantities
+from raygen.relations.conditions import is_missing
 from raygen.relations.relation import Relation
 from raygen.table import arrow
 from raygen.table.schema import Schema
@@ -114,8 +117,9 @@ class Reduction:
             columns[name] = difference(table[name], table[relation.inputs[0]])
         ties = {name: explained_by(relations, table) for name, relations in self.tied.items()}
         for name, tie in ties.items():
-            own = columns[name]
-            columns[name] = pc.if_else(pa.array(tie < 0), own, pa.scalar(None, own.type))
+            own = _plain(columns[name])
+            own = pc.if_else(pa.array(tie < 0), own, pa.scalar(None, own.type))
+            columns[name] = _as_declared(own, self.inner, name)
         fields = [field for field in self.inner.arrow if field.name in columns]
         return pa.table([columns[field.name] for field in fields], schema=pa.schema(fields)), ties
 
@@ -139,24 +143,47 @@ class Reduction:
         columns = {name: inner[name] for name in inner.column_names}
         rows = {name: column for name, column in columns.items() if name not in self.order}
         for name in self.order:
-            table = pa.table(rows)
+            table = pa.table(rows) if rows else inner  # which knows how many rows there are
             if name in self.computed:
-                rows[name] = _as_declared(self.computed[name].values(table), self.schema, name)
+                rows[name] = self._computed(name, table)
             else:
                 rows[name] = self._whole(name, columns[name], table)
             if name in self.tied:
                 rows[name] = self._untied(name, rows[name], ties[name], table, present)
             for relation in self.overrides.get(name, ()):
                 rows[name] = self._enforced(relation, rows, present)
+            rows[name] = self._as_its_field(name, rows[name])
         return pa.table(
             [rows[field.name] for field in self.schema.arrow if field.name in rows],
             schema=pa.schema([f for f in self.schema.arrow if f.name in rows]),
         )
 
+    def _computed(self, name: str, rows: pa.Table) -> Values:
+        """A column that others give; what NaN gives is NaN where the type has it."""
+        relation, kind = self.computed[name], self.schema.arrow.field(name).type
+        values = _as_declared(relation.values(rows, name in self.complete), self.schema, name)
+        inputs = [arrow.plain(rows[one]) for one in relation.inputs]
+        if not (pa.types.is_floating(kind) and inputs):
+            return values
+        there = np.all([one.is_valid() for one in inputs], axis=0)
+        nan = pa.array(
+            there & np.asarray(values.is_null()) & np.any([is_missing(one) for one in inputs], axis=0)
+        )
+        return pc.if_else(nan, pa.scalar(np.nan).cast(kind), values)
+
+    def _as_its_field(self, name: str, values: Values) -> Values:
+        """A column in its declared type; NaN in place of missing floats where none may be."""
+        field = self.schema.arrow.field(name)
+        if values.type != field.type:
+            values = _as_declared(values, self.schema, name)
+        if field.nullable or not pa.types.is_floating(field.type):
+            return values
+        return pc.coalesce(values, pa.scalar(np.nan).cast(field.type))
+
     def _whole(self, name: str, own: Values, rows: pa.Table) -> Values:
         """A column of what is learned as the values that it stands for."""
         if name not in self.differences:
-            return arrow.plain(own) if name in self.tied else own
+            return _plain(own) if name in self.tied else own
         kind = self.schema.arrow.field(name).type
         return added(rows[self.differences[name].inputs[0]], own, kind)
 
@@ -166,31 +193,37 @@ class Reduction:
         """The values of a column, each from the relation that was drawn beside it, or its own."""
         value = pc.if_else(pa.array(tie < 0), value, pa.scalar(None, value.type))
         for number, relation in enumerate(self.tied[name]):
-            given = arrow.plain(_as_declared(relation.values(rows), self.schema, name))
+            given = self._given(relation, rows)
             chosen = pa.array(tie == number)
             if relation.kind == "lookup" and pc.and_(chosen, given.is_null()).true_count:
                 guessed = relation.guessed(rows)
-                given = pc.coalesce(given, arrow.plain(_as_declared(guessed, self.schema, name)))
+                given = pc.coalesce(given, _plain(_as_declared(guessed, self.schema, name)))
             if relation.is_total:  # it holds wherever there is a value on both sides
                 chosen = pc.or_(chosen, pc.and_(value.is_valid(), given.is_valid()))
             value = pc.if_else(chosen, pc.coalesce(given, value), value)
         if value.null_count and name in self.complete:
             value = pc.coalesce(value, self._whole(name, present(name), rows))
+            for relation in self.tied[name]:  # where they gave the values of all rows, there are no others
+                value = pc.coalesce(value, self._given(relation, rows))
         return value
+
+    def _given(self, relation: Relation, rows: pa.Table) -> pa.Array:
+        return _plain(_as_declared(relation.values(rows), self.schema, relation.column))
 
     def _enforced(self, relation: Relation, rows: dict, present: Present) -> pa.Array:
         """A column, set where a relation says what it is."""
         name, table = relation.column, pa.table(rows)
-        value, kind = arrow.plain(table[name]), self.schema.arrow.field(name).type
+        value = _plain(table[name])
         if relation.kind == "missing":
-            here = pa.array(relation.applies(table))
-            if relation.rule.is_exact and pc.and_not(value.is_null(), here).true_count:
-                value = pc.coalesce(value, arrow.plain(self._whole(name, present(name), table)))
+            here, known = map(pa.array, conditions.hold(relation.rule.where, table))
+            lacking = pc.and_(pc.and_not(value.is_null(), here), known)
+            if relation.rule.is_exact and lacking.true_count:
+                value = pc.if_else(lacking, _plain(self._whole(name, present(name), table)), value)
             return pc.if_else(here, pa.scalar(None, value.type), value)
         if relation.gives:
-            given = arrow.plain(_as_declared(relation.values(table), self.schema, name))
+            given = self._given(relation, table)
             return pc.if_else(pc.and_(given.is_valid(), value.is_valid()), given, value)
-        bound = arrow.plain(table[relation.inputs[0]]).cast(kind)
+        bound = arrow.plain(table[relation.inputs[0]])
         return pc.if_else(pa.array(relation.keeps(table) == 0), bound, value)
 
     def to_dict(self) -> list[dict]:
@@ -242,22 +275,38 @@ def difference(y: Values, x: Values) -> pa.Array:
         y, x = y.cast(kind), x.cast(kind)
         return pc.if_else(pc.is_valid(pc.add(y, x)), _trimmed(pc.subtract(y, x), y, x), pa.scalar(None, kind))
     if pa.types.is_decimal(kind):
-        wide = pa.decimal128(37, kind.scale)
+        wide = pa.decimal256(40, kind.scale)
         return pc.subtract(y.cast(wide), x.cast(wide)).cast(kind)
-    return pc.subtract_checked(_ticks(y), _ticks(x)).cast(kind)
+    y, x = _ticks(y), _ticks(x)
+    return _unwrapped(pc.subtract(y, x), y, pc.less(x, 0)).cast(kind)
 
 
 def added(x: Values, step: Values, kind: pa.DataType) -> pa.Array:
-    """x + step as a value of a type: the inverse of `difference`."""
+    """x + step as a value of a type, or the nearest that it holds: the inverse of `difference`."""
     x, step = arrow.plain(x), arrow.plain(step)
     if pa.types.is_floating(kind):
         x = x.cast(pa.float64())
         return _trimmed(pc.add(x, step), x, step).cast(kind)
     if pa.types.is_decimal(kind):
-        wide = pa.decimal128(37, kind.scale)
-        return pc.add(x.cast(wide), step.cast(wide)).cast(kind)
-    total = pc.add_checked(_ticks(x), _ticks(step))
-    return total.cast(pa.int32()).cast(kind) if kind.bit_width == 32 else total.cast(kind)
+        wide = pa.decimal256(40, kind.scale)
+        total = pc.add(x.cast(wide), step.cast(wide))
+        ends = [Decimal(end).scaleb(-kind.scale, arrow.DIGITS) for end in quantities.limits(kind)]
+        return _clipped(total, *(pa.scalar(end, total.type) for end in ends)).cast(kind)
+    x, step = _ticks(x), _ticks(step)
+    total = _clipped(_unwrapped(pc.add(x, step), x, pc.greater(step, 0)), *quantities.limits(kind))
+    is_narrow = pa.types.is_date32(kind) or pa.types.is_time32(kind)
+    return total.cast(pa.int32()).cast(kind) if is_narrow else total.cast(kind)
+
+
+def _unwrapped(total: pa.Array, start: pa.Array, rises: pa.Array) -> pa.Array:
+    """Sums of int64, those that wrapped around at the end that they passed."""
+    passed = pc.if_else(rises, pc.less(total, start), pc.greater(total, start))
+    return pc.if_else(passed, pc.if_else(rises, arrow.INT64.max, arrow.INT64.min), total)
+
+
+def _clipped(values: pa.Array, low: int | pa.Scalar, high: int | pa.Scalar) -> pa.Array:
+    values = pc.if_else(pc.less(values, low), low, values)
+    return pc.if_else(pc.greater(values, high), high, values)
 
 
 def _ticks(values: pa.Array) -> pa.Array:
@@ -276,6 +325,12 @@ def _trimmed(values: pa.Array, *operands: pa.Array) -> pa.Array:
         scale = 10.0 ** np.clip(digits, 0, 300)
         near = np.round(sums * scale) / scale
     return pa.array(np.where(np.isfinite(near), near, sums), mask=missing)
+
+
+def _plain(values: Values) -> pa.Array:
+    """As `arrow.plain`; texts that Arrow only views are copied, for they cannot be chosen from."""
+    values = arrow.plain(values)
+    return values.cast(pa.large_string()) if pa.types.is_string_view(values.type) else values
 
 
 def _as_declared(values: Values, schema: Schema, name: str) -> Values:

@@ -76,15 +76,16 @@ class Relation:
         """bool of shape (rows,): where its conditions hold; everywhere if it has none."""
         return conditions.hold(self.rule.where, table)[0]
 
-    def values(self, table: pa.Table) -> pa.Array:
+    def values(self, table: pa.Table, nearest: bool = False) -> pa.Array:
         """What the column is by the others, in its own type; null where one of them is missing, a lookup does
-        not know the key, a condition does not hold, or the type cannot hold the value."""
+        not know the key, a condition does not hold, or the type cannot hold the value, but that of a number
+        with `nearest` the one next to it is taken."""
         if self.rule.sign == "lookup":
             return self._known().take(self._known().find(table, self.rule.keys), self.type)
         if self.rule.sign != "=" or self.rule.of is None:
             raise ValueError(f"relation {self.text!r} of '{self.column}' gives no values")
         if kind_of_type(self.type) in COUNTED:
-            values = quantities.to_array(self._quantity(table), self.type, table.num_rows)
+            values = quantities.to_array(self._quantity(table), self.type, table.num_rows, nearest)
         else:
             values = self._texts(table)
         if not self.rule.where:

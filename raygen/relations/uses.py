@@ -1,5 +1,7 @@
 """How each relation of a table is used, by what its rows say."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 
 from raygen.relations.counts import Count
@@ -13,7 +15,8 @@ GIVES_VALUES = ("function", "lookup")
 
 def uses(relations: list[Relation], counts: list[Count], schema: Schema) -> tuple[Use, ...]:
     """How each relation is used, by the rows that keep and break it. What gives values takes precedence, then
-    what stands first; a relation that would close a circle is not used."""
+    what stands first; a relation that would close a circle is not used, and one that rows break is one that
+    holds often."""
     chosen: dict[int, Use] = {}
     inputs: dict[str, set[str]] = {}
     numbered = list(enumerate(zip(relations, counts, strict=True)))
@@ -25,7 +28,13 @@ def uses(relations: list[Relation], counts: list[Count], schema: Schema) -> tupl
                 how = "checked"
             else:
                 inputs.setdefault(relation.column, set()).update(relation.inputs)
+        if relation.is_total and count.breaks:
+            relation = replace(relation, holds="often")
         chosen[number] = Use(relation, how, not count.absent)
+    computed = {use.relation.column: number for number, use in chosen.items() if use.how == "computed"}
+    if computed and set(schema.learned) <= set(computed):  # one of them is learned, so that there are rows
+        first = min(computed.values())
+        chosen[first] = replace(chosen[first], how="override")
     return tuple(chosen[number] for number in range(len(relations)))
 
 
@@ -48,7 +57,7 @@ def _how(relation: Relation, count: Count, schema: Schema, taken: set[str]) -> s
         if relation.kind == "lookup" and not _keys_are_known(relation, schema):
             return "override"
         return "tied" if taken else "computed"
-    if count.breaks or not relation.is_total:
+    if count.breaks or not relation.is_total or relation.rule.sign == "!=":
         return "checked"
     if relation.kind == "order" and _subtracts(relation, schema.arrow):
         if not count.gaps and "difference" not in taken:
@@ -74,6 +83,6 @@ def _subtracts(relation: Relation, schema: pa.Schema) -> bool:
     empty = pa.array([], y)
     try:
         difference(empty, empty)
-    except pa.ArrowException:
+    except (pa.ArrowException, ValueError):  # of texts
         return False
     return True

@@ -147,8 +147,7 @@ def _observed(
 
 def _tell(tied: Ties, used: tuple[Use, ...], counts: list[Count], left_out: int, say: Say) -> None:
     """A line on each relation, and on what the table says against it."""
-    for use, count in zip(used, counts, strict=True):
-        relation = use.relation
+    for relation, use, count in zip(tied.relations, used, counts, strict=True):
         say(f"Relation: {relation.column} {relation.phrase}, {_how_often(count)}")
         if relation.is_total and count.breaks:
             learned = "learned as one that holds often" if use.how == "tied" else "not kept"
