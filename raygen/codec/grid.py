@@ -9,6 +9,7 @@ from raygen.table.arrow import rounded
 from raygen.table.stats import MAX_DECIMALS, NumericStats
 
 RARE = 0.003  # share of the rows that may lie beside the grid of all others
+MOST_DAYS = 10**7  # between the first and the last day of a calendar
 SAMPLES = 16  # of the values, in each of which a step is looked for
 SAMPLE = 8  # values
 CHANCE = 1e-9  # that the days that never come would never come in days at random
@@ -105,7 +106,7 @@ class Days:
     def fit(cls, days: np.ndarray, counts: np.ndarray, min_rows: int = 1) -> "Days | None":
         """What distinct days have in common that chance does not explain; None if there is no such thing. A
         class of fewer than `min_rows` rows does not come."""
-        if not len(days):
+        if not len(days) or days.max() - days.min() > MOST_DAYS:
             return None
         found: list[tuple[int, ...] | None] = []
         between = calendars(np.arange(days.min(), days.max() + 1))

@@ -191,3 +191,7 @@ def test_what_is_not_finite_is_a_value():
         assert kind(found).mean() == pytest.approx(kind(known).mean(), abs=0.01)
     usual = found[np.isfinite(found)]
     assert known[np.isfinite(known)].min() <= usual.min() < usual.max() <= known[np.isfinite(known)].max()
+
+
+def test_days_millions_of_years_apart_have_no_calendar():
+    assert Days.fit(np.array([0.0, 2.0**31 - 1]), np.array([5, 5])) is None
