@@ -1,6 +1,8 @@
 """Codes of strings, booleans and ids' kin: categories, most frequent first."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -34,10 +36,16 @@ class CategoryBlock:
 
     @classmethod
     def fit(
-        cls, stats: CategoryStats, max_categories: int, min_rows: int = 1, made_up: str | None = None
+        cls,
+        stats: CategoryStats,
+        max_categories: int,
+        min_rows: int = 1,
+        made_up: str | None = None,
+        kin: Mapping[str, str] = MappingProxyType({}),
     ) -> "CategoryBlock":
         """The block of a column; `made_up` is what stands for its strings where each is of fewer than
-        `min_rows` rows, None: they are missing."""
+        `min_rows` rows, None: they are missing; strings of one group have the same `kin`, where that leaves
+        groups enough."""
         names = stats.frequencies()
         total = sum(count for _, count in names)
         names = [(name, count) for name, count in names if count >= min_rows]
@@ -45,14 +53,19 @@ class CategoryBlock:
             names = [(made_up, total)]
         rare = total - sum(count for _, count in names)
         alone = names if len(names) <= max_categories else names[: max_categories // 2]
-        rest = sorted(names[len(alone) :])
+        rest = sorted(names[len(alone) :], key=lambda one: (kin.get(one[0], ""), one))
         codes = list(range(len(alone)))
         if rest:
             mass = np.cumsum([count for _, count in rest], dtype=float)
-            group = np.minimum(
-                (mass - 1) / mass[-1] * (max_categories - len(alone)), max_categories - len(alone) - 1
-            ).astype(int)
-            codes += (len(alone) + np.unique(group, return_inverse=True)[1]).tolist()
+            kinds = np.unique([kin.get(name, "") for name, _ in rest], return_inverse=True)[1]
+            room = max_categories - len(alone)
+            if 2 * kinds.max() < room:
+                room -= kinds.max()
+            else:
+                kinds[:] = 0
+            group = np.minimum((mass - 1) / mass[-1] * room, room - 1).astype(int)
+            begins = np.append(0, (np.diff(group) > 0) | (np.diff(kinds) > 0))
+            codes += (len(alone) + np.cumsum(begins)).tolist()
         ordered = alone + rest
         counts = np.array([count for _, count in ordered], float)
         if rare and ordered:

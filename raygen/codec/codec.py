@@ -96,7 +96,8 @@ class Codec:
             if isinstance(part, CategoryStats):
                 made_up = support.MADE_UP if support.is_text(schema, name) else None
                 most = limits.get(name, max_categories)
-                blocks[name] = CategoryBlock.fit(part, most, min_rows, made_up)
+                kin = reduction.kin(name) if reduction else {}
+                blocks[name] = CategoryBlock.fit(part, most, min_rows, made_up, kin)
             elif numeric == "gaussian":
                 if part.scale is not None and schema.kinds[name] == "numeric":
                     raise _too_long(name)

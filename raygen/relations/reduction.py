@@ -106,6 +106,14 @@ class Reduction:
         """Relations that a column's values follow, in some rows at least."""
         return [u.relation for u in self.uses if u.relation.column == column and u.how != "checked"]
 
+    def kin(self, column: str) -> dict[str, str]:
+        """What the values of a column go with in another one, as texts, by a lookup."""
+        for use in self.uses:
+            relation = use.relation
+            if relation.pairs and relation.inputs == (column,) and use.how != "checked":
+                return dict(zip(relation.pairs.keys[0], relation.pairs.values, strict=True))
+        return {}
+
     def reduce(self, table: pa.Table) -> tuple[pa.Table, dict[str, np.ndarray]]:
         """The columns that are learned, of a table with those of the schema; and for each tied column the
         number of the relation that gives its value, int64 of shape (rows,), where the column has none; -1:

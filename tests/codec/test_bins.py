@@ -283,3 +283,23 @@ def test_a_string_unknown_to_a_column_of_few():
     empty = CategoryBlock.fit(CategoryStats.observe(strings([None])), 256)
     assert empty.encode(strings(["z", None])).tolist() == [0, 0]
     assert empty.decode(np.array([0]), np.array([0.5])).to_pylist() == [None]
+
+
+def test_strings_of_one_group_go_together_in_another_column():
+    names = [f"plane {i:04d}" for i in range(2000)]
+    kin = {name: f"carrier {i % 7}" for i, name in enumerate(names)}
+    values = strings([name for i, name in enumerate(names) for _ in range(1 + i % 3)])
+    block = CategoryBlock.fit(CategoryStats.observe(values), 64, kin=kin)
+    assert block.cardinality <= 64 and len(block.members) == 2000
+    grouped = np.flatnonzero(np.bincount(block.codes) > 1)
+    assert len(grouped) > 20
+    for code in grouped:
+        assert len({kin[block.members[i]] for i in np.flatnonzero(block.codes == code)}) == 1
+    assert block.decode(block.encode(values), np.zeros(len(values))).null_count == 0
+
+
+def test_groups_are_as_ever_where_there_are_too_many_kinds():
+    names = [f"plane {i:04d}" for i in range(2000)]
+    stats = CategoryStats.observe(strings(names))
+    plain, kin = CategoryBlock.fit(stats, 64), {name: f"{i % 900}" for i, name in enumerate(names)}
+    assert CategoryBlock.fit(stats, 64, kin=kin).num_codes == plain.num_codes
