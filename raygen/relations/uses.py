@@ -5,7 +5,8 @@ from dataclasses import replace
 import pyarrow as pa
 
 from raygen.relations.counts import Count
-from raygen.relations.reduction import Use, difference
+from raygen.relations.differences import difference
+from raygen.relations.reduction import Use
 from raygen.relations.relation import Relation
 from raygen.relations.syntax import Column
 from raygen.table.schema import Schema

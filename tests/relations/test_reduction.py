@@ -12,8 +12,9 @@ from raygen.codec.codec import Codec
 from raygen.codec.parts import TIME
 from raygen.errors import SchemaError
 from raygen.relations.counts import Counts
+from raygen.relations.differences import added, difference
 from raygen.relations.language import parse
-from raygen.relations.reduction import Reduction, Use, added, difference
+from raygen.relations.reduction import Reduction, Use
 from raygen.relations.uses import uses
 from raygen.table.schema import Schema, infer
 from tests.relations import every_use as planted

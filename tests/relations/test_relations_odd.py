@@ -8,8 +8,9 @@ import pytest
 
 from raygen.codec.codec import Codec
 from raygen.relations.counts import Counts
+from raygen.relations.differences import added, difference
 from raygen.relations.language import parse
-from raygen.relations.reduction import Reduction, added, difference
+from raygen.relations.reduction import Reduction
 from raygen.relations.uses import uses
 from raygen.table.schema import Schema, infer
 from tests.relations.test_reduction import any_codes, fitted
