@@ -47,7 +47,7 @@ class Partitions:
                 raise ConfigError(
                     f"{SETTING}: the model writes no column '{column}'.", did_you_mean(column, output)
                 )
-            if column in codec.reduction.touched:
+            if column in codec.reduction.computed or column in codec.reduction.tied:
                 raise ConfigError(
                     f"{SETTING}: a relation gives the values of column '{column}'.",
                     "name a column that it is given by.",
