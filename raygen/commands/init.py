@@ -9,7 +9,7 @@ from raygen import storage
 from raygen.config import Config
 from raygen.config_toml import render
 from raygen.errors import OutputError
-from raygen.relations.discovery import Finding
+from raygen.relations.counts import often
 from raygen.relations.sample import find
 from raygen.table import arrow
 from raygen.table.facts import facts
@@ -61,15 +61,9 @@ def init(source: str, out: str = "raygen.toml", force: bool = False, say=print) 
     for column, note in notes.items():
         say(f"Note: {column} = {kinds[column]!r}: {note}")
     for finding in findings:
-        say(f"Relation: {_told(finding)}")
+        one = finding.relation
+        say(f"Relation: {one.column} {one.phrase}, {often(finding.holds, finding.breaks)} looked at")
     return path
-
-
-def _told(finding: Finding) -> str:
-    """A relation and the rows that say so."""
-    one = finding.relation
-    often = "in all" if not finding.breaks else f"in {100 * finding.holds / finding.rows:.3g} %"
-    return f"{one.column} {one.phrase}, {often} of {finding.holds + finding.breaks:,} rows looked at"
 
 
 def _many(table: pa.Table, kinds: dict[str, str], most: int) -> dict[str, str]:

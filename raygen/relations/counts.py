@@ -12,6 +12,12 @@ from raygen.relations.relation import BREAKS, HOLDS, UNKNOWN, Relation
 MOST_PAIRS = 200_000
 
 
+def often(holds: int, breaks: int) -> str:
+    """In how many rows a relation holds, of those where it says something; "all" is all."""
+    rows = holds + breaks
+    return f"in {'all' if not breaks else f'{min(100 * holds / rows, 99.99):.4g} %'} of {rows:,} rows"
+
+
 @dataclass
 class Count:
     """Rows of one relation.

@@ -22,7 +22,7 @@ from raygen.table.source import Source
 from raygen.table.split import LANES
 from raygen.training.job import EncodedTable
 from raygen.training.loader import Feed
-from raygen.training.statistics import Ties, statistics, ties
+from raygen.training.statistics import TableRelations, relations_of, statistics
 
 MARKER = "_encoded.json"
 MARKER_BYTES = 2**31
@@ -193,7 +193,7 @@ def encode(config: Config, say=print) -> Encoded:
     if not storage.exists(storage.join(folder, MARKER)):
         storage.make_folder(folder)  # what a killed run has left there stays: another driver may be at work
         say(f"Reading {config.data.source}: statistics ...")
-        tied = ties(config, source, schema)
+        tied = relations_of(config, source, schema)
         stats, reduction, explained = statistics(
             read_dataset(source), config.data.source, source.spread(), schema, tied, say
         )
@@ -293,7 +293,7 @@ def read_dataset(source: Source):
     return ray.data.from_items(numbers, override_num_blocks=len(numbers)).map_batches(tables, batch_size=1)
 
 
-def _write_rows(source: Source, tied: Ties, built: Codec, folder: str, num_rows: int) -> list[dict]:
+def _write_rows(source: Source, tied: TableRelations, built: Codec, folder: str, num_rows: int) -> list[dict]:
     """Encode the source and sort its rows; name, rows, first hash and content of each part, in order."""
     layout = row_type(built)
 

@@ -10,7 +10,7 @@ from raygen.codec import parts
 from raygen.config import Config
 from raygen.errors import ConfigError, SchemaError
 from raygen.relations import checks, language
-from raygen.relations.counts import Count, Counts
+from raygen.relations.counts import Count, Counts, often
 from raygen.relations.reduction import Reduction, Use, keeping
 from raygen.relations.relation import Relation
 from raygen.relations.sample import find
@@ -23,25 +23,23 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Ties:
+class TableRelations:
     """Relations of a table.
 
     Attributes:
         relations: All of them.
         enforced: Those that a row must keep to be learned.
-        declared: Whether a user named them; else they were found.
     """
 
     relations: list[Relation]
     enforced: list[Relation]
-    declared: bool
 
     def kept(self, table: pa.Table) -> pa.Table:
         """The rows that break no enforced relation."""
         return keeping(self.enforced, table)
 
 
-def ties(config: Config, source: Source, schema: Schema) -> Ties:
+def relations_of(config: Config, source: Source, schema: Schema) -> TableRelations:
     """The relations that the config names, or those that are found in some rows of the source.
 
     Raises:
@@ -51,12 +49,12 @@ def ties(config: Config, source: Source, schema: Schema) -> Ties:
     if named is None:
         looked = config.schema_.find_relations and config.schema_.numeric == "bars"
         found = find(schema, source.spread(), config.run.seed) if looked else []
-        return Ties([one.relation for one in found], [], False)
+        return TableRelations([one.relation for one in found], [])
     relations = [language.parse(one.column, one.is_, one.holds, schema.arrow) for one in named]
     checks.check(relations, schema.arrow)
     _check_learned(relations, schema)
     enforced = [r for r, one in zip(relations, named, strict=True) if one.enforce]
-    return Ties(relations, enforced, True)
+    return TableRelations(relations, enforced)
 
 
 def _check_learned(relations: list[Relation], schema: Schema) -> None:
@@ -72,7 +70,7 @@ def _check_learned(relations: list[Relation], schema: Schema) -> None:
 
 
 def statistics(
-    dataset, where: str, some: pa.Table, schema: Schema, tied: Ties, say: Say
+    dataset, where: str, some: pa.Table, schema: Schema, tied: TableRelations, say: Say
 ) -> tuple[dict, Reduction, dict[str, np.ndarray]]:
     """Statistics of every part of what is learned, what relations leave to learn, and the rows that they give
     (see `Reduction.explained`).
@@ -112,7 +110,7 @@ def _learned(used: tuple[Use, ...]) -> list[tuple]:
 
 
 def _observed(
-    dataset, where: str, schema: Schema, tied: Ties, reduction: Reduction
+    dataset, where: str, schema: Schema, tied: TableRelations, reduction: Reduction
 ) -> tuple[dict, Counts, dict[str, np.ndarray], int]:
     """Statistics by part, the rows that keep each relation, those that each gives, and the number of rows
     that an enforced one leaves out."""
@@ -145,19 +143,13 @@ def _observed(
     return stats, counts, explained, left_out
 
 
-def _tell(tied: Ties, used: tuple[Use, ...], counts: list[Count], left_out: int, say: Say) -> None:
+def _tell(tied: TableRelations, used: tuple[Use, ...], counts: list[Count], left_out: int, say: Say) -> None:
     """A line on each relation, and on what the table says against it."""
     for relation, use, count in zip(tied.relations, used, counts, strict=True):
-        say(f"Relation: {relation.column} {relation.phrase}, {_how_often(count)}")
+        say(f"Relation: {relation.column} {relation.phrase}, {often(count.holds, count.breaks)}")
         if relation.is_total and count.breaks:
             learned = "learned as one that holds often" if use.how == "tied" else "not kept"
             say(f"Note: {count.breaks:,} rows break it, which was to hold always; it is {learned}.")
     if left_out:
         texts = " or ".join(f"'{r.column} {r.phrase}'" for r in tied.enforced)
         say(f"Note: {left_out:,} rows that break {texts} are left out.")
-
-
-def _how_often(count: Count) -> str:
-    if not count.breaks:
-        return f"in all of {count.holds:,} rows"
-    return f"in {100 * count.share:.3g} % of {count.holds + count.breaks:,} rows"

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from raygen import rng
-from raygen.relations.counts import Counts
+from raygen.relations.counts import Counts, often
 from raygen.relations.language import parse
 
 
@@ -87,3 +87,11 @@ def test_lookups_are_of_any_type(kind):
     for relation in Counts.from_dict(json.loads(json.dumps(counts.to_dict()))).verified():
         assert relation.keeps(table).tolist() == [1, 1, 1, 1, -1]
         assert relation.values(table).to_pylist()[:4] == table[relation.column].to_pylist()[:4]
+
+
+@pytest.mark.parametrize(
+    ("holds", "breaks", "words"),
+    [(5, 0, "in all of 5 rows"), (9, 1, "in 90 % of 10 rows"), (99_999, 1, "in 99.99 % of 100,000 rows")],
+)
+def test_all_is_said_of_all_rows_alone(holds, breaks, words):
+    assert often(holds, breaks) == words

@@ -17,7 +17,7 @@ from raygen.errors import SchemaError, StorageError
 from raygen.generation.formats import json_lines
 from raygen.table.schema import Schema
 from raygen.training import encoding
-from raygen.training.statistics import Ties, statistics
+from raygen.training.statistics import TableRelations, statistics
 
 pytestmark = pytest.mark.ray
 
@@ -107,7 +107,7 @@ def test_text_that_is_not_utf8_is_told(local_ray, tmp_path):
 def test_statistics_are_those_of_the_whole_table(rows, local_ray, tmp_path):
     made = config(stored(rows, tmp_path / "t", "parquet folder"), tmp_path / "run")
     source, schema, _ = encoding.describe(made)
-    dataset, nothing = encoding.read_dataset(source), Ties([], [], True)
+    dataset, nothing = encoding.read_dataset(source), TableRelations([], [])
     spread, reduction, explained = statistics(dataset, "t", source.head(), schema, nothing, silent)
     whole = parts.observe(schema, rows)
     assert reduction.inner == schema and not explained
