@@ -106,13 +106,15 @@ def _free_port() -> int:
 
 def _check_dashboard() -> None:
     """Refuse a cluster whose state cannot be asked for, as Ray Train's cleaner of placement groups must."""
+    import ray
     import requests
+    from ray.exceptions import RayError
     from ray.util.state import list_nodes
     from ray.util.state.exception import RayStateApiException
 
     try:
-        list_nodes(limit=1, timeout=CONNECT_SECONDS)
-    except (RayStateApiException, requests.RequestException, ConnectionError) as error:
+        list_nodes(ray.get_runtime_context().gcs_address, limit=1, timeout=CONNECT_SECONDS)
+    except (RayStateApiException, RayError, requests.RequestException, ConnectionError, ValueError) as error:
         message = (
             "a search with train.num_workers above 1 needs Ray's dashboard, which does not "
             f"answer: {str(error).splitlines()[0]}"

@@ -118,9 +118,10 @@ def run(job: SearchJob, search: SearchLog, record_uri: str, say) -> None:
     follower = Follower(search, record_uri, say)
     place = storage.join(job.folder, "tune")
     storage.delete_folder(place)  # what a killed search left: raygen does not read it
+    tuner = _tuner(job, search, follower)
     hint = f"finished trials are kept in '{job.folder}': run the same command again to go on."
     try:
-        _tuner(job, search, follower).fit()
+        tuner.fit()
     except (TuneError, ValueError) as error:
         raise TrainingError(f"Ray Tune has given up: {str(error).strip().splitlines()[-1]}", hint) from error
     if follower.error:

@@ -119,7 +119,7 @@ def test_the_density_ratio_is_part_of_the_model(model, tmp_path):
         found.codec,
         found.network(),
         found.samplers,
-        {},
+        found.metrics,
         LatentReport(chosen=found.sampler),
         found.ratio,
     )
@@ -129,7 +129,7 @@ def test_the_density_ratio_is_part_of_the_model(model, tmp_path):
         found.codec,
         found.network(),
         found.samplers,
-        {},
+        found.metrics,
         LatentReport(chosen=found.sampler),
     )
     assert again == found.fingerprint != without
