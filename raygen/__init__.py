@@ -10,6 +10,7 @@
     raygen.inspect("runs/mine/model")          what a model holds
     raygen.load("runs/mine/model")             the model itself
     raygen.sample("runs/mine/model", 1000)     rows in memory, without Ray
+    raygen.complete("runs/mine/model", rows)   rows given in part, whole
     raygen.doctor("encoder.keras", ...)        what is wrong with someone else's VAE
 
 Whatever a user can mend is a `raygen.RaygenError`, with a hint. `import raygen` loads neither Ray nor
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from raygen.commands.init import init as init
     from raygen.commands.inspect_model import inspect as inspect
     from raygen.commands.plan import plan as plan
+    from raygen.completion.driver import complete as complete
     from raygen.config import Config as Config
     from raygen.diagnosis.driver import doctor as doctor
     from raygen.errors import RaygenError as RaygenError
@@ -50,6 +52,7 @@ _HOMES = {
     "inspect": "raygen.commands.inspect_model",
     "doctor": "raygen.diagnosis.driver",
     "load": "raygen.model.folder",
+    "complete": "raygen.completion.driver",
 }
 __all__ = [*_HOMES, "__version__"]
 

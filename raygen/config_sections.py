@@ -176,6 +176,9 @@ class LatentSettings(Section):
         description="compare what each sampler does to the table, and draw it: model/latent.html",
     )
     max_rows: int = Field(default=262_144, ge=100, description="training rows that samplers are fitted to")
+    proposal_steps: int = Field(
+        default=1000, ge=0, description="training steps of what raygen complete finds z by; 0: it has none"
+    )
     density_ratio: bool = Field(default=True, description="fit what generate.oversample chooses rows by")
 
 

@@ -37,6 +37,7 @@ TINY = {
     "latent.flow_steps": 0,
     "latent.report": False,
     "latent.density_ratio": False,
+    "latent.proposal_steps": 0,
     "generate.num_actors": 1,  # each one imports TensorFlow, which takes longer than the rows of these tests
 }
 # Ray's workers give way to all other processes otherwise, and to the tests that run beside theirs

@@ -45,6 +45,7 @@ PACKAGES = [
     "cluster",
     "training",
     "generation",
+    "completion",
     "search",
     "evaluation",
 ]

@@ -15,6 +15,10 @@ from raygen.latent import samplers
 from raygen.model import density_ratio
 from raygen.model import folder as model_folder
 from raygen.model.vae import VAE
+from raygen.relations import language
+from raygen.relations.counts import Counts
+from raygen.relations.reduction import Reduction
+from raygen.relations.uses import uses
 from raygen.report.latent.record import LatentReport
 from raygen.sampling.rows import Rows
 from raygen.table.schema import Schema, infer
@@ -43,12 +47,17 @@ def table(rows: int = 400) -> pa.Table:
     )
 
 
-def save(folder: Path, rows: pa.Table | None = None, settings: dict | None = None) -> str:
-    """Write the model folder and return its path."""
+def save(
+    folder: Path,
+    rows: pa.Table | None = None,
+    settings: dict | None = None,
+    relations: dict[str, str] | None = None,
+) -> str:
+    """Write the model folder and return its path; `relations` always hold, by column."""
     rows = table() if rows is None else rows
     config = Config().override({"run.folder": str(folder.parent), **SETTINGS, **(settings or {})})
     schema = Schema.of(rows.schema, infer(rows)[0], "a test")
-    built = Codec.fit(schema, parts.observe(schema, rows), 16, 16, config.schema_.numeric)
+    built = _codec(schema, rows, config, relations or {})
     model = VAE(**trainer.vae_settings(built, config))
     model.set_tables(built.tables(), built.frequencies())
     d = config.model.latent_dim
@@ -62,6 +71,17 @@ def save(folder: Path, rows: pa.Table | None = None, settings: dict | None = Non
     report = LatentReport(chosen="gaussian")
     model_folder.save(str(folder), config, built, model, fitted, metrics, report, ratio)
     return str(folder)
+
+
+def _codec(schema: Schema, rows: pa.Table, config: Config, relations: dict[str, str]) -> Codec:
+    named = [language.parse(column, text, "always", schema.arrow) for column, text in relations.items()]
+    counts = Counts(named)
+    counts.observe(rows)
+    reduction = Reduction(schema, uses(counts.verified(), counts.counts, schema))
+    inner, ties = reduction.reduce(rows)
+    learned, explained = parts.observe(reduction.inner, inner), reduction.explained(ties)
+    numeric = config.schema_.numeric
+    return Codec.fit(schema, learned, 16, 16, numeric, reduction=reduction, explained=explained)
 
 
 def generate(model: str, folder: Path, settings: dict | None = None) -> request.Job:

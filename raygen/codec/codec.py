@@ -15,7 +15,7 @@ from raygen.codec.parts import TIME
 from raygen.codec.row_hash import content_hash
 from raygen.codec.tables import Tables
 from raygen.errors import ModelError, SchemaError
-from raygen.relations.reduction import Reduction
+from raygen.relations.reduction import Given, Reduction
 from raygen.table import arrow, readings
 from raygen.table.schema import Schema
 from raygen.table.stats import CategoryStats, NumericStats
@@ -181,7 +181,13 @@ class Codec:
             codes[tie >= 0, i] = block.cardinality + tie[tie >= 0]
         return codes, offsets
 
-    def decode(self, codes: np.ndarray, positions: np.ndarray, first_row: int = 0) -> pa.Table:
+    def decode(
+        self,
+        codes: np.ndarray,
+        positions: np.ndarray,
+        first_row: int = 0,
+        given: Mapping[str, Given] = MappingProxyType({}),
+    ) -> pa.Table:
         """Turn codes into a table of the schema's output columns.
 
         Args:
@@ -190,6 +196,7 @@ class Codec:
                 [0, 1), or how many standard deviations from the mean.
             first_row: Number of the first of these rows among all that are generated; `id` columns are made
                 of it.
+            given: Values that cells have whatever their codes are (see `Reduction.restore`).
 
         Raises:
             SchemaError: If an `id` column cannot hold the rows' numbers.
@@ -215,7 +222,7 @@ class Codec:
             drawn = {n: self.blocks[n].present(chance) for n in (name, name + TIME) if n in self.blocks}
             return self._column(inner.arrow.field(name), drawn, first_row, len(codes))
 
-        rows = self.reduction.restore(pa.table(columns, schema=inner.output), ties, present)
+        rows = self.reduction.restore(pa.table(columns, schema=inner.output), ties, present, given)
         whole = self.schema.output
         return pa.Table.from_arrays([rows[name] for name in whole.names], schema=whole)
 

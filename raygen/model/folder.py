@@ -6,6 +6,7 @@
     vae.keras     the network, in Keras' own format
     latent.npz    every fitted sampler
     ratio.npz     the density ratio of real rows to drawn ones, if it was fitted
+    proposal.npz  where z may lie of rows known in part, if it was trained
     latent.json   the latent report (see latent_report), and latent.html, the same to look at
 No pickle, no code, no training row.
 """
@@ -16,7 +17,7 @@ import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import ValidationError
@@ -32,6 +33,9 @@ from raygen.model.index import Index, Made
 from raygen.report.latent.record import LatentReport
 from raygen.table.schema import Schema
 
+if TYPE_CHECKING:
+    from raygen.model.proposal import Proposal
+
 FORMAT = 4
 FILES = (
     "schema.json",
@@ -40,6 +44,7 @@ FILES = (
     "latent.npz",
 )  # what a model needs; the rest is to be read by people
 RATIO = "ratio.npz"
+PROPOSAL = "proposal.npz"
 INDEX = "raygen.json"
 MOST_BYTES = 2**33  # of a file
 REPORT, PAGE = "latent.json", "latent.html"
@@ -92,6 +97,24 @@ class Artifact:
             raise damaged(self.uri, "vae.keras holds weights that are no numbers")
         return loaded
 
+    def proposal(self, network) -> "Proposal | None":
+        """Where z of a row known in part may lie; None if the model was trained without.
+
+        Args:
+            network: The model's own, as `network` gives it.
+        """
+        from raygen.model.proposal import Proposal
+
+        if PROPOSAL not in self.content:
+            return None
+        try:
+            found = Proposal.from_arrays(records.arrays(self.content[PROPOSAL]))
+        except Exception as error:  # whatever a forged file makes NumPy raise
+            raise damaged(self.uri, f"{PROPOSAL} cannot be read ({_said(error)})") from None
+        if not found.fits(network):
+            raise damaged(self.uri, f"{PROPOSAL} is of another network")
+        return found
+
 
 def save(
     uri: str,
@@ -103,6 +126,7 @@ def save(
     report: LatentReport,
     ratio: Ratio | None = None,
     pages: dict[str, str] | None = None,
+    proposal: "Proposal | None" = None,
 ) -> str:
     """Write a model folder, with HTML `pages` by their names and its index last, and return the
     fingerprint."""
@@ -125,6 +149,8 @@ def save(
         } | {name: html.encode() for name, html in (pages or {}).items()}
     if ratio:
         content[RATIO] = _packed(ratio.to_arrays())
+    if proposal:
+        content[PROPOSAL] = _packed(proposal.to_arrays())
     index: dict[str, Any] = {
         "format": FORMAT,
         "raygen": __version__,
@@ -209,7 +235,7 @@ def load(uri: str) -> Artifact:
     """
     uri = uris.absolute(uri)
     index = read_index(uri)
-    names = (*FILES, *({RATIO} & set(index["files"])))
+    names = (*FILES, *({RATIO, PROPOSAL} & set(index["files"])))
     content = {name: _read(uri, index, name) for name in names}
     try:
         schema = Schema.from_dict(records.parsed(content["schema.json"]))

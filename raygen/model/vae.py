@@ -219,6 +219,15 @@ class VAE(keras.Model):
         nats = self._reconstruction(z, index, hot, scores, of_decoder, keep_context)
         return nats, self._kl(z_mean, z_log_var, z, noise)
 
+    def scores(self, index, offsets):
+        """Normal scores of a row's numbers, or its standard deviations from the mean, (rows, num_offsets).
+
+        Args:
+            index: Number of the row's code of each block among all codes, int32 (rows, blocks).
+            offsets: As in `encode`.
+        """
+        return self._scores(index, offsets)[2]
+
     def call(self, inputs):
         codes, offsets = inputs
         return self.decode(self.encode(codes, offsets)[0], codes, offsets)

@@ -8,9 +8,10 @@ override     y is learned as it is, and set where the relation says what it is
 checked      nothing is done: the relation holds by what else is learned, and is counted
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,7 @@ from raygen.table import arrow
 from raygen.table.schema import Schema
 
 Present = Callable[[str], pa.Array]
+Given = tuple[Values, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,13 @@ class Reduction:
             name: np.bincount(tie[tie >= 0], minlength=len(self.tied[name])) for name, tie in ties.items()
         }
 
-    def restore(self, inner: pa.Table, ties: dict[str, np.ndarray], present: Present) -> pa.Table:
+    def restore(
+        self,
+        inner: pa.Table,
+        ties: dict[str, np.ndarray],
+        present: Present,
+        given: Mapping[str, Given] = MappingProxyType({}),
+    ) -> pa.Table:
         """The whole rows: the inverse of `reduce`.
 
         Args:
@@ -142,10 +150,15 @@ class Reduction:
             ties: As `reduce` gives them.
             present: Gives values of a column, none of them missing, where there must be one and none was
                 drawn.
+            given: Values that cells have in any case, and where, by column: what relations say of others
+                follows from them.
         """
+        columns = {
+            name: self._as_given(name, inner[name], given) if name not in self.order else inner[name]
+            for name in inner.column_names
+        }
         if not self.touched:
-            return inner
-        columns = {name: inner[name] for name in inner.column_names}
+            return pa.table(columns, schema=inner.schema) if given else inner
         rows = {name: column for name, column in columns.items() if name not in self.order}
         for name in self.order:
             table = pa.table(rows) if rows else inner  # which knows how many rows there are
@@ -157,11 +170,20 @@ class Reduction:
                 rows[name] = self._untied(name, rows[name], ties[name], table, present)
             for relation in self.overrides.get(name, ()):
                 rows[name] = self._enforced(relation, rows, present)
-            rows[name] = self._as_its_field(name, rows[name])
+            rows[name] = self._as_given(name, self._as_its_field(name, rows[name]), given)
         return pa.table(
             [rows[field.name] for field in self.schema.arrow if field.name in rows],
             schema=pa.schema([f for f in self.schema.arrow if f.name in rows]),
         )
+
+    def _as_given(self, name: str, values: Values, given: Mapping[str, Given]) -> Values:
+        """A column with the given cells in their places."""
+        if name not in given:
+            return values
+        own, where = given[name]
+        kind = self.schema.arrow.field(name).type
+        taken = pc.if_else(pa.array(where), _plain(own), _plain(values))
+        return taken if taken.type == kind else _as_declared(taken, self.schema, name)
 
     def _computed(self, name: str, rows: pa.Table) -> Values:
         """A column that others give; what NaN gives is NaN where the type has it."""

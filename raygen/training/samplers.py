@@ -10,6 +10,7 @@ from raygen.report.latent.record import LatentReport
 from raygen.sampler_catalogue import FITTED, NAIVE, SAMPLERS
 
 if TYPE_CHECKING:
+    from raygen.model.proposal import Proposal
     from raygen.sampling.sampler_comparison import Comparison
 
 
@@ -56,6 +57,21 @@ def fit_samplers(loop, codec, config: Config, say) -> FittedSamplers:
     if config.latent.report:
         report = compared(report, samplers, tables, say)
     return FittedSamplers(samplers, report, tables)
+
+
+def fit_proposal(loop, config: Config, say) -> "Proposal | None":
+    """Where z of rows known in part may lie, learned from training rows, in no more steps than
+    the network was; None where it is not wanted."""
+    from raygen.model import proposal
+
+    steps = min(config.latent.proposal_steps, loop.step)
+    if not steps:
+        return None
+    say("Fitting the proposal by which raygen complete fills rows ...")
+    columns = len(loop.model.settings["cardinalities"])
+    rows = loop.feed.some(min(config.latent.max_rows, proposal.most_rows(columns)))
+    posterior = loop.posterior(*rows)
+    return proposal.fit(loop.model, rows, posterior, steps, config.run.seed)
 
 
 def with_costs(report: LatentReport, seconds: dict[str, float], speeds: dict[str, float]) -> LatentReport:

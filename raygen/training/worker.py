@@ -19,7 +19,7 @@ from raygen.training import encoding, objective
 from raygen.training.job import Joining, TrainingJob
 from raygen.training.ray_metrics import Gauges
 from raygen.training.rounds import Rounds, kept_round
-from raygen.training.samplers import fit_samplers
+from raygen.training.samplers import fit_proposal, fit_samplers
 
 HISTORY = "history.jsonl"  # beside the model: one line of figures for each round
 
@@ -116,6 +116,7 @@ def _finish(job: TrainingJob, rounds: Rounds, encoded: encoding.Encoded, history
             loop.model, encoded.codec, sampler, codes, loop.feed.all_held()[0], config.run.seed, say
         )
         ratio_figures = {"density_ratio": figures}
+    proposal = fit_proposal(loop, config, say)
     kept = kept_round(history)
     metrics = {
         "rows": encoded.num_rows,
@@ -140,4 +141,4 @@ def _finish(job: TrainingJob, rounds: Rounds, encoded: encoding.Encoded, history
         metrics |= rounds.judge.of_model(kept, fitted)
     pages = {model_folder.PAGE: page.render(report)}
     learned = encoded.codec, loop.model, fitted.samplers, storage.plain(metrics), report, ratio
-    model_folder.save(job.model, job.asked, *learned, pages)
+    model_folder.save(job.model, job.asked, *learned, pages, proposal)

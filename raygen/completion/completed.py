@@ -1,0 +1,182 @@
+"""Completed rows of some rows given in part, by their numbers, in one process and without Ray."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+
+from raygen.completion import likely
+from raygen.completion.givens import Encoder, Givens
+from raygen.completion.partial import Partial, Reader
+from raygen.completion.particles import Cloud, Particles
+from raygen.completion.solving import Solver
+from raygen.model import folder as model_folder
+from raygen.relations.relation import HOLDS
+
+UNLIKELY = 12.0  # nats by which given cells may be rarer together than each by itself
+
+
+@dataclass
+class Told:
+    """What is known of the rows completed so far.
+
+    Attributes:
+        rows: Of them.
+        effective: Sum of their effective particles.
+        unlikely: Numbers of the first rows whose given cells the model finds next to impossible together.
+        num_unlikely: All of these.
+        contradicting: Rows whose given cells break a relation that always holds.
+        unseen: By column, given values that the model never saw.
+    """
+
+    rows: int = 0
+    effective: float = 0.0
+    unlikely: list[int] = field(default_factory=list)
+    num_unlikely: int = 0
+    contradicting: int = 0
+    unseen: Counter = field(default_factory=Counter)
+
+    def to_dict(self) -> dict:
+        return vars(self) | {"unseen": dict(self.unseen)}
+
+    def add(self, other: dict) -> None:
+        self.rows += other["rows"]
+        self.effective += other["effective"]
+        self.unlikely = (self.unlikely + other["unlikely"])[:20]
+        self.num_unlikely += other["num_unlikely"]
+        self.contradicting += other["contradicting"]
+        self.unseen.update(other["unseen"])
+
+    def lines(self, particles: int) -> list[str]:
+        """What a user should know."""
+        out = [
+            f"Effective particles: {self.effective / max(1, self.rows):.1f} of {particles} for a row, on "
+            "average."
+        ]
+        if self.num_unlikely:
+            first = ", ".join(map(str, self.unlikely[:5]))
+            out.append(
+                f"The model finds the given cells of {self.num_unlikely:,} row(s) next to impossible "
+                f"together (more than {UNLIKELY:g} nats beyond each by itself); the first, counted from 0: "
+                f"{first}."
+            )
+        if self.contradicting:
+            out.append(
+                f"The given cells of {self.contradicting:,} row(s) contradict a relation that always holds; "
+                "they stay as they are."
+            )
+        for name, count in self.unseen.most_common(20):
+            out.append(
+                f"Column {name}: {count:,} given value(s) that the model never saw; they stay, and say "
+                "nothing of the other cells."
+            )
+        return out
+
+
+class Completed:
+    """Completed rows by their numbers.
+
+    Args:
+        found: The model.
+        reader: Of the rows given in part.
+        source: Gives rows [first, last) of them.
+        settings: How they are completed.
+    """
+
+    def __init__(
+        self,
+        found: model_folder.Artifact,
+        reader: Reader,
+        source: Callable[[int, int], pa.Table],
+        settings: likely.Settings,
+    ):
+        self.codec, self.reader, self.source, self.settings = found.codec, reader, source, settings
+        self.encoder = Encoder(found.codec)
+        network, sampler = found.network(), found.samplers[found.sampler]
+        proposal = found.proposal(network)
+        self.particles = Particles(network, sampler, proposal, settings.particles, settings.seed)
+        self.solver = Solver(found.codec, self.encoder, self.particles)
+        self.always = self.solver.always
+        self.entropy = -np.log(np.maximum(found.codec.frequencies(), 1e-12))
+        self.told = Told()
+        self.schema = settings.output(found.codec)
+
+    def table(self, first: int, last: int) -> pa.Table:
+        """Rows [first, last) of the completed ones, the same whichever are asked for with them; of several
+        draws those of a row lie side by side."""
+        draws, size = self.settings.draws, self.particles.rows
+        tables = []
+        for number in range(first // size, -(-last // size)):
+            start, stop = max(first, number * size), min(last, (number + 1) * size)
+            begins = number * size // draws
+            rows = self.source(begins, -(-min(last, (number + 1) * size) // draws))
+            picks = np.arange(number * size, stop) // draws - begins
+            made = self._block(number, rows.take(pa.array(picks)), start - number * size)
+            tables.append(made)
+        if not tables:
+            return self.schema.empty_table()
+        return pa.concat_tables(tables)
+
+    def _block(self, number: int, rows: pa.Table, skipped: int) -> pa.Table:
+        """The rows of a block from `skipped` on; `rows` are those from its beginning."""
+        given = self.reader.read(rows)
+        deduced = given.deduced(self.always)
+        first = number * self.particles.rows
+        givens = self.encoder.of(deduced)
+        cloud = self.particles.cloud(number, givens.padded(self.particles.rows))
+        made, cloud = self._made(cloud, deduced, number)
+        self._tell(given, givens, cloud, made, first, skipped)
+        return self._output(made, number).slice(skipped)
+
+    def _made(self, cloud: Cloud, rows: Partial, number: int) -> tuple[pa.Table, Cloud]:
+        """The rows that particles become, and these with the weights by which they did."""
+        count, hard, drawn = rows.num_rows, self.solver.hard(rows), None
+        if hard.any():
+            drawn, other = self.solver.solve(cloud, rows)
+            is_hard = np.pad(hard, (0, len(cloud.z) - count))[:, None]
+            cloud = replace(cloud, log_weight=np.where(is_hard, other.log_weight, cloud.log_weight))
+        if self.settings.most_likely:
+            drawn = drawn if drawn is not None else self.solver.drawn(cloud, rows)
+            weights = cloud.weights[:count]
+            return likely.rows(self.codec, drawn, weights, rows, self.settings, self.always), cloud
+        one = cloud.taken(self.particles.uniform(number))[:count]
+        flat = np.arange(count), one
+        made = self.codec.decode(
+            cloud.codes[flat], cloud.places[flat], number * self.particles.rows, rows.given
+        )
+        if drawn is not None:
+            places = np.arange(count) * self.particles.count + one
+            both = pa.concat_tables([made, drawn.take(pa.array(places)).cast(made.schema)])
+            made = both.take(pa.array(np.where(hard, np.arange(count) + count, np.arange(count))))
+        return made, cloud
+
+    def _output(self, made: pa.Table, number: int) -> pa.Table:
+        if self.settings.draws > 1:
+            draw = np.arange(made.num_rows) + number * self.particles.rows
+            made = made.append_column(likely.DRAW, pa.array(draw % self.settings.draws + 1, pa.int32()))
+        return made.cast(self.schema)
+
+    def _tell(
+        self, given: Partial, givens: Givens, cloud: Cloud, made: pa.Table, first: int, skipped: int
+    ) -> None:
+        rows = slice(skipped, given.num_rows)
+        own = self.entropy[(givens.codes + self.encoder.starts)] * givens.known
+        unlikely = np.flatnonzero(
+            (-cloud.log_probability[: given.num_rows] - own.sum(axis=1) > UNLIKELY)[rows]
+        )
+        broken = np.zeros(given.num_rows, bool)
+        for relation in self.always:
+            if any(given.known[name].any() for name in (relation.column, *relation.inputs)):
+                broken |= relation.keeps(made) == 1 - HOLDS
+        self.told.add(
+            {
+                "rows": given.num_rows - skipped,
+                "effective": float(cloud.effective[rows].sum()),
+                "unlikely": ((unlikely + skipped + first) // self.settings.draws).tolist(),
+                "num_unlikely": len(unlikely),
+                "contradicting": int(broken[rows].sum()),
+                "unseen": givens.unseen if not skipped else {},
+            }
+        )

@@ -1,0 +1,172 @@
+"""Given cells as codes: which codes each block of a row may have, and where in its bar a number lies."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from raygen.codec import parts
+from raygen.codec.bins import NumericBlock
+from raygen.codec.categories import CategoryBlock
+from raygen.codec.codec import Block, Codec
+from raygen.codec.parts import TIME
+from raygen.completion.partial import Partial
+from raygen.table import arrow
+
+PLACES = 16  # inside a bar, that are asked what a relation says of them
+FORBIDDEN = -1e30  # added to the logit of a code that a row cannot have
+
+
+@dataclass(frozen=True)
+class Givens:
+    """What is known of the codes of some rows.
+
+    Attributes:
+        known: float32 of shape (rows, blocks): 1 where the block's code is known.
+        codes: int32 of the same shape; 0 where it is not.
+        places: float32 of the same shape: position inside the bar, or standard deviations from the mean.
+        allowed: float32 of shape (rows, codes): 0, or FORBIDDEN.
+        unseen: By column, given values that the model never saw.
+    """
+
+    known: np.ndarray
+    codes: np.ndarray
+    places: np.ndarray
+    allowed: np.ndarray
+    unseen: Counter
+
+    def padded(self, rows: int) -> "Givens":
+        """The same with rows of which nothing is given, up to so many."""
+        more = [(0, rows - len(self.codes)), (0, 0)]
+        known, codes, places, allowed = (
+            np.pad(array, more) for array in (self.known, self.codes, self.places, self.allowed)
+        )
+        return Givens(known, codes, places, allowed, self.unseen)
+
+
+class Encoder:
+    """Makes `Givens` of `Partial`, for one codec."""
+
+    def __init__(self, codec: Codec):
+        self.codec, self.reduction = codec, codec.reduction
+        sizes = codec.cardinalities
+        self.starts, self.num_codes = np.cumsum([0, *sizes[:-1]]), sum(sizes)
+        self.exact = {n: isinstance(b, NumericBlock) and b.scale is not None for n, b in codec.blocks.items()}
+        self.restrictions = self._restrictions()
+
+    def of(self, rows: Partial) -> Givens:
+        inner, ties = self.reduction.reduce(rows.table)
+        values = parts.values(self.reduction.inner, inner, self.exact)
+        shape = rows.num_rows, len(self.codec.parts)
+        known, codes, places = np.zeros(shape, np.float32), np.zeros(shape, np.int32), np.full(shape, 0.5)
+        allowed, unseen = np.zeros((shape[0], self.num_codes), np.float32), Counter[str]()
+        for i, (part, block) in enumerate(self.codec.blocks.items()):
+            name = part.removesuffix(TIME)
+            span = slice(int(self.starts[i]), int(self.starts[i]) + self.codec.cardinalities[i])
+            self._forbid_missing(part, block, rows.valued[name], allowed[:, span])
+            here = rows.known[name]
+            if name in self.reduction.differences:
+                here = here & rows.known[self.reduction.differences[name].inputs[0]]
+            own, place, seen = _encoded(block, values[part])
+            tie = np.where(self._inputs_known(name, rows), ties.get(name, np.full(shape[0], -1)), -1)
+            own, seen = np.where(tie >= 0, block.cardinality + tie, own), seen | (tie >= 0)
+            if not part.endswith(TIME) and (lost := int((here & ~seen).sum())):
+                unseen[name] += lost
+            here = here & seen
+            known[:, i], codes[here, i], places[here, i] = here, own[here], place[here]
+            allowed[here, span] = FORBIDDEN
+            allowed[np.flatnonzero(here), span.start + own[here]] = 0.0
+        for one in self.restrictions:
+            self._restrict(one, rows, known, allowed)
+        return Givens(known, codes, places.astype(np.float32), allowed, unseen)
+
+    def blocks_of(self, known: dict[str, np.ndarray]) -> np.ndarray:
+        """bool of shape (rows, blocks) of what is known by column."""
+        return np.stack([known[part.removesuffix(TIME)] for part in self.codec.parts], axis=1)
+
+    def _inputs_known(self, name: str, rows: Partial) -> np.ndarray:
+        needed = [rows.known[one] for r in self.reduction.tied.get(name, ()) for one in r.inputs]
+        return np.logical_and.reduce([np.ones(rows.num_rows, bool), *needed])
+
+    def _forbid_missing(self, part: str, block: Block, valued: np.ndarray, allowed: np.ndarray) -> None:
+        """No missing value is drawn where one is asked for, if there are others."""
+        there = len(block.members) if isinstance(block, CategoryBlock) else block.cardinality > 1
+        if self.codec.schema.kinds[part.removesuffix(TIME)] != "id" and block.missing > 0 and there:
+            allowed[valued, block.cardinality - 1] = FORBIDDEN
+
+    def _restrictions(self) -> "list[_Restriction]":
+        """Relations that say a column by one other: where the column is given, the other's code is one of
+        some."""
+        found = []
+        for use in self.reduction.uses:
+            relation = use.relation
+            if use.how not in ("computed", "tied", "override") or not relation.gives or relation.rule.where:
+                continue
+            name = relation.inputs[0] if len(relation.inputs) == 1 else ""
+            if relation.is_total and name in self.codec.blocks and name not in self.reduction.touched:
+                codes, values = self._values_of_codes(name)
+                says = _texts(relation.values(pa.table({name: values})))
+                found.append(_Restriction(self.codec.parts.index(name), relation.column, codes, says))
+        return found
+
+    def _values_of_codes(self, name: str) -> tuple[np.ndarray, pa.Array]:
+        """Values of a column, each with its code: all members of categories, some of each bar."""
+        block, i = self.codec.blocks[name], self.codec.parts.index(name)
+        kind = self.codec.schema.arrow.field(name).type
+        if isinstance(block, CategoryBlock):
+            return block.codes, arrow.from_strings(pa.array(block.members, pa.string()), kind)
+        own = np.repeat(np.arange(block.cardinality), PLACES)
+        codes = np.zeros((len(own), len(self.codec.parts)), np.int64)
+        places = np.full(codes.shape, 0.5)
+        codes[:, i], places[:, i] = own, np.tile((np.arange(PLACES) + 0.5) / PLACES, block.cardinality)
+        return own, arrow.plain(self.codec.decode(codes, places)[name])
+
+    def _restrict(self, one: "_Restriction", rows: Partial, known: np.ndarray, allowed: np.ndarray) -> None:
+        """Forbid codes none of whose values has what is given of the relation's column."""
+        where = np.flatnonzero(rows.known[one.column] & (known[:, one.block] == 0))
+        given = _texts(rows.table[one.column]).take(pa.array(where)).dictionary_encode()
+        size = self.codec.cardinalities[one.block]
+        span = slice(int(self.starts[one.block]), int(self.starts[one.block]) + size)
+        for number, value in enumerate(given.dictionary):
+            fits = pc.equal(one.says, value).fill_null(False).to_numpy(zero_copy_only=False)
+            if fits.any():
+                mask = np.full(size, FORBIDDEN, np.float32)
+                mask[one.codes[fits]] = 0.0
+                mask[self.codec.blocks[self.codec.parts[one.block]].cardinality :] = 0.0
+                chosen = where[given.indices.to_numpy(zero_copy_only=False) == number]
+                allowed[chosen, span] = np.minimum(allowed[chosen, span], mask)
+
+
+@dataclass(frozen=True)
+class _Restriction:
+    """What a relation says of a column for values of block `block`: of each its code, and the text."""
+
+    block: int
+    column: str
+    codes: np.ndarray
+    says: pa.Array
+
+
+def _texts(array: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return arrow.strings(array).cast(pa.large_string())
+
+
+def _encoded(block: Block, values: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Codes, positions and whether the model has seen the value, each of shape (rows,)."""
+    if isinstance(block, CategoryBlock):
+        codes = block.encode(values)
+        there = pc.is_in(values, pa.array(block.members, values.type)).to_numpy(zero_copy_only=False)
+        missing = values.is_null().to_numpy(zero_copy_only=False)
+        return codes, np.full(len(codes), 0.5), np.where(missing, block.missing > 0, there)
+    codes, offsets = block.encode(values)
+    if not isinstance(block, NumericBlock):
+        return codes, offsets.astype(float), codes < block.cardinality
+    there = arrow.present(values)
+    line = block.ends
+    own = block.floats(values[there])
+    seen = np.full(len(codes), block.missing > 0)
+    seen[there] = ~np.isfinite(own) | ((own >= line[0]) & (own <= line[1]))
+    return codes, (offsets + 0.5) / 256, seen & (codes < block.cardinality)

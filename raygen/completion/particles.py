@@ -1,0 +1,222 @@
+"""Ways in which rows that are given in part may go on, each with a weight: importance sampling.
+
+A particle is a z and a code for each block. z comes from a proposal that sees the given cells, or from the
+sampler that rows are generated from; columns are then drawn in turn, where a given one is not drawn but
+multiplies the particle's weight by its probability (Mattei and Frellsen 2019, MIWAE, for the first step;
+Doucet and Johansen 2009, sec. 3, for the second). Of a row's particles one is taken by weight; as their
+number grows its law becomes that of the model's rows with these cells.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from raygen.completion.givens import Givens
+from raygen.latent import streams
+from raygen.model.proposal import Proposal
+from raygen.model.vae import MAX_LOGIT, VAE, log_gaussian, truncated_logistic
+from raygen.sampling.draws import draw_gaussian, draw_truncated_logistic
+from raygen.sampling.row_blocks import BLOCK_ROWS
+from raygen.sampling.turn_columns import Columns, pick, uniforms
+
+LOG_2PI = float(np.log(2 * np.pi))
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The particles of some rows.
+
+    Attributes:
+        z: float32 of shape (rows, particles, latent_dim).
+        codes: int32 of shape (rows, particles, blocks).
+        places: float32 of the same shape.
+        log_weight: float64 of shape (rows, particles); its log mean exp estimates log p(given cells).
+        log_prior: The same: log p(z) - log q(z | given cells), a part of it.
+        log_drawn: float32 of shape (rows, particles, blocks): log of the chance with which each block was
+            drawn as it is.
+    """
+
+    z: np.ndarray
+    codes: np.ndarray
+    places: np.ndarray
+    log_weight: np.ndarray
+    log_prior: np.ndarray
+    log_drawn: np.ndarray
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Of each row's particles, sum 1."""
+        weight = np.exp(self.log_weight - self.log_weight.max(axis=1, keepdims=True))
+        return weight / weight.sum(axis=1, keepdims=True)
+
+    @property
+    def effective(self) -> np.ndarray:
+        """Effective number of each row's particles (Kong 1992)."""
+        return 1.0 / (self.weights**2).sum(axis=1)
+
+    @property
+    def log_probability(self) -> np.ndarray:
+        """log p(given cells) of each row, in nats."""
+        most = self.log_weight.max(axis=1)
+        return most + np.log(np.exp(self.log_weight - most[:, None]).mean(axis=1))
+
+    def taken(self, uniform: np.ndarray) -> np.ndarray:
+        """Number of one particle of each row, by weight and a uniform number of shape (rows,)."""
+        upper = np.cumsum(self.weights, axis=1)
+        return np.minimum((upper < uniform[:, None]).sum(axis=1), upper.shape[1] - 1)
+
+
+class Particles:
+    """Draws particles, block by block: those of a block follow from its number, the seed and what is given.
+
+    Args:
+        model: The trained VAE.
+        sampler: The law of z.
+        proposal: Where z of a row known in part may lie; None: only the sampler says.
+        count: Particles of each row, a power of two up to BLOCK_ROWS.
+        seed: Of the draws.
+    """
+
+    def __init__(self, model: VAE, sampler, proposal: Proposal | None, count: int = 32, seed: int = 0):
+        self.model, self.sampler, self.count = model, sampler, count
+        self.rows = BLOCK_ROWS // count
+        self.columns: Any = Alone(model) if model.turn is None else Columns(model, model.turn.order, 1.0)
+        self.gaussian = proposal.gaussian(model) if proposal else None
+        purposes = ("component", "z", "code", "position", "particle")
+        self.keys = [streams.key(seed, "completion", purpose) for purpose in purposes]
+        self.graph = tf.function(self._draw, autograph=False)
+        self.likelihood = tf.function(self._likelihood, autograph=False)
+        self.latents = tf.function(self._from_sampler, autograph=False)
+
+    def cloud(self, number: int, givens: Givens) -> Cloud:
+        """The particles of block `number`, whose `self.rows` rows are given in part."""
+        z, log_prior = self._latents(number, givens)
+        first = tf.constant(number * BLOCK_ROWS, tf.int64)
+        inputs = map(tf.constant, (z, givens.known, givens.places, givens.allowed))
+        codes, places, log_weight, log_drawn = (drawn.numpy() for drawn in self.graph(*inputs, first))
+        shape = (self.rows, self.count)
+        log_weight = log_weight.reshape(shape).astype(float) + log_prior
+        z, codes, places, log_drawn = (x.reshape(*shape, -1) for x in (z, codes, places, log_drawn))
+        return Cloud(z, codes, places, log_weight, log_prior, log_drawn)
+
+    def log_likelihood(self, z: np.ndarray, codes: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """log p(block | z, blocks before it) of BLOCK_ROWS whole rows, float32 of shape (rows, blocks)."""
+        return self.likelihood(*map(tf.constant, (z, codes, places))).numpy()
+
+    def uniform(self, number: int) -> np.ndarray:
+        """A number in [0, 1) for each row of a block."""
+        return streams.uniform(self.keys[4], (self.rows,), number * BLOCK_ROWS).numpy()
+
+    def _latents(self, number: int, givens: Givens) -> tuple[np.ndarray, np.ndarray]:
+        """z of the particles, float32 of shape (BLOCK_ROWS, latent_dim), and log p(z) - log q(z), float64 of
+        shape (rows, particles). Half of them come from the proposal, if there is one, and q is the mixture of
+        both."""
+        z, noise = (x.numpy() for x in self.latents(tf.constant(number * BLOCK_ROWS, tf.int64)))
+        if self.gaussian is None:
+            return z, np.zeros((self.rows, self.count))
+        offsets = givens.places[:, : self.model.num_offsets]
+        inputs = map(tf.constant, (givens.known, givens.codes, offsets))
+        mean, log_var = (np.repeat(x.numpy(), self.count, axis=0) for x in self.gaussian(*inputs))
+        proposed = (np.arange(BLOCK_ROWS) % self.count < self.count // 2)[:, None]
+        z = np.where(proposed, mean + np.exp(0.5 * log_var) * noise, z).astype(np.float32)
+        log_p = self.sampler.log_prob(z)
+        away = (z - mean).astype(float)
+        log_q = -0.5 * np.sum(away**2 * np.exp(-log_var.astype(float)) + log_var + LOG_2PI, axis=1)
+        return z, (log_p - (np.logaddexp(log_p, log_q) - np.log(2))).reshape(self.rows, self.count)
+
+    def _from_sampler(self, first):
+        component, normals = self.keys[:2]
+        width = self.model.latent_dim
+        noise = streams.by_row(streams.normal, normals, BLOCK_ROWS, width, first)
+        return self.sampler.draw(streams.uniform(component, (BLOCK_ROWS,), first), noise), noise
+
+    def _draw(self, z, known, given, allowed, first):
+        chances, places = uniforms(self.keys[2:4], len(self.model.starts), first)
+        state, log_weight, log_drawn = self.columns.start(z), tf.zeros((BLOCK_ROWS,)), {}
+        known, given = (tf.repeat(x, self.count, axis=0) for x in (known, given))
+        for column in self.columns.order:
+            logits, offset = self.columns.law(state, column)
+            left = logits + tf.repeat(allowed[:, self.columns.spans[column]], self.count, axis=0)
+            most = tf.reduce_max(left, axis=1, keepdims=True)
+            log_weight += tf.reduce_logsumexp(left, axis=1) - tf.reduce_logsumexp(logits, axis=1)
+            code = pick(tf.exp(left - most), chances[column])
+            place, is_known = places[column], known[:, column] > 0
+            drawn = tf.gather(left, code, axis=1, batch_dims=1) - tf.reduce_logsumexp(left, axis=1)
+            if offset:
+                edges = self._edges(column, code)
+                place = tf.where(is_known, given[:, column], self._inside(place, edges, offset))
+                density = self._density(place, edges, offset)
+                log_weight += tf.where(is_known, density, 0.0)
+                drawn += density
+            else:
+                place = tf.where(is_known, given[:, column], place)
+            log_drawn[column] = drawn
+            self.columns.add(state, column, code, place)
+        blocks = range(len(self.model.starts))
+        return *state.rows(blocks), log_weight, tf.stack([log_drawn[c] for c in blocks], axis=1)
+
+    def _likelihood(self, z, codes, places):
+        state, found = self.columns.start(z), {}
+        for column in self.columns.order:
+            logits, offset = self.columns.law(state, column)
+            code, place = codes[:, column], places[:, column]
+            own = tf.gather(logits, code, axis=1, batch_dims=1) - tf.reduce_logsumexp(logits, axis=1)
+            if offset:
+                own += self._density(place, self._edges(column, code), offset)
+            found[column] = own
+            self.columns.add(state, column, code, place)
+        return tf.stack([found[c] for c in range(len(self.model.starts))], axis=1)
+
+    def _edges(self, column: int, code):
+        """Normal scores of the ends of the bars, and whether there is one, each of shape (rows,)."""
+        return tf.unstack(tf.gather(self.columns.edges[self.columns.spans[column]], code), axis=1)
+
+    def _inside(self, uniform, edges, offset):
+        """A position drawn inside bars."""
+        if self.model.gaussian:
+            return draw_gaussian(uniform, *offset)
+        return draw_truncated_logistic(uniform, *edges[:2], *offset)
+
+    def _density(self, place, edges, offset):
+        """Log density of a position inside bars."""
+        low, high, has = edges
+        if self.model.gaussian:
+            return has * log_gaussian(place, *offset)
+        return has * truncated_logistic(low + (high - low) * place, low, high, *offset)
+
+
+@dataclass
+class _State:
+    logits: Any
+    law: Any
+    codes: dict
+    positions: dict
+
+    def rows(self, columns):
+        return tuple(tf.stack([drawn[c] for c in columns], axis=1) for drawn in (self.codes, self.positions))
+
+
+class Alone:
+    """Columns that are independent given z, as `turn_columns.Columns` has those in turn."""
+
+    def __init__(self, model: VAE):
+        sizes = model.settings["cardinalities"]
+        self.model, self.order, self.num_offsets = model, list(range(len(sizes))), model.num_offsets
+        self.spans = [slice(int(a), int(a) + size) for a, size in zip(model.starts, sizes, strict=True)]
+        edges = (model.score_low, model.score_high, model.has_offset)
+        self.edges = np.stack([w.numpy() for w in edges], axis=1)
+
+    def start(self, z) -> _State:
+        logits, head = self.model.hidden_logits(self.model.decoder(z))
+        law = self.model.offset_law(head) if self.num_offsets else None
+        return _State(tf.clip_by_value(logits, -MAX_LOGIT, MAX_LOGIT), law, {}, {})
+
+    def law(self, state: _State, column: int):
+        """Logits of the column's codes, and centre and scale of its offset, or None."""
+        offset = tuple(x[:, column] for x in state.law) if column < self.num_offsets else None
+        return state.logits[:, self.spans[column]], offset
+
+    def add(self, state: _State, column: int, code, place) -> None:
+        state.codes[column], state.positions[column] = code, place
