@@ -8,7 +8,8 @@
     raygen.evaluate(config)                    scores and a report
     raygen.plan(config)                        what training and generating would take
     raygen.inspect("runs/mine/model")          what a model holds
-    raygen.load("runs/mine/model")             the model itself
+    model = raygen.load("runs/mine/model")     a raygen.Model: sample, dataset, evaluate
+    model = raygen.fit(df, folder="runs/df")   the same of a DataFrame, a Table or a Ray Dataset
     raygen.sample("runs/mine/model", 1000)     rows in memory, without Ray
     raygen.complete("runs/mine/model", rows)   rows given in part, whole
     raygen.doctor("encoder.keras", ...)        what is wrong with someone else's VAE
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
     from raygen.evaluation.driver import evaluate as evaluate
     from raygen.generation.driver import generate as generate
     from raygen.generation.verification import verify as verify
-    from raygen.model.folder import load as load
+    from raygen.notebook.fit import fit as fit
+    from raygen.notebook.model import Model as Model
+    from raygen.notebook.model import load as load
     from raygen.sampling.rows import sample as sample
     from raygen.search.driver import tune as tune
     from raygen.training.driver import train as train
@@ -51,15 +54,23 @@ _HOMES = {
     "plan": "raygen.commands.plan",
     "inspect": "raygen.commands.inspect_model",
     "doctor": "raygen.diagnosis.driver",
-    "load": "raygen.model.folder",
     "complete": "raygen.completion.driver",
+    "fit": "raygen.notebook.fit",
+    "load": "raygen.notebook.model",
+    "Model": "raygen.notebook.model",
 }
+_WITHOUT_TENSORFLOW = ("Config", "RaygenError", "init", "verify")
 __all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'raygen' has no attribute '{name}'")
+    if name not in _WITHOUT_TENSORFLOW:
+        from raygen.cluster import devices
+
+        with devices.left_as_found():  # imported here, TensorFlow says nothing
+            pass
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 

@@ -156,7 +156,7 @@ def _train(args) -> dict:
         f"rows, {rate:,.0f} rows/s; "
         f"held-out {m['held_out_nats']:.3f} nats/row; z from {result.sampler}."
     )
-    return asdict(result)
+    return result.to_dict()
 
 
 def _tune(args) -> dict:
@@ -173,7 +173,8 @@ def _tune(args) -> dict:
         f"Next: raygen generate {result.model}, or for a longer run: raygen train {best} --set "
         f"train.steps={2 * config.train.steps}"
     )
-    return asdict(result) | {"search": result.search.model_dump()}
+    named = {name: getattr(result, name) for name in ("model", "fingerprint", "folder")}
+    return named | {"search": result.search.model_dump()}
 
 
 def _generate(args) -> dict:
@@ -210,7 +211,6 @@ def _verify(args) -> dict:
 
 def _evaluate(args) -> dict:
     from raygen.evaluation import driver as evaluation
-    from raygen.report.evaluation import terminal
 
     if not args.config and not (args.real and args.synthetic):
         raise ConfigError(
@@ -218,7 +218,7 @@ def _evaluate(args) -> dict:
             "name a config, or real rows with --real and synthetic ones with --synthetic.",
         )
     named = _config_or_model(args) if args.config else Config().override(dict(map(parse_override, args.set)))
-    config = evaluation.of_model(named) if isinstance(named, str) else named
+    config = evaluation.of_model(named)
     if args.real:
         config = config.override({"data.source": args.real} | ({} if args.config else {"run.folder": ""}))
     changes = {"evaluate.holdout": args.holdout, "evaluate.target": args.target}
@@ -226,8 +226,6 @@ def _evaluate(args) -> dict:
     under, over = (dict(map(_limit, pairs)) for pairs in (args.fail_under, args.fail_over))
     command = shlex.join(["raygen", *args.arguments])
     result = evaluation.evaluate(config, args.synthetic, args.out, under, over, command, _say)
-    for line in terminal.lines(result.report):
-        _say(line)
     page, report = (uris.join(result.folder, name) for name in (evaluation.PAGE, evaluation.REPORT))
     _say(f"The report: {page}, and for machines {report}")
     return {

@@ -58,17 +58,25 @@ class Config(Section):
     generate: GenerateSettings = GenerateSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
 
-    @classmethod
-    def from_dict(cls, settings: dict) -> "Config":
-        """Check nested settings, as read from TOML or JSON.
+    def __init__(self, /, **settings: Any) -> None:
+        """Check sections of settings, as in `Config(run={"folder": "runs/mine"})`.
 
         Raises:
             ConfigError: If a setting is unknown or has an impossible value.
         """
         try:
-            return cls.model_validate(_with_decoder(settings))
+            super().__init__(**_with_decoder(settings))
         except ValidationError as error:
             raise _first_mistake(error) from None
+
+    @classmethod
+    def from_dict(cls, settings: dict) -> "Config":
+        """The config of nested settings, as read from TOML or JSON.
+
+        Raises:
+            ConfigError: If a setting is unknown or has an impossible value.
+        """
+        return cls(**settings)
 
     @classmethod
     def load(cls, path: str, overrides: Iterable[str] = ()) -> "Config":

@@ -52,12 +52,16 @@ def without_credentials(uri: str) -> str:
     return uri
 
 
-def absolute(uri: str) -> str:
+def absolute(uri: str | os.PathLike[str]) -> str:
     """A path made absolute, so that workers in other directories find it; a URI stays as it is.
+
+    Args:
+        uri: As text, or as something that has a path, such as a model.
 
     Raises:
         ConfigError: If the URI holds credentials.
     """
+    uri = os.fspath(uri)
     # not Path.resolve: it would follow links, which may lead elsewhere on other nodes
     return without_credentials(uri) if "://" in uri or not uri else os.path.abspath(os.path.expanduser(uri))  # noqa: PTH100, PTH111
 

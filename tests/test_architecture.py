@@ -49,7 +49,7 @@ PACKAGES = [
     "search",
     "evaluation",
 ]
-PACKAGES += ["diagnosis", "commands"]
+PACKAGES += ["diagnosis", "commands", "notebook"]
 ORDER = [*GROUND, *PACKAGES, "cli_parser", "cli"]
 ON_RAY = ["cluster", "training", "generation", "search", "evaluation", "commands/plan"]
 RAY_AT_THE_TOP = (

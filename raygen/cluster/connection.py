@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,8 +37,14 @@ def connected(dashboard: bool = False) -> Iterator[Resources]:
         ClusterError: If RAY_ADDRESS names no running cluster, or one without the dashboard; if no Ray starts
             here.
     """
-    with _environment_as_found():
+    with environment_as_found():
         yield from _connected(dashboard)
+
+
+def is_named() -> bool:
+    """Whether this process has a Ray already, or RAY_ADDRESS names one."""
+    ray = sys.modules.get("ray")
+    return bool(os.environ.get("RAY_ADDRESS")) or (ray is not None and ray.is_initialized())
 
 
 def _connected(dashboard: bool) -> Iterator[Resources]:
@@ -203,7 +210,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _environment_as_found() -> Iterator[None]:
+def environment_as_found() -> Iterator[None]:
     """What is set of the environment for the work of a driver is not left there."""
     before = {name: os.environ.get(name) for name in ENVIRONMENT | DRIVER_ENVIRONMENT}
     try:
@@ -234,8 +241,6 @@ def _refuse_client(address: str, connected: bool) -> None:
 def silent_stderr():
     """Drop what C++ code writes to stderr, such as TensorFlow's lines at import, which no setting turns
     off."""
-    import sys
-
     sys.stderr.flush()
     kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 2)

@@ -25,14 +25,27 @@ def import_tensorflow() -> None:
 
 
 @contextlib.contextmanager
-def in_this_process(use_gpu: bool) -> Iterator[None]:
-    """TensorFlow, imported, in a process that may use it for other things before and after: on the CPU unless
-    a GPU was asked for."""
-    import_tensorflow()
-    import tensorflow as tf
+def left_as_found() -> Iterator[None]:
+    """TensorFlow, imported; environment and logging are afterwards what they were."""
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    with connection.environment_as_found():
+        import_tensorflow()
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
 
-    with contextlib.nullcontext() if use_gpu else tf.device("CPU"):
-        yield
+
+@contextlib.contextmanager
+def in_this_process(use_gpu: bool) -> Iterator[None]:
+    """TensorFlow in a process that may use it for other things before and after: on the CPU unless a GPU was
+    asked for."""
+    with left_as_found():
+        import tensorflow as tf
+
+        with contextlib.nullcontext() if use_gpu else tf.device("CPU"):
+            yield
 
 
 def keep_to(cpus: int, gpus: float, setting: str) -> None:

@@ -16,6 +16,7 @@ ABOUT = {
     "latent": "what z carries, what the turn carries, and every sampler's figures",
     "search": "Ray Tune's search of the settings",
     "evaluate": "scores, memory, copying, the gate",
+    "notebook": "DataFrames, a Model as an object, Ray Datasets of generated rows",
     "doctor": "the diagnosis of a Keras VAE that someone else trained",
     "storage": "object stores, credentials, the run folder",
     "settings": "every setting with its default",

@@ -1,5 +1,6 @@
 """`raygen init`: a commented config for a table, with its inferred kinds."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -7,10 +8,12 @@ import pyarrow.compute as pc
 
 from raygen import storage
 from raygen.config import Config
+from raygen.config_sections import SchemaSettings
 from raygen.config_toml import render
 from raygen.errors import OutputError
 from raygen.relations.counts import often
 from raygen.relations.sample import find
+from raygen.relations.ties import Finding
 from raygen.table import arrow
 from raygen.table.facts import facts
 from raygen.table.schema import Schema, check_rows, infer
@@ -35,42 +38,72 @@ def init(source: str, out: str = "raygen.toml", force: bool = False, say=print) 
         raise OutputError(
             f"'{out}' exists already.", "choose another file with -o, or replace it with --force."
         )
-    opened = Source.open(source)
-    table = opened.head()
-    check_rows(table.num_rows, source)
-    kinds, notes = infer(table, opened.doubts)
-    for column, note in _many(table, kinds, Config().schema_.max_categories).items():
-        notes[column] = "; ".join(filter(None, [notes.get(column), note]))
-    schema = Schema.of(opened.schema, kinds, source)
     name = (
         path.stem
         if path.stem != "raygen"
         else Path(storage.split(source)[0].rstrip("/")).name.split(".")[0] or "table"
     )
-    config = Config().override({"data.source": source, "run.folder": f"runs/{name}"})
-    findings = find(schema, opened.spread(), config.run.seed)
-    named = [
-        {"column": f.relation.column, "is": f.relation.text, "holds": f.relation.holds} for f in findings
-    ]
-    config = config.override({"schema.relations": named})
+    found = looked(Config().override({"data.source": source, "run.folder": f"runs/{name}"}))
     with storage.writing(out):
-        path.write_text(
-            render(config, kinds, {f.name: _described(table, f) for f in opened.schema}, notes),
-            encoding="utf-8",
-        )
-    for column, note in notes.items():
-        say(f"Note: {column} = {kinds[column]!r}: {note}")
-    for finding in findings:
-        one = finding.relation
-        say(f"Relation: {one.column} {one.phrase}, {often(finding.holds, finding.breaks)} looked at")
+        path.write_text(render(found.config, found.kinds, found.described, found.notes), encoding="utf-8")
+    for line in found.lines:
+        say(line)
     return path
 
 
-def _many(table: pa.Table, kinds: dict[str, str], most: int) -> dict[str, str]:
+@dataclass(frozen=True)
+class Looked:
+    """What a look at a table tells: the config with the kinds of its columns and its relations, a few words
+    on each column, and where a guess deserves a look."""
+
+    config: Config
+    kinds: dict[str, str]
+    described: dict[str, str]
+    notes: dict[str, str]
+    findings: list[Finding]
+
+    @property
+    def lines(self) -> list[str]:
+        notes = [f"Note: {column} = {self.kinds[column]!r}: {note}" for column, note in self.notes.items()]
+        return notes + [
+            f"Relation: {one.relation.column} {one.relation.phrase}, {often(one.holds, one.breaks)} looked at"
+            for one in self.findings
+        ]
+
+
+def looked(config: Config) -> Looked:
+    """Look at a config's table; what the config says of columns and relations stays.
+
+    Raises:
+        SchemaError: If the source cannot be read, or has no column that the config names.
+    """
+    source = config.data.source
+    opened = Source.open(source)
+    table = opened.head()
+    check_rows(table.num_rows, source)
+    inferred, notes = infer(table, opened.doubts)
+    kinds: dict[str, str] = {**inferred, **config.schema_.columns}
+    schema = Schema.of(opened.schema, kinds, source)
+    notes = {column: note for column, note in notes.items() if kinds[column] == inferred[column]}
+    for column, note in _many(table, kinds, config.schema_).items():
+        notes[column] = "; ".join(filter(None, [notes.get(column), note]))
+    findings: list[Finding] = []
+    if config.schema_.relations is None and config.schema_.find_relations:
+        findings = find(schema, opened.spread(), config.run.seed)
+        named = [
+            {"column": f.relation.column, "is": f.relation.text, "holds": f.relation.holds} for f in findings
+        ]
+        config = config.override({"schema.relations": named})
+    described = {field.name: _described(table, field) for field in opened.schema}
+    return Looked(config.override({"schema.columns": kinds}), kinds, described, notes, findings)
+
+
+def _many(table: pa.Table, kinds: dict[str, str], settings: SchemaSettings) -> dict[str, str]:
     """A few words on each column of more categories than have a code each."""
     found = {}
     for name in (name for name, kind in kinds.items() if kind == "categorical"):
         distinct = len(pc.unique(arrow.plain(table[name])).drop_null())
+        most = settings.limits.get(name, settings.max_categories)
         if distinct > most:
             found[name] = (
                 f"{distinct:,} categories, of which the rare ones share codes and lose what they have to do "

@@ -1,5 +1,7 @@
 """`raygen inspect`: what a model folder holds, in words and figures."""
 
+import os
+
 from raygen import storage, uris
 from raygen.codec.bins import NumericBlock
 from raygen.codec.gaussian import GaussianBlock
@@ -16,7 +18,7 @@ USES = {
 }
 
 
-def inspect(model: str, say=print) -> dict:
+def inspect(model: str | os.PathLike[str], say=print) -> dict:
     """Print columns, training and latent samplers of a model; the same as a dict.
 
     Raises:

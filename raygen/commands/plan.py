@@ -1,6 +1,7 @@
 """`raygen plan`: what training and generation would take, from the source, the model and a measured second of
 decoding."""
 
+import os
 import time
 from typing import Any
 
@@ -23,7 +24,7 @@ from raygen.training.job import sized
 
 @with_settings(GenerateSettings)
 def plan(
-    config: Config | str,
+    config: Config | str | os.PathLike[str],
     rows: int | None = None,
     out: str | None = None,
     within: float = 3600.0,
@@ -34,7 +35,7 @@ def plan(
     a dict.
 
     Args:
-        config: A config, or the path of a model folder.
+        config: A config, or a model: its path, a `Model` or a `Training`.
         rows, out, settings: As for `generate`.
         within: Seconds that generating may take; what the cluster would need for that is told.
         say: Called with each line.

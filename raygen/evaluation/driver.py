@@ -1,6 +1,7 @@
 """Evaluation: synthetic rows, raygen's or anybody's, beside real ones: a report to look at, one to read by
 machine, and a gate."""
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from raygen.config import Config
 from raygen.config_sections import EvaluateSettings
 from raygen.errors import ConfigError, SchemaError, did_you_mean
 from raygen.evaluation import counting, error_budget, real_rows, synthetic_rows
+from raygen.evaluation.outcome import Evaluation
 from raygen.evaluation.real_rows import RealRows
 from raygen.evaluation.rules import Rules
 from raygen.metrics import counted, coverage, examples, intervals, scorecard, utility
@@ -22,7 +24,8 @@ from raygen.metrics.counts import Reference
 from raygen.metrics.intervals import Score
 from raygen.metrics.scorecard import Scorecard
 from raygen.model import folder as model_folder
-from raygen.report.evaluation import page
+from raygen.report import redrawn
+from raygen.report.evaluation import page, terminal
 from raygen.report.evaluation.record import RealTable, Report, RuleRecord, Run, ScoreRecord
 from raygen.report.latent.record import LatentReport
 from raygen.table.source import Source
@@ -30,15 +33,6 @@ from raygen.table.source import Source
 PAGE, REPORT = "index.html", "report.json"
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What `evaluate` made: its folder, whether the gate passed, and the report."""
-
-    folder: str
-    passed: bool
-    report: Report
 
 
 @dataclass(frozen=True)
@@ -68,7 +62,7 @@ class Judge:
 
 
 def evaluate(
-    config: Config,
+    config: Config | str | os.PathLike[str],
     synthetic: list[str] | None = None,
     out: str | None = None,
     fail_under: dict[str, float] | None = None,
@@ -76,16 +70,16 @@ def evaluate(
     command: str = "",
     say: Say = print,
 ) -> Evaluation:
-    """Compare synthetic rows with real ones.
+    """Compare synthetic rows with real ones, and say their scores.
 
     Args:
-        config: `data.source` has the real rows; with a `run.folder` that holds a model, its held-out rows are
-            told apart from those it learned from, else `evaluate.holdout` may name real rows that the
-            synthetic ones were made without.
+        config: A model (its path, a `Model` or a `Training`), or a config whose `data.source` has the real
+            rows. Those that the model of the `run.folder` held out are told apart from those it learned
+            from; else `evaluate.holdout` may name real rows that the synthetic ones were made without.
         synthetic: Parquet or CSV files or folders, several to compare side by side; the run's own
             `synthetic/` if none.
         out: Folder of the report; `report/` in the run folder if empty.
-        fail_under, fail_over: Least and greatest value by score; the result says whether all are kept.
+        fail_under, fail_over: Least and greatest value by score, of the gate.
         command: How to make the report again, for its last section.
         say: Called with each line of progress.
 
@@ -96,7 +90,7 @@ def evaluate(
     """
     for name in (*(fail_under or {}), *(fail_over or {})):
         score_catalogue.definition(name)
-    began = time.perf_counter()
+    config, began, say = of_model(config), time.perf_counter(), redrawn.teller(say)
     if config.run.folder:
         config = config.settled()
     model = _model(config)
@@ -126,18 +120,23 @@ def evaluate(
         gate=_gate(runs, fail_under or {}, fail_over or {}),
         seconds=time.perf_counter() - began,
     )
-    return _written(report, folder)
+    return _written(report, folder, say)
 
 
-def _written(report: Report, folder: str) -> Evaluation:
+def _written(report: Report, folder: str, say: Say) -> Evaluation:
+    for line in terminal.lines(report):
+        say(line)
     storage.write(storage.join(folder, REPORT), report.model_dump_json(indent=1).encode())
     storage.write(storage.join(folder, PAGE), page.render(report).encode())
     return Evaluation(folder, report.passed, report)
 
 
-def of_model(uri: str) -> Config:
-    """The config to evaluate the rows of a model folder by: its own, in the run folder where it lies now."""
-    uri = uris.absolute(uri)
+def of_model(named: Config | str | os.PathLike[str]) -> Config:
+    """The config to evaluate the rows of a model by: its own, in the run folder where it lies now. A config
+    stays as it is."""
+    if isinstance(named, Config):
+        return named
+    uri = uris.absolute(named)
     config = Config.from_dict(model_folder.read_index(uri)["config"])
     return config.override({"run.folder": storage.parent(uri)})
 

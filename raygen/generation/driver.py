@@ -1,22 +1,27 @@
-"""Generation: a plan of shards, Ray Data actors that write them, and a manifest last."""
+"""Generation: a plan of shards, Ray Data actors, or this process, that write them, and a manifest last."""
 
+import contextlib
+import os
 import time
 from dataclasses import dataclass
 from typing import Any
 
 from raygen import storage, uris
-from raygen.cluster import connection, mailbox, resources
+from raygen.cluster import connection, devices, mailbox, resources
 from raygen.config import Config, with_settings
 from raygen.config_sections import GenerateSettings
-from raygen.errors import GenerationError
+from raygen.errors import GenerationError, RaygenError
 from raygen.generation import completeness, manifest, one_file, request
 from raygen.generation.actor import WriteShards
 from raygen.generation.manifest import Totals
 from raygen.generation.progress import Progress
 from raygen.generation.request import Job
+from raygen.generation.shard_writer import ShardWriter
 from raygen.generation.shards import Plan
+from raygen.report import redrawn
 from raygen.sampler_catalogue import NAIVE
 
+ROWS_HERE = 1_000_000  # at most, where this process makes them; more are worth the start of Ray
 SETTLED_SECONDS = 2.0  # in which Ray tells of CPUs that were given back
 
 
@@ -35,7 +40,11 @@ class Generation:
 
 @with_settings(GenerateSettings)
 def generate(
-    config: Config | str, rows: int | None = None, out: str | None = None, say=print, **settings: Any
+    config: Config | str | os.PathLike[str],
+    rows: int | None = None,
+    out: str | None = None,
+    say=print,
+    **settings: Any,
 ) -> Generation:
     """Write synthetic rows as shards.
 
@@ -43,7 +52,7 @@ def generate(
     Running it again makes only the shards that are missing; with more rows, those that come after.
 
     Args:
-        config: A config whose run folder holds a model, or the path of a model folder.
+        config: A config whose run folder holds a model, or a model: its path, a `Model` or a `Training`.
         rows, settings: In place of the settings of these names in `[generate]`; None leaves the config's.
         out: In place of the `synthetic` folder beside the model; a name such as rows.csv makes one file.
         say: Called with each line of progress.
@@ -76,7 +85,7 @@ def check_cluster(asked: Job, available: resources.Resources, setting: str) -> i
 
 def written(asked: Job, say) -> Generation:
     """Make what is missing of a generation (see `generate`)."""
-    folder, settings = asked.folder, asked.settings
+    folder, settings, say = asked.folder, asked.settings, redrawn.teller(say)
     if asked.found.sampler == NAIVE:
         say(
             "Warning: the sampler 'naive' averages z_mean and z_log_var and drops the variance of "
@@ -88,20 +97,23 @@ def written(asked: Job, say) -> Generation:
         folder, {k: v for k, v in asked.identity.items() if k != "rows_per_shard" or not settings.shard_mib}
     )
     began = time.perf_counter()
-    with connection.connected() as available:
-        check_cluster(asked, available, "--out")
-        tell_of_waiting(settings, num_actors(settings, asked.plan, available), available, say)
-        asked, laws = request.prepared(asked, say)
+    here = runs_here(settings, asked.plan.rows)
+    with contextlib.ExitStack() as stack:
+        if here:
+            stack.enter_context(devices.in_this_process(use_gpu=False))
+        else:
+            available = stack.enter_context(connection.connected())
+            check_cluster(asked, available, "--out")
+            tell_of_waiting(settings, num_actors(settings, asked.plan, available), available, say)
+        asked, laws = request.prepared(asked, say, here)
         plan, identity = asked.plan, asked.identity
-        actors = num_actors(settings, plan, available)
+        actors = 0 if here else num_actors(settings, plan, available)
+        by = f"with {actors} actor(s) of {settings.cpus_per_actor} CPU(s)" if actors else "in this process"
         manifest.check_links(folder, plan)
         if grown := manifest.claim(folder, identity, asked.told):
             say(f"The folder was begun for {grown:,} rows of this generation; now for {plan.rows:,}.")
-        say(
-            f"Generating {plan.rows:,} rows in {plan.num_shards:,} shard(s) with {actors} actor(s) of "
-            f"{settings.cpus_per_actor} CPU(s)."
-        )
-        totals, made = _run(asked, laws, actors, say)
+        say(f"Generating {plan.rows:,} rows in {plan.num_shards:,} shard(s) {by}.")
+        totals, made = _run(asked, laws, actors, say) if actors else _run_here(asked, laws, say)
     if (totals.rows, totals.shards) != (plan.rows, plan.num_shards):
         raise GenerationError(
             f"'{folder}' has {totals.rows:,} of {plan.rows:,} rows.",
@@ -110,6 +122,7 @@ def written(asked: Job, say) -> Generation:
     manifest.claim(folder, identity, asked.told)  # no other generation has taken the folder meanwhile
     completeness.check_whole(folder, plan)
     manifest.finish(folder, plan, identity, asked.told, totals)
+    redrawn.finish(say)
     return Generation(
         storage.inside(folder, f"../{plan.file}") if plan.file else folder,
         plan.rows,
@@ -118,6 +131,13 @@ def written(asked: Job, say) -> Generation:
         plan.num_shards - made,
         time.perf_counter() - began,
     )
+
+
+def runs_here(settings: GenerateSettings, rows: int) -> bool:
+    """Whether a generation is made in this process: it has few rows, and neither actors nor a cluster are
+    asked for."""
+    actors = settings.num_actors or settings.gpus_per_actor or settings.cpus_per_actor > 1
+    return rows <= ROWS_HERE and not actors and not connection.is_named()
 
 
 def num_actors(settings, plan: Plan, available: resources.Resources) -> int:
@@ -175,9 +195,7 @@ def _run(asked: Job, laws: list, actors: int, say) -> tuple[Totals, int]:
                 totals, made = totals + Totals.from_dict(done), made + int(done["made"])
                 progress.finish(int(done["item"]), int(done["rows"]), int(done["made_rows"]), done["node"])
     except Exception as error:
-        hint = f"finished shards stay in '{asked.folder}': run the same command to resume."
-        stopped = GenerationError(f"generation stopped: {str(error).strip().splitlines()[-1]}", hint)
-        raise ray.get(board.failure.remote()) or stopped from error
+        raise ray.get(board.failure.remote()) or _stopped(asked, error) from error
     finally:
         for actor in ray.get(board.close.remote()):
             ray.kill(
@@ -188,3 +206,26 @@ def _run(asked: Job, laws: list, actors: int, say) -> tuple[Totals, int]:
     for line in progress.by_node():
         say(line)
     return totals, made
+
+
+def _run_here(asked: Job, laws: list, say) -> tuple[Totals, int]:
+    """The same in this process, one shard after the other."""
+    progress, totals, made = Progress(asked.plan.rows, say), Totals(), 0
+    try:
+        writer = ShardWriter(asked, laws, lambda event: progress.follow([event]))
+        for first, last in asked.plan.items(1):
+            done = writer.item(first, last)
+            totals, made = totals + Totals.from_dict(done), made + done["made"]
+            progress.finish(done["item"], done["rows"], done["made_rows"], "this one")
+    except RaygenError:
+        raise
+    except Exception as error:
+        raise _stopped(asked, error) from error
+    return totals, made
+
+
+def _stopped(asked: Job, error: Exception) -> GenerationError:
+    return GenerationError(
+        f"generation stopped: {(str(error).strip() or type(error).__name__).splitlines()[-1]}",
+        f"finished shards stay in '{asked.folder}': run the same command to resume.",
+    )

@@ -2,6 +2,7 @@
 decoding a few rows."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -113,15 +114,18 @@ class Job:
         )
 
 
-def located(config: Config | str, rows: int | None, settings: dict[str, Any]) -> tuple[str, GenerateSettings]:
+def located(
+    config: Config | str | os.PathLike[str], rows: int | None, settings: dict[str, Any]
+) -> tuple[str, GenerateSettings]:
     """The model folder, and the `generate` section to follow: that of the config with those settings in their
     place that are not None.
 
     Raises:
         ConfigError: If there is no such setting, or it has an impossible value.
     """
-    if isinstance(config, str):
-        model, config = uris.absolute(config), Config.from_dict(model_folder.read_index(config)["config"])
+    if not isinstance(config, Config):
+        index = model_folder.read_index(os.fspath(config))
+        model, config = uris.absolute(config), Config.from_dict(index["config"])
     else:
         config = config.settled()
         model = storage.join(config.run.folder, "model")
@@ -161,9 +165,9 @@ def begun(folder: str) -> Job:
     return job
 
 
-def prepared(job: Job, say) -> tuple[Job, list]:
+def prepared(job: Job, say, here: bool = False) -> tuple[Job, list]:
     """The job with the rows of its shards, and how its rows are to be drawn (see
-    `sampling.conditional.explore`), found in a process like an actor's.
+    `sampling.conditional.explore`), found in a process like an actor's; in this one if `here`.
 
     Raises:
         ConfigError: If the model gives the conditions hardly any probability.
@@ -175,7 +179,7 @@ def prepared(job: Job, say) -> tuple[Job, list]:
     )
     measure = bool(s.shard_mib and not rows_per_shard)
     if job.wanted or measure:
-        laws, measured = like_an_actor(s, _prepared, job, measure)
+        laws, measured = _prepared(job, measure) if here else like_an_actor(s, _prepared, job, measure)
         rows_per_shard = measured or rows_per_shard
     if job.wanted:
         for line in conditional.lines(job.wanted, laws):

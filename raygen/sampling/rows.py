@@ -1,11 +1,13 @@
 """Generated rows of a model by their numbers, in one process and without Ray."""
 
-from dataclasses import replace
+import os
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from raygen import uris
 from raygen.config import Config, with_settings
 from raygen.config_sections import GenerateSettings
 from raygen.errors import ConfigError, did_you_mean
@@ -18,11 +20,11 @@ DRAWN_BY = ("seed", "where", "temperature", "per", "sampler", "oversample", "fir
 
 
 @with_settings(GenerateSettings, DRAWN_BY)
-def sample(model: str, n: int | None = None, **settings: Any) -> pa.Table:
+def sample(model: str | os.PathLike[str], n: int | None = None, **settings: Any) -> pa.Table:
     """Synthetic rows in memory: those that `raygen generate` writes for the same settings.
 
     Args:
-        model: Folder of a model.
+        model: A model: its folder, a `Model` or a `Training`.
         n: Rows; left out where `per` says how many.
         settings: Those of `[generate]` that a row depends on.
 
@@ -30,23 +32,62 @@ def sample(model: str, n: int | None = None, **settings: Any) -> pa.Table:
         ModelError: If the model is missing or damaged.
         ConfigError: If a setting is wrong, or the model gives the conditions hardly any probability.
     """
+    section = settings_of(n, settings)
+    asked = Asked.of(model_folder.load(uris.absolute(model)), section)
+    return asked.rows().table(asked.first, asked.last)
+
+
+def settings_of(n: int | None, settings: dict[str, Any]) -> GenerateSettings:
+    """The `generate` section of `n` rows (None where `per` says how many) and the settings that `sample`
+    takes.
+
+    Raises:
+        ConfigError: If one is wrong.
+    """
     for name in settings:
         if name not in DRAWN_BY:
             raise ConfigError(f"sample() has no setting '{name}'.", did_you_mean(name, DRAWN_BY))
-    artifact = model_folder.load(model)
-    rows = {} if n is None else {"rows": n}
-    section = Config().override({f"generate.{name}": v for name, v in {**settings, **rows}.items()}).generate
+    given = {**settings, **({} if n is None else {"rows": n})}
+    section = Config().override({f"generate.{name}": value for name, value in given.items()}).generate
     if (n is None) != bool(section.per):
         raise ConfigError(
             "sample() needs either n or per, which says how many rows of each category.",
             "write sample(model, 1000).",
         )
-    check_oversample(artifact, section)
-    artifact = drawing_from(artifact, section.sampler)
-    wanted = selection.select(artifact.codec, section.where, section.per)
-    last = section.first_row + num_rows(section, wanted)
-    artifact.codec.schema.check_ids(last)
-    return Rows.of(artifact, section, wanted).table(section.first_row, last)
+    return section
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Rows [first, last) of a model, as they are asked for: its settings, checked, and the sampler that is to
+    draw them."""
+
+    found: model_folder.Artifact
+    settings: GenerateSettings
+    wanted: selection.Selection | None
+    first: int
+    last: int
+
+    @classmethod
+    def of(cls, found: model_folder.Artifact, section: GenerateSettings) -> "Asked":
+        """What a `generate` section asks of a model.
+
+        Raises:
+            ConfigError: If the two do not go together.
+        """
+        check_oversample(found, section)
+        wanted = selection.select(found.codec, section.where, section.per)
+        last = section.first_row + num_rows(section, wanted)
+        found.codec.schema.check_ids(last)
+        return cls(drawing_from(found, section.sampler), section, wanted, section.first_row, last)
+
+    @property
+    def law(self) -> dict[str, Any]:
+        """What the row of a number depends on."""
+        return self.settings.model_dump(include={*DRAWN_BY} - {"first_row"})
+
+    def rows(self) -> "Rows":
+        return Rows.of(self.found, self.settings, self.wanted)
 
 
 def num_rows(settings: GenerateSettings, wanted: selection.Selection | None) -> int:

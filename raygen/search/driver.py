@@ -2,8 +2,8 @@
 
 import importlib.util
 import time
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ from raygen.cluster import connection, resources
 from raygen.config import Config
 from raygen.errors import ClusterError, ConfigError, OutputError, TrainingError
 from raygen.model import folder as model_folder
+from raygen.report import redrawn
 from raygen.report.search import page
 from raygen.report.search.record import SearchRecord
 from raygen.search.job import SearchJob, encoding_name
@@ -20,6 +21,9 @@ from raygen.search.space import Space
 from raygen.training import driver as training
 from raygen.training import encoding, run_claim
 from raygen.training.job import EncodedTable, run_name, sized
+
+if TYPE_CHECKING:
+    from ray.tune import ResultGrid
 
 FOLDER = "search"
 RECORD, TABLE, PAGE, BEST = "search.json", "trials.parquet", "index.html", "best.toml"
@@ -44,13 +48,23 @@ class Begun(records.Record):
 
 @dataclass(frozen=True)
 class Tuning:
-    """What `tune` made: the model folder of the best trial and its fingerprint, the search's folder, and its
-    record."""
+    """What `tune` made; `raygen.load` and whatever takes a model's path take it.
+
+    Attributes:
+        model, fingerprint: The model folder of the best trial, and its hash.
+        folder: The search's.
+        search: Its record.
+        results: Ray Tune's.
+    """
 
     model: str
     fingerprint: str
     folder: str
-    search: SearchRecord
+    search: SearchRecord = field(repr=False)
+    results: "ResultGrid | None" = field(default=None, repr=False, compare=False)
+
+    def __fspath__(self) -> str:
+        return self.model
 
 
 def tune(config: Config, command: str = "", say=print) -> Tuning:
@@ -69,7 +83,7 @@ def tune(config: Config, command: str = "", say=print) -> Tuning:
         ClusterError: If the cluster holds not one trial.
         TrainingError: If no trial has finished.
     """
-    began = time.time()
+    began, say = time.time(), redrawn.teller(say)
     config = config.settled()
     space = Space.of(config)
     check(config, space)
@@ -98,8 +112,9 @@ def tune(config: Config, command: str = "", say=print) -> Tuning:
             say(f"Note: {free:g} CPUs of the cluster are free now: trials start as others end.")
         from raygen.search import ray_tune
 
-        ray_tune.run(job, search, storage.join(folder, RECORD), say)
-    return _keep(config, search, folder)
+        results = ray_tune.run(job, search, storage.join(folder, RECORD), say)
+    redrawn.finish(say)
+    return replace(_keep(config, search, folder), results=results)
 
 
 def check(config: Config, space: Space) -> None:

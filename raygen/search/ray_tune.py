@@ -111,7 +111,7 @@ class Optuna(OptunaSearch):
         super().on_trial_complete(trial_id, result if known else None, error)
 
 
-def run(job: SearchJob, search: SearchLog, record_uri: str, say) -> None:
+def run(job: SearchJob, search: SearchLog, record_uri: str, say) -> tune.ResultGrid:
     """Let Ray Tune run the trials; `search` hears of each."""
     os.environ |= ENVIRONMENT
     ray_internals.send_no_credentials()
@@ -121,7 +121,7 @@ def run(job: SearchJob, search: SearchLog, record_uri: str, say) -> None:
     tuner = _tuner(job, search, follower)
     hint = f"finished trials are kept in '{job.folder}': run the same command again to go on."
     try:
-        tuner.fit()
+        results = tuner.fit()
     except (TuneError, ValueError) as error:
         raise TrainingError(f"Ray Tune has given up: {str(error).strip().splitlines()[-1]}", hint) from error
     if follower.error:
@@ -130,6 +130,7 @@ def run(job: SearchJob, search: SearchLog, record_uri: str, say) -> None:
         raise KeyboardInterrupt  # which Ray Tune has taken to stop its trials
     if job.config.search.log_to != "tensorboard":
         storage.delete_folder(place)
+    return results
 
 
 def _tuner(job: SearchJob, search: SearchLog, follower: Follower) -> tune.Tuner:

@@ -1,31 +1,59 @@
 """Training: what is settled before workers start, and what they leave."""
 
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from raygen import storage
+from raygen import filesystems, storage
 from raygen.cluster import connection, devices, resources
 from raygen.config import RESOURCES, Config
 from raygen.errors import ClusterError, ConfigError, OutputError
 from raygen.latent import samplers as latent_samplers
 from raygen.model import folder as model_folder
+from raygen.report import redrawn
 from raygen.training import encoding, run_claim, worker
 from raygen.training.checkpoints import Checkpoints
 from raygen.training.job import AFTERWARDS, TrainingJob, WorkerContext, run_name
 
+if TYPE_CHECKING:
+    from ray.train import Checkpoint, Result
+
 
 @dataclass(frozen=True)
 class Training:
-    """What `train` made: the model folder, its fingerprint and figures, the sampler that it draws z from, and
-    whether it was there already."""
+    """What `train` made; `raygen.load` and whatever takes a model's path take it.
+
+    Attributes:
+        model, fingerprint: The model folder, and its hash.
+        metrics: Figures of the training, and of each latent sampler.
+        sampler: That it draws z from.
+        finished_before: Whether it was there already.
+        result: Ray Train's, whose checkpoint is the model; None where this process trained, or before.
+    """
 
     model: str
     fingerprint: str
-    metrics: dict
+    metrics: dict = field(repr=False)
     sampler: str
     finished_before: bool = False
+    result: "Result | None" = field(default=None, repr=False, compare=False)
+
+    def __fspath__(self) -> str:
+        return self.model
+
+    @property
+    def checkpoint(self) -> "Checkpoint":
+        """The model as a Checkpoint of Ray."""
+        from ray.train import Checkpoint
+
+        filesystem, path = filesystems.resolve(self.model)
+        return Checkpoint(path, filesystem)
+
+    def to_dict(self) -> dict:
+        """All but Ray's part, for JSON."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "result"}
 
 
 def train(config: Config, say=print) -> Training:
@@ -40,7 +68,7 @@ def train(config: Config, say=print) -> Training:
     Raises:
         RaygenError: With a hint, for whatever the user can mend.
     """
-    config = config.settled()
+    config, say = config.settled(), redrawn.teller(say)
     model = storage.join(config.run.folder, "model")
     earlier = _finished(config, model)
     if earlier and earlier.metrics.get("encoded") == storage.name(encoding.folder_of(config)):
@@ -56,6 +84,7 @@ def train(config: Config, say=print) -> Training:
             _check_content(config, earlier, encoded)
             return earlier
         check_memory(config, encoded)
+        result = None
         job = TrainingJob.of(config, encoded.table, model, cpus)
         for name, note in encoded.notes.items():
             say(f"Note: column '{name}' {note}.")
@@ -73,9 +102,10 @@ def train(config: Config, say=print) -> Training:
                 say(
                     f"Note: {free:g} CPUs of the cluster are free now: training starts when there are {need}."
                 )
-            ray_train.fit(job, say)
+            result = ray_train.fit(job, say)
+    redrawn.finish(say)
     index = model_folder.read_index(model)
-    return Training(model, index["fingerprint"], index["metrics"], index["sampler"])
+    return Training(model, index["fingerprint"], index["metrics"], index["sampler"], result=result)
 
 
 def _in_words(job: TrainingJob) -> str:

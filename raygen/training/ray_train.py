@@ -51,8 +51,9 @@ class LostWorkers(UserCallback):
             self.board.add_unless_failed.remote(line)
 
 
-def fit(job: TrainingJob, say, callbacks: Sequence = ()) -> None:
-    """Run `training.worker.work` in Ray Train workers, and pass on what they say.
+def fit(job: TrainingJob, say, callbacks: Sequence = ()) -> train.Result:
+    """Run `training.worker.work` in Ray Train workers, and pass on what they say; the result, with the model
+    folder for its checkpoint.
 
     Args:
         job: What to train.
@@ -70,12 +71,15 @@ def fit(job: TrainingJob, say, callbacks: Sequence = ()) -> None:
     )
     try:
         with mailbox.following(board, lambda lines: [say(line) for line in lines]):
-            _start(trainer, job.config.train.elastic)
+            result = _start(trainer, job.config.train.elastic)
     except TrainingFailedError as error:
         failure = ray.get(board.failure.remote())
         raise failure or _lost(error, job) from error
     if failure := ray.get(board.failure.remote()):
         raise failure
+    filesystem, path = filesystems.resolve(job.model)
+    result.checkpoint = train.Checkpoint(path, filesystem)
+    return result
 
 
 def _scaling(job: TrainingJob) -> ScalingConfig:
@@ -109,13 +113,13 @@ def _run_config(job: TrainingJob, callbacks: list) -> RunConfig:
     )
 
 
-def _start(trainer, elastic: bool) -> None:
+def _start(trainer, elastic: bool) -> train.Result:
     """Fit; Ray Train reads how long it waits for workers from the environment of this process."""
     before = os.environ.get(START_TIMEOUT, "")
     if elastic:
         os.environ[START_TIMEOUT] = str(ELASTIC_START_SECONDS)
     try:
-        trainer.fit()
+        return trainer.fit()
     finally:
         os.environ[START_TIMEOUT] = before
 

@@ -26,7 +26,7 @@ def test_the_environment_is_left_as_it_was(monkeypatch):
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "1")
     monkeypatch.delenv("RAY_BACKEND_LOG_LEVEL", raising=False)
     before = dict(os.environ)
-    with connection._environment_as_found():
+    with connection.environment_as_found():
         connection.prepare_environment(connection.ENVIRONMENT | connection.DRIVER_ENVIRONMENT)
         assert os.environ["RAY_BACKEND_LOG_LEVEL"] == "fatal" and os.environ["RAY_USAGE_STATS_ENABLED"] == "1"
     assert dict(os.environ) == before

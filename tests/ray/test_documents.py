@@ -32,6 +32,7 @@ SMALL = TINY | {
     "search.trials": 2,
     "search.space": {"train.learning_rate": {"log_uniform": [2e-3, 1e-2]}},
 }
+QUICK_FIT = "steps=2, flow_steps=0, report=False, density_ratio=False, hidden_units=[32, 32], num_workers=0"
 
 
 class Work(NamedTuple):
@@ -77,6 +78,7 @@ def smaller(text: str) -> str:
         return match[1] + str(rows if rows <= FEW else min(FEW, rows // 1000))
 
     text = re.sub(r"((?:--rows |--first-row |\brows=|--per \w+=))([\d_.e]+)", fewer, text)
+    text = re.sub(r"(?<!\.)\bsteps=\d+", QUICK_FIT, text)
     return re.sub(r"\b(train\.steps=|search\.trials=|--flow-steps )\d+", r"\g<1>2", text)
 
 

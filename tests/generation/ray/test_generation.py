@@ -22,7 +22,7 @@ from raygen.generation import driver
 from raygen.model import folder as model_folder
 from raygen.report.latent.record import LatentReport
 from raygen.sampling import rows as sampling
-from tests.generation.ray.rows_of import ROWS, generate, hashes, rows, silent
+from tests.generation.ray.rows_of import ROWS, SHARD, generate, hashes, rows, silent
 
 pytestmark = pytest.mark.ray
 
@@ -82,6 +82,17 @@ def test_rows_do_not_depend_on_actors_shards_and_threads(trained, one_actor, tmp
     several = {"generate.num_actors": 2, "generate.cpus_per_actor": 2, "generate.rows_per_shard": 1777}
     generate(trained, tmp_path / "out", several)
     assert rows(tmp_path / "out").equals(rows(one_actor))
+
+
+def test_this_process_writes_the_bytes_of_an_actor(trained, one_actor, toml, tmp_path, raygen_command):
+    config = toml(
+        trained.config.override(
+            {"generate.rows": ROWS, "generate.rows_per_shard": SHARD, "generate.num_actors": 0}
+        )
+    )
+    done = raygen_command("generate", config, "--out", tmp_path / "out")
+    assert done.finish() == 0 and "shard(s) in this process." in done.output, done.output
+    assert hashes(tmp_path / "out") == hashes(one_actor)
 
 
 def test_one_row_of_another_seed(trained, one_actor, tmp_path):

@@ -1,0 +1,77 @@
+"""Rows as a Ray Dataset that nobody has to write: drawn by actors as they are read."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from raygen.config_sections import GenerateSettings
+from raygen.errors import ConfigError, GenerationError
+from raygen.generation import request
+from raygen.model import folder as model_folder
+from raygen.sampling.row_blocks import BLOCK_ROWS
+from raygen.sampling.rows import Asked, Rows
+
+if TYPE_CHECKING:
+    from ray.data import Dataset
+
+ITEM_ROWS = 64 * BLOCK_ROWS  # drawn at once: a block of the Dataset
+
+
+class DrawRows:
+    """An actor of Ray Data: loads the model once, then draws the rows of item after item."""
+
+    def __init__(self, model: str, settings: dict[str, Any], laws: list, fingerprint: str):
+        section = GenerateSettings(**settings)
+        request.keep_to(section)
+        self.asked = asked = Asked.of(model_folder.load(model), section)
+        if asked.found.fingerprint != fingerprint:
+            message = f"model '{model}' changed while rows were drawn from it."
+            raise GenerationError(message, "load it again, and make the Dataset anew.")
+        self.rows = Rows.of(asked.found, section, asked.wanted, laws)
+
+    def __call__(self, batch: dict) -> Iterator[pa.Table]:
+        for item in batch["id"]:
+            first = self.asked.first + int(item) * ITEM_ROWS
+            yield self.rows.table(first, min(first + ITEM_ROWS, self.asked.last))
+
+
+def dataset(asked: Asked, num_actors: int | None) -> "Dataset":
+    """The rows that are asked for, in their order.
+
+    Args:
+        asked: Rows of a model.
+        num_actors: Actors that draw them; None: as many as there is room for.
+
+    Raises:
+        ConfigError: If the number is none, or the model gives the conditions hardly any probability.
+    """
+    import ray.data
+
+    if num_actors is not None and num_actors < 1:
+        raise ConfigError(
+            f"num_actors = {num_actors}: expected 1 or more.", "leave it out for as many as fit."
+        )
+    laws = request.like_an_actor(asked.settings, _laws, asked) if asked.wanted else []
+    items = -(-(asked.last - asked.first) // ITEM_ROWS)
+    drawn = ray.data.range(items)
+    drawn.context.execution_options.preserve_order = True
+    return drawn.map_batches(
+        DrawRows,
+        fn_constructor_args=(asked.found.uri, asked.settings.model_dump(), laws, asked.found.fingerprint),
+        batch_size=1,
+        compute=ray.data.ActorPoolStrategy(size=num_actors)
+        if num_actors
+        else ray.data.ActorPoolStrategy(min_size=1),
+        num_cpus=1,
+    )
+
+
+def _laws(asked: Asked) -> list:
+    """How the rows are drawn (see `sampling.conditional.explore`)."""
+    from raygen.sampling import conditional
+
+    if not asked.wanted:
+        return []
+    sampler = asked.found.samplers[asked.found.sampler]
+    return conditional.explore(asked.found.network(), sampler, asked.settings.temperature, asked.wanted)
