@@ -12,6 +12,7 @@
     model = raygen.fit(df, folder="runs/df")   the same of a DataFrame, a Table or a Ray Dataset
     raygen.sample("runs/mine/model", 1000)     rows in memory, without Ray
     raygen.complete("runs/mine/model", rows)   rows given in part, whole
+    raygen.score("runs/mine/model", rows)      how likely each row is
     raygen.doctor("encoder.keras", ...)        what is wrong with someone else's VAE
 
 Whatever a user can mend is a `raygen.RaygenError`, with a hint. `import raygen` loads neither Ray nor
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from raygen.commands.inspect_model import inspect as inspect
     from raygen.commands.plan import plan as plan
     from raygen.completion.driver import complete as complete
+    from raygen.completion.scoring import score as score
     from raygen.config import Config as Config
     from raygen.diagnosis.driver import doctor as doctor
     from raygen.errors import RaygenError as RaygenError
@@ -55,6 +57,7 @@ _HOMES = {
     "inspect": "raygen.commands.inspect_model",
     "doctor": "raygen.diagnosis.driver",
     "complete": "raygen.completion.driver",
+    "score": "raygen.completion.scoring",
     "fit": "raygen.notebook.fit",
     "load": "raygen.notebook.model",
     "Model": "raygen.notebook.model",

@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import harmonic_mean
 
 from raygen import score_catalogue, uris
-from raygen.cli_parser import parser
+from raygen.cli_parser import COMPLETED_BY, parser
 from raygen.config import Config, parse_override
 from raygen.config_sections import GenerateSettings
 from raygen.errors import ConfigError, GenerationError, RaygenError, TrainingError, printable
@@ -192,6 +192,36 @@ def _generate(args) -> dict:
     return asdict(result)
 
 
+def _complete(args) -> dict:
+    from raygen.cluster import devices
+
+    devices.import_tensorflow()
+    from raygen.completion import driver as completion
+
+    settings = {name: getattr(args, name) for name in [*completion.HOW, *COMPLETED_BY]}
+    result = completion.complete(args.model, args.partial, args.out, args.say, **settings)
+    kept = f", {result.kept} of them were there before" if result.kept else ""
+    args.say(
+        f"Wrote {result.rows:,} completed rows in {result.shards:,} shard(s){kept} to {result.folder} in "
+        f"{result.seconds:.0f} s. They hold the given cells of real rows."
+    )
+    return asdict(result)
+
+
+def _score(args) -> dict:
+    from raygen.cluster import devices
+
+    devices.import_tensorflow()
+    from raygen.completion import scoring
+
+    given = {name: getattr(args, name) for name in ("particles", "seed") if getattr(args, name) is not None}
+    given |= {"by_column": args.by_column, "top": args.top}
+    result = scoring.score(args.model, args.rows, args.out, say=args.say, **given)
+    if result.out:
+        args.say(f"Wrote the scores of {result.rows:,} rows to {result.out} in {result.seconds:.0f} s.")
+    return asdict(result)
+
+
 def _verify(args) -> dict:
     from raygen.generation import verification
 
@@ -292,6 +322,8 @@ VERBS = {
     "train": _train,
     "tune": _tune,
     "generate": _generate,
+    "complete": _complete,
+    "score": _score,
     "verify": _verify,
     "evaluate": _evaluate,
     "plan": _plan,

@@ -10,6 +10,13 @@ from pydantic.fields import FieldInfo
 from raygen import __version__, sampler_catalogue, score_catalogue
 from raygen.config_sections import GenerateSettings
 
+COMPLETED_BY = ("format", "compression", "csv_safe", "rows_per_shard", "num_actors", "cpus_per_actor")
+COMPLETED_AS = {
+    "most_likely": "the most likely value of each cell, of numbers the mean, in place of a draw",
+    "median": "of numbers the median, not the mean",
+    "probability": "beside each column of categories, how likely its most likely value is",
+}
+
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
@@ -43,6 +50,8 @@ def parser() -> argparse.ArgumentParser:
     )
     generate.add_argument("config", metavar="CONFIG.toml|MODEL", help="a config, or a model folder")
     _with_rows(generate)
+    _complete(verb("complete", "fill rows that are given in part; given cells stay as they are"))
+    _score(verb("score", "how likely each row of a table is under a model, and which cells make it unlikely"))
     _verify(verb("verify", "rows, hash and schema of every shard of a folder against its manifest"))
     _evaluate(verb("evaluate", "compare synthetic rows with real ones: scores, a report, a gate"))
     plan = verb("plan", "what training and generating would take; runs neither")
@@ -67,6 +76,45 @@ def parser() -> argparse.ArgumentParser:
     topic = verb("help", "print a page of the manual, or the list of them")
     topic.add_argument("topic", metavar="TOPIC", nargs="?", default="", help="such as generate, or settings")
     return top
+
+
+def _complete(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("model", metavar="MODEL", help="a model folder")
+    verb.add_argument("partial", metavar="PARTIAL", help="a table with any of the model's columns")
+    verb.add_argument(
+        "--out", help="folder in place of completed/ beside the model; a name such as rows.csv makes one file"
+    )
+    verb.add_argument(
+        "--fill",
+        metavar="all|absent|COLUMN,...",
+        help="which missing cells get a value: all; absent: none of columns that are there; or some columns'",
+    )
+    verb.add_argument("--draws", type=int, metavar="N", help="completed rows for each row (default: 1)")
+    for name, text in COMPLETED_AS.items():
+        verb.add_argument(f"--{name.replace('_', '-')}", action="store_true", default=None, help=text)
+    _with_particles(verb)
+    for name in COMPLETED_BY:
+        _flag(verb, name, GenerateSettings.model_fields[name])
+
+
+def _score(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("model", metavar="MODEL", help="a model folder")
+    verb.add_argument("rows", metavar="ROWS", help="a table with columns of the model's")
+    verb.add_argument("--out", metavar="FILE", help="a .parquet or .csv file for the scores of all rows")
+    verb.add_argument(
+        "--by-column", action="store_true", help="how surprising each cell is given the others, too"
+    )
+    verb.add_argument(
+        "--top", type=int, default=10, metavar="N", help="least likely rows to list (default: 10)"
+    )
+    _with_particles(verb)
+
+
+def _with_particles(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--particles", type=int, metavar="N", help="draws behind each row, a power of two (default: 32)"
+    )
+    verb.add_argument("--seed", type=int, metavar="N", help="other seeds draw others")
 
 
 def _verify(verb: argparse.ArgumentParser) -> None:
@@ -167,9 +215,13 @@ def _with_rows(verb: argparse.ArgumentParser) -> None:
         "--out", help="folder in place of synthetic/ beside the model; a name such as rows.csv makes one file"
     )
     for name, setting in GenerateSettings.model_fields.items():
-        choices = [choice for choice in get_args(setting.annotation) if isinstance(choice, str)]
-        text = f"{setting.description}" + (f" ({', '.join(choices)})" if choices else "")
-        verb.add_argument(f"--{name.replace('_', '-')}", help=text.replace("%", "%%"), **_kind(name, setting))
+        _flag(verb, name, setting)
+
+
+def _flag(verb: argparse.ArgumentParser, name: str, setting: FieldInfo) -> None:
+    choices = [choice for choice in get_args(setting.annotation) if isinstance(choice, str)]
+    text = f"{setting.description}" + (f" ({', '.join(choices)})" if choices else "")
+    verb.add_argument(f"--{name.replace('_', '-')}", help=text.replace("%", "%%"), **_kind(name, setting))
 
 
 def _kind(name: str, setting: FieldInfo) -> dict[str, Any]:

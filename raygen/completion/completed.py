@@ -13,8 +13,12 @@ from raygen.completion.partial import Partial, Reader
 from raygen.completion.particles import Cloud, Particles
 from raygen.completion.solving import Solver
 from raygen.model import folder as model_folder
-from raygen.relations.relation import HOLDS
+from raygen.relations.relation import BREAKS
+from raygen.sampling.row_blocks import BLOCK_ROWS
+from raygen.table import arrow
 
+NUMBERS = 2**24  # codes of the rows completed at once, times particles
+MOST_BLOCKS = 16
 UNLIKELY = 12.0  # nats by which given cells may be rarer together than each by itself
 
 
@@ -99,6 +103,7 @@ class Completed:
         self.particles = Particles(network, sampler, proposal, settings.particles, settings.seed)
         self.solver = Solver(found.codec, self.encoder, self.particles)
         self.always = self.solver.always
+        self.blocks = int(np.clip(NUMBERS // (BLOCK_ROWS * self.encoder.num_codes), 1, MOST_BLOCKS))
         self.entropy = -np.log(np.maximum(found.codec.frequencies(), 1e-12))
         self.told = Told()
         self.schema = settings.output(found.codec)
@@ -106,31 +111,31 @@ class Completed:
     def table(self, first: int, last: int) -> pa.Table:
         """Rows [first, last) of the completed ones, the same whichever are asked for with them; of several
         draws those of a row lie side by side."""
-        draws, size = self.settings.draws, self.particles.rows
-        tables = []
-        for number in range(first // size, -(-last // size)):
-            start, stop = max(first, number * size), min(last, (number + 1) * size)
-            begins = number * size // draws
-            rows = self.source(begins, -(-min(last, (number + 1) * size) // draws))
-            picks = np.arange(number * size, stop) // draws - begins
-            made = self._block(number, rows.take(pa.array(picks)), start - number * size)
-            tables.append(made)
-        if not tables:
-            return self.schema.empty_table()
+        draws, size, tables = self.settings.draws, self.particles.rows, [self.schema.empty_table()]
+        begin = first // size * size
+        while begin < last:
+            end = min(last, begin + self.blocks * size)
+            rows = self.source(begin // draws, -(-end // draws))
+            picks = np.arange(begin, end) // draws - begin // draws
+            tables.append(self._rows(begin, arrow.taken(rows, picks), max(0, first - begin)))
+            begin = end
         return pa.concat_tables(tables)
 
-    def _block(self, number: int, rows: pa.Table, skipped: int) -> pa.Table:
-        """The rows of a block from `skipped` on; `rows` are those from its beginning."""
+    def _rows(self, first: int, rows: pa.Table, skipped: int) -> pa.Table:
+        """The rows that some become, those `skipped` left out; `first` is the number of the first of them, at
+        which a block begins."""
         given = self.reader.read(rows)
         deduced = given.deduced(self.always)
-        first = number * self.particles.rows
         givens = self.encoder.of(deduced)
-        cloud = self.particles.cloud(number, givens.padded(self.particles.rows))
-        made, cloud = self._made(cloud, deduced, number)
+        cloud = self.particles.cloud(first // self.particles.rows, givens.padded(self.particles.rows))
+        made, cloud = self._made(cloud, deduced, first)
         self._tell(given, givens, cloud, made, first, skipped)
-        return self._output(made, number).slice(skipped)
+        if self.settings.draws > 1:
+            draw = (np.arange(made.num_rows) + first) % self.settings.draws + 1
+            made = made.append_column(likely.DRAW, pa.array(draw, pa.int32()))
+        return made.cast(self.schema).slice(skipped)
 
-    def _made(self, cloud: Cloud, rows: Partial, number: int) -> tuple[pa.Table, Cloud]:
+    def _made(self, cloud: Cloud, rows: Partial, first: int) -> tuple[pa.Table, Cloud]:
         """The rows that particles become, and these with the weights by which they did."""
         count, hard, drawn = rows.num_rows, self.solver.hard(rows), None
         if hard.any():
@@ -141,22 +146,14 @@ class Completed:
             drawn = drawn if drawn is not None else self.solver.drawn(cloud, rows)
             weights = cloud.weights[:count]
             return likely.rows(self.codec, drawn, weights, rows, self.settings, self.always), cloud
-        one = cloud.taken(self.particles.uniform(number))[:count]
+        one = cloud.taken(self.particles.uniform(first // self.particles.rows, len(cloud.z)))[:count]
         flat = np.arange(count), one
-        made = self.codec.decode(
-            cloud.codes[flat], cloud.places[flat], number * self.particles.rows, rows.given
-        )
+        made = self.codec.decode(cloud.codes[flat], cloud.places[flat], first, rows.given)
         if drawn is not None:
             places = np.arange(count) * self.particles.count + one
-            both = pa.concat_tables([made, drawn.take(pa.array(places)).cast(made.schema)])
-            made = both.take(pa.array(np.where(hard, np.arange(count) + count, np.arange(count))))
+            both = pa.concat_tables([made, arrow.taken(drawn, places).cast(made.schema)])
+            made = arrow.taken(both, np.where(hard, np.arange(count) + count, np.arange(count)))
         return made, cloud
-
-    def _output(self, made: pa.Table, number: int) -> pa.Table:
-        if self.settings.draws > 1:
-            draw = np.arange(made.num_rows) + number * self.particles.rows
-            made = made.append_column(likely.DRAW, pa.array(draw % self.settings.draws + 1, pa.int32()))
-        return made.cast(self.schema)
 
     def _tell(
         self, given: Partial, givens: Givens, cloud: Cloud, made: pa.Table, first: int, skipped: int
@@ -169,7 +166,7 @@ class Completed:
         broken = np.zeros(given.num_rows, bool)
         for relation in self.always:
             if any(given.known[name].any() for name in (relation.column, *relation.inputs)):
-                broken |= relation.keeps(made) == 1 - HOLDS
+                broken |= relation.keeps(made) == BREAKS
         self.told.add(
             {
                 "rows": given.num_rows - skipped,

@@ -1,59 +1,181 @@
-"""Completion: rows given in part come back whole."""
+"""Completion: rows given in part come back whole, as they came or as files."""
 
+import contextlib
+import json
+import os
+import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import pyarrow as pa
 
-from raygen.completion import likely
-from raygen.completion.completed import Completed
+from raygen import storage, uris
+from raygen.cluster import connection, devices, resources
+from raygen.completion.actor import CompleteShards
+from raygen.completion.completed import Completed, Told
+from raygen.completion.job import CompletionJob
+from raygen.completion.likely import Settings
 from raygen.completion.partial import Reader
-from raygen.errors import ConfigError
+from raygen.errors import ConfigError, GenerationError, did_you_mean
+from raygen.generation import completeness, manifest, one_file, request, running
+from raygen.generation import driver as generation
 from raygen.model import folder as model_folder
+from raygen.report import redrawn
+from raygen.table import arrow
 
 Say = Callable[[str], object]
 OLD = (
     "The model was trained without a proposal (latent.proposal_steps): z of a row is drawn as for a new one, "
     "so that fewer particles count. Train it again, or ask for more particles."
 )
+HOW = tuple(field.name for field in fields(Settings))
+WRITTEN_BY = (
+    "format",
+    "compression",
+    "csv_safe",
+    "rows_per_shard",
+    "row_group_rows",
+    "num_actors",
+    "cpus_per_actor",
+    "gpus_per_actor",
+)
 
 
-def complete_table(
-    model: str, rows: pa.Table, settings: likely.Settings, say: Say, found: Any = None
-) -> pa.Table:
-    """The rows of a table, each with its given cells and the others filled.
+@dataclass(frozen=True)
+class Completion:
+    """What `complete` made of a table's files: rows, shards and bytes in `folder`, how many shards were there
+    before, the seconds it took, and what is known of the rows (see `completed.Told`)."""
+
+    folder: str
+    rows: int
+    shards: int
+    bytes: int
+    kept: int
+    seconds: float
+    told: dict
+
+
+def complete(
+    model: str | os.PathLike[str], partial: Any, out: str | None = None, say: Say = print, **settings: Any
+) -> Any:
+    """Fill what is missing in rows that are given in part; given cells stay as they are.
+
+    Args:
+        model: A model: its path, a `Model` or a `Training`.
+        partial: A pandas DataFrame or an Arrow table with any of the model's columns, in any order; or path
+            or URI of a table, whose completed rows are written.
+        out: Of a table's files: folder of the completed rows, or a name such as rows.csv; `completed/` beside
+            the model if it is left out.
+        say: Called with each line of progress, and with what a user should know.
+        settings: Those of `likely.Settings`; for files also the settings of `[generate]` that say how they
+            are written and by how many actors.
+
+    Returns:
+        The completed rows in order, as a DataFrame or an Arrow table as they came; of files a `Completion`.
 
     Raises:
         ModelError: If the model is missing or damaged.
-        SchemaError: If the rows do not fit the model's table.
-        ConfigError: If the settings do not.
+        SchemaError: If the rows cannot be read, or do not fit the model's table.
+        ConfigError: If a setting is wrong.
+        OutputError: If the folder holds something else, or cannot be written.
     """
-    found = found or model_folder.load(model)
-    reader = Reader(found.codec, rows.schema, settings.fill)
-    completed = Completed(found, reader, lambda first, last: rows.slice(first, last - first), settings)
-    for note in [*reader.notes, *([] if model_folder.PROPOSAL in found.content else [OLD])]:
-        say(note)
-    made = completed.table(0, rows.num_rows * settings.draws)
-    for line in completed.told.lines(settings.particles):
+    model, told = uris.absolute(model), {k: v for k, v in settings.items() if v is not None}
+    for name in told:
+        if name not in (*HOW, *WRITTEN_BY):
+            raise ConfigError(f"complete() has no setting '{name}'.", did_you_mean(name, (*HOW, *WRITTEN_BY)))
+    how = Settings(**{name: told[name] for name in HOW if name in told})
+    if isinstance(partial, str) or hasattr(partial, "__fspath__"):
+        section = {name: told[name] for name in WRITTEN_BY if name in told}
+        return _files(model, uris.absolute(partial), out, how, section, redrawn.teller(say))
+    if isinstance(partial, pa.Table):
+        return _table(model, partial, how, say)
+    if arrow.is_frame(partial):
+        table = pa.Table.from_pandas(partial, preserve_index=False)
+        return _table(model, table, how, say).to_pandas()
+    raise ConfigError(
+        f"the rows to complete are a {type(partial).__qualname__}: expected a DataFrame, a pyarrow.Table, or "
+        "a path or URI.",
+        "make a DataFrame of them.",
+    )
+
+
+def _table(model: str, rows: pa.Table, how: Settings, say: Say) -> pa.Table:
+    """Rows in memory, completed in this process."""
+    found = model_folder.load(model)
+    reader = Reader(found.codec, rows.schema, how.fill)
+    _tell_of_model(found, reader.notes, say)
+    with devices.in_this_process(use_gpu=False):
+        completed = Completed(found, reader, lambda first, last: rows.slice(first, last - first), how)
+        made = completed.table(0, rows.num_rows * how.draws)
+    for line in completed.told.lines(how.particles):
         say(line)
     return made
 
 
-def complete(model: str, partial: Any, say: Say = print, **settings: Any) -> Any:
-    """Fill what is missing in rows that are given in part.
+def _files(
+    model: str, partial: str, out: str | None, how: Settings, given: dict[str, Any], say: Say
+) -> Completion:
+    """Rows of files, completed and written as shards."""
+    folder, file = one_file.place(uris.absolute(out)) if out else ("", "")
+    if file:
+        given |= one_file.settings(file, given)
+    section = request.located(model, None, given)[1]
+    folder = folder or storage.join(storage.parent(model), "completed")
+    job, began = CompletionJob.of(model, partial, how, section, folder, file), time.perf_counter()
+    _tell_of_model(job.found, job.notes, say)
+    manifest.check(folder, job.identity)
+    totals, made, told = _written(job, say)
+    if (totals.rows, totals.shards) != (job.plan.rows, job.plan.num_shards):
+        message = f"'{folder}' has {totals.rows:,} of {job.plan.rows:,} rows."
+        raise GenerationError(message, "run the same command again to make the rest.")
+    completeness.check_whole(folder, job.plan)
+    manifest.finish(folder, job.plan, job.identity, job.told, totals)
+    redrawn.finish(say)
+    for line in told.lines(how.particles) if told.rows else ():
+        say(line)
+    place, kept = storage.inside(folder, f"../{file}") if file else folder, job.plan.num_shards - made
+    seconds = time.perf_counter() - began
+    return Completion(place, totals.rows, totals.shards, totals.bytes, kept, seconds, told.to_dict())
 
-    Args:
-        model: Folder of a model.
-        partial: A pandas DataFrame or an Arrow table with any of the model's columns, in any order.
-        say: Called with what a user should know.
-        settings: Those of `likely.Settings`.
 
-    Returns:
-        The completed rows, in order, as a DataFrame if that came in, else as an Arrow table.
-    """
-    if isinstance(partial, pa.Table):
-        return complete_table(model, partial, likely.Settings(**settings), say)
-    if hasattr(partial, "columns") and hasattr(partial, "to_numpy"):
-        table = pa.Table.from_pandas(partial, preserve_index=False)
-        return complete_table(model, table, likely.Settings(**settings), say).to_pandas()
-    raise ConfigError(f"the rows to complete are a {type(partial).__name__}.", "give a DataFrame or a table.")
+def _written(job: CompletionJob, say: Say) -> tuple[manifest.Totals, int, Told]:
+    """Make what is missing: the totals, how many shards were made, and what is known of their rows."""
+    settings, plan, told = job.settings, job.plan, Told()
+    with contextlib.ExitStack() as stack:
+        actors = 0
+        if generation.runs_here(settings, plan.rows):
+            stack.enter_context(devices.in_this_process(use_gpu=False))
+        else:
+            available = stack.enter_context(connection.connected())
+            resources.check_shared(job.folder, available, "--out")
+            actors = generation.num_actors(settings, plan, available)
+            generation.tell_of_waiting(settings, actors, available, say)
+        manifest.check_links(job.folder, plan)
+        manifest.claim(job.folder, job.identity, job.told)
+        by = f"with {actors} actor(s) of {settings.cpus_per_actor} CPU(s)" if actors else "in this process"
+        say(f"Completing {plan.rows:,} rows in {plan.num_shards:,} shard(s) {by}.")
+        if not actors:
+            rows = job.rows()
+            totals, made = running.here(job, rows, say)
+            return totals, made, rows.told
+        arguments = (
+            job.source.uri,
+            asdict(job.how),
+            settings.model_dump(),
+            job.folder,
+            plan.file,
+            job.identity,
+        )
+        workers = running.Actors(CompleteShards, job.found.uri, arguments, actors, settings)
+
+        def hears(done: dict) -> None:
+            told.add(json.loads(done["told"]))
+
+        totals, made = running.by_actors(job, workers, say, hears)
+    return totals, made, told
+
+
+def _tell_of_model(found: model_folder.Artifact, notes: list[str], say: Say) -> None:
+    for note in [*notes, *([] if model_folder.PROPOSAL in found.content else [OLD])]:
+        say(note)

@@ -38,9 +38,13 @@ class Givens:
     allowed: np.ndarray
     unseen: Counter
 
-    def padded(self, rows: int) -> "Givens":
-        """The same with rows of which nothing is given, up to so many."""
-        more = [(0, rows - len(self.codes)), (0, 0)]
+    def rows(self, some: slice) -> "Givens":
+        """Some rows."""
+        return Givens(self.known[some], self.codes[some], self.places[some], self.allowed[some], self.unseen)
+
+    def padded(self, multiple: int) -> "Givens":
+        """The same with rows of which nothing is given, up to a multiple of so many."""
+        more = [(0, -len(self.codes) % multiple), (0, 0)]
         known, codes, places, allowed = (
             np.pad(array, more) for array in (self.known, self.codes, self.places, self.allowed)
         )
@@ -56,6 +60,13 @@ class Encoder:
         self.starts, self.num_codes = np.cumsum([0, *sizes[:-1]]), sum(sizes)
         self.exact = {n: isinstance(b, NumericBlock) and b.scale is not None for n, b in codec.blocks.items()}
         self.restrictions = self._restrictions()
+        told = [(one, codec.blocks[codec.parts[one.block]]) for one in self.restrictions]
+        # columns whose relation holds by the codes that are allowed alone
+        self.certain = {
+            one.column
+            for one, block in told
+            if isinstance(block, CategoryBlock) and block.num_codes == len(block.members)
+        }
 
     def of(self, rows: Partial) -> Givens:
         inner, ties = self.reduction.reduce(rows.table)

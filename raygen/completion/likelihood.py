@@ -93,7 +93,7 @@ class Scorer:
             columns = {
                 ROW: pa.array(np.arange(first, first + len(scored.nats))),
                 NATS: pa.array(scored.nats),
-                BROKEN: pa.array(scored.broken),
+                BROKEN: pa.array(scored.broken, pa.string()),
             }
             columns |= {SURPRISE + name: pa.array(nats) for name, nats in scored.surprise.items()}
             yield pa.table(columns), scored
@@ -103,3 +103,10 @@ def _broken(relation: Relation, rows: pa.Table, known: dict[str, np.ndarray]) ->
     """Whether each row breaks a relation all of whose columns it has."""
     has = np.logical_and.reduce([known[name] for name in (relation.column, *relation.inputs)])
     return has & (relation.keeps(rows) == BREAKS)
+
+
+def nothing(scorer: Scorer, by_column: bool) -> pa.Table:
+    """Scores of no rows."""
+    kinds = {ROW: pa.int64(), NATS: pa.float64(), BROKEN: pa.string()}
+    kinds |= {SURPRISE + name: pa.float64() for name in scorer.blocks if by_column}
+    return pa.table({name: pa.array([], kind) for name, kind in kinds.items()})

@@ -39,7 +39,7 @@ class Partial:
 
     def take(self, numbers: np.ndarray) -> "Partial":
         """Some rows."""
-        table = self.table.take(pa.array(numbers))
+        table = arrow.taken(self.table, numbers)
         known = {name: here[numbers] for name, here in self.known.items()}
         return Partial(table, known, {name: here[numbers] for name, here in self.valued.items()})
 
@@ -149,9 +149,12 @@ def chosen(
     """`values` where it is so, else `others`, as a column of a type."""
     picks = np.where(where, np.arange(len(where)), np.arange(len(where)) + len(where))
     plain = arrow.value_type(kind)
+    plain = pa.large_string() if pa.types.is_string_view(plain) else plain  # Arrow takes no views
     both = [_plainly(values, plain), _plainly(others, plain)]
     taken = pa.concat_arrays(both).take(pa.array(picks))
-    return taken if not pa.types.is_dictionary(kind) else arrow.from_strings(arrow.strings(taken), kind)
+    return (
+        arrow.from_strings(arrow.strings(taken), kind) if pa.types.is_dictionary(kind) else taken.cast(kind)
+    )
 
 
 def _plainly(array: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> pa.Array:

@@ -7,6 +7,7 @@ Doucet and Johansen 2009, sec. 3, for the second). Of a row's particles one is t
 number grows its law becomes that of the model's rows with these cells.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ import tensorflow as tf
 
 from raygen.completion.givens import Givens
 from raygen.latent import streams
+from raygen.latent.gaussians import Gaussians
 from raygen.model.proposal import Proposal
 from raygen.model.vae import MAX_LOGIT, VAE, log_gaussian, truncated_logistic
 from raygen.sampling.draws import draw_gaussian, draw_truncated_logistic
@@ -83,6 +85,7 @@ class Particles:
         self.model, self.sampler, self.count = model, sampler, count
         self.rows = BLOCK_ROWS // count
         self.columns: Any = Alone(model) if model.turn is None else Columns(model, model.turn.order, 1.0)
+        self.log_prob = _log_prob(sampler)
         self.gaussian = proposal.gaussian(model) if proposal else None
         purposes = ("component", "z", "code", "position", "particle")
         self.keys = [streams.key(seed, "completion", purpose) for purpose in purposes]
@@ -91,7 +94,16 @@ class Particles:
         self.latents = tf.function(self._from_sampler, autograph=False)
 
     def cloud(self, number: int, givens: Givens) -> Cloud:
-        """The particles of block `number`, whose `self.rows` rows are given in part."""
+        """The particles of rows that are given in part, whole blocks of `self.rows` from `number` on."""
+        clouds = [
+            self._block(number + i, givens.rows(slice(i * self.rows, (i + 1) * self.rows)))
+            for i in range(len(givens.codes) // self.rows)
+        ]
+        arrays = zip(*(vars(one).values() for one in clouds), strict=True)
+        return Cloud(*(np.concatenate(pieces) for pieces in arrays))
+
+    def _block(self, number: int, givens: Givens) -> Cloud:
+        """The particles of one block."""
         z, log_prior = self._latents(number, givens)
         first = tf.constant(number * BLOCK_ROWS, tf.int64)
         inputs = map(tf.constant, (z, givens.known, givens.places, givens.allowed))
@@ -102,12 +114,20 @@ class Particles:
         return Cloud(z, codes, places, log_weight, log_prior, log_drawn)
 
     def log_likelihood(self, z: np.ndarray, codes: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """log p(block | z, blocks before it) of BLOCK_ROWS whole rows, float32 of shape (rows, blocks)."""
-        return self.likelihood(*map(tf.constant, (z, codes, places))).numpy()
+        """log p(block | z, blocks before it) of whole rows, a multiple of BLOCK_ROWS, float32 of shape (rows,
+        blocks)."""
+        pieces = []
+        for start in range(0, len(z), BLOCK_ROWS):
+            rows = slice(start, start + BLOCK_ROWS)
+            inputs = map(tf.constant, (z[rows], codes[rows], places[rows]))
+            pieces.append(self.likelihood(*inputs).numpy())
+        return np.concatenate(pieces)
 
-    def uniform(self, number: int) -> np.ndarray:
-        """A number in [0, 1) for each row of a block."""
-        return streams.uniform(self.keys[4], (self.rows,), number * BLOCK_ROWS).numpy()
+    def uniform(self, number: int, rows: int) -> np.ndarray:
+        """A number in [0, 1) for each of some rows from block `number` on."""
+        blocks = range(number, number - (-rows // self.rows))
+        pieces = [streams.uniform(self.keys[4], (self.rows,), one * BLOCK_ROWS).numpy() for one in blocks]
+        return np.concatenate(pieces)[:rows]
 
     def _latents(self, number: int, givens: Givens) -> tuple[np.ndarray, np.ndarray]:
         """z of the particles, float32 of shape (BLOCK_ROWS, latent_dim), and log p(z) - log q(z), float64 of
@@ -121,7 +141,7 @@ class Particles:
         mean, log_var = (np.repeat(x.numpy(), self.count, axis=0) for x in self.gaussian(*inputs))
         proposed = (np.arange(BLOCK_ROWS) % self.count < self.count // 2)[:, None]
         z = np.where(proposed, mean + np.exp(0.5 * log_var) * noise, z).astype(np.float32)
-        log_p = self.sampler.log_prob(z)
+        log_p = self.log_prob(z)
         away = (z - mean).astype(float)
         log_q = -0.5 * np.sum(away**2 * np.exp(-log_var.astype(float)) + log_var + LOG_2PI, axis=1)
         return z, (log_p - (np.logaddexp(log_p, log_q) - np.log(2))).reshape(self.rows, self.count)
@@ -185,6 +205,27 @@ class Particles:
         if self.model.gaussian:
             return has * log_gaussian(place, *offset)
         return has * truncated_logistic(low + (high - low) * place, low, high, *offset)
+
+
+def _log_prob(sampler: Any) -> Callable[[np.ndarray], np.ndarray]:
+    """log p(z) of a sampler, float64 of shape (rows,); of Gaussians by one product in float32."""
+    if not isinstance(sampler, Gaussians):
+        return sampler.log_prob
+    scales = sampler.scales.astype(float)
+    factors = np.stack([np.diag(one) for one in scales]) if scales.ndim == 2 else scales
+    inverse, (k, d) = np.linalg.inv(factors), sampler.means.shape
+    matrix = tf.constant(inverse.reshape(k * d, d).T, tf.float32)
+    shift = tf.constant(np.einsum("kij,kj->ki", inverse, sampler.means).ravel(), tf.float32)
+    log_det = np.log(np.abs(np.diagonal(factors, axis1=1, axis2=2))).sum(axis=1)
+    weights = np.log(np.maximum(sampler.weights.astype(float), 1e-300))
+    constant = tf.constant(weights - log_det - 0.5 * d * LOG_2PI, tf.float32)
+
+    @tf.function(autograph=False)
+    def graph(z):
+        square = tf.reduce_sum(tf.reshape((tf.matmul(z, matrix) - shift) ** 2, (-1, k, d)), axis=2)
+        return tf.reduce_logsumexp(constant - 0.5 * square, axis=1)
+
+    return lambda z: graph(tf.constant(z)).numpy().astype(float)
 
 
 @dataclass

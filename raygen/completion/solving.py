@@ -13,6 +13,7 @@ from raygen.completion.particles import Cloud, Particles
 from raygen.relations import inverse
 from raygen.relations.differences import added, difference
 from raygen.relations.relation import BREAKS, Relation
+from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.table import arrow
 
 IMPOSSIBLE = -1e6  # log weight of a row that breaks a relation
@@ -40,7 +41,7 @@ class Solver:
         """Whether a row has a given cell that follows from others, some of which are not given."""
         found = np.zeros(rows.num_rows, bool)
         for relation in (*self.always, *self.differences.values()):
-            if not relation.rule.where:
+            if not relation.rule.where and relation.column not in self.encoder.certain:
                 lacking = [~rows.known[name] for name in relation.inputs]
                 found |= rows.known[relation.column] & np.logical_or.reduce(lacking)
         return found
@@ -109,7 +110,7 @@ class Solver:
         whole = Partial(
             made, dict.fromkeys(made.column_names, everywhere), dict.fromkeys(made.column_names, ~everywhere)
         )
-        givens = self.encoder.of(whole).padded(len(cloud.z) * each)
+        givens = self.encoder.of(whole).padded(BLOCK_ROWS)
         shape = (*cloud.codes.shape[:2], -1)
         flat = cloud.z.reshape(-1, cloud.z.shape[2])
         log_p = self.particles.log_likelihood(flat, givens.codes, givens.places)

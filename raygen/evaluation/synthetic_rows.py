@@ -52,7 +52,7 @@ def choice(path: str) -> str:
     """How the rows of a folder were chosen among those of the model, if they were: by conditions, by strata,
     at a temperature, out of several."""
     settings = generation(path)
-    usual = {"where": "", "per": "", "temperature": 1.0, "oversample": 1}
+    usual = {"where": "", "per": "", "temperature": 1.0, "oversample": 1, "completes": ""}
     ways = [f"{key} = {settings[key]!r}" for key, value in usual.items() if settings.get(key, value) != value]
     return ", ".join(ways)
 

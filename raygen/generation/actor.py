@@ -1,19 +1,26 @@
-"""The actor of Ray Data that draws, decodes and writes shards."""
+"""The actors of Ray Data that make and write shards."""
+
+from typing import Any
 
 from raygen import storage
 from raygen.config_sections import GenerateSettings
 from raygen.errors import GenerationError, RaygenError
 from raygen.generation import request
 from raygen.generation.request import Job
-from raygen.generation.shard_writer import ShardWriter
+from raygen.generation.shard_writer import NumberedRows, ShardWriter, Work
+from raygen.sampling.rows import Rows
 
 
-class WriteShards:
-    """A decode actor: loads the model once, then makes what is missing of item after item."""
+class ShardActor:
+    """An actor that loads a model once, then makes what is missing of item after item.
 
-    def __init__(
-        self, model: str, settings: dict, folder: str, laws: list, fingerprint: str, board, file: str
-    ):
+    Args:
+        model: Folder of the model.
+        board: Where it tells how far it is.
+        arguments: Of `opened`.
+    """
+
+    def __init__(self, model: str, board: Any, *arguments: Any):
         import ray
         from ray.util.metrics import Counter
 
@@ -28,21 +35,22 @@ class WriteShards:
         for counter in (self.row_counter, self.byte_counter):
             counter.set_default_tags({"run": storage.name(storage.parent(model))})
         try:
-            wanted = GenerateSettings(**settings)
-            request.keep_to(wanted)
-            asked = Job.of(model, wanted, folder, file)
-            if asked.found.fingerprint != fingerprint:
-                raise GenerationError(
-                    f"model '{model}' changed while rows were generated from it.", "run the command again."
-                )
-            self.writer = ShardWriter(asked, laws, board.add.remote, self._count)
+            self.writer = ShardWriter(*self.opened(model, *arguments), board.add.remote, self._count)
         except RaygenError as error:
             self._fail(error)
+
+    def opened(self, model: str, *arguments: Any) -> tuple[Work, NumberedRows]:
+        """The work, and the rows that it writes."""
+        raise NotImplementedError
+
+    def more(self) -> dict:
+        """What is told of an item beside its totals."""
+        return {}
 
     def __call__(self, batch: dict) -> dict:
         try:
             ((first, last),) = zip(batch["first"], batch["last"], strict=True)
-            done = self.writer.item(int(first), int(last)) | {"node": self.node}
+            done = self.writer.item(int(first), int(last)) | {"node": self.node} | self.more()
             return {key: [value] for key, value in done.items()}
         except RaygenError as error:
             self._fail(error)
@@ -58,3 +66,18 @@ class WriteShards:
 
         ray.get(self.board.fail.remote(error))
         raise error
+
+
+class WriteShards(ShardActor):
+    """A decode actor: draws the rows of a generation."""
+
+    def opened(self, model: str, *arguments: Any) -> tuple[Work, NumberedRows]:
+        settings, folder, laws, fingerprint, file = arguments
+        wanted = GenerateSettings(**settings)
+        request.keep_to(wanted)
+        asked = Job.of(model, wanted, folder, file)
+        if asked.found.fingerprint != fingerprint:
+            raise GenerationError(
+                f"model '{model}' changed while rows were generated from it.", "run the command again."
+            )
+        return asked, Rows.of(asked.found, asked.settings, asked.wanted, laws)

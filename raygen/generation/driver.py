@@ -7,19 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from raygen import storage, uris
-from raygen.cluster import connection, devices, mailbox, resources
+from raygen.cluster import connection, devices, resources
 from raygen.config import Config, with_settings
 from raygen.config_sections import GenerateSettings
-from raygen.errors import GenerationError, RaygenError
-from raygen.generation import completeness, manifest, one_file, request
+from raygen.errors import GenerationError
+from raygen.generation import completeness, manifest, one_file, request, running
 from raygen.generation.actor import WriteShards
-from raygen.generation.manifest import Totals
-from raygen.generation.progress import Progress
 from raygen.generation.request import Job
-from raygen.generation.shard_writer import ShardWriter
 from raygen.generation.shards import Plan
 from raygen.report import redrawn
 from raygen.sampler_catalogue import NAIVE
+from raygen.sampling.rows import Rows
 
 ROWS_HERE = 1_000_000  # at most, where this process makes them; more are worth the start of Ray
 SETTLED_SECONDS = 2.0  # in which Ray tells of CPUs that were given back
@@ -113,7 +111,13 @@ def written(asked: Job, say) -> Generation:
         if grown := manifest.claim(folder, identity, asked.told):
             say(f"The folder was begun for {grown:,} rows of this generation; now for {plan.rows:,}.")
         say(f"Generating {plan.rows:,} rows in {plan.num_shards:,} shard(s) {by}.")
-        totals, made = _run(asked, laws, actors, say) if actors else _run_here(asked, laws, say)
+        if actors:
+            arguments = settings.model_dump(), folder, laws, asked.found.fingerprint, plan.file
+            workers = running.Actors(WriteShards, asked.found.uri, arguments, actors, settings)
+            totals, made = running.by_actors(asked, workers, say)
+        else:
+            rows = Rows.of(asked.found, asked.settings, asked.wanted, laws)
+            totals, made = running.here(asked, rows, say)
     if (totals.rows, totals.shards) != (plan.rows, plan.num_shards):
         raise GenerationError(
             f"'{folder}' has {totals.rows:,} of {plan.rows:,} rows.",
@@ -163,69 +167,3 @@ def tell_of_waiting(settings, actors: int, available: resources.Resources, say) 
             f"Waiting for CPUs: {free:g} of the cluster's {available.cpus} are free, and {actors} actor(s) "
             f"of {settings.cpus_per_actor} CPU(s) need {needed}. Each begins when there is room for it."
         )
-
-
-def _run(asked: Job, laws: list, actors: int, say) -> tuple[Totals, int]:
-    """Make or keep every shard; the totals, and how many shards were made. Nothing here grows with the number
-    of shards."""
-    import ray
-
-    board = mailbox.new_board()
-    items = [{"first": first, "last": last} for first, last in asked.plan.items(actors)]
-    dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
-        WriteShards,
-        fn_constructor_args=(
-            asked.found.uri,
-            asked.settings.model_dump(),
-            asked.folder,
-            laws,
-            asked.found.fingerprint,
-            board,
-            asked.plan.file,
-        ),
-        batch_size=1,
-        compute=ray.data.ActorPoolStrategy(size=actors),
-        num_cpus=asked.settings.cpus_per_actor,
-        num_gpus=asked.settings.gpus_per_actor,
-    )
-    progress, totals, made = Progress(asked.plan.rows, say), Totals(), 0
-    try:
-        with mailbox.following(board, progress.follow):
-            for done in dataset.iter_rows():
-                totals, made = totals + Totals.from_dict(done), made + int(done["made"])
-                progress.finish(int(done["item"]), int(done["rows"]), int(done["made_rows"]), done["node"])
-    except Exception as error:
-        raise ray.get(board.failure.remote()) or _stopped(asked, error) from error
-    finally:
-        for actor in ray.get(board.close.remote()):
-            ray.kill(
-                actor
-                # else an error's traceback and Ray Data's executor keep the actors, and their CPUs, for as
-                # long as they like
-            )
-    for line in progress.by_node():
-        say(line)
-    return totals, made
-
-
-def _run_here(asked: Job, laws: list, say) -> tuple[Totals, int]:
-    """The same in this process, one shard after the other."""
-    progress, totals, made = Progress(asked.plan.rows, say), Totals(), 0
-    try:
-        writer = ShardWriter(asked, laws, lambda event: progress.follow([event]))
-        for first, last in asked.plan.items(1):
-            done = writer.item(first, last)
-            totals, made = totals + Totals.from_dict(done), made + done["made"]
-            progress.finish(done["item"], done["rows"], done["made_rows"], "this one")
-    except RaygenError:
-        raise
-    except Exception as error:
-        raise _stopped(asked, error) from error
-    return totals, made
-
-
-def _stopped(asked: Job, error: Exception) -> GenerationError:
-    return GenerationError(
-        f"generation stopped: {(str(error).strip() or type(error).__name__).splitlines()[-1]}",
-        f"finished shards stay in '{asked.folder}': run the same command to resume.",
-    )

@@ -147,6 +147,9 @@ def begun(folder: str) -> Job:
         ModelError: If its model is not where it was.
     """
     run = manifest.read_run(folder)
+    if "completes" in run:
+        message = f"'{folder}' was made by raygen complete, and its rows hold given cells."
+        raise OutputError(message, "delete the shards that are wrong, and run raygen complete again.")
     config = Config.from_dict(model_folder.read_index(run["model"])["config"])
     given = {"num_actors": 0, "shard_mib": 0.0} | {
         key: run[key] for key in GenerateSettings.model_fields if key in run

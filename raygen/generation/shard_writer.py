@@ -2,18 +2,46 @@
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import pyarrow as pa
 
 from raygen import storage
 from raygen.errors import OutputError
 from raygen.generation import completeness, manifest
+from raygen.generation.formats import Format
+from raygen.generation.hive import Partitions
 from raygen.generation.manifest import Totals
-from raygen.generation.request import Job
-from raygen.sampling.rows import Rows
+from raygen.generation.shards import Plan
 
 TELL_SECONDS = 0.5
 Event = tuple[int, int, int]  # an item, its rows done so far, rows made since the last one
+
+
+class NumberedRows(Protocol):
+    """Rows that are a function of their number."""
+
+    @property
+    def schema(self) -> pa.Schema: ...
+
+    def table(self, first: int, last: int) -> pa.Table:
+        """Rows [first, last)."""
+
+
+class Work(Protocol):
+    """What says which shards there are and how a file is written."""
+
+    @property
+    def plan(self) -> Plan: ...
+    @property
+    def folder(self) -> str: ...
+    @property
+    def format(self) -> Format: ...
+    @property
+    def partitions(self) -> Partitions: ...
+
+    def mark(self, shard: int) -> bytes:
+        """What a file of a shard says of itself."""
 
 
 def _count_nothing(rows: int, num_bytes: int) -> None:
@@ -24,16 +52,16 @@ class ShardWriter:
     """Makes what is missing of item after item.
 
     Args:
-        job: The generation.
-        laws: How its rows are drawn (see `request.prepared`).
+        job: The generation, or what else is written by rows.
+        rows: Gives them by their numbers.
         tell: Called with how far it is.
         count: Called with rows and with bytes that were made.
     """
 
     def __init__(
         self,
-        job: Job,
-        laws: list,
+        job: Work,
+        rows: NumberedRows,
         tell: Callable[[Event], object],
         count: Callable[[int, int], None] = _count_nothing,
     ):
@@ -42,7 +70,7 @@ class ShardWriter:
         self.told = 0.0
         self.number, self.done, self.untold = 0, 0, 0  # of the item at work
         self.made: list[int] = []
-        self.rows = Rows.of(job.found, job.settings, job.wanted, laws)
+        self.rows = rows
 
     def item(self, first: int, last: int) -> dict:
         """Make or keep the shards of some parts, and write those parts of the manifest that are not there."""

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from raygen import filesystems, storage, uris
 from raygen.config import Config
 from raygen.errors import SchemaError
+from raygen.table import arrow
 
 FOLDER = "data"  # of a run folder
 FRAME, TABLE, DATASET = "frame", "table", "dataset"  # what they came as, by the beginnings of their names
@@ -33,7 +34,7 @@ def source_of(data: Any, folder: str, say: Callable[[str], Any]) -> str:
         return uris.absolute(data)
     if type(data).__module__.startswith("ray.data."):
         return _of_dataset(data, folder, say)
-    kind = FRAME if is_frame(data) else TABLE
+    kind = FRAME if arrow.is_frame(data) else TABLE
     packed = _packed(_table(data))
     name = f"{kind}-{hashlib.sha256(packed).hexdigest()[:16]}.parquet"
     uri = storage.join(folder, FOLDER, name)
@@ -51,14 +52,9 @@ def came_as_frame(config: Config) -> bool:
     return uris.parent(source) == folder and uris.name(source).startswith(f"{FRAME}-")
 
 
-def is_frame(data: Any) -> bool:
-    """Whether it is a pandas DataFrame; pandas need not be imported for what is not."""
-    return type(data).__name__ == "DataFrame" and type(data).__module__.startswith("pandas.")
-
-
 def _table(data: Any) -> pa.Table:
     try:
-        if is_frame(data):
+        if arrow.is_frame(data):
             return pa.Table.from_pandas(data, preserve_index=False)
         if hasattr(data, "__arrow_c_stream__"):
             return pa.table(data)

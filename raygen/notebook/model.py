@@ -8,6 +8,8 @@ import pyarrow as pa
 from raygen import storage, uris
 from raygen.cluster import devices
 from raygen.commands import inspect_model
+from raygen.completion import driver as completion
+from raygen.completion import scoring
 from raygen.config import with_settings
 from raygen.config_sections import EvaluateSettings, GenerateSettings
 from raygen.errors import ModelError
@@ -125,6 +127,14 @@ class Model:
         """
         section = sampling.settings_of(rows, {**settings, "where": where or "", "seed": seed})
         return generated.dataset(sampling.Asked.of(self.found, section), num_actors)
+
+    def complete(self, partial: Any, **settings: Any) -> Any:
+        """Rows given in part, whole (see `raygen.complete`)."""
+        return completion.complete(self, partial, **settings)
+
+    def score(self, rows: Any, **settings: Any) -> Any:
+        """How likely each row is (see `raygen.score`)."""
+        return scoring.score(self, rows, **settings)
 
     @with_settings(EvaluateSettings, ("target", "sample_rows", "seed"))
     def evaluate(

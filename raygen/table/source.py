@@ -116,6 +116,28 @@ class Source:
         for number in range(len(self.paths)):
             yield from self.of_file(number)
 
+    def batches_from(self, row: int) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Record batches in order, each with the number of its first row; of Parquet those of the row groups
+        before the one that holds `row` are left out."""
+        at = 0
+        if not self.is_plain:
+            for batch in self.batches():
+                yield at, batch
+                at += batch.num_rows
+            return
+        with _readable(self.uri):
+            for file in self._dataset(self.paths).get_fragments():
+                for group in file.split_by_row_group():
+                    rows = group.count_rows()
+                    if at + rows > row:
+                        table = group.to_table(schema=self.schema)
+                        check_text(table, self.uri)
+                        for batch in table.to_batches():
+                            yield at, batch
+                            at += batch.num_rows
+                    else:
+                        at += rows
+
     def of_file(self, number: int) -> Iterator[pa.RecordBatch]:
         """Record batches of one file."""
         path, folders = self.paths[number], self.files.folders[number]
