@@ -12,6 +12,8 @@ from raygen.errors import ConfigError, did_you_mean
 
 ABOUT = {
     "generate": "conditions, balanced classes, formats, partitions, folders that grow",
+    "complete": "rows given in part, whole; any column predicted",
+    "score": "how likely a row is, which cells stand out",
     "relations": "what ties columns exactly: found, declared, and kept in every row",
     "latent": "what z carries, what the turn carries, and every sampler's figures",
     "search": "Ray Tune's search of the settings",

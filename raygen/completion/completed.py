@@ -17,6 +17,10 @@ from raygen.relations.relation import BREAKS
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.table import arrow
 
+OLD = (
+    "The model was trained without a proposal (latent.proposal_steps): z of a row is drawn as for a new one, "
+    "so that fewer particles count. Train it again, or ask for more particles."
+)
 NUMBERS = 2**24  # codes of the rows completed at once, times particles
 MOST_BLOCKS = 16
 UNLIKELY = 12.0  # nats by which given cells may be rarer together than each by itself

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from raygen import storage, uris
 from raygen.cluster import connection, devices, resources
+from raygen.completion import completed
 from raygen.completion.actor import CompleteShards
 from raygen.completion.completed import Completed, Told
 from raygen.completion.job import CompletionJob
@@ -25,10 +26,6 @@ from raygen.report import redrawn
 from raygen.table import arrow
 
 Say = Callable[[str], object]
-OLD = (
-    "The model was trained without a proposal (latent.proposal_steps): z of a row is drawn as for a new one, "
-    "so that fewer particles count. Train it again, or ask for more particles."
-)
 HOW = tuple(field.name for field in fields(Settings))
 WRITTEN_BY = (
     "format",
@@ -106,9 +103,9 @@ def _table(model: str, rows: pa.Table, how: Settings, say: Say) -> pa.Table:
     reader = Reader(found.codec, rows.schema, how.fill)
     _tell_of_model(found, reader.notes, say)
     with devices.in_this_process(use_gpu=False):
-        completed = Completed(found, reader, lambda first, last: rows.slice(first, last - first), how)
-        made = completed.table(0, rows.num_rows * how.draws)
-    for line in completed.told.lines(how.particles):
+        filled = Completed(found, reader, lambda first, last: rows.slice(first, last - first), how)
+        made = filled.table(0, rows.num_rows * how.draws)
+    for line in filled.told.lines(how.particles):
         say(line)
     return made
 
@@ -177,5 +174,5 @@ def _written(job: CompletionJob, say: Say) -> tuple[manifest.Totals, int, Told]:
 
 
 def _tell_of_model(found: model_folder.Artifact, notes: list[str], say: Say) -> None:
-    for note in [*notes, *([] if model_folder.PROPOSAL in found.content else [OLD])]:
+    for note in [*notes, *([] if model_folder.PROPOSAL in found.content else [completed.OLD])]:
         say(note)

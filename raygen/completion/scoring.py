@@ -16,7 +16,7 @@ from pyarrow import csv
 from raygen import storage, uris
 from raygen.cluster import devices
 from raygen.completion import likelihood, reading
-from raygen.completion.driver import OLD
+from raygen.completion.completed import OLD
 from raygen.completion.likelihood import BROKEN, NATS, ROW, SURPRISE, Scorer, Scores
 from raygen.errors import ConfigError, OutputError, SchemaError
 from raygen.generation.progress import Progress

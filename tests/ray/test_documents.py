@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import csv
 
 import raygen
 from raygen import cli
@@ -98,6 +99,7 @@ def work(local_ray, table, tmp_path_factory):
     for name in ("A", "B"):
         (folder / name).mkdir()
         pq.write_table(rows.slice(0, 300), folder / name / "rows.parquet")
+    csv.write_csv(rows.drop_columns(["income"]), folder / "partial.csv")
     for name, network in zip(("encoder", "decoder"), correct(), strict=True):
         network.save(folder / f"{name}.keras")
     pq.write_table(pa.table(dict(zip("abcd", white(4, 300).T, strict=True))), folder / "rows.parquet")
