@@ -18,6 +18,7 @@ import raygen
 from raygen.config import Config
 from raygen.errors import ConfigError, SchemaError
 from raygen.notebook.fit import HOMES
+from raygen.report import redrawn
 from raygen.training.job import AFTERWARDS
 from tests.conftest import TINY
 
@@ -52,6 +53,7 @@ def test_a_frame_gives_a_frame_of_its_types(of_frame, frame):
     assert set(rows.income) <= set(frame.income) and 10 < rows.age.isna().sum() < 100
     assert isinstance(model.sample(5, to_pandas=False), pa.Table)
     assert isinstance(raygen.load(folder / "model").sample(5), pd.DataFrame)
+    assert sum(line.startswith(redrawn.PROGRESS) for line in lines) > 3
     assert any("The rows are in" in line and "/data/frame-" in line for line in lines)
     (kept,) = (folder / "data").iterdir()
     assert str(kept) == model.found.config.data.source
