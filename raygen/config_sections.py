@@ -282,7 +282,10 @@ class GenerateSettings(Section):
         description="rows of a row group of Parquet; rounded up to whole blocks of 2,048",
     )
     num_actors: int = Field(
-        default=0, ge=0, description="0: as many as the cluster holds and the shards need"
+        default=0,
+        ge=0,
+        description="0: as many as the cluster holds and the shards need, or none for up to a million rows "
+        "where no cluster is named",
     )
     cpus_per_actor: int = Field(
         default=1, ge=1, description="CPUs, and TensorFlow threads, of a decode actor"

@@ -374,3 +374,28 @@ def test_the_docstring_of_a_section_describes_its_settings():
         text = " ".join(section.__doc__.split())
         for name, setting in section.model_fields.items():
             assert f" {name}: {' '.join(setting.description.split())}" in text, name
+
+
+@pytest.mark.parametrize(
+    ("settings", "message", "hint"),
+    [
+        ({"run": {"foldr": "x"}}, r"unknown setting 'run\.foldr'", "did you mean 'run.folder'"),
+        ({"runs": {}}, "unknown setting 'runs'", "did you mean 'run'"),
+        ({"train": {"steps": 0}}, r"train\.steps = 0", "optimizer steps"),
+        (
+            {"schema": {"numeric": "gaussian"}, "model": {"decoder": "autoregressive"}},
+            "does not go with",
+            "independent",
+        ),
+    ],
+)
+def test_a_wrong_setting_of_a_config_made_in_python_is_told(settings, message, hint):
+    with pytest.raises(ConfigError, match=message) as caught:
+        Config(**settings)
+    assert hint in caught.value.hint
+
+
+def test_a_config_made_in_python_is_that_of_a_file():
+    settings = {"run": {"folder": "runs/x"}, "schema": {"numeric": "gaussian"}}
+    assert Config(**settings) == Config.from_dict(settings)
+    assert Config(**settings).model.decoder == "independent"

@@ -82,15 +82,12 @@ def _packed(table: pa.Table) -> bytes:
 
 
 def _of_dataset(data: Any, folder: str, say: Callable[[str], Any]) -> str:
-    """Let Ray write a Dataset, its blocks in their order, in place of what was written before."""
-    uri, options = storage.join(folder, FOLDER, DATASET), data.context.execution_options
+    """Let Ray write a Dataset in place of what was written before; its blocks may change places, which the
+    model does not depend on."""
+    uri = storage.join(folder, FOLDER, DATASET)
     storage.delete_folder(uri)
     storage.make_folder(uri)
     filesystem, path = filesystems.resolve(uri)
-    ordered, options.preserve_order = options.preserve_order, True
-    try:
-        data.write_parquet(path, filesystem=filesystem)
-    finally:
-        options.preserve_order = ordered
+    data.write_parquet(path, filesystem=filesystem)
     say(f"The rows of the Dataset are in {uri}.")
     return uri

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMES = {"local": "", "s3": "s3://", "gcs": "gs://", "abfs": "abfs://", "hdfs": "hdfs://"}
+ACTORS = ("num_actors", "cpus_per_actor", "gpus_per_actor")  # settings that no row depends on
 EVALUATED_ROWS = 100_000  # at most, of a model that evaluates itself
 
 
@@ -168,7 +169,8 @@ class Model:
             config = config.override({"evaluate.holdout": given.source_of(holdout, folder, say)})
         count = rows or min(self.found.metrics["rows"], EVALUATED_ROWS)
         name = f"rows-{self.fingerprint[:8]}-{count}"
-        made = generation.generate(self, count, storage.join(folder, name), say)
+        plain = GenerateSettings().model_dump(exclude={"rows", *ACTORS})
+        made = generation.generate(self, count, storage.join(folder, name), say, **plain)
         return evaluation.evaluate(config, [made.folder], folder, say=say)
 
     def inspect(self, say: Any = print) -> dict:

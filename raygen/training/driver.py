@@ -30,7 +30,8 @@ class Training:
         metrics: Figures of the training, and of each latent sampler.
         sampler: That it draws z from.
         finished_before: Whether it was there already.
-        result: Ray Train's, whose checkpoint is the model; None where this process trained, or before.
+        result: Ray Train's, whose checkpoint is the model and whose metrics are of its rounds; None where
+            this process trained, or before.
     """
 
     model: str
@@ -105,7 +106,22 @@ def train(config: Config, say=print) -> Training:
             result = ray_train.fit(job, say)
     redrawn.finish(say)
     index = model_folder.read_index(model)
-    return Training(model, index["fingerprint"], index["metrics"], index["sampler"], result=result)
+    done = Training(model, index["fingerprint"], index["metrics"], index["sampler"], result=result)
+    return _with_model(done) if result else done
+
+
+def _with_model(done: Training) -> Training:
+    """Ray Train's result with the model for its checkpoint, and the rounds for its metrics: Ray Train itself
+    keeps none without a checkpoint of its own."""
+    import pandas as pd
+
+    if result := done.result:
+        result.checkpoint = done.checkpoint
+        result.metrics, result.metrics_dataframe = (
+            done.metrics["history"][-1],
+            pd.DataFrame(done.metrics["history"]),
+        )
+    return done
 
 
 def _in_words(job: TrainingJob) -> str:

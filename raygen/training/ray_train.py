@@ -52,8 +52,7 @@ class LostWorkers(UserCallback):
 
 
 def fit(job: TrainingJob, say, callbacks: Sequence = ()) -> train.Result:
-    """Run `training.worker.work` in Ray Train workers, and pass on what they say; the result, with the model
-    folder for its checkpoint.
+    """Run `training.worker.work` in Ray Train workers, and pass on what they say.
 
     Args:
         job: What to train.
@@ -77,8 +76,6 @@ def fit(job: TrainingJob, say, callbacks: Sequence = ()) -> train.Result:
         raise failure or _lost(error, job) from error
     if failure := ray.get(board.failure.remote()):
         raise failure
-    filesystem, path = filesystems.resolve(job.model)
-    result.checkpoint = train.Checkpoint(path, filesystem)
     return result
 
 

@@ -15,6 +15,7 @@ import pytest
 import raygen
 from raygen.config_sections import GenerateSettings
 from raygen.errors import ConfigError, ModelError
+from raygen.notebook import given
 from raygen.sampling.rows import DRAWN_BY
 from raygen.training.driver import Training
 from tests import processes, untrained
@@ -130,3 +131,16 @@ def test_a_process_is_left_as_it_was(path):
 def test_what_is_no_model_is_told(name, tmp_path):
     with pytest.raises(ModelError, match="no model"):
         raygen.load(tmp_path / name)
+
+
+def test_rows_in_memory_are_named_by_their_content(tmp_path):
+    frame, said = pd.DataFrame({"a": [1, 2, 3], "b": list("xyz")}), []
+    first = given.source_of(frame, str(tmp_path), said.append)
+    again = given.source_of(frame.copy(), str(tmp_path), said.append)
+    other = given.source_of(frame.head(2), str(tmp_path), said.append)
+    table = given.source_of(pa.table({"a": [1, 2, 3]}), str(tmp_path), said.append)
+    assert first == again != other and "/data/frame-" in other and "/data/table-" in table
+    assert len(list((tmp_path / "data").iterdir())) == 3 and len(said) == 4
+    assert pd.read_parquet(first).equals(frame)
+    assert given.source_of(tmp_path / "x.parquet", "nowhere", said.append) == str(tmp_path / "x.parquet")
+    assert given.source_of("s3://bucket/x", "nowhere", said.append) == "s3://bucket/x" and len(said) == 4

@@ -86,6 +86,16 @@ def test_the_best_trial_is_the_model_that_train_would_have_made(searched, quick,
     assert raygen.generate(config, rows=100, say=lambda line: None).rows == 100
 
 
+def test_it_returns_with_the_results_of_ray_tune(searched):
+    _, tuning, _ = searched
+    trials = tuning.search.trials
+    assert len(tuning.results) == len(trials)
+    found = tuning.results.get_dataframe()
+    best = next(trial for trial in trials if trial.number == tuning.search.best)
+    assert best.objective == pytest.approx(found["objective"].min())
+    assert "results" not in repr(tuning) and raygen.load(tuning).fingerprint == tuning.fingerprint
+
+
 def test_no_credentials_get_into_the_logs_of_ray(searched):
     """Which Ray Tune would send along with each trial, and Ray write down."""
     import ray
