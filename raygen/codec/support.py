@@ -1,14 +1,12 @@
 """What may be stored of a column: nothing that stands for fewer than so many rows."""
 
-from dataclasses import replace
-
 import numpy as np
 import pyarrow as pa
 
 from raygen.table import arrow
+from raygen.table.protection import Protection
 from raygen.table.schema import Schema
-
-MADE_UP = "_rare_"  # stands for texts of which none has enough rows
+from raygen.table.stats import CategoryStats
 
 
 def pooled(
@@ -42,18 +40,19 @@ def pooled(
     return kept, mass, ~own[begin]
 
 
-def known_levels(schema: Schema, stats: dict, min_rows: int) -> Schema:
-    """Without the levels of dictionaries that some rows have, but fewer than `min_rows`, and those of columns
-    that are not learned as categories."""
-    if min_rows == 1:
-        return schema
+def known_levels(schema: Schema, stats: dict, protection: Protection) -> dict[str, list[str]]:
+    """Levels of dictionaries without those that some rows have, but too few, and those of columns that are
+    neither learned as categories nor given by relations that are among the statistics."""
     levels: dict[str, list[str]] = {}
     for name, known in schema.levels.items():
-        if schema.kinds[name] in ("categorical", "boolean"):
-            counts = dict(stats[name].frequencies())
-            unlisted = 0 if stats[name].sketch is None else 1  # a sketch leaves rare ones out
-            levels[name] = [one for one in known if not 0 < counts.get(one, unlisted) < min_rows]
-    return replace(schema, levels=levels)
+        least, part = protection.of(name), stats.get(name)
+        if least == 1:
+            levels[name] = known
+        elif isinstance(part, CategoryStats) and schema.kinds[name] in ("categorical", "boolean"):
+            counts = dict(part.frequencies())
+            unlisted = 0 if part.sketch is None else 1  # a sketch leaves rare ones out
+            levels[name] = [one for one in known if not 0 < counts.get(one, unlisted) < least]
+    return levels
 
 
 def is_text(schema: Schema, part: str) -> bool:

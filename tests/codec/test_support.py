@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raygen.codec import parts, support
+from raygen.codec import parts
 from raygen.codec.bins import NumericBlock
 from raygen.codec.codec import Codec
+from raygen.table.protection import MADE_UP, Protection
 from raygen.table.schema import Schema
 from raygen.table.stats import NumericStats
 
@@ -57,8 +58,10 @@ def fitted(table: pa.Table, kinds=KINDS, numeric="bars", min_rows=LEAST, max_cat
     schema = Schema.of(
         table.schema, kinds, "here", {"size": ["S", "M", "L", "XXL"]} if kinds is KINDS else None
     )
-    built = Codec.fit(schema, parts.observe(schema, table), 128, max_categories, numeric, min_rows)
-    return Codec.from_dict(schema, json.loads(json.dumps(built.to_dict()))) if min_rows == 1 else built
+    built = Codec.fit(
+        schema, parts.observe(schema, table), 128, max_categories, numeric, Protection(min_rows)
+    )
+    return Codec.from_dict(built.schema, json.loads(json.dumps(built.to_dict())))
 
 
 def drawn(built: Codec, table: pa.Table) -> pa.Table:
@@ -146,7 +149,7 @@ def test_a_column_of_rare_values_only():
     kinds = {"text": "categorical", "number": "categorical", "few": "numeric", "day": "datetime"}
     for numeric in ("bars", "gaussian"):
         made = drawn(fitted(table, kinds, numeric), table)
-        assert set(made["text"].to_pylist()) == {support.MADE_UP}
+        assert set(made["text"].to_pylist()) == {MADE_UP}
         assert made["number"].null_count == made["few"].null_count == made["day"].null_count == ROWS
 
 
