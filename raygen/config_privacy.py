@@ -26,3 +26,8 @@ class PrivacySettings(Section):
         description="what stands for rarer categories of single columns: merge (frequent ones, so of all "
         "others), star (_rare_) or missing",
     )
+
+    @property
+    def of_columns(self) -> dict[str, int]:
+        """min_rows of the columns that have their own, the public ones among them."""
+        return dict(self.columns) | dict.fromkeys(self.public, 1)

@@ -35,7 +35,7 @@ def protection_of(config: Config, schema: Schema) -> Protection:
             raise ConfigError(message, "keep one of the two.")
     for name, rare in p.rare.items():
         _check_rare(name, rare, schema)
-    return Protection(p.min_rows, dict(p.columns) | dict.fromkeys(p.public, 1), dict(p.rare))
+    return Protection(p.min_rows, p.of_columns, dict(p.rare))
 
 
 def _check_rare(name: str, rare: str, schema: Schema) -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from raygen.codec import parts
 from raygen.codec.codec import Codec
+from raygen.codec.contents import contents
+from raygen.commands.inspect_model import held_lines
 from raygen.config import Config
 from raygen.errors import ConfigError, SchemaError
 from raygen.relations import language
@@ -184,3 +186,19 @@ def test_a_lookup_knows_no_pair_of_few_rows(protection, how):
         known = {"t0": "l0", "t1": "l1", "t2": "l0", "t3": "l1", "t4": "l0", "t5": "l1"}
         pairs = zip(drawn["town"].to_pylist(), drawn["land"].to_pylist(), strict=True)
         assert all(known.get(town, land) == land for town, land in pairs)
+
+
+def test_what_a_codec_holds_is_told_with_the_rows_behind_it():
+    built, _, table = fitted(Protection(8, {"boss": 1}, {"city": "star"}))
+    held = {one.name: one for one in contents(built, ROWS)}
+    counts = {name: table["city"].to_pylist().count(name) for name in built.blocks["city"].members}
+    counts[MADE_UP] = 10
+    assert (held["city"].count, held["city"].rows) == (6, min(counts.values()))
+    assert held["city"].sentence == "6 categories of 10 rows or more; rarer ones are _rare_"
+    assert (held["boss"].count, held["boss"].rows, held["boss"].min_rows) == (2, 2, 1)
+    assert held["age"].ends[0] > 0 and held["age"].ends[1] < 69
+    lines = held_lines(list(held.values()), made(columns={"boss": 1}).privacy)
+    assert lines[0] == "What of the table is in this model:"
+    assert "  The fewest rows behind a stored string, pair or frequent value: 2." in lines
+    assert "  In force: privacy.min_rows = 8, privacy.columns.boss = 1." in lines
+    assert any("it has values of single rows" in line for line in lines)
