@@ -13,8 +13,11 @@ from raygen.relations.counts import often
 from raygen.relations.sample import find
 from raygen.table import arrow
 from raygen.table.facts import facts
+from raygen.table.protection import Protection
 from raygen.table.schema import Schema, check_rows, infer
 from raygen.table.source import Source
+
+MANY_RARE = 0.02  # of the rows
 
 
 def init(source: str, out: str = "raygen.toml", force: bool = False, say=print) -> Path:
@@ -39,7 +42,10 @@ def init(source: str, out: str = "raygen.toml", force: bool = False, say=print) 
     table = opened.head()
     check_rows(table.num_rows, source)
     kinds, notes = infer(table, opened.doubts)
-    for column, note in _many(table, kinds, Config().schema_.max_categories).items():
+    usual = Config()
+    protection = Protection(usual.privacy.min_rows)
+    many, rare = _many(table, kinds, usual.schema_.max_categories), _rare(table, kinds, protection)
+    for column, note in [*many.items(), *rare.items()]:
         notes[column] = "; ".join(filter(None, [notes.get(column), note]))
     schema = Schema.of(opened.schema, kinds, source)
     name = (
@@ -47,8 +53,8 @@ def init(source: str, out: str = "raygen.toml", force: bool = False, say=print) 
         if path.stem != "raygen"
         else Path(storage.split(source)[0].rstrip("/")).name.split(".")[0] or "table"
     )
-    config = Config().override({"data.source": source, "run.folder": f"runs/{name}"})
-    findings = find(schema, opened.spread(), config.run.seed)
+    config = usual.override({"data.source": source, "run.folder": f"runs/{name}"})
+    findings = find(schema, opened.spread(), config.run.seed, protection)
     named = [
         {"column": f.relation.column, "is": f.relation.text, "holds": f.relation.holds} for f in findings
     ]
@@ -75,6 +81,22 @@ def _many(table: pa.Table, kinds: dict[str, str], most: int) -> dict[str, str]:
             found[name] = (
                 f"{distinct:,} categories, of which the rare ones share codes and lose what they have to do "
                 f"with other columns: give the column more than {most} with schema.limits.{name}"
+            )
+    return found
+
+
+def _rare(table: pa.Table, kinds: dict[str, str], protection: Protection) -> dict[str, str]:
+    """A few words on each column of which many rows have a category that few others have."""
+    found, least = {}, protection.min_rows
+    for name in (name for name, kind in kinds.items() if kind == "categorical"):
+        counts = pc.value_counts(arrow.plain(table[name]).drop_null()).field("counts").to_numpy()
+        rows = int(counts[counts < least].sum())
+        if rows > MANY_RARE * table.num_rows:
+            found[name] = (
+                f"{int((counts < least).sum()):,} of {len(counts):,} categories have fewer than {least} of "
+                f"{table.num_rows:,} rows, together {100 * rows / table.num_rows:.2g} %: a model holds none "
+                "of them (privacy.min_rows) and draws frequent ones instead; if they are no secret, name the "
+                "column in privacy.public"
             )
     return found
 
