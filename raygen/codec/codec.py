@@ -115,6 +115,8 @@ class Codec:
             if parts.is_moment(schema, n)
         }
         whole = replace(whole, levels=support.known_levels(whole, stats | (given or {}), protection))
+        lost = {n.removesuffix(TIME) for n, b in blocks.items() if b.missing == 1 and protection.of(n) > 1}
+        whole = support.with_missing(whole, lost)
         return cls(whole, blocks, moments, Reduction(whole, reduction.uses) if reduction else None, shares)
 
     @property

@@ -1,5 +1,7 @@
 """What may be stored of a column: nothing that stands for fewer than so many rows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 
@@ -53,6 +55,12 @@ def known_levels(schema: Schema, stats: dict, protection: Protection) -> dict[st
             unlisted = 0 if part.sketch is None else 1  # a sketch leaves rare ones out
             levels[name] = [one for one in known if not 0 < counts.get(one, unlisted) < least]
     return levels
+
+
+def with_missing(schema: Schema, lost: set[str]) -> Schema:
+    """A schema in which some columns, of which no value is stored, may be missing."""
+    fields = [one.with_nullable(one.nullable or one.name in lost) for one in schema.arrow]
+    return replace(schema, arrow=pa.schema(fields, schema.arrow.metadata))
 
 
 def is_text(schema: Schema, part: str) -> bool:
