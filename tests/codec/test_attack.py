@@ -4,6 +4,7 @@ import datetime
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from raygen.codec import parts
 from raygen.codec.codec import Codec
@@ -117,3 +118,21 @@ def test_the_edges_of_a_protected_codec_give_no_more_back_than_generated_rows():
         print(f"{name:10} {100 * attack:6.2f} % from codec.json, {100 * chance:6.2f} % by guessing")
         assert attack <= chance + 0.01, name
         assert name != "name" or attack == chance == 0
+
+
+@pytest.mark.parametrize("min_rows", [8, 1])
+def test_numbers_of_single_rows_are_drawn_as_often_as_those_beside_them_that_no_row_has(min_rows):
+    """In a table of one row for each of half of the numbers: unprotected, those are drawn more often."""
+    rng = np.random.default_rng(3)
+    values = rng.permutation(np.arange(1000, 1000 + 2 * ROWS))[:ROWS]
+    table = pa.table({"n": values})
+    schema = Schema.of(table.schema, {"n": "numeric"}, "here")
+    stats = parts.observe(schema, table)
+    block = Codec.fit(schema, stats, 128, 256, protection=Protection(min_rows)).blocks["n"]
+    codes = rng.choice(len(block.frequencies()), 400_000, p=block.frequencies())
+    drawn = np.bincount(block.decode(codes, rng.random(len(codes))).astype(int), minlength=3100)
+    inner = np.arange(1100, 2900)
+    one = np.isin(inner, values)
+    ratio = drawn[inner][one].mean() / drawn[inner][~one].mean()
+    print(f"min_rows {min_rows}: numbers of one row come {ratio:.3f} times as often as the others")
+    assert (0.9 < ratio < 1.15) if min_rows > 1 else ratio > 1.5, "a mean of eight tells where rows are dense"
