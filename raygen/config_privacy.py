@@ -21,6 +21,11 @@ class PrivacySettings(Section):
     public: list[str] = Field(
         default_factory=list, description="columns whose values are no secret, however few rows have one"
     )
+    unit: str = Field(
+        default="",
+        description="column that says whose a row is, such as customer_id: min_rows then count these, each "
+        "with as many rows as the one that has most; empty: each row is somebody's own",
+    )
     rare: dict[str, Literal["merge", "star", "missing"]] = Field(
         default_factory=dict,
         description="what stands for rarer categories of single columns: merge (frequent ones, so of all "

@@ -84,7 +84,8 @@ def held_lines(held: list[Content], settings: PrivacySettings) -> list[str]:
         lines.append(f"  The fewest rows behind a stored string, pair or frequent value: {least:,}.")
     columns = "".join(f", privacy.columns.{name} = {rows}" for name, rows in settings.columns.items())
     public = f", privacy.public = {settings.public}" if settings.public else ""
-    lines.append(f"  In force: privacy.min_rows = {settings.min_rows}{columns}{public}.")
+    unit = f", privacy.unit = {settings.unit}" if settings.unit else ""
+    lines.append(f"  In force: privacy.min_rows = {settings.min_rows}{columns}{public}{unit}.")
     if any(one.min_rows == 1 and one.what != "pairs" for one in held):
         lines.append("  Columns of min_rows = 1 are stored as they are: it has values of single rows.")
     return [*lines, "  None of this is differential privacy: the network may still remember combinations."]

@@ -26,6 +26,11 @@ class Protection:
         """Rows that what is stored of some columns, or of parts of them, must stand for."""
         return max(self.columns.get(name.removesuffix(PART_OF), self.min_rows) for name in names)
 
+    def of_units(self, most: int) -> "Protection":
+        """The same of persons with so many rows each, at most."""
+        columns = {name: rows if rows == 1 else rows * most for name, rows in self.columns.items()}
+        return Protection(self.min_rows if self.min_rows == 1 else self.min_rows * most, columns, self.rare)
+
     def rare_of(self, name: str) -> str:
         """What stands for the rare categories of a column."""
         return self.rare.get(name, "merge")

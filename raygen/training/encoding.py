@@ -22,7 +22,7 @@ from raygen.table.source import Source
 from raygen.table.split import LANES
 from raygen.training.job import EncodedTable
 from raygen.training.loader import Feed
-from raygen.training.protection import losses, protection_of
+from raygen.training.protection import losses, of_people, protection_of
 from raygen.training.statistics import TableRelations, relations_of, statistics
 
 MARKER = "_encoded.json"
@@ -195,9 +195,11 @@ def encode(config: Config, say=print) -> Encoded:
     if not storage.exists(storage.join(folder, MARKER)):
         storage.make_folder(folder)  # what a killed run has left there stays: another driver may be at work
         say(f"Reading {config.data.source}: statistics ...")
+        dataset, unit = read_dataset(source), config.privacy.unit
+        protection = of_people(protection, dataset, unit, say) if unit else protection
         tied = relations_of(config, source, schema, protection)
         stats, reduction = statistics(
-            read_dataset(source), config.data.source, source.spread(), schema, tied, say, protection
+            dataset, config.data.source, source.spread(), schema, tied, say, protection
         )
         check_table(reduction.inner, stats.parts, config.data.source)
         ways = _ways(config) | {"protection": protection, "reduction": reduction}

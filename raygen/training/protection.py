@@ -1,6 +1,10 @@
 """What the config says of values of few rows, held against the table; and what it took from the table."""
 
+from collections import Counter
+from collections.abc import Callable
+
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from raygen.codec.bins import NumericBlock
 from raygen.codec.categories import CategoryBlock
@@ -24,7 +28,8 @@ def protection_of(config: Config, schema: Schema) -> Protection:
         ConfigError: If a setting does not go with a column, or with another setting.
     """
     p = config.privacy
-    for setting, names in (("columns", p.columns), ("public", p.public), ("rare", p.rare)):
+    named = {"columns": p.columns, "public": p.public, "rare": p.rare, "unit": [p.unit] if p.unit else []}
+    for setting, names in named.items():
         for name in names:
             if name not in schema.kinds:
                 message = f"privacy.{setting}: source '{config.data.source}' has no column '{name}'."
@@ -51,6 +56,32 @@ def _check_rare(name: str, rare: str, schema: Schema) -> None:
         raise ConfigError(message, 'set it to "merge" or "missing".')
     if rare == "missing" and not field.nullable:
         raise ConfigError(f"{start}: column '{name}' must not be missing.", 'set it to "merge".')
+
+
+def of_people(protection: Protection, dataset, unit: str, say: Callable[[str], None]) -> Protection:
+    """A protection of rows as one of the people, or others, whose they are; a row without a `unit` counts as
+    of one of its own.
+
+    Args:
+        dataset: The table, a Ray Dataset of Arrow blocks.
+    """
+
+    def count(block: pa.Table) -> pa.Table:
+        counted = pc.value_counts(arrow.strings(block[unit]).drop_null())
+        return pa.table({"unit": counted.field("values"), "rows": counted.field("counts")})
+
+    rows: Counter[str] = Counter()
+    for found in dataset.map_batches(count, batch_format="pyarrow", batch_size=None).iter_batches(
+        batch_format="pyarrow", batch_size=None
+    ):
+        rows.update(dict(zip(found["unit"].to_pylist(), found["rows"].to_pylist(), strict=True)))
+    most = max(rows.values(), default=1)
+    by_row = protection.of_units(most)
+    say(
+        f"privacy.unit = '{unit}': {len(rows):,} of them have {most:,} rows at most, so that "
+        f"{by_row.min_rows:,} rows stand for {protection.min_rows} of them."
+    )
+    return by_row
 
 
 def losses(built: Codec, stats: dict) -> list[str]:

@@ -9,7 +9,7 @@ from raygen.codec.codec import Codec
 from raygen.codec.contents import contents
 from raygen.commands.inspect_model import held_lines
 from raygen.config import Config
-from raygen.errors import ConfigError, SchemaError
+from raygen.errors import ConfigError, ModelError, SchemaError
 from raygen.relations import language
 from raygen.relations.counts import Counts
 from raygen.relations.reduction import Reduction
@@ -67,6 +67,7 @@ def made(**settings) -> Config:
             "privacy.columns.age = 9",
             "one of the two",
         ),
+        ({"unit": "customer"}, SchemaError, "privacy.unit: source", "choose one of: city, boss"),
         ({"rare": {"age": "merge"}}, ConfigError, "column 'age' is of kind numeric", "nearest others"),
         ({"rare": {"boss": "star"}}, ConfigError, "which does not hold '_rare_'", '"merge" or "missing"'),
     ],
@@ -202,3 +203,14 @@ def test_what_a_codec_holds_is_told_with_the_rows_behind_it():
     assert "  The fewest rows behind a stored string, pair or frequent value: 2." in lines
     assert "  In force: privacy.min_rows = 8, privacy.columns.boss = 1." in lines
     assert any("it has values of single rows" in line for line in lines)
+
+
+def test_a_forged_codec_that_sends_rare_categories_nowhere_is_refused():
+    built, _, _ = fitted(Protection(8, rare={"city": "star"}))
+    state = built.to_dict()
+    for rare, members in (("star", ["c0"]), ("elsewhere", None)):
+        block = state["blocks"]["city"] | {"rare": rare}
+        if members:
+            block |= {"members": members, "codes": [0], "shares": [1.0]}
+        with pytest.raises(ModelError, match="the block of 'city'"):
+            Codec.from_dict(built.schema, state | {"blocks": state["blocks"] | {"city": block}})

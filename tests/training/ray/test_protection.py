@@ -10,6 +10,7 @@ import pytest
 
 import raygen
 from raygen.config import Config
+from raygen.training import encoding
 from tests import planted
 
 pytestmark = pytest.mark.ray
@@ -98,3 +99,22 @@ def test_a_small_table_trains_with_what_is_left(rows, local_ray, tmp_path):
     assert set(drawn["name"].to_pylist()) == {"_rare_"}
     assert any("column 'name': all" in line and "are '_rare_', 100 % of" in line for line in told), told
     assert any(f"of {rows} rows, numbers and moments keep at most" in line for line in told), told
+
+
+def test_a_unit_counts_people(local_ray, tmp_path):
+    """A town of 30 rows is of three customers, another one of thirty."""
+    rows = 900
+    rng = np.random.default_rng(0)
+    customer = [f"k{k // 10}" if k < 30 else f"k{k}" for k in range(rows)]
+    town = ["Quux"] * 30 + ["Busy"] * 100 + list(rng.choice(["A", "B"], rows - 130))
+    table = pa.table({"customer": customer, "town": town, "x": rng.normal(size=rows)})
+    kinds = {"customer": "id", "town": "categorical", "x": "numeric"}
+    settings = {f"schema.columns.{name}": kind for name, kind in kinds.items()}
+    told: list[str] = []
+    members = {}
+    for unit in ("", "customer"):
+        made = config(table, tmp_path, **settings, **{"privacy.unit": unit})
+        members[unit] = set(encoding.encode(made.settled(), told.append).codec.blocks["town"].members)
+    assert members[""] == {"Quux", "Busy", "A", "B"} and members["customer"] == {"Busy", "A", "B"}
+    line = "privacy.unit = 'customer': 873 of them have 10 rows at most, so that 80 rows stand for 8 of them."
+    assert line in told
