@@ -7,7 +7,7 @@ import numpy as np
 from raygen.codec.bins import NumericBlock
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
-from raygen.codec.parts import TIME
+from raygen.codec.parts import TIME, holds_days
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Content:
         count: Strings, pairs, or atoms.
         rows: Fewest rows behind one of these, about; None where there are none.
         min_rows: What the model was fitted with.
-        ends: Least and greatest number that can be drawn, in the column's units; None of categories.
+        ends: Least and greatest number that can be drawn, as text; None of what has none.
         rare: What stands for rarer categories.
     """
 
@@ -29,7 +29,7 @@ class Content:
     count: int
     rows: int | None
     min_rows: int
-    ends: tuple[float, float] | None = None
+    ends: tuple[str, str] | None = None
     rare: str = ""
 
     def to_dict(self) -> dict:
@@ -41,33 +41,29 @@ class Content:
         behind = f" of {self.rows:,} rows or more" if self.rows is not None else ""
         if self.what != "numbers":
             rarer = {"star": "; rarer ones are _rare_", "missing": "; rarer ones are missing"}
-            return f"{self.count:,} {self.what}{behind}{rarer.get(self.rare, '')}"
-        ends = "" if self.ends is None else f"{self.ends[0]:.10g} to {self.ends[1]:.10g}"
-        atoms = f"{self.count:,} frequent values{behind}" if self.count else ""
-        of = " (of single rows)" if self.min_rows == 1 and ends else ""
-        return ", ".join(filter(None, [ends + of, atoms])) or "no values"
+            one = {"categories": "category", "pairs": "pair"}[self.what]
+            what = one if self.count == 1 else self.what
+            return f"{self.count:,} {what}{behind}{rarer.get(self.rare, '')}"
+        single = " (of single rows)" if self.min_rows == 1 else ""
+        ends = " to ".join(self.ends) + single if self.ends else ""
+        atoms = f"{self.count:,} frequent value{'s' * (self.count > 1)}{behind}" if self.count else ""
+        return ", ".join(filter(None, [ends, atoms])) or "only how it is spread"
 
 
 def contents(codec: Codec, rows: int) -> list[Content]:
     """What a codec holds of a table of so many rows, column by column, lookups last."""
     found = []
     for name, block in codec.blocks.items():
-        there = rows * (1 - block.missing) * (1 - sum(codec.explained.get(name, ())))
         title = name.removesuffix(TIME) + (" (time of day)" if name.endswith(TIME) else "")
+        there = rows * (1 - block.missing) * (1 - sum(codec.explained.get(name, ())))
+        least, ends, rare, what, count = None, None, "", "numbers", 0
         if isinstance(block, CategoryBlock):
-            least = _least(block.shares, there)
-            found.append(
-                Content(title, "categories", len(block.members), least, block.min_rows, None, _rare(block))
-            )
+            least, what, count = _least(block.shares, there), "categories", len(block.members)
+            rare = block.rare if block.min_rows > 1 else ""
         elif isinstance(block, NumericBlock):
             atoms = (block.high - block.low)[~block.is_bar]
-            ends = None
-            if len(block.grid):
-                low, high = block.ends
-                ends = float(low), float(high)
-            found.append(Content(title, "numbers", len(atoms), _least(atoms, there), block.min_rows, ends))
-        else:
-            found.append(Content(title, "numbers", 0, None, block.min_rows))
+            least, count, ends = _least(atoms, there), len(atoms), _ends(codec, name, block)
+        found.append(Content(title, what, count, least, block.min_rows, ends, rare))
     for use in codec.reduction.uses:
         pairs = use.relation.pairs
         if pairs is not None:
@@ -76,9 +72,15 @@ def contents(codec: Codec, rows: int) -> list[Content]:
     return found
 
 
+def _ends(codec: Codec, name: str, block: NumericBlock) -> tuple[str, str] | None:
+    """The least and the greatest value, days as a calendar has them."""
+    if not len(block.grid) or name.endswith(TIME):
+        return None
+    low, high = block.ends.tolist()
+    if holds_days(codec.reduction.inner, name):
+        return str(np.datetime64(int(low), "D")), str(np.datetime64(int(high), "D"))
+    return f"{low:.15g}", f"{high:.15g}"
+
+
 def _least(shares: np.ndarray, rows: float) -> int | None:
     return round(float(shares.min()) * rows) if len(shares) else None
-
-
-def _rare(block: CategoryBlock) -> str:
-    return block.rare if block.min_rows > 1 else ""

@@ -197,7 +197,7 @@ def test_what_a_codec_holds_is_told_with_the_rows_behind_it():
     assert (held["city"].count, held["city"].rows) == (6, min(counts.values()))
     assert held["city"].sentence == "6 categories of 10 rows or more; rarer ones are _rare_"
     assert (held["boss"].count, held["boss"].rows, held["boss"].min_rows) == (2, 2, 1)
-    assert held["age"].ends[0] > 0 and held["age"].ends[1] < 69
+    assert 0 < float(held["age"].ends[0]) < float(held["age"].ends[1]) < 69
     lines = held_lines(list(held.values()), made(columns={"boss": 1}).privacy)
     assert lines[0] == "What of the table is in this model:"
     assert "  The fewest rows behind a stored string, pair or frequent value: 2." in lines
@@ -214,3 +214,13 @@ def test_a_forged_codec_that_sends_rare_categories_nowhere_is_refused():
             block |= {"members": members, "codes": [0], "shares": [1.0]}
         with pytest.raises(ModelError, match="the block of 'city'"):
             Codec.from_dict(built.schema, state | {"blocks": state["blocks"] | {"city": block}})
+
+
+def test_ends_are_told_as_a_calendar_has_them_and_rows_without_a_value_do_not_count():
+    day = pa.array(np.arange(ROWS, dtype=np.int32), pa.date32())
+    word = pa.array(["a", "b"] * (ROWS // 2), mask=np.arange(ROWS) < 100)
+    table = pa.table({"day": day, "word": word})
+    schema = Schema.of(table.schema, {"day": "datetime", "word": "categorical"}, "here")
+    built = Codec.fit(schema, parts.observe(schema, table), 32, 32, protection=Protection(8))
+    ours, theirs = contents(built, ROWS)
+    assert ours.sentence == "1970-01-05 to 1971-01-31" and theirs.rows == (ROWS - 100) // 2
