@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from raygen import uris
+from raygen.config_privacy import PrivacySettings
 from raygen.config_sections import (
     DataSettings,
     EvaluateSettings,
@@ -31,6 +32,7 @@ TABLES = (  # endings of what is no config
     *(".parquet", ".pq", ".feather", ".arrow", ".ipc", ".json"),
     *(f".{text}{packed}" for text in ("csv", "tsv", "jsonl", "ndjson") for packed in PACKED),
 )
+BY_COLUMN = ("schema.columns", "schema.limits", "privacy.columns", "privacy.rare")
 SHOWN = 200  # signs of a wrong value
 RESOURCES = (
     "num_workers",
@@ -51,6 +53,7 @@ class Config(Section):
     run: RunSettings = RunSettings()
     data: DataSettings = DataSettings()
     schema_: SchemaSettings = Field(default=SchemaSettings(), alias="schema")
+    privacy: PrivacySettings = PrivacySettings()
     model: ModelSettings = ModelSettings()
     train: TrainSettings = TrainSettings()
     latent: LatentSettings = LatentSettings()
@@ -122,8 +125,8 @@ class Config(Section):
                     f"unknown setting '{key}'.", "write it as section.key, such as train.steps=1000."
                 )
             table, _, column = name.partition(".")
-            if section == "schema" and table in ("columns", "limits") and column:
-                nested["schema"][table][column] = value
+            if f"{section}.{table}" in BY_COLUMN and column:
+                nested[section][table][column] = value
             else:
                 nested.setdefault(section, {})[name] = value
         return self.from_dict(nested)

@@ -10,6 +10,7 @@ TITLES = {
     "run": "where everything of this run goes",
     "data": "the table to learn",
     "schema": "how columns become codes",
+    "privacy": "what of the table a model may hold",
     "model": "the network",
     "train": "Ray Train",
     "latent": "the law that z is drawn from",
@@ -17,6 +18,7 @@ TITLES = {
     "generate": "Ray Data",
     "evaluate": "scores and report",
 }
+TABLES = ("schema.columns", "schema.relations", "search.space")  # settings that come last in their section
 
 
 def render(config: Config, kinds: dict[str, str], types: dict[str, str], notes: dict[str, str]) -> str:
@@ -26,7 +28,7 @@ def render(config: Config, kinds: dict[str, str], types: dict[str, str], notes: 
         section = info.alias or field
         lines.append(f"[{section}]  # {TITLES[section]}")
         for name, setting in type(getattr(config, field)).model_fields.items():
-            if name not in ("columns", "space", "relations"):
+            if f"{section}.{name}" not in TABLES:
                 lines.append(
                     f"{name} = {_value(getattr(getattr(config, field), name))}  # {setting.description}"
                 )

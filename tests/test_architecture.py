@@ -26,6 +26,7 @@ GROUND = [
     "uris",
     "sampler_catalogue",
     "config_types",
+    "config_privacy",
     "config_sections",
     "score_catalogue",
     "config",

@@ -155,6 +155,7 @@ def test_init_writes_a_config_that_loads_with_the_kinds_of_the_table(table, tmp_
         "run",
         "data",
         "schema",
+        "privacy",
         "model",
         "train",
         "latent",

@@ -13,7 +13,7 @@ from raygen.config import Config, parse_override
 from raygen.errors import ConfigError, RaygenError, did_you_mean
 
 # name: settings, message, words of the hint
-SECTIONS = "choose one of: run, data, schema, model, train, latent, search, generate, evaluate."
+SECTIONS = "choose one of: run, data, schema, privacy, model, train, latent, search, generate, evaluate."
 MISTAKES = {
     "unknown section": ({"modle": {}}, "unknown setting 'modle'.", "did you mean 'model'?"),
     "unknown section like none": (
@@ -250,6 +250,7 @@ def test_json_round_trip():
         "run",
         "data",
         "schema",
+        "privacy",
         "model",
         "train",
         "latent",

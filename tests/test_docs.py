@@ -59,6 +59,7 @@ def test_the_readme_shows_the_packages_there_are():
     assert set(ground) <= set(ORDER) and {m for m in MODULES if home(m) == m} - set(ground) <= {
         "cli",
         "cli_parser",
+        "config_privacy",
         "config_sections",
         "config_types",
         "filesystems",

@@ -10,7 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raygen.codec.bins import frequencies_of, share_missing
+from raygen.table.protection import MADE_UP
 from raygen.table.stats import CategoryStats
+
+USUAL = {"min_rows": 1, "rare": "merge"}  # not stored
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,9 @@ class CategoryBlock:
         shares: float64 of shape (members,): how frequent each is; a member of a group is drawn by it.
         missing: Share of the rows that have no value; if there are any, the code after the last one stands
             for it.
-        min_rows: So many rows, or more, have each member. Strings of fewer rows go to the groups, or to all
-            codes where there are none; no value to the most frequent code.
+        min_rows: So many rows, or more, have each member; no value of fewer goes to the most frequent code.
+        rare: Where strings of fewer rows go: "merge", to the groups, or to all codes where there are none;
+            "star", to the member `MADE_UP`; "missing", to no value.
     """
 
     members: list[str]
@@ -33,6 +37,7 @@ class CategoryBlock:
     shares: np.ndarray
     missing: float
     min_rows: int = 1
+    rare: str = "merge"
 
     @classmethod
     def fit(
@@ -40,18 +45,27 @@ class CategoryBlock:
         stats: CategoryStats,
         max_categories: int,
         min_rows: int = 1,
-        made_up: str | None = None,
+        rare: str = "merge",
+        is_text: bool = False,
         kin: Mapping[str, str] = MappingProxyType({}),
     ) -> "CategoryBlock":
-        """The block of a column; `made_up` is what stands for its strings where each is of fewer than
-        `min_rows` rows, None: they are missing; strings of one group have the same `kin`, where that leaves
-        groups enough."""
-        names = stats.frequencies()
+        """The block of a column. Where each of its strings is of fewer than `min_rows` rows, `MADE_UP` stands
+        for them if the column `is_text`, else they are missing; strings of one group have the same `kin`,
+        where that leaves groups enough."""
+        names, missing = stats.frequencies(), stats.num_missing
         total = sum(count for _, count in names)
         names = [(name, count) for name, count in names if count >= min_rows]
-        if not names and made_up is not None and total >= min_rows:
-            names = [(made_up, total)]
-        rare = total - sum(count for _, count in names)
+        left = total - sum(count for _, count in names)
+        if not names and is_text:
+            rare = "star"
+        enough = left >= min_rows if rare == "star" else left > 0 and left + missing >= min_rows
+        if rare == "star" and enough:
+            known = dict(names) | {MADE_UP: left + dict(names).get(MADE_UP, 0)}
+            names, left = sorted(known.items(), key=lambda one: (-one[1], one[0])), 0
+        elif rare == "missing" and enough:
+            missing, total, left = missing + left, total - left, 0
+        elif rare != "merge":
+            rare = "merge"
         alone = names if len(names) <= max_categories else names[: max_categories // 2]
         rest = sorted(names[len(alone) :], key=lambda one: (kin.get(one[0], ""), one))
         codes = list(range(len(alone)))
@@ -68,15 +82,16 @@ class CategoryBlock:
             codes += (len(alone) + np.cumsum(begins)).tolist()
         ordered = alone + rest
         counts = np.array([count for _, count in ordered], float)
-        if rare and ordered:
+        if left and ordered:
             first = len(alone) if rest else 0
-            counts[first:] *= 1 + rare / counts[first:].sum()
+            counts[first:] *= 1 + left / counts[first:].sum()
         return cls(
             members=[name for name, _ in ordered],
             codes=np.array(codes, np.int64),
             shares=counts / max(1, total),
-            missing=share_missing(stats.num_missing, stats.num_rows, bool(ordered), min_rows),
+            missing=share_missing(missing, stats.num_rows, bool(ordered), min_rows),
             min_rows=min_rows,
+            rare=rare,
         )
 
     @property
@@ -106,7 +121,10 @@ class CategoryBlock:
         return codes
 
     def _of_rare(self, hashed: np.ndarray) -> np.ndarray:
-        """Codes of strings that are no members, by a hash of each."""
+        """Codes of strings that are no members, by a hash of each where they are merged."""
+        if self.rare != "merge":
+            of_all = self.codes[self.members.index(MADE_UP)] if self.rare == "star" else self.num_codes
+            return np.full(len(hashed), of_all)
         grouped = self.codes[1:][np.diff(self.codes) == 0]
         if self.min_rows > 1 and not len(grouped):
             upto = np.cumsum(self.shares)
@@ -154,7 +172,8 @@ class CategoryBlock:
             "shares": self.shares.tolist(),
             "missing": self.missing,
         }
-        return state | ({"min_rows": self.min_rows} if self.min_rows > 1 else {})
+        protected = {"min_rows": self.min_rows, "rare": self.rare}
+        return state | {key: value for key, value in protected.items() if (key, value) not in USUAL.items()}
 
     @classmethod
     def from_dict(cls, state: dict) -> "CategoryBlock":
@@ -163,5 +182,6 @@ class CategoryBlock:
             np.asarray(state["codes"], np.int64),
             np.asarray(state["shares"], float),
             state["missing"],
-            state.get("min_rows", 1),
+            state.get("min_rows", USUAL["min_rows"]),
+            state.get("rare", USUAL["rare"]),
         )

@@ -17,6 +17,7 @@ from raygen.codec.tables import Tables
 from raygen.errors import ModelError, SchemaError
 from raygen.relations.reduction import Given, Reduction
 from raygen.table import arrow, readings
+from raygen.table.protection import UNPROTECTED, Protection
 from raygen.table.schema import Schema
 from raygen.table.stats import CategoryStats, NumericStats
 
@@ -64,25 +65,27 @@ class Codec:
         bars: int,
         max_categories: int,
         numeric: str = "bars",
-        min_rows: int = 1,
+        protection: Protection = UNPROTECTED,
         limits: Mapping[str, int] = MappingProxyType({}),
         reduction: Reduction | None = None,
         explained: dict[str, np.ndarray] | None = None,
+        given: dict[str, CategoryStats] | None = None,
     ) -> "Codec":
         """Build the codec from the statistics of each part of what is learned (see `observe`).
 
         Args:
-            schema: The table's columns; levels of dictionaries that fewer than `min_rows` rows have are left
-                out of the codec's.
+            schema: The table's columns; levels of dictionaries that too few rows have are left out of the
+                codec's.
             stats: Of each part.
             bars: About so many for each number.
             max_categories: Codes of a column of strings.
             numeric: "bars" or "gaussian".
-            min_rows: So many rows, or more, have each value that is stored, or are behind a number that is
+            protection: How many rows, or more, have each value that is stored, or are behind a number that is
                 made of several.
             limits: Of single columns in place of `max_categories`.
             reduction: What relations leave to learn of the table; None: all of it.
             explained: Rows that each relation gives, by column (see `Reduction.explained`).
+            given: Statistics of the columns of dictionaries that relations give in every row.
         """
         explained = explained or {}
         blocks: dict[str, Block] = {}
@@ -91,13 +94,13 @@ class Codec:
         for name, rows in explained.items():  # the block is of the other rows
             stats = stats | {name: _without_missing(stats[name], int(rows.sum()))}
         for name, part in stats.items():
+            min_rows = protection.of(name)
             if schema.kinds.get(name) == "id" and part.num_missing < min_rows:
                 continue
             if isinstance(part, CategoryStats):
-                made_up = support.MADE_UP if support.is_text(schema, name) else None
-                most = limits.get(name, max_categories)
+                most, text = limits.get(name, max_categories), support.is_text(schema, name)
                 kin = reduction.kin(name) if reduction else {}
-                blocks[name] = CategoryBlock.fit(part, most, min_rows, made_up, kin)
+                blocks[name] = CategoryBlock.fit(part, most, min_rows, protection.rare_of(name), text, kin)
             elif numeric == "gaussian":
                 if part.scale is not None and schema.kinds[name] == "numeric":
                     raise _too_long(name)
@@ -107,10 +110,13 @@ class Codec:
                 days = parts.holds_days(schema, name)
                 blocks[name] = NumericBlock.fit(part, bars, days, min_rows, reading)
         moments = {
-            n: _ends(schema, n, stats[n], blocks[n], min_rows) for n in stats if parts.is_moment(schema, n)
+            n: _ends(schema, n, stats[n], blocks[n], protection.of(n))
+            for n in stats
+            if parts.is_moment(schema, n)
         }
-        given = {n: levels for n, levels in whole.levels.items() if n not in schema.kinds}
-        whole = replace(whole, levels=given | support.known_levels(schema, stats, min_rows).levels)
+        whole = replace(whole, levels=support.known_levels(whole, stats | (given or {}), protection))
+        lost = {n.removesuffix(TIME) for n, b in blocks.items() if b.missing == 1 and protection.of(n) > 1}
+        whole = support.with_missing(whole, lost)
         return cls(whole, blocks, moments, Reduction(whole, reduction.uses) if reduction else None, shares)
 
     @property

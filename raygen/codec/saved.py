@@ -1,13 +1,14 @@
 """What `codec.json` may hold, and whether it fits the schema beside it: a block that does not would end in
 the middle of a generation, or in rows of nonsense."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from raygen.records import Record, checked
 from raygen.table import arrow
+from raygen.table.protection import MADE_UP
 from raygen.table.schema import Schema
 from raygen.table.stats import MAX_DECIMALS
 
@@ -52,6 +53,7 @@ class Numbers(Record):
     maximum: float
     missing: Share
     days: Calendar | None
+    min_rows: int = Field(default=1, ge=1)
 
     @model_validator(mode="after")
     def _fits(self) -> "Numbers":
@@ -73,6 +75,7 @@ class Normal(Record):
     lowest: float
     highest: float
     missing: Share
+    min_rows: int = Field(default=1, ge=1)
 
 
 class Categories(Record):
@@ -80,6 +83,8 @@ class Categories(Record):
     codes: list[int]
     shares: list[Annotated[float, Field(ge=0)]]
     missing: Share
+    min_rows: int = Field(default=1, ge=1)
+    rare: Literal["merge", "star", "missing"] = "merge"
 
     @model_validator(mode="after")
     def _fits(self) -> "Categories":
@@ -90,6 +95,9 @@ class Categories(Record):
         if any(b - a not in (0, 1) for a, b in zip(self.codes, self.codes[1:], strict=False)):
             raise ValueError("codes do not ascend one by one")
         "".join(self.members).encode()
+        lacks = {"star": MADE_UP not in self.members, "missing": not self.missing}
+        if lacks.get(self.rare):
+            raise ValueError(f"rare categories are to go where it has nothing: '{self.rare}'")
         return self
 
 

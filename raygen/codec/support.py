@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 
 from raygen.table import arrow
+from raygen.table.protection import Protection
 from raygen.table.schema import Schema
-
-MADE_UP = "_rare_"  # stands for texts of which none has enough rows
+from raygen.table.stats import CategoryStats
 
 
 def pooled(
@@ -42,18 +42,25 @@ def pooled(
     return kept, mass, ~own[begin]
 
 
-def known_levels(schema: Schema, stats: dict, min_rows: int) -> Schema:
-    """Without the levels of dictionaries that some rows have, but fewer than `min_rows`, and those of columns
-    that are not learned as categories."""
-    if min_rows == 1:
-        return schema
+def known_levels(schema: Schema, stats: dict, protection: Protection) -> dict[str, list[str]]:
+    """Levels of dictionaries without those that some rows have, but too few, and those of columns that are
+    neither learned as categories nor given by relations that are among the statistics."""
     levels: dict[str, list[str]] = {}
     for name, known in schema.levels.items():
-        if schema.kinds[name] in ("categorical", "boolean"):
-            counts = dict(stats[name].frequencies())
-            unlisted = 0 if stats[name].sketch is None else 1  # a sketch leaves rare ones out
-            levels[name] = [one for one in known if not 0 < counts.get(one, unlisted) < min_rows]
-    return replace(schema, levels=levels)
+        least, part = protection.of(name), stats.get(name)
+        if least == 1:
+            levels[name] = known
+        elif isinstance(part, CategoryStats) and schema.kinds[name] in ("categorical", "boolean"):
+            counts = dict(part.frequencies())
+            unlisted = 0 if part.sketch is None else 1  # a sketch leaves rare ones out
+            levels[name] = [one for one in known if not 0 < counts.get(one, unlisted) < least]
+    return levels
+
+
+def with_missing(schema: Schema, lost: set[str]) -> Schema:
+    """A schema in which some columns, of which no value is stored, may be missing."""
+    fields = [one.with_nullable(one.nullable or one.name in lost) for one in schema.arrow]
+    return replace(schema, arrow=pa.schema(fields, schema.arrow.metadata))
 
 
 def is_text(schema: Schema, part: str) -> bool:

@@ -16,8 +16,12 @@ from raygen.relations.sample import find
 from raygen.relations.ties import Finding
 from raygen.table import arrow
 from raygen.table.facts import facts
+from raygen.table.protection import Protection
 from raygen.table.schema import Schema, check_rows, infer
 from raygen.table.source import Source
+from raygen.training.protection import protection_of
+
+MANY_RARE = 0.02  # of the rows
 
 
 def init(source: str, out: str = "raygen.toml", force: bool = False, say=print) -> Path:
@@ -85,11 +89,13 @@ def looked(config: Config) -> Looked:
     kinds: dict[str, str] = {**inferred, **config.schema_.columns}
     schema = Schema.of(opened.schema, kinds, source)
     notes = {column: note for column, note in notes.items() if kinds[column] == inferred[column]}
-    for column, note in _many(table, kinds, config.schema_).items():
+    protection = protection_of(config, schema)
+    many, rare = _many(table, kinds, config.schema_), _rare(table, kinds, protection)
+    for column, note in [*many.items(), *rare.items()]:
         notes[column] = "; ".join(filter(None, [notes.get(column), note]))
     findings: list[Finding] = []
     if config.schema_.relations is None and config.schema_.find_relations:
-        findings = find(schema, opened.spread(), config.run.seed)
+        findings = find(schema, opened.spread(), config.run.seed, protection)
         named = [
             {"column": f.relation.column, "is": f.relation.text, "holds": f.relation.holds} for f in findings
         ]
@@ -108,6 +114,23 @@ def _many(table: pa.Table, kinds: dict[str, str], settings: SchemaSettings) -> d
             found[name] = (
                 f"{distinct:,} categories, of which the rare ones share codes and lose what they have to do "
                 f"with other columns: give the column more than {most} with schema.limits.{name}"
+            )
+    return found
+
+
+def _rare(table: pa.Table, kinds: dict[str, str], protection: Protection) -> dict[str, str]:
+    """A few words on each column of which many rows have a category that few others have."""
+    found = {}
+    for name in (name for name, kind in kinds.items() if kind == "categorical"):
+        least = protection.of(name)
+        counts = pc.value_counts(arrow.plain(table[name]).drop_null()).field("counts").to_numpy()
+        rows = int(counts[counts < least].sum())
+        if rows > MANY_RARE * table.num_rows:
+            found[name] = (
+                f"{int((counts < least).sum()):,} of {len(counts):,} categories have fewer than {least} of "
+                f"{table.num_rows:,} rows, together {100 * rows / table.num_rows:.2g} %: a model holds none "
+                "of them (privacy.min_rows) and draws frequent ones instead; if they are no secret, name the "
+                "column in privacy.public"
             )
     return found
 

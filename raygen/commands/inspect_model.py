@@ -4,8 +4,10 @@ import os
 
 from raygen import storage, uris
 from raygen.codec.bins import NumericBlock
+from raygen.codec.contents import Content, contents
 from raygen.codec.gaussian import GaussianBlock
 from raygen.codec.parts import TIME
+from raygen.config_privacy import PrivacySettings
 from raygen.model import folder as model_folder
 from raygen.report.latent import terminal
 
@@ -42,8 +44,12 @@ def inspect(model: str | os.PathLike[str], say=print) -> dict:
             codes += f", {count} relation{'s' * (count > 1)}"
         columns[field.name] = {"kind": kind, "type": str(field.type), "codes": codes}
         say(f"{field.name[:24]:24} {kind:12} {str(field.type)[:22]:22} {codes or '-'}")
+    held = contents(found.codec, m["rows"])
     for use in found.codec.reduction.uses:
         say(f"Relation: {use.relation.column} {use.relation.phrase} ({USES[use.how]})")
+    say("")
+    for line in held_lines(held, found.config.privacy):
+        say(line)
     say("")
     say(
         f"Training: {m['steps']:,} steps in {m['training_seconds']:.0f} s; the weights kept are those "
@@ -65,9 +71,26 @@ def inspect(model: str | os.PathLike[str], say=print) -> dict:
         "sampler": found.sampler,
         "columns": columns,
         "relations": [use.to_dict() for use in found.codec.reduction.uses],
+        "contents": [one.to_dict() for one in held],
         "metrics": m,
         "latent": report.to_dict() if report else None,
     }
+
+
+def held_lines(held: list[Content], settings: PrivacySettings) -> list[str]:
+    """The section on what of the table a model holds."""
+    lines = ["What of the table is in this model:"]
+    lines += [f"  {one.name[:30]:30} {one.sentence}" for one in held]
+    least = min((one.rows for one in held if one.rows is not None), default=None)
+    if least is not None:
+        lines.append(f"  The fewest rows behind a stored string, pair or frequent value: {least:,}.")
+    columns = "".join(f", privacy.columns.{name} = {rows}" for name, rows in settings.columns.items())
+    public = f", privacy.public = {settings.public}" if settings.public else ""
+    unit = f", privacy.unit = {settings.unit}" if settings.unit else ""
+    lines.append(f"  In force: privacy.min_rows = {settings.min_rows}{columns}{public}{unit}.")
+    if any(one.min_rows == 1 and one.what != "pairs" for one in held):
+        lines.append("  Columns of min_rows = 1 are stored as they are: it has values of single rows.")
+    return [*lines, "  None of this is differential privacy: the network may still remember combinations."]
 
 
 def _codes(block) -> str:

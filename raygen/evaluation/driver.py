@@ -12,6 +12,7 @@ import pyarrow as pa
 from raygen import __version__, score_catalogue, storage, uris
 from raygen.cluster import connection, devices
 from raygen.config import Config
+from raygen.config_privacy import PrivacySettings
 from raygen.config_sections import EvaluateSettings
 from raygen.errors import ConfigError, SchemaError, did_you_mean
 from raygen.evaluation import counting, error_budget, real_rows, synthetic_rows
@@ -22,12 +23,14 @@ from raygen.metrics import counted, coverage, examples, intervals, scorecard, ut
 from raygen.metrics.counted import CountedScores
 from raygen.metrics.counts import Reference
 from raygen.metrics.intervals import Score
+from raygen.metrics.rare import rare_codes
 from raygen.metrics.scorecard import Scorecard
 from raygen.model import folder as model_folder
 from raygen.report import redrawn
 from raygen.report.evaluation import page, terminal
 from raygen.report.evaluation.record import RealTable, Report, RuleRecord, Run, ScoreRecord
 from raygen.report.latent.record import LatentReport
+from raygen.table.protection import Protection
 from raygen.table.source import Source
 
 PAGE, REPORT = "index.html", "report.json"
@@ -209,12 +212,20 @@ def _judge(real: RealRows, config: Config, say: Say) -> Judge:
         scorecard.SCORED_ROWS,
         settings.seed,
     )
+    protection, every = _protection(config), [real.table, real.holdout]
     reference = Reference(real.table, real.kinds)
+    reference.rare = rare_codes(reference.names, every if real.chose_model else every[:1], protection)
     if real.holdout.num_rows:  # counted over all real and all held-out rows, as the synthetic rows are
         scores = counted.scores(reference, reference.count_table(real.holdout))
         card.ceiling |= {name: Score(value) for name, value in _of_all_rows(scores).items()}
-    rules = Rules.of(real.table, real.holdout, real.kinds, settings.seed)
+    rules = Rules.of(real.table, real.holdout, real.kinds, settings.seed, protection)
     return Judge(real, reference, card, rules)
+
+
+def _protection(config: Config) -> Protection:
+    """How many real rows a category needs, so as not to be rare; as ever where the config asks for one."""
+    usual, asked = PrivacySettings().min_rows, config.privacy.min_rows
+    return Protection(asked if asked > 1 else usual, config.privacy.of_columns)
 
 
 def _left_out(card: Scorecard) -> list[str]:

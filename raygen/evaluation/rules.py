@@ -13,6 +13,7 @@ from raygen.relations.relation import BREAKS, HOLDS, Relation
 from raygen.relations.sample import find
 from raygen.report.evaluation.record import RuleKept, ScoreRecord
 from raygen.table import arrow
+from raygen.table.protection import UNPROTECTED, Protection
 from raygen.table.schema import Schema
 from raygen.table.source import Source
 
@@ -36,14 +37,22 @@ class Rules:
     schema: pa.Schema
 
     @classmethod
-    def of(cls, table: pa.Table, held_out: pa.Table, kinds: dict[str, str], seed: int) -> "Rules":
+    def of(
+        cls,
+        table: pa.Table,
+        held_out: pa.Table,
+        kinds: dict[str, str],
+        seed: int,
+        protection: Protection = UNPROTECTED,
+    ) -> "Rules":
         """Find them in the real rows.
 
         Args:
             held_out: Other real rows; none are needed.
             kinds: Of the learned columns.
+            protection: What too few rows have is named by no rule.
         """
-        findings = find(Schema(table.schema, kinds), table, seed)
+        findings = find(Schema(table.schema, kinds), table, seed, protection)
         counts = Counts([finding.relation for finding in findings])
         counts.observe(table)
         relations = counts.verified()

@@ -48,6 +48,7 @@ class Counts:
         num_rows, num_copies: Rows, and those equal to a real row in every column.
         num_outside, num_unseen, num_beyond: Rows with a number outside the real range, with a level that the
             real table lacks, with either.
+        num_rare: Rows with a level that too few real rows have (see `Reference.rare`).
         numbers: By name, counts below, at and between the knots of `Reference`, shape (2 * knots + 1,).
         extremes: By name, range of the rows counted here.
         histograms: By name, counts of values within the real range in the bins of `Reference.edges`.
@@ -63,6 +64,7 @@ class Counts:
     num_outside: int = 0
     num_unseen: int = 0
     num_beyond: int = 0
+    num_rare: int = 0
     numbers: dict[str, np.ndarray] = field(default_factory=dict)
     extremes: dict[str, Range] = field(default_factory=dict)
     histograms: dict[str, np.ndarray] = field(default_factory=dict)
@@ -85,6 +87,7 @@ class Counts:
             self.num_unseen + other.num_unseen,
         )
         out.num_beyond = self.num_beyond + other.num_beyond
+        out.num_rare = self.num_rare + other.num_rare
         out.numbers = {name: counts + other.numbers[name] for name, counts in self.numbers.items()}
         out.extremes = merged([self.extremes, other.extremes])
         out.histograms = {name: counts + other.histograms[name] for name, counts in self.histograms.items()}
@@ -118,6 +121,8 @@ class Reference:
         alone: By pair of names, how many levels of each, the most frequent, are not pooled.
         cells: By pair of names, the real pairs of codes as `first * width + second`, ascending.
         own: The real table's own counts.
+        rare: By name, which codes of levels stand for what too few real rows have (see `rare_codes`); empty
+            where nobody has asked.
 
     Raises:
         KeyError: If `real` lacks a column of a kind that counts.
@@ -128,6 +133,7 @@ class Reference:
         self.kinds = {name: kind for name, kind in kinds.items() if kind in NUMBERS + LEVELS}
         self.all_pairs = all_pairs
         self.names = {name: level_names(real[name]) for name, kind in self.kinds.items() if kind in LEVELS}
+        self.rare: dict[str, np.ndarray] = {}
         coded = self._coded(real)
         self.knots = {name: _knots(values) for name, values in coded.numbers.items()}
         self.edges = {name: _edges(knots, coded.numbers[name]) for name, knots in self.knots.items()}
@@ -184,16 +190,19 @@ class Reference:
         out.extremes = merged(
             [out.extremes, {name: range_of(values) for name, values in rows.numbers.items()}]
         )
-        outside, unseen = np.zeros((2, rows.num_rows), bool)
+        outside, unseen, rare = np.zeros((3, rows.num_rows), bool)
         for name, values in rows.numbers.items():
             outside |= self._count_numbers(name, values, out)
         for name, codes in rows.levels.items():
             out.levels[name] += np.bincount(codes, minlength=len(out.levels[name]))
             out.unseen[name] = sorted({*out.unseen[name], *rows.unseen[name]})[:EXAMPLES]
             unseen |= codes == len(out.levels[name]) - 1
+            if name in self.rare:
+                rare |= self.rare[name][codes]
         out.num_outside += int(outside.sum())
         out.num_unseen += int(unseen.sum())
         out.num_beyond += int((outside | unseen).sum())
+        out.num_rare += int(rare.sum())
         binned = {
             b: cut(rows.numbers[b], out.ranges[b]) for b in {b for _, b in self.cells} & rows.numbers.keys()
         }

@@ -8,6 +8,7 @@ import pyarrow as pa
 from raygen.relations.conditions import is_missing
 from raygen.relations.pairs import Pairs, counted
 from raygen.relations.relation import BREAKS, HOLDS, UNKNOWN, Relation
+from raygen.table.protection import UNPROTECTED, Protection
 
 MOST_PAIRS = 200_000
 
@@ -113,18 +114,16 @@ class Counts:
             own.is_beyond |= theirs.is_beyond
             self._add(own, theirs.pairs)
 
-    def verified(self, minimum: int = 1) -> list[Relation]:
-        """The relations, with the pairs of lookups as all rows have them.
-
-        Args:
-            minimum: Rows that a pair needs to be kept.
-        """
-        return [
-            relation.with_pairs(Pairs.of_counts({k: n for k, n in count.pairs.items() if n >= minimum}))
-            if relation.kind == "lookup"
-            else relation
-            for relation, count in zip(self.relations, self.counts, strict=True)
-        ]
+    def verified(self, protection: Protection = UNPROTECTED) -> list[Relation]:
+        """The relations, with the pairs of lookups as all rows have them, but for those of too few rows."""
+        found = []
+        for relation, count in zip(self.relations, self.counts, strict=True):
+            if relation.kind == "lookup":
+                least = protection.of(relation.column, *relation.inputs)
+                kept = {pair: rows for pair, rows in count.pairs.items() if rows >= least}
+                relation = relation.with_pairs(Pairs.of_counts(kept))
+            found.append(relation)
+        return found
 
     def to_dict(self) -> dict:
         counts = [

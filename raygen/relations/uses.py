@@ -9,21 +9,24 @@ from raygen.relations.differences import difference
 from raygen.relations.reduction import Use
 from raygen.relations.relation import Relation
 from raygen.relations.syntax import Column
+from raygen.table.protection import UNPROTECTED, Protection
 from raygen.table.schema import Schema
 
 GIVES_VALUES = ("function", "lookup")
 
 
-def uses(relations: list[Relation], counts: list[Count], schema: Schema) -> tuple[Use, ...]:
+def uses(
+    relations: list[Relation], counts: list[Count], schema: Schema, protection: Protection = UNPROTECTED
+) -> tuple[Use, ...]:
     """How each relation is used, by the rows that keep and break it. What gives values takes precedence, then
     what stands first; a relation that would close a circle is not used, and one that rows break is one that
-    holds often."""
+    holds often. Of lookups, `protection` says which pairs are kept and which keys are drawn."""
     chosen: dict[int, Use] = {}
     inputs: dict[str, set[str]] = {}
     numbered = list(enumerate(zip(relations, counts, strict=True)))
     for number, (relation, count) in sorted(numbered, key=lambda one: one[1][0].kind not in GIVES_VALUES):
         taken = {u.how for u in chosen.values() if u.relation.column == relation.column}
-        how = _how(relation, count, schema, taken)
+        how = _how(relation, count, schema, protection, taken)
         if how != "checked":
             if relation.column in _above(relation.inputs, inputs):
                 how = "checked"
@@ -49,13 +52,13 @@ def _above(names: tuple[str, ...], inputs: dict[str, set[str]]) -> set[str]:
     return above
 
 
-def _how(relation: Relation, count: Count, schema: Schema, taken: set[str]) -> str:
-    if "computed" in taken or not count.holds:
+def _how(relation: Relation, count: Count, schema: Schema, protection: Protection, taken: set[str]) -> str:
+    if "computed" in taken or not count.holds or (relation.kind == "lookup" and not relation.pairs):
         return "checked"
     if relation.kind in GIVES_VALUES:
         if not relation.is_total or count.breaks or count.gaps:
             return "tied"
-        if relation.kind == "lookup" and not _keys_are_known(relation, schema):
+        if relation.kind == "lookup" and not _keys_are_known(relation, count, schema, protection):
             return "override"
         return "tied" if taken else "computed"
     if count.breaks or not relation.is_total or relation.rule.sign == "!=":
@@ -67,11 +70,15 @@ def _how(relation: Relation, count: Count, schema: Schema, taken: set[str]) -> s
     return "override" if relation.kind == "missing" or relation.gives else "checked"
 
 
-def _keys_are_known(relation: Relation, schema: Schema) -> bool:
-    """Whether a lookup knows every key that can be drawn: of numbers and of pairs of columns there are
-    others."""
+def _keys_are_known(relation: Relation, count: Count, schema: Schema, protection: Protection) -> bool:
+    """Whether a lookup that always holds knows every key that can be drawn: of numbers and of pairs of
+    columns there are others, and of keys of few rows those that no frequent one stands for."""
     kinds = [schema.kinds[name] for name in relation.inputs]
-    return len(kinds) == 1 and kinds[0] in ("categorical", "boolean")
+    if len(kinds) > 1 or kinds[0] not in ("categorical", "boolean"):
+        return False
+    least, (key,) = protection.of(relation.column, *relation.inputs), relation.inputs
+    unknown = [rows for rows in count.pairs.values() if rows < least]
+    return not unknown or (max(unknown) < protection.of(key) and protection.rare_of(key) == "merge")
 
 
 def _subtracts(relation: Relation, schema: pa.Schema) -> bool:

@@ -22,6 +22,7 @@ from raygen.table.source import Source
 from raygen.table.split import LANES
 from raygen.training.job import EncodedTable
 from raygen.training.loader import Feed
+from raygen.training.protection import losses, of_people, protection_of
 from raygen.training.statistics import TableRelations, relations_of, statistics
 
 MARKER = "_encoded.json"
@@ -158,6 +159,7 @@ def folder_of(config: Config) -> str:
 
 def _folder(config: Config, source: Source, schema: Schema) -> str:
     state = [LAYOUT, schema.to_dict(), source.identity, _ways(config), _named(config)]
+    state.append(config.privacy.model_dump())
     return storage.join(
         config.run.folder,
         "encoded",
@@ -189,20 +191,23 @@ def encode(config: Config, say=print) -> Encoded:
         OutputError: If the run folder cannot be written.
     """
     source, schema, notes = describe(config)
-    folder = _folder(config, source, schema)
+    protection, folder = protection_of(config, schema), _folder(config, source, schema)
     if not storage.exists(storage.join(folder, MARKER)):
         storage.make_folder(folder)  # what a killed run has left there stays: another driver may be at work
         say(f"Reading {config.data.source}: statistics ...")
-        tied = relations_of(config, source, schema)
-        stats, reduction, explained = statistics(
-            read_dataset(source), config.data.source, source.spread(), schema, tied, say
+        dataset, unit = read_dataset(source), config.privacy.unit
+        protection = of_people(protection, dataset, unit, say) if unit else protection
+        tied = relations_of(config, source, schema, protection)
+        stats, reduction = statistics(
+            dataset, config.data.source, source.spread(), schema, tied, say, protection
         )
-        check_table(reduction.inner, stats, config.data.source)
-        built = Codec.fit(schema, stats, **_ways(config), reduction=reduction, explained=explained)
-        for note in grouped(built):
+        check_table(reduction.inner, stats.parts, config.data.source)
+        ways = _ways(config) | {"protection": protection, "reduction": reduction}
+        built = Codec.fit(schema, stats.parts, **ways, explained=stats.explained, given=stats.levels)
+        for note in [*losses(built, stats.parts), *grouped(built)]:
             say(f"Note: {note}")
         say("Encoding it ...")
-        parts = _write_rows(source, tied, built, folder, next(iter(stats.values())).num_rows)
+        parts = _write_rows(source, tied, built, folder, next(iter(stats.parts.values())).num_rows)
         total = content(np.array([int(p["content"], 16) for p in parts], np.uint64))
         marker = {"schema": built.schema.to_dict(), "codec": built.to_dict(), "content": total}
         marker |= {"parts": [p["part"] for p in parts], "sizes": [p["rows"] for p in parts]}

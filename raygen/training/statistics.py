@@ -16,8 +16,11 @@ from raygen.relations.relation import Relation
 from raygen.relations.sample import find
 from raygen.relations.uses import uses
 from raygen.table.files import check_text
+from raygen.table.protection import UNPROTECTED, Protection
 from raygen.table.schema import Schema
 from raygen.table.source import Source
+from raygen.table.stats import CategoryStats
+from raygen.training.protection import levels_given
 
 Say = Callable[[str], None]
 
@@ -39,7 +42,7 @@ class TableRelations:
         return keeping(self.enforced, table)
 
 
-def relations_of(config: Config, source: Source, schema: Schema) -> TableRelations:
+def relations_of(config: Config, source: Source, schema: Schema, protection: Protection) -> TableRelations:
     """The relations that the config names, or those that are found in some rows of the source.
 
     Raises:
@@ -48,7 +51,7 @@ def relations_of(config: Config, source: Source, schema: Schema) -> TableRelatio
     named = config.schema_.relations
     if named is None:
         looked = config.schema_.find_relations and config.schema_.numeric == "bars"
-        found = find(schema, source.spread(), config.run.seed) if looked else []
+        found = find(schema, source.spread(), config.run.seed, protection) if looked else []
         return TableRelations([one.relation for one in found], [])
     relations = [language.parse(one.column, one.is_, one.holds, schema.arrow) for one in named]
     checks.check(relations, schema.arrow)
@@ -69,11 +72,53 @@ def _check_learned(relations: list[Relation], schema: Schema) -> None:
                 )
 
 
+@dataclass
+class TableStatistics:
+    """What all rows of a table say.
+
+    Attributes:
+        parts: Statistics of every part of what is learned.
+        explained: Rows that relations give (see `Reduction.explained`).
+        levels: Statistics of the columns of dictionaries that relations give.
+        counts: Rows that keep each relation.
+        left_out: Rows that an enforced relation leaves out.
+    """
+
+    parts: dict
+    explained: dict[str, np.ndarray]
+    levels: dict[str, CategoryStats]
+    counts: Counts
+    left_out: int = 0
+
+    @classmethod
+    def of(cls, table: pa.Table, tied: TableRelations, reduction: Reduction) -> "TableStatistics":
+        """Those of some rows, in the types of the schema."""
+        kept, counts = tied.kept(table), Counts(tied.relations)
+        counts.observe(kept)
+        inner, ties = reduction.reduce(kept)
+        levels = levels_given(reduction.schema, kept, reduction.touched)
+        stats = parts.observe(reduction.inner, inner)
+        return cls(stats, reduction.explained(ties), levels, counts, table.num_rows - kept.num_rows)
+
+    def merge(self, other: "TableStatistics") -> None:
+        """Add those of other rows."""
+        self.parts = parts.merge(self.parts, other.parts)
+        self.explained = {name: rows + other.explained[name] for name, rows in self.explained.items()}
+        self.levels = parts.merge(self.levels, other.levels)
+        self.counts.merge(other.counts)
+        self.left_out += other.left_out
+
+
 def statistics(
-    dataset, where: str, some: pa.Table, schema: Schema, tied: TableRelations, say: Say
-) -> tuple[dict, Reduction, dict[str, np.ndarray]]:
-    """Statistics of every part of what is learned, what relations leave to learn, and the rows that they give
-    (see `Reduction.explained`).
+    dataset,
+    where: str,
+    some: pa.Table,
+    schema: Schema,
+    tied: TableRelations,
+    say: Say,
+    protection: Protection = UNPROTECTED,
+) -> tuple[TableStatistics, Reduction]:
+    """Statistics of a table, and what relations leave of it to learn.
 
     How a relation is used is guessed from some rows, `some`, and the whole table is read once more where
     they have misled.
@@ -87,21 +132,22 @@ def statistics(
     """
     counts = Counts(tied.relations)
     counts.observe(tied.kept(some.cast(schema.arrow)))
-    relations = counts.verified()
+    relations = counts.verified(protection)
     while True:
-        reduction = Reduction(schema, uses(relations, counts.counts, schema))
-        total, counts, explained, left_out = _observed(dataset, where, schema, tied, reduction)
-        used = uses(counts.verified(), counts.counts, schema)
+        reduction = Reduction(schema, uses(relations, counts.counts, schema, protection))
+        total = _observed(dataset, where, schema, tied, reduction)
+        counts = total.counts
+        used = uses(counts.verified(protection), counts.counts, schema, protection)
         if _learned(used) == _learned(reduction.uses):
             break
         say("Some rows mislead about relations: reading the table once more ...")
-        relations = counts.verified()
-    _tell(tied, used, counts.counts, left_out, say)
+        relations = counts.verified(protection)
+    _tell(tied, used, counts.counts, total.left_out, say)
     enforced = {(relation.column, relation.text) for relation in tied.enforced}
     marked = tuple(
         replace(use, is_enforced=(use.relation.column, use.relation.text) in enforced) for use in used
     )
-    return total, Reduction(schema, marked), explained
+    return total, Reduction(schema, marked)
 
 
 def _learned(used: tuple[Use, ...]) -> list[tuple]:
@@ -111,36 +157,25 @@ def _learned(used: tuple[Use, ...]) -> list[tuple]:
 
 def _observed(
     dataset, where: str, schema: Schema, tied: TableRelations, reduction: Reduction
-) -> tuple[dict, Counts, dict[str, np.ndarray], int]:
-    """Statistics by part, the rows that keep each relation, those that each gives, and the number of rows
-    that an enforced one leaves out."""
+) -> TableStatistics:
     import pickle  # between Ray's own processes only
 
     def observe(block: pa.Table) -> pa.Table:
-        seen: tuple | SchemaError
+        seen: TableStatistics | SchemaError
         try:
             check_text(block, where)
-            kept, counts = tied.kept(block.cast(schema.arrow)), Counts(tied.relations)
-            counts.observe(kept)
-            inner, ties = reduction.reduce(kept)
-            stats = parts.observe(reduction.inner, inner)
-            seen = stats, counts, reduction.explained(ties), block.num_rows - kept.num_rows
+            seen = TableStatistics.of(block.cast(schema.arrow), tied, reduction)
         except SchemaError as error:  # returned, as Ray would wrap it in another
             seen = error
         return pa.table({"seen": pa.array([pickle.dumps(seen)], pa.large_binary())})
 
-    inner, ties = reduction.reduce(schema.arrow.empty_table())
-    stats, explained = parts.observe(reduction.inner, inner), reduction.explained(ties)
-    counts, left_out = Counts(tied.relations), 0
+    total = TableStatistics.of(schema.arrow.empty_table(), tied, reduction)
     for row in dataset.map_batches(observe, batch_format="pyarrow", batch_size=None).iter_rows():
         seen = pickle.loads(row["seen"])
         if isinstance(seen, SchemaError):
             raise seen
-        more, others, given, count = seen
-        stats, left_out = parts.merge(stats, more), left_out + count
-        explained = {name: rows + given[name] for name, rows in explained.items()}
-        counts.merge(others)
-    return stats, counts, explained, left_out
+        total.merge(seen)
+    return total
 
 
 def _tell(tied: TableRelations, used: tuple[Use, ...], counts: list[Count], left_out: int, say: Say) -> None:

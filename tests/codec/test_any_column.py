@@ -13,6 +13,7 @@ from raygen.codec import parts
 from raygen.codec.bins import NumericBlock
 from raygen.codec.codec import Codec
 from raygen.table import arrow
+from raygen.table.protection import Protection
 from raygen.table.schema import Schema, infer
 
 DAY = 86_400
@@ -119,7 +120,7 @@ def test_what_comes_out_went_in(kind, data):
     stats = parts.observe(schema, table)
     if numeric == "gaussian" and stats["c"].__dict__.get("scale") is not None and kinds["c"] == "numeric":
         return
-    built = Codec.fit(schema, stats, data.draw(st.integers(4, 40)), 20, numeric, least)
+    built = Codec.fit(schema, stats, data.draw(st.integers(4, 40)), 20, numeric, Protection(least))
     codes, offsets = built.encode(table)
     assert np.all(codes < [block.cardinality for block in built.blocks.values()])
     positions = np.random.default_rng(data.draw(st.integers(0, 9))).random(codes.shape)

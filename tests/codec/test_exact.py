@@ -13,6 +13,7 @@ from raygen.codec.codec import Codec
 from raygen.errors import SchemaError
 from raygen.sampling.selection import select
 from raygen.table import arrow
+from raygen.table.protection import Protection
 from raygen.table.schema import Schema
 from raygen.table.stats import MAX_DISTINCT, NumericStats
 
@@ -47,7 +48,7 @@ def fitted(column, numeric="bars", min_rows=1) -> tuple[Codec, pa.Table]:
     table = pa.table({"c": column})
     schema = Schema.of(table.schema, {"c": "numeric"}, "here")
     stats = parts.merge(parts.observe(schema, table.slice(0, 1000)), parts.observe(schema, table.slice(1000)))
-    built = Codec.fit(schema, stats, 128, 256, numeric, min_rows)
+    built = Codec.fit(schema, stats, 128, 256, numeric, Protection(min_rows))
     return Codec.from_dict(schema, json.loads(json.dumps(built.to_dict()))), table
 
 

@@ -6,13 +6,15 @@ import json
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raygen.codec import parts, support
+from raygen.codec import parts
 from raygen.codec.bins import NumericBlock
 from raygen.codec.codec import Codec
+from raygen.table.protection import MADE_UP, Protection
 from raygen.table.schema import Schema
 from raygen.table.stats import NumericStats
 
@@ -57,8 +59,10 @@ def fitted(table: pa.Table, kinds=KINDS, numeric="bars", min_rows=LEAST, max_cat
     schema = Schema.of(
         table.schema, kinds, "here", {"size": ["S", "M", "L", "XXL"]} if kinds is KINDS else None
     )
-    built = Codec.fit(schema, parts.observe(schema, table), 128, max_categories, numeric, min_rows)
-    return Codec.from_dict(schema, json.loads(json.dumps(built.to_dict()))) if min_rows == 1 else built
+    built = Codec.fit(
+        schema, parts.observe(schema, table), 128, max_categories, numeric, Protection(min_rows)
+    )
+    return Codec.from_dict(built.schema, json.loads(json.dumps(built.to_dict())))
 
 
 def drawn(built: Codec, table: pa.Table) -> pa.Table:
@@ -146,7 +150,7 @@ def test_a_column_of_rare_values_only():
     kinds = {"text": "categorical", "number": "categorical", "few": "numeric", "day": "datetime"}
     for numeric in ("bars", "gaussian"):
         made = drawn(fitted(table, kinds, numeric), table)
-        assert set(made["text"].to_pylist()) == {support.MADE_UP}
+        assert set(made["text"].to_pylist()) == {MADE_UP}
         assert made["number"].null_count == made["few"].null_count == made["day"].null_count == ROWS
 
 
@@ -193,3 +197,17 @@ def test_any_numbers(counts, min_rows, unit, bars):
     assert np.bincount(codes, minlength=block.cardinality) / len(codes) == pytest.approx(
         block.frequencies(), abs=(2 * min_rows + len(values) / bars) / len(values)
     )
+
+
+@pytest.mark.parametrize("min_rows", [8, 20])
+def test_a_column_that_must_have_values_and_keeps_none_may_be_missing(min_rows, tmp_path):
+    fields = [pa.field(n, kind, False) for n, kind in (("flag", pa.bool_()), ("code", pa.int16()))]
+    fields += [pa.field("n", pa.int32(), False), pa.field("day", pa.date32(), False)]
+    flag, some = [True, False] * 5, list(range(10))
+    table = pa.table([pa.array(flag), pa.array(some, pa.int16()), some, some], schema=pa.schema(fields))
+    kinds = {"flag": "boolean", "code": "categorical", "n": "numeric", "day": "datetime"}
+    made = drawn(fitted(table, kinds, min_rows=min_rows), table)
+    assert made["flag"].null_count == made["code"].null_count == 10
+    assert made["n"].null_count == made["day"].null_count == (10 if min_rows == 20 else 0)
+    pq.write_table(made, tmp_path / "t.parquet")
+    assert pq.read_table(tmp_path / "t.parquet").num_rows == 10

@@ -195,3 +195,27 @@ def test_the_tables_of_the_package_and_their_kinds():
     kinds, notes = infer(adult)
     assert json.dumps(sorted(set(kinds.values()))) == '["categorical", "numeric"]'
     assert not notes
+
+
+def test_columns_of_many_rare_values_are_named_and_no_relation_names_one(tmp_path):
+    draws, rows = np.random.default_rng(0), 600
+    town = [f"t{k % 6}" for k in range(rows - 5)] + ["Quux"] * 5
+    table = pa.table(
+        {
+            "job": [f"job {k}" if k % 3 else f"rare {k // 6}" for k in range(rows)],
+            "sex": draws.choice(["f", "m"], rows),
+            "town": town,
+            "bonus": np.where(np.isin(town, ["t0", "Quux"]), np.nan, draws.integers(1, 10**6, rows)),
+        }
+    )
+    told: list[str] = []
+    init_path = written(tmp_path, table, say=told.append)
+    (line,) = [line for line in told if "privacy.public" in line]
+    assert line.startswith("Note: job = 'categorical': ") and "fewer than 8 of 600 rows" in line
+    assert Config.load(init_path).privacy == Config().privacy
+    named = str(Config.load(init_path).schema_.relations)
+    assert "Quux" not in named
+    without = table.filter(pa.array([one != "Quux" for one in town]))
+    assert "bonus" in str(
+        Config.load(written(tmp_path, without, force=True, say=told.append)).schema_.relations
+    )

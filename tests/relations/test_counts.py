@@ -9,6 +9,7 @@ import pytest
 from raygen import rng
 from raygen.relations.counts import Counts, often
 from raygen.relations.language import parse
+from raygen.table.protection import Protection
 
 
 def table_of(rows: int) -> pa.Table:
@@ -55,7 +56,7 @@ def test_lookups_learn_the_most_frequent_value_of_each_key():
     lookup = counts_of(TABLE).verified()[0]
     assert len(lookup.pairs) == 50
     assert lookup.values(TABLE).to_pylist() == [f"v{x // 5}" for x in TABLE["x"].to_pylist()]
-    rare = counts_of(TABLE).verified(minimum=20)[0]
+    rare = counts_of(TABLE).verified(Protection(20))[0]
     assert 0 < len(rare.pairs) < 50 and min(rare.pairs.support) >= 20
 
 

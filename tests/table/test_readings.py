@@ -13,6 +13,7 @@ from raygen.codec import log_volume, parts
 from raygen.codec.codec import Codec
 from raygen.sampling.selection import select
 from raygen.table import readings
+from raygen.table.protection import Protection
 from raygen.table.schema import Schema, infer
 from raygen.table.stats import NumericStats
 
@@ -72,7 +73,7 @@ def test_any_number_comes_back(values, name):
 def fitted(values, min_rows=1) -> tuple[Codec, pa.Table]:
     table = pa.table({"c": values})
     schema = Schema.of(table.schema, {"c": "numeric"}, "here")
-    built = Codec.fit(schema, parts.observe(schema, table), 128, 256, "bars", min_rows)
+    built = Codec.fit(schema, parts.observe(schema, table), 128, 256, "bars", Protection(min_rows))
     return Codec.from_dict(schema, json.loads(json.dumps(built.to_dict()))), table
 
 

@@ -38,8 +38,8 @@ def suspicion(run: Run) -> int | None:
 
 
 def copying(run: Run) -> str:
-    """Whether rows are copied, apart from `memory`, which has its own sentence."""
-    scores = [f for f in _copying(run) if f.name != "memory"]
+    """Whether rows are copied, apart from `memory` and `rare`, which have sentences of their own."""
+    scores = [f for f in _copying(run) if f.name not in ("memory", "rare_values")]
     if not scores:
         return "Whether rows are copied was not measured."
     signs = [f for f in scores if f.suspicion()]
@@ -50,6 +50,17 @@ def copying(run: Run) -> str:
     if level == 1:
         return f"Some sign that rows are copied: {named}."
     return f"Do not publish these rows: they are copied from the training rows ({named})."
+
+
+def rare(run: Run) -> str:
+    """That rows hold what few real rows have; empty if none does, or if nobody has looked."""
+    found = figure(run, "rare_values")
+    if not found or not found.suspicion():
+        return ""
+    rows = f"{found.show()} of them hold a category that too few real rows have (privacy.min_rows)"
+    if found.suspicion() == 2:
+        return f"Do not publish these rows: {rows}, and may point at single persons."
+    return f"Look before you publish these rows: {rows}."
 
 
 def privacy(report: Report, run: Run) -> list[str]:
@@ -75,6 +86,13 @@ def privacy(report: Report, run: Run) -> list[str]:
         if f.ceiling is not None:
             real = f"; of other real rows {f.show(f.ceiling)} do, because short rows repeat themselves"
         sentences.append(f"{f.show()} of the rows equal a training row in every column{real}.")
+    if f := figure(run, "rare_values"):
+        real = "" if f.ceiling is None else f"; of other real rows {f.show(f.ceiling)} do"
+        sentences.append(
+            f"{f.show()} of the rows hold a category, or lack a value, as too few real rows do "
+            f"(privacy.min_rows, per column){real}. Numbers are not counted: a number of one row may be a "
+            "neighbour's by chance."
+        )
     if f := figure(run, "membership_auc"):
         luck = "better than by guessing" if f.suspicion() else "no better than by guessing"
         sentences.append(

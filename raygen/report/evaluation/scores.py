@@ -83,6 +83,8 @@ class Figure:
             if self.value <= 2 * self.ceiling + 0.001:
                 return 0
             return 2 if self.value > 0.01 else 1
+        if self.name == "rare_values":
+            return (self.value > 0) + (self.value > self.definition.much)
         if self.ideal is None:
             return 0
         excess, definition = self.value - self.ideal, self.definition

@@ -1,6 +1,6 @@
 """What a report of `raygen evaluate` says, in words: the verdict on the page and in the terminal."""
 
-from raygen.report.evaluation.copying import copying, memory, remembers, suspicion
+from raygen.report.evaluation.copying import copying, memory, rare, remembers, suspicion
 from raygen.report.evaluation.losses import losses
 from raygen.report.evaluation.record import PairError, Report, RuleRecord, Run
 from raygen.report.evaluation.scores import Figure, figure, figures, names_of
@@ -51,6 +51,9 @@ def findings(report: Report, run: Run) -> list[str]:
         private.insert(0, "Do not publish these rows: they repeat what only the training rows hold.")
     elif level:
         private.reverse()
+    if told := rare(run):
+        found = figure(run, "rare_values")
+        private.insert(0 if found and found.suspicion() == level else len(private), told)
     if few := few_rows(report, run):
         return [*private, few] if level == 2 else [few, *(private if level else [])]
     likeness = [quality(run), *shortcomings(run)]

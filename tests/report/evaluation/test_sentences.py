@@ -90,6 +90,40 @@ def test_copying_is_said_plainly(changes, level, words):
     assert state == {None: "good", 0: "good", 1: "fair", 2: "bad"}[level]
 
 
+@pytest.mark.parametrize(
+    ("share", "words", "state"),
+    [
+        (0.0, "As good as other real rows", "good"),
+        (
+            0.004,
+            "Look before you publish these rows: 0.40 % of them hold a category that too few",
+            "fair",
+        ),
+        (
+            0.74,
+            "Do not publish these rows: 74.00 % of them hold a category that too few",
+            "bad",
+        ),
+    ],
+)
+def test_categories_of_few_people_come_before_likeness(share, words, state):
+    rows = {"c2st": 0.999, "rare_values": share}
+    lines = sentences.verdict(report(run(**rows)))
+    assert lines[0].startswith(words), lines
+    assert sentences.state(report(run(**rows))) == state
+    if share:
+        assert any(line.startswith("Likeness alone: as good as other real rows") for line in lines)
+        assert f"{100 * share:.2f} % of the rows hold a category" in " ".join(
+            copying.privacy(report(run(**rows)), run_record(**rows))
+        )
+
+
+def test_a_clear_copy_comes_before_some_rare_categories():
+    lines = sentences.verdict(report(run(c2st=0.99, rare_values=0.004, exact_copies=0.3)))
+    assert lines[0].startswith("Do not publish these rows: they are copied")
+    assert any(line.startswith("Look before you publish") for line in lines)
+
+
 def test_memory_is_said_with_both_figures_and_their_rows():
     assert (
         "No sign of memory: C2ST is 0.771 against 3,256 unseen rows and 0.785 against as many training rows "

@@ -108,9 +108,9 @@ def test_statistics_are_those_of_the_whole_table(rows, local_ray, tmp_path):
     made = config(stored(rows, tmp_path / "t", "parquet folder"), tmp_path / "run")
     source, schema, _ = encoding.describe(made)
     dataset, nothing = encoding.read_dataset(source), TableRelations([], [])
-    spread, reduction, explained = statistics(dataset, "t", source.head(), schema, nothing, silent)
-    whole = parts.observe(schema, rows)
-    assert reduction.inner == schema and not explained
+    found, reduction = statistics(dataset, "t", source.head(), schema, nothing, silent)
+    whole, spread = parts.observe(schema, rows), found.parts
+    assert reduction.inner == schema and not found.explained
     for name in whole:
         assert spread[name].num_rows == len(rows) and spread[name].num_missing == whole[name].num_missing
     np.testing.assert_array_equal(spread["x"].values, whole["x"].values)

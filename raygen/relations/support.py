@@ -1,0 +1,30 @@
+"""Whether what the text of a relation names stands for rows enough to be stored."""
+
+import numpy as np
+import pyarrow as pa
+
+from raygen.relations import conditions
+from raygen.relations.relation import HOLDS, Relation
+from raygen.relations.syntax import Condition, Constant
+from raygen.table.protection import Protection
+
+NAMING = ("=", "!=", "in", "not in")  # conditions that name categories
+
+
+def is_supported(relation: Relation, table: pa.Table, protection: Protection) -> bool:
+    """Whether rows enough keep a relation, and have each constant that it names; of a lookup its pairs
+    count."""
+    if relation.kind == "lookup":
+        return True
+    kept = int((relation.keeps(table) == HOLDS).sum())
+    if kept < protection.of(relation.column, *relation.inputs):
+        return False
+    named = [(one.column, value) for one in relation.rule.where if one.sign in NAMING for value in one.values]
+    if isinstance(relation.rule.of, Constant):
+        named.append((relation.column, relation.rule.of))
+    return all(_rows(column, value, table) >= protection.of(column) for column, value in named)
+
+
+def _rows(column: str, value: Constant, table: pa.Table) -> int:
+    """Rows of which a column has a value."""
+    return int(np.sum(conditions.hold((Condition(column, "=", (value,), 0),), table)[0]))
