@@ -1,12 +1,13 @@
 """Values of conditions as numbers and days, and what is said of those that are none."""
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from raygen.codec.codec import Codec
-from raygen.errors import ConfigError
+from raygen.errors import ConfigError, did_you_mean
 from raygen.sampling.conditions import Condition, Value
 from raygen.table import arrow
 
@@ -38,6 +39,23 @@ def day(condition: Condition, value: Value) -> float:
         raise ConfigError(
             message, "write a day as '2024-01-31'; datetimes are compared by their day, in their own zone."
         ) from None
+
+
+def allowed(members: Sequence[str], conditions: list[Condition]) -> np.ndarray:
+    """Which categories satisfy all conditions, bool of shape (members,); `IS NULL` must not be among them."""
+    satisfied, names = np.ones(len(members), bool), np.array(members, object)
+    for one in (c for c in conditions if c.sign != "is not null"):
+        if one.sign not in ("=", "!=", "in", "not in"):
+            raise by_size(one)
+        for value in one.values:
+            if value.written not in members:
+                message = f"generate.where: column '{one.column}' has no category {value}"
+                raise ConfigError(
+                    f"{message} ({len(members)} are known).", did_you_mean(value.written, members)
+                )
+        hit = np.isin(names, [v.written for v in one.values])
+        satisfied &= hit if one.sign in ("=", "in") else ~hit
+    return satisfied
 
 
 def has_no_day(kind: pa.DataType) -> bool:

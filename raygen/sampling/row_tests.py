@@ -8,7 +8,7 @@ import numpy as np
 from raygen.codec import parts
 from raygen.codec.codec import Codec
 from raygen.sampling import condition_values
-from raygen.sampling.conditions import Condition
+from raygen.sampling.conditions import Condition, Value
 from raygen.table.schema import Schema
 
 COMPARE = {
@@ -69,6 +69,12 @@ def of(codec: Codec, conditions: list[Condition]) -> RowTests | None:
         else:
             compared.append((one, tuple(value.written for value in one.values)))
     return RowTests(codec, tuple(compared)) if given else None
+
+
+def with_category(codec: Codec, tests: RowTests | None, column: str, name: str) -> RowTests:
+    """The tests, and that a column has this category."""
+    own = (Condition(column, "=", (Value(name, "text"),)), (name,))
+    return RowTests(codec, (*(tests.conditions if tests else ()), own))
 
 
 def _satisfied(values, sign: str, compared: tuple) -> np.ndarray:
