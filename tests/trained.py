@@ -17,6 +17,7 @@ from raygen.relations.relation import Relation
 from raygen.relations.sample import find
 from raygen.relations.uses import uses
 from raygen.report.latent.record import LatentReport
+from raygen.sampling.calibration import calibrate
 from raygen.table.schema import Schema, infer
 from raygen.training.job import sized
 from raygen.training.loader import Feed
@@ -66,6 +67,7 @@ def save(
     rows = samplers.Posteriors(*loop.posterior(*loop.feed.some(2**14)))
     held = samplers.Posteriors(*loop.posterior(*loop.feed.all_held()))
     fitted = {"mixture": samplers.fit("mixture", rows, held, 32)}
+    calibrate(model, codec, fitted["mixture"], config.run.seed)
     metrics = {"rows": len(codes), "steps": loop.step, "training_seconds": 1.0, "kept_step": loop.step}
     report = LatentReport(chosen="mixture")
     model_folder.save(str(folder), config, codec, model, fitted, metrics | {"history": []}, report)

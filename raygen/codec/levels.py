@@ -55,6 +55,8 @@ def pieces_of(codec: Codec, column: str, texts: set[str]) -> Pieces | None:
     if not isinstance(block, CategoryBlock):
         return None
     tied, overrides = reduction.tied.get(column, []), reduction.overrides.get(column, [])
+    if any(one.kind != "missing" and not one.gives for one in overrides):
+        return None  # what breaks a bound is drawn again
     for relation in (*overrides, *(one for one in tied if one.is_total)):
         given = _given(codec, relation)  # in place of any code
         if given is None or given & texts:
@@ -79,7 +81,7 @@ def _spelled(values: pa.Array) -> set[str]:
 
 def _given(codec: Codec, relation: Relation) -> set[str] | None:
     """The categories that a relation may give its column; None: they are not known."""
-    if relation.rule.sign == "missing":
+    if relation.rule.sign in ("missing", "!="):
         return set()
     if relation.pairs is not None:
         return _spelled(relation.pairs.take(np.arange(len(relation.pairs)), relation.type))

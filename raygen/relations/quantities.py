@@ -131,6 +131,19 @@ def multiplied(left: Quantity, right: Quantity) -> Quantity:
     return Quantity(whole * right.whole, left.per * right.per, valid)
 
 
+def moved(of: Quantity, like: Quantity, kind: pa.DataType, steps: int) -> Quantity:
+    """The quantity and so many steps of an Arrow type more; of floats, steps of the last digit that it or
+    `like` has, or such that they differ."""
+    plain = arrow.value_type(kind)
+    if not pa.types.is_floating(plain):
+        unit = 10**plain.scale if pa.types.is_decimal(plain) else _units(plain)
+        return added([of, constant(Fraction(steps, unit))])
+    if of.per and like.per:
+        return added([of, constant(Fraction(steps, lcm(of.per, like.per)))])
+    rough = ROUGH if plain.bit_width == 64 else ROUGH_SINGLE
+    return Quantity(of.floats + steps * np.maximum(4 * rough * np.abs(of.floats), 1e-12), 0, of.valid)
+
+
 def absolute(of: Quantity) -> Quantity:
     return Quantity(np.abs(of.whole), of.per, of.valid, of.slack)
 

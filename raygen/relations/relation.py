@@ -94,6 +94,15 @@ class Relation:
         masked = pc.if_else(pa.array(self.applies(table)), there, pa.scalar(None, there.type))
         return quantities.encoded(masked, self.type)
 
+    def beside(self, table: pa.Table, step: int) -> pa.Array:
+        """What the column is compared with and so many steps of the column's numbers more, or the value of
+        its type next to that; null of texts and truths."""
+        if kind_of_type(self.type) not in COUNTED:
+            return pa.nulls(table.num_rows, arrow.value_type(self.type))
+        own = quantities.of_array(table[self.column])
+        moved = quantities.moved(self._quantity(table), own, self.type, step)
+        return arrow.plain(quantities.to_array(moved, self.type, table.num_rows, nearest=True))
+
     def guessed(self, table: pa.Table) -> pa.Array:
         """Of a lookup: the value that most rows with the first of its keys have; null where that is missing
         or unknown."""

@@ -195,7 +195,7 @@ def encode(config: Config, say=print) -> Encoded:
         say(f"Reading {config.data.source}: statistics ...")
         tied = relations_of(config, source, schema)
         stats, reduction, explained = statistics(
-            read_dataset(source), config.data.source, source.spread(), schema, tied, say
+            read_dataset(source), config.data.source, source.spread(), schema, tied, say, source.batches()
         )
         check_table(reduction.inner, stats, config.data.source)
         built = Codec.fit(schema, stats, **_ways(config), reduction=reduction, explained=explained)

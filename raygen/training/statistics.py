@@ -1,6 +1,6 @@
 """Ray Data's pass over the table: statistics of what is learned, and how its rows stand to the relations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,11 +10,12 @@ from raygen.codec import parts
 from raygen.config import Config
 from raygen.errors import ConfigError, SchemaError
 from raygen.relations import checks, language
+from raygen.relations.broken_rows import first_broken, in_words
 from raygen.relations.counts import Count, Counts, often
 from raygen.relations.reduction import Reduction, Use, keeping
 from raygen.relations.relation import Relation
 from raygen.relations.sample import find
-from raygen.relations.uses import uses
+from raygen.relations.uses import uses, why_unused
 from raygen.table.files import check_text
 from raygen.table.schema import Schema
 from raygen.table.source import Source
@@ -70,7 +71,13 @@ def _check_learned(relations: list[Relation], schema: Schema) -> None:
 
 
 def statistics(
-    dataset, where: str, some: pa.Table, schema: Schema, tied: TableRelations, say: Say
+    dataset,
+    where: str,
+    some: pa.Table,
+    schema: Schema,
+    tied: TableRelations,
+    say: Say,
+    rows: Iterable[pa.RecordBatch] = (),
 ) -> tuple[dict, Reduction, dict[str, np.ndarray]]:
     """Statistics of every part of what is learned, what relations leave to learn, and the rows that they give
     (see `Reduction.explained`).
@@ -81,6 +88,7 @@ def statistics(
     Args:
         dataset: The table, a Ray Dataset of Arrow blocks.
         where: The source, for messages.
+        rows: The table's rows in order; read as far as it takes to tell which break a relation.
 
     Raises:
         SchemaError: If text is not that.
@@ -96,7 +104,7 @@ def statistics(
             break
         say("Some rows mislead about relations: reading the table once more ...")
         relations = counts.verified()
-    _tell(tied, used, counts.counts, left_out, say)
+    _tell(tied, used, counts.counts, left_out, rows, say)
     enforced = {(relation.column, relation.text) for relation in tied.enforced}
     marked = tuple(
         replace(use, is_enforced=(use.relation.column, use.relation.text) in enforced) for use in used
@@ -143,13 +151,32 @@ def _observed(
     return stats, counts, explained, left_out
 
 
-def _tell(tied: TableRelations, used: tuple[Use, ...], counts: list[Count], left_out: int, say: Say) -> None:
+def _tell(
+    tied: TableRelations,
+    used: tuple[Use, ...],
+    counts: list[Count],
+    left_out: int,
+    rows: Iterable[pa.RecordBatch],
+    say: Say,
+) -> None:
     """A line on each relation, and on what the table says against it."""
-    for relation, use, count in zip(tied.relations, used, counts, strict=True):
+    broken = [
+        count.breaks if relation.is_total else 0
+        for relation, count in zip(tied.relations, counts, strict=True)
+    ]
+    numbers = first_broken([use.relation for use in used], broken, rows)
+    for number, (relation, count) in enumerate(zip(tied.relations, counts, strict=True)):
         say(f"Relation: {relation.column} {relation.phrase}, {often(count.holds, count.breaks)}")
-        if relation.is_total and count.breaks:
-            learned = "learned as one that holds often" if use.how == "tied" else "not kept"
-            say(f"Note: {count.breaks:,} rows break it, which was to hold always; it is {learned}.")
+        if broken[number]:
+            such = f": {in_words(numbers[number], broken[number])}" if numbers[number] else ""
+            learned = (
+                "It is learned as one that holds often."
+                if used[number].how == "tied"
+                else "It is not kept; with enforce = true these rows are left out and it is."
+            )
+            say(f"Note: {broken[number]:,} rows break it, which was to hold always{such}. {learned}")
+        elif why := why_unused(number, used, counts):
+            say(f"Note: it is not used: {why}.")
     if left_out:
         texts = " or ".join(f"'{r.column} {r.phrase}'" for r in tied.enforced)
         say(f"Note: {left_out:,} rows that break {texts} are left out.")
