@@ -51,9 +51,9 @@ def constant(value: Fraction) -> Quantity:
     return Quantity(_fitting(np.array([value.numerator], object)), value.denominator, np.ones(1, bool))
 
 
-def of_array(array: pa.Array | pa.ChunkedArray) -> Quantity:
-    """Numbers, moments (as a clock in their zone shows them), dates, times of day or spans of an Arrow
-    array."""
+def of_array(array: pa.Array | pa.ChunkedArray, instants: bool = False) -> Quantity:
+    """Numbers, moments, dates, times of day or spans of an Arrow array; moments of a zone as a clock there
+    shows them, or with `instants` as one in Greenwich does."""
     array = arrow.plain(array)
     kind = array.type
     valid = array.is_valid().to_numpy(zero_copy_only=False)
@@ -63,6 +63,8 @@ def of_array(array: pa.Array | pa.ChunkedArray) -> Quantity:
         return Quantity(*_of_decimals(array), valid)
     if pa.types.is_integer(kind):
         return Quantity(_fitting(array.fill_null(0).to_numpy(zero_copy_only=False)), 1, valid)
+    if instants and pa.types.is_timestamp(kind):
+        array = array.cast(pa.timestamp(kind.unit))
     whole, missing = arrow.moments(array)
     return Quantity(whole, arrow.ticks_per_day(kind), ~missing)
 
@@ -86,7 +88,8 @@ def of_floats(values: np.ndarray) -> Quantity:
 
 
 def _on_grid(values: np.ndarray, digits: int, precision: float) -> bool:
-    units = values * 10.0**digits
+    with np.errstate(over="ignore"):
+        units = values * 10.0**digits
     size = np.abs(units)
     if size.max(initial=0) * precision > 0.05:
         return digits == 0 and bool((values == np.rint(values)).all() and size.max(initial=0) < 2.0**62)
@@ -174,9 +177,11 @@ def compared(left: Quantity, right: Quantity) -> np.ndarray:
     return np.where(alike, 0, np.where(difference.whole > 0, 1, -1)).astype(np.int8)
 
 
-def to_array(of: Quantity, kind: pa.DataType, rows: int, nearest: bool = False) -> pa.Array:
-    """The quantity in an Arrow type; null where it has no number or the type cannot hold it, or with
-    `nearest` the number that comes next to it."""
+def to_array(
+    of: Quantity, kind: pa.DataType, rows: int, nearest: bool = False, instants: bool = False
+) -> pa.Array:
+    """The inverse of `of_array`; null where it has no number or the type cannot hold it, or with `nearest`
+    the number that comes next to it."""
     plain = arrow.value_type(kind)
     whole, valid = np.broadcast_to(of.whole, rows), np.broadcast_to(of.valid, rows).copy()
     if pa.types.is_floating(plain):
@@ -201,6 +206,8 @@ def to_array(of: Quantity, kind: pa.DataType, rows: int, nearest: bool = False) 
         return encoded(_to_decimals(ticks, valid, plain), kind)
     if pa.types.is_integer(plain):
         return encoded(pa.array(ticks.astype(plain.to_pandas_dtype()), plain, mask=~valid), kind)
+    if instants and pa.types.is_timestamp(plain):
+        return encoded(pa.array(ticks.astype(np.int64), mask=~valid).cast(plain), kind)
     return arrow.from_moments(ticks.astype(np.int64), ~valid, kind)
 
 

@@ -1,7 +1,9 @@
 """Values of conditions as numbers and days, and what is said of those that are none."""
 
 import datetime
+import math
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 
 import numpy as np
 import pyarrow as pa
@@ -19,12 +21,25 @@ def written(value: float, read: Callable) -> str:
 
 
 def number(condition: Condition, value: Value) -> float:
+    return as_float(exact(condition, value))
+
+
+def as_float(value: Fraction) -> float:
+    """The nearest float; infinite if it is beyond all of them."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
+def exact(condition: Condition, value: Value) -> Fraction:
+    """The number that a condition compares with, as it was written."""
     if value.kind != "number":
         message = (
             f"generate.where: '{condition}' compares the numbers of column '{condition.column}' with {value}."
         )
         raise ConfigError(message, "write a number without quotes.")
-    return float(value.written)
+    return Fraction(value.written)
 
 
 def day(condition: Condition, value: Value) -> float:

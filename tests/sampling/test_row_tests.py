@@ -1,14 +1,19 @@
 """Conditions on columns that relations give: rows that satisfy them are those of the model that do."""
 
+from decimal import Decimal
+
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from raygen.errors import ConfigError
+from raygen.relations.reduction import Reduction
 from raygen.sampling.conditional import Conditional, explore
 from raygen.sampling.decoder import decoder_of
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.sampling.selection import Selection, select
 from raygen.sampling.strata import Stratum
+from raygen.table.schema import Schema
 from tests.relations import every_use as planted
 from tests.relations.test_reduction import any_codes, fitted, reduced
 from tests.sampling.test_conditional import DECODERS, distance, network, piece, rows, sampler
@@ -110,3 +115,41 @@ def test_conditions_on_both_kinds_of_columns_are_kept_apart(codec):
 def test_what_makes_no_sense_is_refused(codec, where, per, words):
     with pytest.raises(ConfigError, match=words):
         select(codec, where, per)
+
+
+NUMBERS = {
+    pa.float32(): [0.1, 0.2, 0.3, 1e10],
+    pa.float16(): [0.1, 0.2, 0.3, 5.5],
+    pa.float64(): [0.1, 0.2, 0.3, 1e300],
+    pa.uint64(): [0, 5, 2**64 - 2, 2**64 - 1],
+    pa.int64(): [-(2**63), 5, 2**53, 2**53 + 1],
+    pa.decimal128(38, 2): [
+        Decimal(f"{'9' * 36}.98"),
+        Decimal(f"{'9' * 36}.99"),
+        Decimal("0.10"),
+        Decimal(-5),
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERS, ids=str)
+def test_numbers_are_compared_as_they_are_written(kind):
+    """A column is a copy of another one, so that its values are tested on whole rows."""
+    own = [NUMBERS[kind][n % 4] for n in range(200)]
+    values = pa.array(np.array(own, np.float16) if kind == pa.float16() else own, kind)
+    table = pa.table({"x": values, "y": values, "z": np.arange(200) % 7})
+    schema = Schema(table.schema, dict.fromkeys("xyz", "numeric"))
+    built = fitted(table, Reduction(schema, reduced(table, {"y": "x"}).uses))
+    assert "y" in built.reduction.touched
+    codes, positions = built.encode(table)[0], np.full((200, built.num_columns), 0.5)
+    made = built.decode(codes, positions)["y"].to_pylist()
+    for value, stored in zip(NUMBERS[kind], values[:4].to_pylist(), strict=True):
+
+        def holds(text, value=value):
+            return select(built, f"y {text.format(value)}").tests.hold(codes, positions)
+
+        equal = np.array([one == stored for one in made])
+        assert np.array_equal(holds("= {}"), equal) and equal.any()
+        less, more = holds("< {}"), holds("> {}")
+        assert not (less & more).any() and np.array_equal(less | more, ~equal)
+        assert np.array_equal(holds("NOT IN ({}, 77)"), ~equal)
