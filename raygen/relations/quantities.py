@@ -7,7 +7,7 @@ they stay floats, and are compared to about nine digits.
 """
 
 from dataclasses import dataclass
-from decimal import Context
+from decimal import Context, Decimal
 from fractions import Fraction
 from math import lcm
 
@@ -105,7 +105,7 @@ def added(parts: list[Quantity]) -> Quantity:
         return Quantity(sum(part.floats for part in parts), 0, valid, slack)  # type: ignore[arg-type]
     per = lcm(*(part.per for part in parts))
     terms = [(part.whole, per // part.per) for part in parts]
-    if sum(_most(whole) * times for whole, times in terms) >= FITS:
+    if sum(max(1, _most(whole)) * times for whole, times in terms) >= FITS:  # a factor has to fit too
         terms = [(whole.astype(object), times) for whole, times in terms]
     return Quantity(sum(whole * times for whole, times in terms), per, valid)  # type: ignore[arg-type]
 
@@ -118,7 +118,7 @@ def times(factor: Fraction, of: Quantity) -> Quantity:
     if not of.per:
         return Quantity(of.whole * float(factor), 0, of.valid, of.slack * abs(float(factor)))
     whole = of.whole
-    if _most(whole) * abs(factor.numerator) >= FITS:
+    if max(1, _most(whole)) * abs(factor.numerator) >= FITS:
         whole = whole.astype(object)
     return Quantity(whole * factor.numerator, of.per * factor.denominator, of.valid)
 
@@ -272,6 +272,9 @@ def _of_decimals(array: pa.Array) -> tuple[np.ndarray, int]:
 
 
 def _to_decimals(ticks: np.ndarray, valid: np.ndarray, kind: pa.DataType) -> pa.Array:
+    if _most(ticks) >= 10**38:
+        scaled = [Decimal(int(one)).scaleb(-kind.scale, WIDE) for one in ticks]
+        return pa.array(scaled, kind, mask=~valid)
     words = np.empty((len(ticks), 2), np.int64)
     if ticks.dtype == object:
         words[:, 0] = (ticks % 2**64).astype(np.uint64).view(np.int64)
