@@ -16,7 +16,6 @@ MAX_LINES = 350
 MAX_FUNCTION_LINES = 60
 LONG = {  # to be cut
     "model/vae.__init__",
-    "generation/hive.of",
 }
 MAX_MODULES = 20  # of a folder
 

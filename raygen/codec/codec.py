@@ -223,8 +223,8 @@ class Codec:
         inner = self.reduction.inner
         columns = [self._column(field, values, first_row, len(codes)) for field in inner.output]
 
-        def present(name: str) -> pa.Array:
-            chance = _chance(codes, positions)
+        def present(name: str, shift: float = 0.0) -> pa.Array:
+            chance = (_chance(codes, positions) + shift) % 1.0
             drawn = {n: self.blocks[n].present(chance) for n in (name, name + TIME) if n in self.blocks}
             return self._column(inner.arrow.field(name), drawn, first_row, len(codes))
 

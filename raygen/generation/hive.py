@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
-from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
+from raygen.codec.levels import levels_of
 from raygen.errors import ConfigError, did_you_mean
 from raygen.generation.run_records import MOST_PARTITIONS
 from raygen.table import arrow
@@ -41,78 +41,18 @@ class Partitions:
             ConfigError: If a column is not there, has no categories, or they make too many files or
                 impossible folders.
         """
-        output, levels = codec.schema.output.names, list[tuple[str | None, ...]]()
         for i, column in enumerate(columns):
-            if column not in output:
-                raise ConfigError(
-                    f"{SETTING}: the model writes no column '{column}'.", did_you_mean(column, output)
-                )
-            if column in codec.reduction.computed or column in codec.reduction.tied:
-                raise ConfigError(
-                    f"{SETTING}: a relation gives the values of column '{column}'.",
-                    "name a column that it is given by.",
-                )
-            block = codec.blocks.get(column)
-            if not isinstance(block, CategoryBlock):
-                kind = codec.schema.kinds[column]
-                raise ConfigError(
-                    f"{SETTING}: column '{column}' is of kind {kind}.",
-                    "name a categorical or boolean column.",
-                )
+            _check_column(codec, column)
             if column in columns[:i]:
                 raise ConfigError(f"{SETTING} names column '{column}' twice.", "name it once.")
-            if column.startswith(("_", ".")):  # readers leave such folders out
-                raise ConfigError(
-                    f"{SETTING}: the name of column '{column}' begins with '{column[0]}': it hides folders.",
-                    "name another column.",
-                )
-            if set(column) & set("=/%\\?#") or not column.isprintable():
-                raise ConfigError(
-                    f"{SETTING}: the name of column '{column}' cannot be that of a folder.",
-                    "name another column.",
-                )
-            levels.append(_levels(block, codec.schema.output.field(column).type))
-        if columns and len(columns) == len(output):
+        if columns and len(columns) == len(codec.schema.output.names):
             raise ConfigError(f"{SETTING} = {columns} leaves no column for the files.", "name fewer columns.")
-        found = cls(tuple(columns), tuple(levels))
-        if found.num_files > MOST_PARTITIONS:
-            counts = " x ".join(
-                f"{len(known)} of {column}" for column, known in zip(columns, levels, strict=True)
-            )
-            message = (
-                f"{SETTING}: {counts} categories make {found.num_files:,} files of each shard; "
-                f"at most {MOST_PARTITIONS:,} are allowed."
-            )
-            raise ConfigError(message, "name a column of fewer categories.")
-        for column, known, names in zip(columns, levels, found._names, strict=True):
-            if NULL in known:
-                raise ConfigError(
-                    f"{SETTING}: '{NULL}' is a category of column '{column}', and the name of a missing one.",
-                    "name another column.",
-                )
-            if cut := next((level for level in known if level and "\0" in level), None):
-                message = f"{SETTING}: category {cut!r} of column '{column}' has a NUL, which ends names."
-                raise ConfigError(message, "name another column, or take the NUL out of the table.")
-            seen = dict[str, str | None]()
-            for level, name in zip(known, names, strict=True):
-                if name.lower() in seen:  # many disks tell no case apart
-                    message = (
-                        f"{SETTING}: categories '{seen[name.lower()]}' and '{level}' of column "
-                        f"'{column}' are one folder where case does not count."
-                    )
-                    raise ConfigError(message, "name another column, or spell them alike in the table.")
-                seen[name.lower()] = level
+        found = cls(tuple(columns), tuple(_levels(codec, column) for column in columns))
+        _check_count(found)
+        for column, known, names in zip(columns, found.levels, found._names, strict=True):
+            _check_levels(column, known, names)
         for name in itertools.chain(*(folder.split("/") for folder in found.folders)):
-            if name.endswith("=") or len(name) > MAX_NAME_BYTES:
-                why = (
-                    "is empty, which reads back as missing"
-                    if name.endswith("=")
-                    else f"makes a folder's name of {len(name)} bytes"
-                )
-                raise ConfigError(
-                    f"{SETTING}: a category of column '{name.partition('=')[0]}' {why}.",
-                    "name another column.",
-                )
+            _check_folder(name)
         return found
 
     @property
@@ -154,13 +94,79 @@ class Partitions:
         ]
 
 
-def _levels(block: CategoryBlock, kind: pa.DataType) -> tuple[str | None, ...]:
-    texts = (
-        arrow.strings(arrow.from_strings(pa.array(block.members, pa.string()), kind)).to_pylist()
-        if block.members
-        else []
+def _check_column(codec: Codec, column: str) -> None:
+    output = codec.schema.output.names
+    if column not in output:
+        raise ConfigError(f"{SETTING}: the model writes no column '{column}'.", did_you_mean(column, output))
+    if (kind := codec.schema.kinds[column]) not in ("categorical", "boolean"):
+        raise ConfigError(
+            f"{SETTING}: column '{column}' is of kind {kind}.",
+            "name a categorical or boolean column.",
+        )
+    if column.startswith(("_", ".")):  # readers leave such folders out
+        raise ConfigError(
+            f"{SETTING}: the name of column '{column}' begins with '{column[0]}': it hides folders.",
+            "name another column.",
+        )
+    if set(column) & set("=/%\\?#") or not column.isprintable():
+        raise ConfigError(
+            f"{SETTING}: the name of column '{column}' cannot be that of a folder.",
+            "name another column.",
+        )
+
+
+def _check_count(found: Partitions) -> None:
+    if found.num_files <= MOST_PARTITIONS:
+        return
+    counts = " x ".join(
+        f"{len(known)} of {column}" for column, known in zip(found.columns, found.levels, strict=True)
     )
-    return (*sorted(texts), *([None] if block.missing or not texts else []))
+    message = (
+        f"{SETTING}: {counts} categories make {found.num_files:,} files of each shard; "
+        f"at most {MOST_PARTITIONS:,} are allowed."
+    )
+    raise ConfigError(message, "name a column of fewer categories.")
+
+
+def _check_levels(column: str, known: tuple[str | None, ...], names: list[str]) -> None:
+    """Refuse categories whose folders readers would take for others."""
+    if NULL in known:
+        raise ConfigError(
+            f"{SETTING}: '{NULL}' is a category of column '{column}', and the name of a missing one.",
+            "name another column.",
+        )
+    if cut := next((level for level in known if level and "\0" in level), None):
+        message = f"{SETTING}: category {cut!r} of column '{column}' has a NUL, which ends names."
+        raise ConfigError(message, "name another column, or take the NUL out of the table.")
+    seen = dict[str, str | None]()
+    for level, name in zip(known, names, strict=True):
+        if name.lower() in seen:  # many disks tell no case apart
+            message = (
+                f"{SETTING}: categories '{seen[name.lower()]}' and '{level}' of column "
+                f"'{column}' are one folder where case does not count."
+            )
+            raise ConfigError(message, "name another column, or spell them alike in the table.")
+        seen[name.lower()] = level
+
+
+def _check_folder(name: str) -> None:
+    if not name.endswith("=") and len(name) <= MAX_NAME_BYTES:
+        return
+    empty, long = "is empty, which reads back as missing", f"makes a folder's name of {len(name)} bytes"
+    raise ConfigError(
+        f"{SETTING}: a category of column '{name.partition('=')[0]}' {empty if name[-1] == '=' else long}.",
+        "name another column.",
+    )
+
+
+def _levels(codec: Codec, column: str) -> tuple[str | None, ...]:
+    known = levels_of(codec, column)
+    if known is None:
+        raise ConfigError(
+            f"{SETTING}: relations compute column '{column}' of columns that have no categories.",
+            "name another column.",
+        )
+    return (*known.texts, *([None] if known.has_missing else []))
 
 
 def _named(hive: pads.Partitioning, column: str, level: str | None) -> str:

@@ -6,8 +6,11 @@ import numpy as np
 import pyarrow as pa
 
 from raygen.relations.conditions import is_missing
+from raygen.relations.differences import too_far
+from raygen.relations.expressions import COUNTED, kind_of_type
 from raygen.relations.pairs import Pairs, counted
 from raygen.relations.relation import BREAKS, HOLDS, UNKNOWN, Relation
+from raygen.relations.syntax import Column
 from raygen.table.protection import UNPROTECTED, Protection
 
 MOST_PAIRS = 200_000
@@ -27,7 +30,8 @@ class Count:
         kept, broken: Rows that keep it, and that do not; of lookups, `pairs` tell.
         missing: Rows of which it says nothing.
         gaps: Of a relation that gives values: rows where only one is missing, the value given or that of the
-            column. Of one that compares: rows with a value and nothing to compare it with.
+            column. Of one that compares: rows with a value and nothing to compare it with, or which it is
+            too far from.
         absent: Rows in which the column has no value.
         pairs: Of a lookup: rows of each key and value.
         is_beyond: Whether there were more pairs than are kept; none is then.
@@ -60,6 +64,13 @@ class Count:
         return self.holds / told if told else 1.0
 
 
+def _too_far(relation: Relation, table: pa.Table) -> np.ndarray:
+    """Rows in which a column and the one that it is compared with have no difference."""
+    if not isinstance(relation.rule.of, Column) or kind_of_type(relation.type) not in COUNTED:
+        return np.zeros(table.num_rows, bool)
+    return too_far(table.column(relation.column), table.column(relation.rule.of.name))
+
+
 @dataclass
 class Counts:
     """Counts of a list of relations, in its order; the same however rows are shared out.
@@ -87,7 +98,7 @@ class Counts:
             own = is_missing(table.column(relation.column))
             count.absent += int(own.sum())
             if relation.kind == "order":
-                count.gaps += int(((kept == UNKNOWN) & ~own).sum())
+                count.gaps += int((((kept == UNKNOWN) & ~own) | _too_far(relation, table)).sum())
             if relation.gives:
                 given = is_missing(relation.values(table))
                 count.gaps += int(((own != given) & relation.applies(table)).sum())

@@ -21,7 +21,7 @@ def difference_type(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_floating(kind):
         return pa.float64()
     if pa.types.is_decimal(kind):
-        return pa.decimal128(38, kind.scale)
+        return pa.decimal128(38, kind.scale) if kind.precision < 38 else pa.decimal256(39, kind.scale)
     return pa.int64()
 
 
@@ -36,6 +36,17 @@ def difference(y: Values, x: Values) -> pa.Array:
         return pc.subtract(y.cast(wide), x.cast(wide)).cast(kind)
     y, x = _ticks(y), _ticks(x)
     return _unwrapped(pc.subtract(y, x), y, pc.less(x, 0)).cast(kind)
+
+
+def too_far(y: Values, x: Values) -> np.ndarray:
+    """Whether y - x is beyond what its type holds, or nearly, bool of shape (rows,)."""
+    if pa.types.is_dictionary(y.type) or y.type != x.type or pa.types.is_uint64(y.type):
+        return np.zeros(len(y), bool)
+    if difference_type(y.type).bit_width != 64 or pa.types.is_floating(y.type):
+        return np.zeros(len(y), bool)
+    y, x = (_ticks(arrow.plain(one)).cast(pa.float64(), safe=False) for one in (y, x))
+    apart = pc.abs(pc.subtract(y, x)).fill_null(0).to_numpy(zero_copy_only=False)
+    return np.asarray(apart >= 2.0**63 - 1024)
 
 
 def added(x: Values, step: Values, kind: pa.DataType) -> pa.Array:

@@ -39,6 +39,11 @@ def discover(table: pa.Table, seed: int) -> list[Finding]:
     sample = sample.look(min(sample.rows, max(2000, int(COMPARED / columns**2))))
     if sample.rows < FEWEST_ROWS:
         return []
+    with np.errstate(over="ignore", invalid="ignore"):  # of squares of numbers near the largest
+        return _found(sample)
+
+
+def _found(sample: Sample) -> list[Finding]:
     ties = Ties()
     functions = _verified(of_one.candidates(sample), sample)
     _choose(ties, functions, sample)

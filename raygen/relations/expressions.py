@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from raygen.relations import quantities
 from raygen.relations.quantities import Quantity
-from raygen.relations.syntax import Column, Constant, Node, Product, Scaled, Sum, columns_of
+from raygen.relations.syntax import Call, Column, Constant, Node, Product, Scaled, Sum, columns_of
 from raygen.table import arrow
 
 COUNTED = ("number", "moment", "span")
@@ -105,17 +105,40 @@ _FITS = {
 }
 
 
-def evaluate(node: Node, table: pa.Table) -> Quantity:
-    """Numbers, moments or spans of an expression, of shape (rows,) or (1,)."""
+def has_instants(node: Node, own: pa.DataType, schema: pa.Schema) -> bool:
+    """Whether the moments of a rule, its column's of type `own` among them, all know their zone. Then their
+    order and differences are those of instants and not of clocks, which are put back and forward."""
+    types = [own, *(schema.field(name).type for name in _outside_parts(node))]
+    moments = [kind for kind in map(arrow.value_type, types) if kind_of_type(kind) == "moment"]
+    return bool(moments) and all(pa.types.is_timestamp(kind) and kind.tz for kind in moments)
+
+
+def _outside_parts(node: Node) -> list[str]:
+    """Columns of an expression but those that a part of a moment is taken of."""
+    if isinstance(node, Sum | Product):
+        parts = node.parts if isinstance(node, Sum) else (node.left, node.right)
+        return [name for part in parts for name in _outside_parts(part)]
+    if isinstance(node, Scaled | Call):
+        return [] if _takes_part(node) else _outside_parts(node.of)
+    return columns_of(node)
+
+
+def _takes_part(node: Node) -> bool:
+    return isinstance(node, Call) and node.name not in ("abs", "round", "floor")
+
+
+def evaluate(node: Node, table: pa.Table, instants: bool = False) -> Quantity:
+    """Numbers, moments or spans of an expression, of shape (rows,) or (1,); its moments with `instants` as in
+    `quantities.of_array`, but their parts are those of their own clock."""
     if isinstance(node, Column):
-        return quantities.of_array(table.column(node.name))
+        return quantities.of_array(table.column(node.name), instants)
     if isinstance(node, Constant):
         return quantities.constant(Fraction(node.value))
     if isinstance(node, Sum):
-        return quantities.added([evaluate(part, table) for part in node.parts])
+        return quantities.added([evaluate(part, table, instants) for part in node.parts])
     if isinstance(node, Product):
-        return quantities.multiplied(evaluate(node.left, table), evaluate(node.right, table))
-    of = evaluate(node.of, table)
+        return quantities.multiplied(*(evaluate(side, table, instants) for side in (node.left, node.right)))
+    of = evaluate(node.of, table, instants and not _takes_part(node))
     if isinstance(node, Scaled):
         return quantities.times(node.factor, of)
     if node.name == "abs":

@@ -7,7 +7,7 @@ they stay floats, and are compared to about nine digits.
 """
 
 from dataclasses import dataclass
-from decimal import Context
+from decimal import Context, Decimal
 from fractions import Fraction
 from math import lcm
 
@@ -51,9 +51,9 @@ def constant(value: Fraction) -> Quantity:
     return Quantity(_fitting(np.array([value.numerator], object)), value.denominator, np.ones(1, bool))
 
 
-def of_array(array: pa.Array | pa.ChunkedArray) -> Quantity:
-    """Numbers, moments (as a clock in their zone shows them), dates, times of day or spans of an Arrow
-    array."""
+def of_array(array: pa.Array | pa.ChunkedArray, instants: bool = False) -> Quantity:
+    """Numbers, moments, dates, times of day or spans of an Arrow array; moments of a zone as a clock there
+    shows them, or with `instants` as one in Greenwich does."""
     array = arrow.plain(array)
     kind = array.type
     valid = array.is_valid().to_numpy(zero_copy_only=False)
@@ -63,6 +63,8 @@ def of_array(array: pa.Array | pa.ChunkedArray) -> Quantity:
         return Quantity(*_of_decimals(array), valid)
     if pa.types.is_integer(kind):
         return Quantity(_fitting(array.fill_null(0).to_numpy(zero_copy_only=False)), 1, valid)
+    if instants and pa.types.is_timestamp(kind):
+        array = array.cast(pa.timestamp(kind.unit))
     whole, missing = arrow.moments(array)
     return Quantity(whole, arrow.ticks_per_day(kind), ~missing)
 
@@ -86,7 +88,8 @@ def of_floats(values: np.ndarray) -> Quantity:
 
 
 def _on_grid(values: np.ndarray, digits: int, precision: float) -> bool:
-    units = values * 10.0**digits
+    with np.errstate(over="ignore"):
+        units = values * 10.0**digits
     size = np.abs(units)
     if size.max(initial=0) * precision > 0.05:
         return digits == 0 and bool((values == np.rint(values)).all() and size.max(initial=0) < 2.0**62)
@@ -102,7 +105,7 @@ def added(parts: list[Quantity]) -> Quantity:
         return Quantity(sum(part.floats for part in parts), 0, valid, slack)  # type: ignore[arg-type]
     per = lcm(*(part.per for part in parts))
     terms = [(part.whole, per // part.per) for part in parts]
-    if sum(_most(whole) * times for whole, times in terms) >= FITS:
+    if sum(max(1, _most(whole)) * times for whole, times in terms) >= FITS:  # a factor has to fit too
         terms = [(whole.astype(object), times) for whole, times in terms]
     return Quantity(sum(whole * times for whole, times in terms), per, valid)  # type: ignore[arg-type]
 
@@ -115,7 +118,7 @@ def times(factor: Fraction, of: Quantity) -> Quantity:
     if not of.per:
         return Quantity(of.whole * float(factor), 0, of.valid, of.slack * abs(float(factor)))
     whole = of.whole
-    if _most(whole) * abs(factor.numerator) >= FITS:
+    if max(1, _most(whole)) * abs(factor.numerator) >= FITS:
         whole = whole.astype(object)
     return Quantity(whole * factor.numerator, of.per * factor.denominator, of.valid)
 
@@ -129,6 +132,19 @@ def multiplied(left: Quantity, right: Quantity) -> Quantity:
     if _most(left.whole) * _most(right.whole) >= FITS:
         whole = whole.astype(object)
     return Quantity(whole * right.whole, left.per * right.per, valid)
+
+
+def moved(of: Quantity, like: Quantity, kind: pa.DataType, steps: int) -> Quantity:
+    """The quantity and so many steps of an Arrow type more; of floats, steps of the last digit that it or
+    `like` has, or such that they differ."""
+    plain = arrow.value_type(kind)
+    if not pa.types.is_floating(plain):
+        unit = 10**plain.scale if pa.types.is_decimal(plain) else _units(plain)
+        return added([of, constant(Fraction(steps, unit))])
+    if of.per and like.per:
+        return added([of, constant(Fraction(steps, lcm(of.per, like.per)))])
+    rough = ROUGH if plain.bit_width == 64 else ROUGH_SINGLE
+    return Quantity(of.floats + steps * np.maximum(4 * rough * np.abs(of.floats), 1e-12), 0, of.valid)
 
 
 def absolute(of: Quantity) -> Quantity:
@@ -161,9 +177,11 @@ def compared(left: Quantity, right: Quantity) -> np.ndarray:
     return np.where(alike, 0, np.where(difference.whole > 0, 1, -1)).astype(np.int8)
 
 
-def to_array(of: Quantity, kind: pa.DataType, rows: int, nearest: bool = False) -> pa.Array:
-    """The quantity in an Arrow type; null where it has no number or the type cannot hold it, or with
-    `nearest` the number that comes next to it."""
+def to_array(
+    of: Quantity, kind: pa.DataType, rows: int, nearest: bool = False, instants: bool = False
+) -> pa.Array:
+    """The inverse of `of_array`; null where it has no number or the type cannot hold it, or with `nearest`
+    the number that comes next to it."""
     plain = arrow.value_type(kind)
     whole, valid = np.broadcast_to(of.whole, rows), np.broadcast_to(of.valid, rows).copy()
     if pa.types.is_floating(plain):
@@ -188,6 +206,8 @@ def to_array(of: Quantity, kind: pa.DataType, rows: int, nearest: bool = False) 
         return encoded(_to_decimals(ticks, valid, plain), kind)
     if pa.types.is_integer(plain):
         return encoded(pa.array(ticks.astype(plain.to_pandas_dtype()), plain, mask=~valid), kind)
+    if instants and pa.types.is_timestamp(plain):
+        return encoded(pa.array(ticks.astype(np.int64), mask=~valid).cast(plain), kind)
     return arrow.from_moments(ticks.astype(np.int64), ~valid, kind)
 
 
@@ -252,6 +272,9 @@ def _of_decimals(array: pa.Array) -> tuple[np.ndarray, int]:
 
 
 def _to_decimals(ticks: np.ndarray, valid: np.ndarray, kind: pa.DataType) -> pa.Array:
+    if _most(ticks) >= 10**38:
+        scaled = [Decimal(int(one)).scaleb(-kind.scale, WIDE) for one in ticks]
+        return pa.array(scaled, kind, mask=~valid)
     words = np.empty((len(ticks), 2), np.int64)
     if ticks.dtype == object:
         words[:, 0] = (ticks % 2**64).astype(np.uint64).view(np.int64)

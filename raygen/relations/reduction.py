@@ -4,14 +4,15 @@ computed     the column is left out, and computed of others in every row
 difference   y - x is learned in place of y, where y stands always on one side of x
 tied         a column beside y says which relation gave the value, if any did, and y is learned from the
              other rows alone
-override     y is learned as it is, and set where the relation says what it is
+override     y is learned as it is, and set where the relation says what it is, or where it breaks it
 checked      nothing is done: the relation holds by what else is learned, and is counted
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -21,12 +22,19 @@ from raygen.errors import SchemaError
 from raygen.relations import conditions
 from raygen.relations.conditions import is_missing
 from raygen.relations.differences import Values, added, difference, difference_type
+from raygen.relations.enforcement import within
 from raygen.relations.relation import Relation
 from raygen.table import arrow
 from raygen.table.schema import Schema
 
-Present = Callable[[str], pa.Array]
 Given = tuple[Values, np.ndarray]
+
+
+class Present(Protocol):
+    """Gives values of a column, none of them missing, where there must be one and none was drawn; others for
+    each `shift` in [0, 1)."""
+
+    def __call__(self, name: str, shift: float = 0.0) -> pa.Array: ...
 
 
 @dataclass(frozen=True)
@@ -148,8 +156,7 @@ class Reduction:
         Args:
             inner: The columns that were learned.
             ties: As `reduce` gives them.
-            present: Gives values of a column, none of them missing, where there must be one and none was
-                drawn.
+            present: See `Present`.
             given: Values that cells have in any case, and where, by column: what relations say of others
                 follows from them.
         """
@@ -168,8 +175,8 @@ class Reduction:
                 rows[name] = self._whole(name, columns[name], table)
             if name in self.tied:
                 rows[name] = self._untied(name, rows[name], ties[name], table, present)
-            for relation in self.overrides.get(name, ()):
-                rows[name] = self._enforced(relation, rows, present)
+            if name in self.overrides:
+                rows[name] = self._set(name, rows, present)
             rows[name] = self._as_given(name, self._as_its_field(name, rows[name]), given)
         return pa.table(
             [rows[field.name] for field in self.schema.arrow if field.name in rows],
@@ -229,7 +236,7 @@ class Reduction:
                 chosen = pc.or_(chosen, pc.and_(value.is_valid(), given.is_valid()))
             value = pc.if_else(chosen, pc.coalesce(given, value), value)
         if value.null_count and name in self.complete:
-            value = pc.coalesce(value, self._whole(name, present(name), rows))
+            value = pc.coalesce(value, self._drawn(name, rows, present))
             for relation in self.tied[name]:  # where they gave the values of all rows, there are no others
                 value = pc.coalesce(value, self._given(relation, rows))
         return value
@@ -237,21 +244,33 @@ class Reduction:
     def _given(self, relation: Relation, rows: pa.Table) -> pa.Array:
         return _plain(_as_declared(relation.values(rows), self.schema, relation.column))
 
-    def _enforced(self, relation: Relation, rows: dict, present: Present) -> pa.Array:
-        """A column, set where a relation says what it is."""
-        name, table = relation.column, pa.table(rows)
-        value = _plain(table[name])
-        if relation.kind == "missing":
-            here, known = map(pa.array, conditions.hold(relation.rule.where, table))
-            lacking = pc.and_(pc.and_not(value.is_null(), here), known)
-            if relation.rule.is_exact and lacking.true_count:
-                value = pc.if_else(lacking, _plain(self._whole(name, present(name), table)), value)
-            return pc.if_else(here, pa.scalar(None, value.type), value)
-        if relation.gives:
-            given = self._given(relation, table)
-            return pc.if_else(pc.and_(given.is_valid(), value.is_valid()), given, value)
-        bound = arrow.plain(table[relation.inputs[0]])
-        return pc.if_else(pa.array(relation.keeps(table) == 0), bound, value)
+    def _set(self, name: str, rows: dict, present: Present) -> pa.Array:
+        """A column, set where relations say that it is missing, what it must not pass, or what it is."""
+        relations, own = self.overrides[name], _plain(rows[name])
+        for relation in (one for one in relations if one.kind == "missing"):
+            own = self._emptied(relation, own, pa.table(rows | {name: own}), present)
+        bounds = [one for one in relations if one.kind != "missing" and not one.gives]
+        if bounds:
+            table = pa.table(rows | {name: own})
+            others = [one for one in self.tied.get(name, ()) if one.is_total]
+            others += [self.differences[name]] if name in self.differences else []
+            own = within(bounds, others, table, lambda shift: self._drawn(name, table, present, shift))
+        for relation in (one for one in relations if one.gives):
+            given = self._given(relation, pa.table(rows | {name: own}))
+            own = pc.if_else(pc.and_(given.is_valid(), own.is_valid()), given, own)
+        return own
+
+    def _emptied(self, relation: Relation, value: pa.Array, rows: pa.Table, present: Present) -> pa.Array:
+        """The values of a column, missing where a relation says so, and there where it says that."""
+        here, known = map(pa.array, conditions.hold(relation.rule.where, rows))
+        lacking = pc.and_(pc.and_not(value.is_null(), here), known)
+        if relation.rule.is_exact and lacking.true_count:
+            value = pc.if_else(lacking, self._drawn(relation.column, rows, present), value)
+        return pc.if_else(here, pa.scalar(None, value.type), value)
+
+    def _drawn(self, name: str, rows: pa.Table, present: Present, shift: float = 0.0) -> pa.Array:
+        """Values of a column, none missing, that know nothing of the rest of their rows."""
+        return _plain(self._whole(name, present(name, shift), rows))
 
     def to_dict(self) -> list[dict]:
         return [use.to_dict() for use in self.uses]

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from raygen.errors import ConfigError, ModelError
 from raygen.relations import conditions, quantities, syntax
-from raygen.relations.expressions import COUNTED, as_moment, evaluate, kind_of_type
+from raygen.relations.expressions import COUNTED, as_moment, evaluate, has_instants, kind_of_type
 from raygen.relations.pairs import Pairs, texts_of
 from raygen.relations.quantities import Quantity
 from raygen.relations.syntax import Call, Column, Constant, Rule
@@ -85,7 +85,7 @@ class Relation:
         if self.rule.sign != "=" or self.rule.of is None:
             raise ValueError(f"relation {self.text!r} of '{self.column}' gives no values")
         if kind_of_type(self.type) in COUNTED:
-            values = quantities.to_array(self._quantity(table), self.type, table.num_rows, nearest)
+            values = self._array(self._quantity(table), table, nearest)
         else:
             values = self._texts(table)
         if not self.rule.where:
@@ -93,6 +93,14 @@ class Relation:
         there = arrow.strings(values) if kind_of_type(self.type) == "text" else arrow.plain(values)
         masked = pc.if_else(pa.array(self.applies(table)), there, pa.scalar(None, there.type))
         return quantities.encoded(masked, self.type)
+
+    def beside(self, table: pa.Table, step: int) -> pa.Array:
+        """What the column is compared with and so many steps of the column's numbers more, or the value of
+        its type next to that; null of texts and truths."""
+        if kind_of_type(self.type) not in COUNTED:
+            return pa.nulls(table.num_rows, arrow.value_type(self.type))
+        moved = quantities.moved(self._quantity(table), self._own(table), self.type, step)
+        return arrow.plain(self._array(moved, table, nearest=True))
 
     def guessed(self, table: pa.Table) -> pa.Array:
         """Of a lookup: the value that most rows with the first of its keys have; null where that is missing
@@ -115,7 +123,7 @@ class Relation:
             same = pc.equal(expected, own).fill_null(False).to_numpy(zero_copy_only=False)
             there = ~missing & ~conditions.is_missing(expected)
             return _told(same == (self.rule.sign == "="), there & true)
-        own = quantities.of_array(table.column(self.column))
+        own = self._own(table)
         if self.rule.sign == "=" and isinstance(self.rule.of, Call) and self.rule.of.name == "round":
             return self._keeps_rounding(self.rule.of, own, table, true)
         expected = self._quantity(table)
@@ -171,7 +179,21 @@ class Relation:
             return quantities.constant(as_moment(node.value, self.type) or Fraction(0))
         if node is None:
             raise ValueError(f"relation {self.text!r} of '{self.column}' has no expression")
-        return evaluate(node, table)
+        return evaluate(node, table, self._has_instants(table))
+
+    def _own(self, table: pa.Table) -> Quantity:
+        return quantities.of_array(table.column(self.column), self._has_instants(table))
+
+    def _array(self, quantity: Quantity, table: pa.Table, nearest: bool) -> pa.Array:
+        """A quantity of this relation as values of its column."""
+        instants = self._has_instants(table)
+        return quantities.to_array(quantity, self.type, table.num_rows, nearest, instants)
+
+    def _has_instants(self, table: pa.Table) -> bool:
+        node = self.rule.of
+        if node is None or (isinstance(node, Constant) and isinstance(node.value, str)):
+            return False
+        return has_instants(node, self.type, table.schema)
 
     def _texts(self, table: pa.Table) -> pa.Array:
         """A copy, or a constant, of texts or truths."""

@@ -18,15 +18,16 @@ GIVES_VALUES = ("function", "lookup")
 def uses(
     relations: list[Relation], counts: list[Count], schema: Schema, protection: Protection = UNPROTECTED
 ) -> tuple[Use, ...]:
-    """How each relation is used, by the rows that keep and break it. What gives values takes precedence, then
-    what stands first; a relation that would close a circle is not used, and one that rows break is one that
-    holds often. Of lookups, `protection` says which pairs are kept and which keys are drawn."""
+    """How each relation is used, by the rows that keep and break it. What gives values takes precedence,
+    then what stands first, bounds by constants alone last; a relation that would close a circle is not
+    used, and one that rows break is one that holds often. Of lookups, `protection` says which pairs are kept
+    and which keys are drawn."""
     chosen: dict[int, Use] = {}
     inputs: dict[str, set[str]] = {}
     numbered = list(enumerate(zip(relations, counts, strict=True)))
-    for number, (relation, count) in sorted(numbered, key=lambda one: one[1][0].kind not in GIVES_VALUES):
-        taken = {u.how for u in chosen.values() if u.relation.column == relation.column}
-        how = _how(relation, count, schema, protection, taken)
+    for number, (relation, count) in sorted(numbered, key=lambda one: _turn(one[1][0])):
+        others = [use for use in chosen.values() if use.relation.column == relation.column]
+        how = _how(relation, count, schema, protection, others)
         if how != "checked":
             if relation.column in _above(relation.inputs, inputs):
                 how = "checked"
@@ -42,6 +43,29 @@ def uses(
     return tuple(chosen[number] for number in range(len(relations)))
 
 
+def why_unused(number: int, used: tuple[Use, ...], counts: list[Count]) -> str:
+    """Why nothing is made of a relation that always holds, in words; empty: it is used, or the codes of its
+    column keep it as they are."""
+    use, relation = used[number], used[number].relation
+    if use.how != "checked" or not relation.is_total:
+        return ""
+    if not counts[number].holds:
+        return "there is no row of which it says anything"
+    inputs: dict[str, set[str]] = {}
+    for other in used:
+        if other.how == "computed" and other.relation.column == relation.column:
+            return f"'{relation.column}' is computed in every row, {other.relation.phrase}"
+        if other.how != "checked":
+            inputs.setdefault(other.relation.column, set()).update(other.relation.inputs)
+    if relation.column in _above(relation.inputs, inputs):
+        return f"what it needs is given by '{relation.column}' itself, by other relations"
+    return ""
+
+
+def _turn(relation: Relation) -> tuple[bool, bool]:
+    return relation.kind not in GIVES_VALUES, not relation.inputs
+
+
 def _above(names: tuple[str, ...], inputs: dict[str, set[str]]) -> set[str]:
     """Some columns, and those that they are given by, directly or not."""
     above, waiting = set(names), list(names)
@@ -52,7 +76,9 @@ def _above(names: tuple[str, ...], inputs: dict[str, set[str]]) -> set[str]:
     return above
 
 
-def _how(relation: Relation, count: Count, schema: Schema, protection: Protection, taken: set[str]) -> str:
+def _how(relation: Relation, count: Count, schema: Schema, protection: Protection, others: list[Use]) -> str:
+    """How a relation is used beside others of its column."""
+    taken = {use.how for use in others} - {"checked"}
     if "computed" in taken or not count.holds or (relation.kind == "lookup" and not relation.pairs):
         return "checked"
     if relation.kind in GIVES_VALUES:
@@ -61,13 +87,14 @@ def _how(relation: Relation, count: Count, schema: Schema, protection: Protectio
         if relation.kind == "lookup" and not _keys_are_known(relation, count, schema, protection):
             return "override"
         return "tied" if taken else "computed"
-    if count.breaks or not relation.is_total or relation.rule.sign == "!=":
+    if count.breaks or not relation.is_total:
         return "checked"
-    if relation.kind == "order" and _subtracts(relation, schema.arrow):
-        if not count.gaps and "difference" not in taken:
-            return "difference"
-        return "override" if relation.rule.sign in ("<=", ">=") else "checked"
-    return "override" if relation.kind == "missing" or relation.gives else "checked"
+    if relation.kind == "missing" or relation.gives:
+        return "override"
+    is_first = "difference" not in taken and relation.rule.sign != "!="
+    if relation.kind == "order" and is_first and not count.gaps and _subtracts(relation, schema.arrow):
+        return "difference"
+    return "override" if relation.inputs or taken else "checked"  # its own codes keep within a constant
 
 
 def _keys_are_known(relation: Relation, count: Count, schema: Schema, protection: Protection) -> bool:

@@ -75,12 +75,12 @@ class Candidates:
         }
         self.own = self._logits(selection.block) if selection.block is not None else None
         self.decoder = Decoder(model, None, seed, temperature, selection.pieces)
-        scalar = tf.TensorSpec((), tf.float32)
+        codes, ends = tf.TensorSpec((None,), tf.int32), tf.TensorSpec((None,), tf.float32)
         upper = tf.TensorSpec((len(self.components.weights),), tf.float32)
         self.graph = tf.function(
             self._draw,
             autograph=False,
-            input_signature=[tf.TensorSpec((), tf.int64), upper, tf.TensorSpec((), tf.int32), scalar, scalar],
+            input_signature=[tf.TensorSpec((), tf.int64), upper, codes, ends, ends],
         )
 
     def block(
@@ -109,10 +109,10 @@ class Candidates:
         """Codes and positions of the rows that BLOCK_ROWS candidates become, those of block `number`."""
         first = tf.constant(number * BLOCK_ROWS, tf.int64)
         codes, position = (drawn.numpy() for drawn in self.decoder.decode(tf.constant(taken[0]), first))
-        if self.selection.strata:
-            column, one = self.selection.block, self.selection.strata[stratum]
-            low, high = np.float32(one.low), np.float32(one.high)
-            codes[:, column] = one.code
+        one = self.selection.own_pieces(stratum)
+        if one:  # it is of one code
+            column, low, high = self.selection.block, one.low[0], one.high[0]
+            codes[:, column] = one.codes[0]
             position[:, column] = np.clip(low + (high - low) * position[:, column], low, high)
         return codes, position
 
@@ -143,7 +143,8 @@ class Candidates:
             ) - tf.reduce_logsumexp(every, axis=1)
         if self.own is not None:
             every = self.own(hidden)
-            total += tf.gather(every, code, axis=1) + log_part(low, high) - tf.reduce_logsumexp(every, axis=1)
+            own = tf.gather(every, code, axis=1) + log_part(low, high)
+            total += tf.reduce_logsumexp(own, axis=1) - tf.reduce_logsumexp(every, axis=1)
         return z, total, k
 
     def _logits(self, block: int):
@@ -155,12 +156,11 @@ class Candidates:
 
 
 def of_stratum(selection: Selection, number: int) -> tuple:
-    """Code of a stratum and the positions that it has inside it, as scalars for a graph."""
-    code, low, high = 0, 0.0, 1.0
-    if selection.strata:
-        one = selection.strata[number]
-        code, low, high = one.code, one.low, one.high
-    return tf.constant(code), tf.constant(low, tf.float32), tf.constant(high, tf.float32)
+    """Codes of a stratum's own pieces and the positions that it has inside them, for a graph; empty where it
+    has none."""
+    own = selection.own_pieces(number)
+    codes, low, high = (own.codes, own.low, own.high) if own else ((), (), ())
+    return tf.constant(codes, tf.int32), tf.constant(low, tf.float32), tf.constant(high, tf.float32)
 
 
 def log_part(low, high):

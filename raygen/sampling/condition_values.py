@@ -1,12 +1,15 @@
 """Values of conditions as numbers and days, and what is said of those that are none."""
 
 import datetime
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 
+import numpy as np
 import pyarrow as pa
 
 from raygen.codec.codec import Codec
-from raygen.errors import ConfigError
+from raygen.errors import ConfigError, did_you_mean
 from raygen.sampling.conditions import Condition, Value
 from raygen.table import arrow
 
@@ -18,12 +21,25 @@ def written(value: float, read: Callable) -> str:
 
 
 def number(condition: Condition, value: Value) -> float:
+    return as_float(exact(condition, value))
+
+
+def as_float(value: Fraction) -> float:
+    """The nearest float; infinite if it is beyond all of them."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
+def exact(condition: Condition, value: Value) -> Fraction:
+    """The number that a condition compares with, as it was written."""
     if value.kind != "number":
         message = (
             f"generate.where: '{condition}' compares the numbers of column '{condition.column}' with {value}."
         )
         raise ConfigError(message, "write a number without quotes.")
-    return float(value.written)
+    return Fraction(value.written)
 
 
 def day(condition: Condition, value: Value) -> float:
@@ -38,6 +54,23 @@ def day(condition: Condition, value: Value) -> float:
         raise ConfigError(
             message, "write a day as '2024-01-31'; datetimes are compared by their day, in their own zone."
         ) from None
+
+
+def allowed(members: Sequence[str], conditions: list[Condition]) -> np.ndarray:
+    """Which categories satisfy all conditions, bool of shape (members,); `IS NULL` must not be among them."""
+    satisfied, names = np.ones(len(members), bool), np.array(members, object)
+    for one in (c for c in conditions if c.sign != "is not null"):
+        if one.sign not in ("=", "!=", "in", "not in"):
+            raise by_size(one)
+        for value in one.values:
+            if value.written not in members:
+                message = f"generate.where: column '{one.column}' has no category {value}"
+                raise ConfigError(
+                    f"{message} ({len(members)} are known).", did_you_mean(value.written, members)
+                )
+        hit = np.isin(names, [v.written for v in one.values])
+        satisfied &= hit if one.sign in ("=", "in") else ~hit
+    return satisfied
 
 
 def has_no_day(kind: pa.DataType) -> bool:

@@ -4,10 +4,11 @@ their number.
 A block of rows draws a fixed number of candidates, weighs each by how likely the model finds the conditions
 there, and takes as many as it has rows by systematic resampling. Where columns are independent given z, a
 candidate is z (see `candidates`); where they are drawn in turn, it is z and the columns up to the last
-conditioned one (see `turn_candidates`). Candidates come from a proposal that favours what satisfies the
-conditions, which the weights undo; a pilot finds it and the number of candidates. As that number grows the
-law of the rows becomes that of the model's rows that satisfy the conditions; what is left at a finite number
-is of the order of one over the block's effective sample size.
+conditioned one (see `turn_candidates`), or all of them where a relation gives a conditioned column.
+Candidates come from a proposal that favours what satisfies the conditions, which the weights undo; a pilot
+finds it and the number of candidates. As that number grows the law of the rows becomes that of the model's
+rows that satisfy the conditions; what is left at a finite number is of the order of one over the block's
+effective sample size.
 """
 
 import math
@@ -50,7 +51,7 @@ class Conditional:
     ):
         self.selection, self.laws = selection, laws
         stream = ("candidates", seed)
-        self.candidates = _kind(model)(model, sampler, temperature, selection, stream, seed)
+        self.candidates = _kind(model, selection)(model, sampler, temperature, selection, stream, seed)
         self.resample = streams.key(seed, "resample")
 
     def block(self, number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -71,8 +72,9 @@ class Conditional:
         return [np.concatenate(arrays)[taken] for arrays in zip(*rows, strict=True)]
 
 
-def _kind(model: VAE) -> type[Candidates] | type[TurnCandidates]:
-    return Candidates if model.turn is None else TurnCandidates
+def _kind(model: VAE, selection: Selection) -> type[Candidates] | type[TurnCandidates]:
+    is_whole = any(map(selection.tests_of, range(selection.num_laws)))
+    return TurnCandidates if model.turn or is_whole else Candidates
 
 
 def explore(model: VAE, sampler, temperature: float, selection: Selection) -> list[Law]:
@@ -82,13 +84,7 @@ def explore(model: VAE, sampler, temperature: float, selection: Selection) -> li
         ConfigError: If the model gives the conditions hardly any probability, or only few candidates satisfy
             them.
     """
-    if selection.tests and model.turn is None:
-        names = ", ".join(f"'{one.column}'" for one, _ in selection.tests.conditions)
-        raise ConfigError(
-            f"generate.where: relations give the values of {names}, and the model's decoder is independent.",
-            "condition other columns, or train with model.decoder = 'autoregressive'.",
-        )
-    candidates = _kind(model)(model, sampler, temperature, selection, ("pilot",))
+    candidates = _kind(model, selection)(model, sampler, temperature, selection, ("pilot",))
     return [_explored(candidates, stratum) for stratum in range(selection.num_laws)]
 
 

@@ -2,13 +2,17 @@
 them."""
 
 from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from raygen.codec import parts
 from raygen.codec.codec import Codec
 from raygen.sampling import condition_values
-from raygen.sampling.conditions import Condition
+from raygen.sampling.conditions import Condition, Value
+from raygen.table import arrow
 from raygen.table.schema import Schema
 
 COMPARE = {
@@ -38,14 +42,13 @@ class RowTests:
         """
         table, schema = self.codec.decode(codes, positions), self.codec.schema
         names = list(dict.fromkeys(condition.column for condition, _ in self.conditions))
-        values = parts.values(
-            Schema(schema.arrow, {name: schema.kinds[name] for name in names}),
-            table,
-            dict.fromkeys(names, False),
-        )
+        values = parts.values(Schema(schema.arrow, {name: schema.kinds[name] for name in names}), table)
         satisfied = np.ones(len(codes), bool)
         for condition, compared in self.conditions:
-            satisfied &= _satisfied(values[condition.column], condition.sign, compared)
+            own, kind = values[condition.column], schema.arrow.field(condition.column).type
+            if isinstance(own, np.ndarray):
+                compared = tuple(_as_written(value, own, kind) for value in compared)
+            satisfied &= _satisfied(own, condition.sign, compared)
         return satisfied
 
 
@@ -64,24 +67,40 @@ def of(codec: Codec, conditions: list[Condition]) -> RowTests | None:
         if kind not in ("datetime", "numeric") and one.sign in ("<", "<=", ">", ">=", "between"):
             raise condition_values.by_size(one)
         if kind in ("datetime", "numeric"):
-            read = condition_values.day if kind == "datetime" else condition_values.number
-            compared.append((one, tuple(read(one, value) for value in one.values)))
+            read = condition_values.day if kind == "datetime" else condition_values.exact
+            compared.append((one, tuple(Fraction(read(one, value)) for value in one.values)))
         else:
             compared.append((one, tuple(value.written for value in one.values)))
     return RowTests(codec, tuple(compared)) if given else None
 
 
+def with_category(codec: Codec, tests: RowTests | None, column: str, name: str) -> RowTests:
+    """The tests, and that a column has this category."""
+    own = (Condition(column, "=", (Value(name, "text"),)), (name,))
+    return RowTests(codec, (*(tests.conditions if tests else ()), own))
+
+
+def _as_written(value: Fraction, own: np.ndarray, kind: pa.DataType) -> Any:
+    """A number as those of a column of this type are: a whole number of the last place where `own` are, or a
+    float of as many bits."""
+    if own.dtype == object:
+        return value * 10 ** arrow.scale_of(kind)
+    plain, number = arrow.value_type(kind), condition_values.as_float(value)
+    short = pa.types.is_float32(plain) or pa.types.is_float16(plain)
+    return float(plain.to_pandas_dtype()(number)) if short else number
+
+
 def _satisfied(values, sign: str, compared: tuple) -> np.ndarray:
     """As in SQL: a missing value satisfies IS NULL alone."""
     numbers = isinstance(values, np.ndarray)
-    missing = np.isnan(values) if numbers else np.asarray(values.is_null())
+    missing = ~arrow.present(values) if numbers else np.asarray(values.is_null())
     if sign == "is null":
         return missing
-    plain = values if numbers else np.asarray(values.to_pylist(), object)
+    plain = np.where(missing, 0, values) if numbers else np.asarray(values.to_pylist(), object)
     if sign == "is not null":
         true = ~missing
     elif sign in ("in", "not in"):
-        among = np.isin(plain, list(compared)) if numbers else np.array([v in compared for v in plain])
+        among = np.array([value in compared for value in plain.tolist()], bool)
         true = among if sign == "in" else ~among
     elif sign == "between":
         true = (plain >= compared[0]) & (plain <= compared[1])

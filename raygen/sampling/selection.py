@@ -10,23 +10,14 @@ from raygen.codec.bins import NumericBlock
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.code_ranges import Interval, Pieces, of_members, of_values, whole
 from raygen.codec.codec import Codec
+from raygen.codec.levels import levels_of, pieces_of
 from raygen.codec.parts import TIME
 from raygen.errors import ConfigError, did_you_mean, listed
 from raygen.sampling import condition_values, row_blocks, row_tests
 from raygen.sampling.conditions import Condition, parse, parse_per
 from raygen.sampling.row_tests import RowTests
+from raygen.sampling.strata import Stratum, strata_of
 from raygen.table import arrow
-
-
-@dataclass(frozen=True)
-class Stratum:
-    """A category that `per` asks for: its code, and the positions that choose it among the members of the
-    code."""
-
-    name: str
-    code: int
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -36,8 +27,9 @@ class Selection:
     Attributes:
         text: The conditions in one spelling, for people.
         pieces: By number of the block; a block without conditions is not in it.
-        tests: Of columns that relations give; None: no condition is on such a column.
-        column, block: The column and the block that strata differ in; None without `per`.
+        tests: Of columns that relations give; None: no condition is on such a column, or strata have them.
+        column, block: The column and the block that strata differ in; None without `per`, and the block where
+            a relation gives all of the column.
         strata: In the order of their rows; empty without `per`.
         rows_per_stratum: Exactly so many; 0 without `per`.
     """
@@ -58,6 +50,19 @@ class Selection:
     @property
     def num_laws(self) -> int:
         return max(1, len(self.strata))
+
+    def tests_of(self, law: int) -> RowTests | None:
+        """What is tested on whole rows of a stratum, or on all rows."""
+        return self.strata[law].tests if self.strata else self.tests
+
+    def own_pieces(self, law: int) -> Pieces | None:
+        """Pieces of a stratum in the block that strata differ in."""
+        return self.strata[law].pieces if self.strata else None
+
+    def pieces_of(self, law: int) -> dict[int, Pieces]:
+        """By number of the block, those of a stratum among them."""
+        own = self.own_pieces(law)
+        return self.pieces | ({self.block: own} if self.block is not None and own else {})
 
     def describe(self, law: int) -> str:
         """The conditions of a stratum, or of all rows, for people."""
@@ -126,49 +131,28 @@ def select(codec: Codec, where: str, per: str = "") -> Selection | None:
         _check_column(codec, one.column, "generate.where")
         by_column.setdefault(one.column, []).append(one)
     pieces: dict[int, Pieces] = {}
-    tests = row_tests.of(codec, conditions)
     for column, own in by_column.items():
-        if column in codec.reduction.touched:
-            continue
         for part, found in _column(codec, column, own).items():
             if not len(found.codes):
                 raise condition_values.nothing(own, "no value that the model can give satisfies it")
-            if found.share.sum() < codec.blocks[part].cardinality:  # else all satisfy it
-                pieces[codec.parts.index(part)] = found
+            number = codec.parts.index(part)
+            if found.share.sum() < codec.cardinalities[number]:  # else all satisfy it
+                pieces[number] = found
     text = " AND ".join(map(str, conditions))
     if not per.strip():
-        return Selection(text, pieces, tests=tests)
+        return Selection(text, pieces, tests=row_tests.of(codec, conditions))
     column, rows = parse_per(per)
     _check_column(codec, column, "generate.per")
-    if column in codec.reduction.touched:
-        raise ConfigError(
-            f"generate.per = '{per}': a relation gives the values of column '{column}'.",
-            f'name a column that it is given by, or use --where "{column} = ..." for each value.',
-        )
-    block = codec.blocks[column]
-    if not isinstance(block, CategoryBlock):
-        kind = codec.schema.kinds[column]
-        raise ConfigError(
-            f"generate.per = '{per}': column '{column}' is {kind}.",
-            "name a categorical or boolean column, or use --where.",
-        )
-    strata = _strata(block, by_column.get(column, []))
+    others = [one for one in conditions if one.column != column]
+    strata = strata_of(codec, column, by_column.get(column, []), row_tests.of(codec, others))
     if not strata:
         raise ConfigError(
             f"generate.per = '{per}': no category of '{column}' satisfies generate.where = \"{text}\".",
             "loosen the condition.",
         )
-    number = codec.parts.index(column)
-    pieces.pop(number, None)
-    return Selection(
-        " AND ".join(str(c) for c in conditions if c.column != column),
-        pieces,
-        column,
-        number,
-        strata,
-        rows,
-        tests,
-    )
+    place = codec.parts.index(column) if column in codec.blocks else None
+    rest = {number: own for number, own in pieces.items() if number != place}
+    return Selection(" AND ".join(map(str, others)), rest, column, place, strata, rows)
 
 
 def _check_column(codec: Codec, column: str, setting: str) -> None:
@@ -183,7 +167,10 @@ def _check_column(codec: Codec, column: str, setting: str) -> None:
 
 
 def _column(codec: Codec, column: str, conditions: list[Condition]) -> dict[str, Pieces]:
-    """Pieces of each part of a column."""
+    """Pieces of each part of a column; none of one that relations give, where any code may satisfy them."""
+    if column in codec.reduction.touched:
+        pieces = _given(codec, column, conditions)
+        return {} if pieces is None else {column: pieces}
     parts = [column]
     if column + TIME in codec.blocks:
         parts.append(column + TIME)
@@ -204,7 +191,7 @@ def _column(codec: Codec, column: str, conditions: list[Condition]) -> dict[str,
         return known
     block = codec.blocks[column]
     if isinstance(block, CategoryBlock):
-        known[column] = of_members(block, _members(block, rest))
+        known[column] = of_members(block, condition_values.allowed(block.members, rest))
     elif isinstance(block, NumericBlock):
         cast = _caster(codec, column)
         known[column] = of_values(block, _intervals(codec, rest), lambda x: cast(block.floats(x)))
@@ -221,40 +208,20 @@ def _known(block) -> Pieces:
     return whole(np.arange(block.cardinality - (block.missing > 0)))
 
 
-def _members(block: CategoryBlock, conditions: list[Condition]) -> np.ndarray:
-    """bool of shape (members,): satisfies all conditions."""
-    allowed, names = np.ones(len(block.members), bool), np.array(block.members, object)
-    for one in (c for c in conditions if c.sign != "is not null"):
-        if one.sign not in ("=", "!=", "in", "not in"):
-            raise condition_values.by_size(one)
-        for value in one.values:
-            if value.written not in block.members:
-                message = f"generate.where: column '{one.column}' has no category {value}"
-                raise ConfigError(
-                    f"{message} ({len(block.members)} are known).", did_you_mean(value.written, block.members)
-                )
-        hit = np.isin(names, [v.written for v in one.values])
-        allowed &= hit if one.sign in ("=", "in") else ~hit
-    return allowed
-
-
-def _strata(block: CategoryBlock, conditions: list[Condition]) -> tuple[Stratum, ...]:
-    if any(c.sign == "is null" for c in conditions):
-        return ()
-    strata = []
-    for index in sorted(np.flatnonzero(_members(block, conditions)), key=lambda i: block.members[i]):
-        alone = np.zeros(len(block.members), bool)
-        alone[index] = True
-        piece = of_members(block, alone)
-        if not len(piece.codes):
-            raise ConfigError(
-                f"generate.per: category '{block.members[index]}' is too rare to be drawn.",
-                "leave it out by --where ... NOT IN.",
-            )
-        strata.append(
-            Stratum(block.members[index], int(piece.codes[0]), float(piece.low[0]), float(piece.high[0]))
-        )
-    return tuple(strata)
+def _given(codec: Codec, column: str, conditions: list[Condition]) -> Pieces | None:
+    """Pieces of the codes of a column that relations give, without which nothing satisfies the conditions."""
+    known = levels_of(codec, column)
+    if known is None:
+        return None
+    if any(one.sign == "is null" for one in conditions):
+        if not known.has_missing:
+            raise condition_values.nothing(conditions, f"column '{column}' has no missing values")
+        return None
+    allowed = condition_values.allowed(known.texts, conditions)
+    texts = {text for text, one in zip(known.texts, allowed, strict=True) if one}
+    if not texts:
+        raise condition_values.nothing(conditions, "no value that the model can give satisfies it")
+    return pieces_of(codec, column, texts)
 
 
 def _caster(codec: Codec, column: str) -> Callable:

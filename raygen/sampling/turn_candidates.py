@@ -1,4 +1,4 @@
-"""Candidates for the rows that satisfy conditions, where columns are drawn in turn.
+"""Candidates for the rows that satisfy conditions, where columns are drawn in turn or whole rows are tested.
 
 A candidate is z and the columns up to the last one that is conditioned. At a conditioned column what breaks
 the conditions is left out, and the mass that was left is part of the candidate's weight: candidates that are
@@ -13,6 +13,7 @@ both, in rounds, as the cross-entropy method does (de Boer et al. 2005): the fac
 frequencies that codes have in weighted candidates to those that the model expects there.
 """
 
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
@@ -23,11 +24,11 @@ from raygen.errors import ConfigError
 from raygen.latent import streams
 from raygen.model.vae import VAE
 from raygen.sampling.candidates import Components, coarse, log_part, of_stratum
-from raygen.sampling.draws import draw_truncated_logistic, log_share, scores
+from raygen.sampling.draws import draw_gaussian, draw_truncated_logistic, log_share, scores
 from raygen.sampling.resampling import effective, resampled
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.sampling.selection import Proposal, Selection
-from raygen.sampling.turn_columns import Columns, State, pick, uniforms
+from raygen.sampling.turn_columns import State, columns_of, order_of, pick, uniforms
 from raygen.sampling.turn_loop import columns_in_turn
 
 UNCHANGED = 0.25  # share of the candidates that are drawn as the model has it, which bounds every weight
@@ -46,7 +47,7 @@ class TurnCandidates:
     """Blocks of candidates, and how well each satisfies the conditions.
 
     Args:
-        model: The trained VAE, of an autoregressive decoder.
+        model: The trained VAE; of an independent decoder, where the selection has tests of whole rows.
         sampler, temperature, selection, stream, seed: As in `Candidates`.
     """
 
@@ -56,12 +57,14 @@ class TurnCandidates:
         self.model, self.temperature, self.selection = model, temperature, selection
         self.components = Components(sampler)
         self.pieces = {i: _Piece(model, i, p) for i, p in selection.pieces.items()}
-        order, conditioned = list(model.turn.order), {*selection.pieces, selection.block} - {None}
+        order, laws = order_of(model), range(selection.num_laws)
+        conditioned = set[int]().union(*map(selection.pieces_of, laws))
         last = max((order.index(column) for column in conditioned), default=-1)
-        last = len(order) - 1 if selection.tests else last  # what a relation gives may hang on any column
-        self.drawn = Columns(model, order[: last + 1], temperature)
-        self.later = columns_in_turn(model, order[last + 1 :], temperature)
-        self.free = [column for column in self.drawn.order if column not in conditioned]
+        if any(map(selection.tests_of, laws)):
+            last = len(order) - 1  # what a relation gives may hang on any column
+        self.drawn = columns_of(model, order[: last + 1], temperature)
+        later = columns_in_turn if model.turn else columns_of
+        self.later = later(model, order[last + 1 :], temperature)
         self.most = max(1, min(64, NUMBERS // (BLOCK_ROWS * 2 * max(1, len(self.drawn.order)))))
         purposes = ("component", "z", "code", "position")
         self.keys = [streams.key(*stream, purpose) for purpose in purposes]
@@ -90,14 +93,14 @@ class TurnCandidates:
                 tf.constant(number * BLOCK_ROWS, tf.int64),
                 *upper,
                 tf.constant(factors),
-                *of_stratum(self.selection, stratum),
+                of_stratum(self.selection, stratum),
             )
         )
         with np.errstate(divide="ignore"):
             ratio = ratio.astype(float) + np.log(weights[k] / own[k])
             mass = mass.astype(float)
-            if self.selection.tests:
-                mass += np.log(self.selection.tests.hold(*self._in_schema_order(rows[1:])))
+            if tests := self.selection.tests_of(stratum):
+                mass += np.log(tests.hold(*self._in_schema_order(rows[1:])))
         share = self.unchanged / BLOCK_ROWS
         return rows, mass - np.logaddexp(np.log(share), np.log1p(-share) + ratio), k
 
@@ -119,16 +122,19 @@ class TurnCandidates:
             rows, log_weight, k = zip(*(self.block(i, stratum, proposal) for i in blocks), strict=True)
             weight, chosen = np.concatenate(log_weight), np.concatenate(k)
             drawn = [np.concatenate(arrays) for arrays in zip(*rows, strict=True)]
-            proposal = self._improved(drawn, weight, chosen)
+            proposal = self._improved(drawn, weight, chosen, stratum)
         return proposal, ROUNDS * ROUND_BLOCKS
 
-    def _improved(self, drawn: list[np.ndarray], log_weight: np.ndarray, k: np.ndarray) -> Proposal:
-        """The proposal nearest to weighted candidates."""
+    def _improved(
+        self, drawn: list[np.ndarray], log_weight: np.ndarray, k: np.ndarray, stratum: int
+    ) -> Proposal:
+        """The proposal nearest to weighted candidates of a stratum."""
         if not np.isfinite(log_weight).any():
             raise ConfigError(
-                f"generate.where: none of {len(k):,} candidates satisfies '{self.selection.text}', "
-                "which names a column that relations give.",
-                "loosen the condition, or condition the columns that it is given by.",
+                f'"{self.selection.describe(stratum)}" names a column that relations give, and has a '
+                f"probability below about {1 / len(k):.1e}: none of {len(k):,} candidates satisfies it.",
+                "loosen the condition, condition the columns that it is given by, or leave the category out "
+                "by --where COLUMN NOT IN (...).",
             )
         own, count = self.components.weights, effective(log_weight)
         weight = np.exp(log_weight - log_weight.max())
@@ -136,12 +142,15 @@ class TurnCandidates:
         ratio = (count * share + PRIOR_ROWS * own) / np.maximum(own, 1e-300)
         weights = own * coarse(ratio / ratio[own > 0].max())
         taken = resampled(log_weight, LEARNED_ROWS, 0.5)
-        factors = self._factors([array[taken] for array in drawn], min(count, LEARNED_ROWS))
+        taken_rows = [array[taken] for array in drawn]
+        factors = self._factors(taken_rows, min(count, LEARNED_ROWS), self.selection.pieces_of(stratum))
         return Proposal(weights / weights.sum(), factors)
 
-    def _factors(self, drawn: list[np.ndarray], count: float) -> np.ndarray:
-        """Factors of codes from rows that follow the law under the conditions, which count for `count`."""
+    def _factors(self, drawn: list[np.ndarray], count: float, conditioned: Container[int]) -> np.ndarray:
+        """Factors of codes of columns that are not conditioned, from rows that follow the law under the
+        conditions, which count for `count`."""
         model, z, order = self.model, drawn[0], self.drawn.order
+        columns = [column for column in order if column not in conditioned]
         codes = np.zeros((len(z), len(model.starts)), np.int32)
         position = np.zeros((len(z), max(order) + 1 if order else 0), np.float32)
         codes[:, order], position[:, order] = drawn[1:]
@@ -153,11 +162,11 @@ class TurnCandidates:
             rows = slice(start, start + at_once)
             logits = model.decode(z[rows], codes[rows], offsets[rows])[0].numpy() / self.temperature
             expected += self._probabilities(logits).sum(axis=0)
-        index = (codes + model.starts)[:, self.free].ravel()
+        index = (codes + model.starts)[:, columns].ravel()
         seen = np.bincount(index, minlength=model.num_codes) / len(z)
         log_factor = np.log((count * seen + PRIOR_ROWS) / (count * expected / len(z) + PRIOR_ROWS))
         free = np.zeros(model.num_codes, bool)
-        for column in self.free:
+        for column in columns:
             free[self.drawn.spans[column]] = True
         log_factor = np.clip(np.round(8 * log_factor) / 8, -MAX_LOG_FACTOR, MAX_LOG_FACTOR)
         return np.exp(np.where(free, log_factor, 0.0)).astype(np.float32)
@@ -169,7 +178,7 @@ class TurnCandidates:
         mass = np.exp(logits)
         return mass / np.repeat(np.add.reduceat(mass, starts, axis=1), sizes, axis=1)
 
-    def _draw(self, first, own, upper, factors, code, low, high):
+    def _draw(self, first, own, upper, factors, piece):
         """z, codes and positions of the candidates; log of the mass that the conditions left; log of the
         ratio of the codes' probability under the factors to the model's; components of z. The first rows are
         the model's own."""
@@ -183,11 +192,11 @@ class TurnCandidates:
         state, mass, ratio = self.drawn.start(z), tf.zeros((BLOCK_ROWS,)), tf.zeros((BLOCK_ROWS,))
         for column, chance, place in zip(self.drawn.order, chances, places, strict=True):
             logits, offset = self.drawn.law(state, column)
-            if column == self.selection.block:
-                mass += tf.gather(logits, code, axis=1) + log_part(low, high)
+            if column == self.selection.block and piece[0].shape[0]:
+                kept, chosen, inside = _of_stratum(logits, piece, chance, place)
+                mass += kept
                 mass -= tf.reduce_logsumexp(logits, axis=1)
-                inside = tf.clip_by_value(low + (high - low) * place, low, high)
-                self.drawn.add(state, column, tf.fill((BLOCK_ROWS,), code), inside)
+                self.drawn.add(state, column, chosen, inside)
             elif column in self.pieces:
                 left, chosen, inside = self.pieces[column].draw(logits, offset, chance, place)
                 mass += left
@@ -213,11 +222,12 @@ class _Piece:
     """What a column's values are drawn from: parts of codes."""
 
     def __init__(self, model: VAE, block: int, pieces: Pieces):
-        self.codes, self.has_offset = tf.constant(pieces.codes, tf.int32), block < model.num_offsets
+        self.codes = tf.constant(pieces.codes, tf.int32)
         self.low, self.high = tf.constant(pieces.low), tf.constant(pieces.high)
+        self.is_gaussian = model.gaussian
         self.log_share = log_share(model, block, pieces)
         self.edges: tuple[Any, ...] = ()
-        if self.has_offset:
+        if block < model.num_offsets:
             self.edges = tuple(map(tf.constant, scores(model, block, pieces)))
 
     def draw(self, logits, offset, chance, place):
@@ -226,10 +236,22 @@ class _Piece:
         inside = tf.gather(logits, self.codes, axis=1) + share
         left = tf.reduce_logsumexp(inside, axis=1) - tf.reduce_logsumexp(logits, axis=1)
         index = pick(tf.exp(inside - tf.reduce_max(inside, axis=1, keepdims=True)), chance)
+        if offset and self.is_gaussian:
+            return left, tf.gather(self.codes, index), draw_gaussian(place, *offset)
         if offset:
             place = draw_truncated_logistic(place, *(tf.gather(edge, index) for edge in self.edges), *offset)
         low, high = tf.gather(self.low, index), tf.gather(self.high, index)
         return left, tf.gather(self.codes, index), tf.clip_by_value(low + (high - low) * place, low, high)
+
+
+def _of_stratum(logits, piece, chance, place):
+    """Log of the mass of a stratum's pieces, and the codes and positions drawn from them."""
+    codes, low, high = piece
+    inside = tf.gather(logits, codes, axis=1) + log_part(low, high)
+    kept = tf.reduce_logsumexp(inside, axis=1)
+    index = pick(tf.exp(inside - tf.reduce_max(inside, axis=1, keepdims=True)), chance)
+    low, high = tf.gather(low, index), tf.gather(high, index)
+    return kept, tf.gather(codes, index), tf.clip_by_value(low + (high - low) * place, low, high)
 
 
 def _changed(logits, factors, unchanged, chance):

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from raygen.latent import streams
 from raygen.model.vae import MAX_LOGIT, MIN_SCALE, VAE
-from raygen.sampling.draws import draw_truncated_logistic
+from raygen.sampling.draws import draw_gaussian, draw_truncated_logistic
 from raygen.sampling.row_blocks import BLOCK_ROWS
 
 TILE = 16
@@ -22,7 +22,7 @@ class State:
 
     Attributes:
         base: What z says of the codes of the columns to draw, before the turn, of shape (rows, codes).
-        head: What z says of offsets, (rows, 2 * num_offsets).
+        head: What z says of offsets, (rows, 2 * num_offsets); of an independent decoder, centres and scales.
         context: What z and the columns drawn so far say of the next one, (rows, width).
         codes, positions: By number of the column, each of shape (rows,).
     """
@@ -106,6 +106,48 @@ class Columns:
             state.context += score[:, None] * self.score_vectors[column]
         state.context += tf.gather(self.vectors[self.spans[column]], code)
         state.codes[column], state.positions[column] = code, place
+
+
+class LoneColumns(Columns):
+    """As `Columns`, of an independent decoder: what was drawn says nothing to the columns that follow."""
+
+    def __init__(self, model: VAE, order: list[int], temperature: float):
+        self.model, self.order, self.temperature = model, list(order), temperature
+        self.num_offsets, self.sizes = model.num_offsets, model.settings["cardinalities"]
+        self.spans = [slice(int(a), int(a) + size) for a, size in zip(model.starts, self.sizes, strict=True)]
+        edges = (model.score_low, model.score_high)
+        self.edges = np.stack([w.numpy() for w in edges], axis=1)
+
+    def start(self, z) -> State:
+        hidden = self.model.decoder(z)
+        base, head = self.model.hidden_logits(hidden)
+        law = self.model.offset_law(head) if self.num_offsets else None
+        return State(tf.minimum(base, MAX_LOGIT), law, None, {}, {})
+
+    def law(self, state: State, column: int):
+        logits = state.base[:, self.spans[column]]
+        logits = (logits - tf.reduce_max(logits, axis=1, keepdims=True)) / self.temperature
+        if column >= self.num_offsets:
+            return logits, None
+        return logits, tuple(side[:, column] for side in state.head)
+
+    def add(self, state: State, column: int, code, place, offset=None) -> None:
+        if offset and self.model.gaussian:
+            place = draw_gaussian(place, *offset)
+        elif offset:
+            low, high = tf.unstack(tf.gather(self.edges[self.spans[column]], code), axis=1)
+            place = draw_truncated_logistic(place, low, high, *offset)
+        state.codes[column], state.positions[column] = code, place
+
+
+def order_of(model: VAE) -> list[int]:
+    """Numbers of a model's columns in the order in which they are drawn."""
+    return list(model.turn.order) if model.turn else list(range(len(model.starts)))
+
+
+def columns_of(model: VAE, order: list[int], temperature: float) -> Columns:
+    """Columns of a model of either decoder."""
+    return (Columns if model.turn else LoneColumns)(model, order, temperature)
 
 
 def uniforms(keys, count: int, first) -> list[list]:

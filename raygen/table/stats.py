@@ -67,9 +67,9 @@ class NumericStats:
         `arrow.whole_numbers`); `single` says they were stored in 32 bits or fewer."""
         if values.dtype == object:
             return cls._observe_whole(values, scale)
-        present = values[~np.isnan(values)]
-        distinct, counts = np.unique(present, return_counts=True)
-        stats = cls(len(values), len(values) - len(present))
+        known = (np.abs(values) <= LARGEST) | np.isin(values, SPECIAL)  # what is beyond is missing, as NaN is
+        distinct, counts = np.unique(values[known], return_counts=True)
+        stats = cls(len(values), int((~known).sum()))
         stats.special = np.array([counts[distinct == mark].sum() for mark in SPECIAL], np.int64)
         usual = np.abs(distinct) <= LARGEST
         distinct, counts = distinct[usual], counts[usual]

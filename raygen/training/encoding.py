@@ -199,7 +199,7 @@ def encode(config: Config, say=print) -> Encoded:
         protection = of_people(protection, dataset, unit, say) if unit else protection
         tied = relations_of(config, source, schema, protection)
         stats, reduction = statistics(
-            dataset, config.data.source, source.spread(), schema, tied, say, protection
+            dataset, config.data.source, source.spread(), schema, tied, say, protection, source.batches()
         )
         check_table(reduction.inner, stats.parts, config.data.source)
         ways = _ways(config) | {"protection": protection, "reduction": reduction}

@@ -1,6 +1,6 @@
 """Ray Data's pass over the table: statistics of what is learned, and how its rows stand to the relations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,11 +10,12 @@ from raygen.codec import parts
 from raygen.config import Config
 from raygen.errors import ConfigError, SchemaError
 from raygen.relations import checks, language
+from raygen.relations.broken_rows import first_broken, in_words
 from raygen.relations.counts import Count, Counts, often
 from raygen.relations.reduction import Reduction, Use, keeping
 from raygen.relations.relation import Relation
 from raygen.relations.sample import find
-from raygen.relations.uses import uses
+from raygen.relations.uses import uses, why_unused
 from raygen.table.files import check_text
 from raygen.table.protection import UNPROTECTED, Protection
 from raygen.table.schema import Schema
@@ -117,6 +118,7 @@ def statistics(
     tied: TableRelations,
     say: Say,
     protection: Protection = UNPROTECTED,
+    rows: Iterable[pa.RecordBatch] = (),
 ) -> tuple[TableStatistics, Reduction]:
     """Statistics of a table, and what relations leave of it to learn.
 
@@ -126,6 +128,7 @@ def statistics(
     Args:
         dataset: The table, a Ray Dataset of Arrow blocks.
         where: The source, for messages.
+        rows: The table's rows in order; read as far as it takes to tell which break a relation.
 
     Raises:
         SchemaError: If text is not that.
@@ -142,7 +145,7 @@ def statistics(
             break
         say("Some rows mislead about relations: reading the table once more ...")
         relations = counts.verified(protection)
-    _tell(tied, used, counts.counts, total.left_out, say)
+    _tell(tied, used, counts.counts, total.left_out, rows, say)
     enforced = {(relation.column, relation.text) for relation in tied.enforced}
     marked = tuple(
         replace(use, is_enforced=(use.relation.column, use.relation.text) in enforced) for use in used
@@ -178,13 +181,32 @@ def _observed(
     return total
 
 
-def _tell(tied: TableRelations, used: tuple[Use, ...], counts: list[Count], left_out: int, say: Say) -> None:
+def _tell(
+    tied: TableRelations,
+    used: tuple[Use, ...],
+    counts: list[Count],
+    left_out: int,
+    rows: Iterable[pa.RecordBatch],
+    say: Say,
+) -> None:
     """A line on each relation, and on what the table says against it."""
-    for relation, use, count in zip(tied.relations, used, counts, strict=True):
+    broken = [
+        count.breaks if relation.is_total else 0
+        for relation, count in zip(tied.relations, counts, strict=True)
+    ]
+    numbers = first_broken([use.relation for use in used], broken, rows)
+    for number, (relation, count) in enumerate(zip(tied.relations, counts, strict=True)):
         say(f"Relation: {relation.column} {relation.phrase}, {often(count.holds, count.breaks)}")
-        if relation.is_total and count.breaks:
-            learned = "learned as one that holds often" if use.how == "tied" else "not kept"
-            say(f"Note: {count.breaks:,} rows break it, which was to hold always; it is {learned}.")
+        if broken[number]:
+            such = f": {in_words(numbers[number], broken[number])}" if numbers[number] else ""
+            learned = (
+                "It is learned as one that holds often."
+                if used[number].how == "tied"
+                else "It is not kept; with enforce = true these rows are left out and it is."
+            )
+            say(f"Note: {broken[number]:,} rows break it, which was to hold always{such}. {learned}")
+        elif why := why_unused(number, used, counts):
+            say(f"Note: it is not used: {why}.")
     if left_out:
         texts = " or ".join(f"'{r.column} {r.phrase}'" for r in tied.enforced)
         say(f"Note: {left_out:,} rows that break {texts} are left out.")

@@ -103,12 +103,14 @@ def _memory_told(config: Config, batch_rows: int) -> Iterator[None]:
 
 def _finish(job: TrainingJob, rounds: Rounds, encoded: encoding.Encoded, history: list[dict]) -> None:
     """Fit and choose the sampler, and write the model folder."""
+    from raygen.sampling.calibration import calibrate
     from raygen.sampling.oversampling import fit_ratio
 
     loop, config, say = rounds.loop, job.config, rounds.context.say
     began = time.perf_counter()
     fitted = fit_samplers(loop, encoded.codec, config, say)
     report = fitted.report
+    calibrate(loop.model, encoded.codec, fitted.samplers[report.chosen], config.run.seed)
     ratio, ratio_figures = None, {}
     if config.latent.density_ratio:
         sampler, codes = fitted.samplers[report.chosen], loop.feed.some(config.latent.max_rows)[0]

@@ -21,6 +21,9 @@ from raygen.generation.run_records import MOST_PARTITIONS
 from raygen.generation.shards import Plan
 from raygen.table.schema import Schema
 from tests import stores
+from tests.relations import given
+from tests.relations.test_reduction import any_codes, reduced
+from tests.relations.test_reduction import fitted as reduction_fitted
 
 NAMES = ["<=50K", "a b/c", "50%", "x=y", "it's", "\u00fc", "..", None]
 ROWS = 160
@@ -181,3 +184,24 @@ def test_a_category_with_a_nul_is_refused_as_names_end_there():
     table = pa.table({"odd": ["a\0b", "a", "c"] * 20, "number": list(range(60))})
     with pytest.raises(ConfigError, match=r"category 'a\\x00b' of column 'odd' has a NUL"):
         Partitions.of(fitted(table), ["odd"])
+
+
+@pytest.mark.parametrize("columns", [["borough"], ["channel", "ship_to"], ["bank", "big"]], ids=",".join)
+def test_columns_that_relations_give_are_cut_by_as_others(columns, tmp_path):
+    codec = given_codec()
+    cut = Partitions.of(codec, columns)
+    made = codec.decode(*any_codes(codec, 3000))
+    written(cut, made, tmp_path)
+    back = pads.dataset(tmp_path, partitioning="hive").to_table().to_pandas()
+    real = made.to_pandas()
+    for frame in (back, real):
+        frame[columns] = frame[columns].astype("string").fillna("none").apply(lambda c: c.str.lower())
+    counts = [frame.groupby([*columns, "amount"]).size() for frame in (back, real)]
+    assert len(back) == 3000 and counts[0].equals(counts[1])
+    assert len(cut.folders) == len(real[columns].drop_duplicates())
+
+
+def given_codec() -> Codec:
+    often = tuple(name for name, (_, holds) in given.TEXTS.items() if holds == "often")
+    rows = given.table(2000)
+    return reduction_fitted(rows, reduced(rows, {k: text for k, (text, _) in given.TEXTS.items()}, often))

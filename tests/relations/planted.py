@@ -4,6 +4,9 @@ import numpy as np
 import pyarrow as pa
 
 from raygen import rng
+from raygen.relations.counts import Counts
+from raygen.relations.language import parse
+from raygen.relations.relation import BREAKS, HOLDS
 
 TOTAL = {
     "copy": "amount",
@@ -119,3 +122,13 @@ def noise(stream: np.random.Generator, rows: int, columns: int) -> list[np.ndarr
 
 def _cents(stream: np.random.Generator, rows: int) -> np.ndarray:
     return stream.integers(1, 10**6, rows) / 100
+
+
+def kept(real: pa.Table, made: pa.Table) -> dict[str, tuple[int, int]]:
+    """By column that something is planted of: rows of `made` that keep it and rows that break it; lookups are
+    those of the real rows."""
+    texts = TOTAL | {column: text for column, (text, _) in PARTIAL.items()}
+    counts = Counts([parse(column, text, "often", real.schema) for column, text in texts.items()])
+    counts.observe(real)
+    rows = {one.column: one.keeps(made) for one in counts.verified()}
+    return {column: (int((own == HOLDS).sum()), int((own == BREAKS).sum())) for column, own in rows.items()}

@@ -15,16 +15,19 @@ from raygen.relations.counts import Counts
 from raygen.relations.differences import added, difference
 from raygen.relations.language import parse
 from raygen.relations.reduction import Reduction, Use
-from raygen.relations.uses import uses
+from raygen.relations.uses import uses, why_unused
 from raygen.table.schema import Schema, infer
 from tests.relations import every_use as planted
 
 ROWS = 3000
 
 
-def reduced(table: pa.Table, texts: dict[str, str], often: tuple[str, ...] = ()) -> Reduction:
+def reduced(
+    table: pa.Table, texts: dict[str, str] | list[tuple[str, str]], often: tuple[str, ...] = ()
+) -> Reduction:
     schema = Schema.of(table.schema, infer(table)[0], "here")
-    relations = [parse(c, t, "often" if c in often else "always", table.schema) for c, t in texts.items()]
+    pairs = texts.items() if isinstance(texts, dict) else texts
+    relations = [parse(c, t, "often" if c in often else "always", table.schema) for c, t in pairs]
     counts = Counts(relations)
     counts.observe(table)
     return Reduction(schema, uses(counts.verified(), counts.counts, schema))
@@ -216,3 +219,24 @@ def test_sums_of_floats_have_the_digits_of_their_parts():
     y, x = pa.array([0.3, 1234567.89]), pa.array([0.1, 0.01])
     assert difference(y, x).to_pylist() == [0.2, 1234567.88]
     assert added(x, pa.array([0.2, 1234567.88]), pa.float64()).to_pylist() == [0.3, 1234567.89]
+
+
+@pytest.mark.parametrize(
+    ("texts", "number", "words"),
+    [
+        ([("y", "2 * x"), ("y", ">= x")], 1, "'y' is computed in every row, = 2 * x"),
+        ([("y", "2 * x"), ("x", "y / 2")], 1, "what it needs is given by 'x' itself"),
+        ([("y", ">= 3 where none > 0")], 0, "no row of which it says anything"),
+        ([("y", "2 * x")], 0, ""),
+        ([("x", ">= 0")], 0, ""),
+    ],
+)
+def test_why_nothing_is_made_of_a_relation_is_said(texts, number, words):
+    x = np.arange(1, 60)
+    table = pa.table({"x": x, "y": 2 * x, "z": x % 7, "none": np.zeros(len(x))})
+    schema = Schema.of(table.schema, infer(table)[0], "here")
+    relations = [parse(column, text, "always", table.schema) for column, text in texts]
+    counts = Counts(relations)
+    counts.observe(table)
+    why = why_unused(number, uses(relations, counts.counts, schema), counts.counts)
+    assert words in why and bool(words) == bool(why)

@@ -18,7 +18,8 @@ from raygen.sampling.conditional import Conditional, explore
 from raygen.sampling.decoder import Decoder, decoder_of
 from raygen.sampling.resampling import resampled
 from raygen.sampling.row_blocks import BLOCK_ROWS
-from raygen.sampling.selection import Proposal, Selection, Stratum
+from raygen.sampling.selection import Proposal, Selection
+from raygen.sampling.strata import Stratum
 from raygen.sampling.turn_candidates import TurnCandidates
 from tests.model.test_vae import SIZES, small_vae
 
@@ -132,7 +133,7 @@ def test_rows_are_those_of_the_model_that_satisfy_the_condition(pieces, temperat
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_a_stratum_is_its_code_alone(decoder, free):
     vae, law, block = network(decoder), sampler(), len(SIZES) - 1
-    strata = (Stratum("a", 0, 0.0, 1 - STEP), Stratum("b", 1, 0.25, 0.5))
+    strata = (Stratum("a", piece([0])), Stratum("b", piece([1], 0.25, 0.5)))
     found = Selection("", {}, "it", block, strata, 10)
     laws = explore(vae, law, 1.0, found)
     made = Conditional(vae, law, 3, 1.0, found, laws)
@@ -207,7 +208,7 @@ def test_rows_in_turn_follow_the_enumerated_law():
         assert laws[0].probability == pytest.approx(target.sum(), rel=0.02)
         seen = np.bincount(np.ravel_multi_index(codes.T, sizes), minlength=24) / len(codes)
         assert np.abs(seen - target / target.sum()).sum() / 2 < 0.02
-    strata = Selection("", {0: piece([1, 3])}, "it", 1, (Stratum("a", 2, 0.0, 1 - STEP),), 10)
+    strata = Selection("", {0: piece([1, 3])}, "it", 1, (Stratum("a", piece([2])),), 10)
     target = mass * np.isin(every[:, 0], [1, 3]) * (every[:, 1] == 2)
     laws = explore(vae, law, 1.0, strata)
     codes, _ = rows(Conditional(vae, law, 3, 1.0, strata, laws))

@@ -218,7 +218,8 @@ def test_strata_are_the_categories_in_order_each_with_its_rows(codec):
     assert found.describe(3) == f"city = '{names[3]}' AND age > 30"
     block = codec.blocks["city"]
     for one in found.strata:
-        both = block.decode(np.full(2, one.code), np.array([one.low, one.high], np.float32))
+        (code,), ends = one.pieces.codes, np.concatenate([one.pieces.low, one.pieces.high])
+        both = block.decode(np.full(2, code), ends)
         assert both.to_pylist() == [one.name] * 2
 
 

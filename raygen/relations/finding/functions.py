@@ -10,6 +10,7 @@ from raygen.relations.finding import pairs_of_columns
 from raygen.relations.sampled import DAY, LOOK, Candidate, Sample, entropy_of, saved
 from raygen.relations.syntax import PARTS
 from raygen.relations.tokens import spelled
+from raygen.table import arrow
 
 LEAST_GAIN = 0.05  # nats per row
 LEAST_SHARE = 0.03  # of the rows in which a partial one holds
@@ -136,7 +137,7 @@ def _offsets(sample: Sample, look: Sample) -> Iterator[Candidate]:
         if len(columns) > OFFSETS_BELOW:
             continue
         for x in columns:
-            differences = np.round(look.numbers[columns] - look.numbers[x], 9)
+            differences = arrow.rounded(look.numbers[columns] - look.numbers[x], 9)
             for y, offset in zip(columns, _modes(differences), strict=True):
                 if y == x or offset == 0 or np.isnan(offset):
                     continue

@@ -20,6 +20,7 @@ MOST_BEFORE = 60  # before parts that are a sum themselves are put together
 MOST_PATTERNS = 8  # of missing values
 MORE_ROWS = 50  # than columns
 DEPENDENT = 1e-9  # of a column's length is left without those before it
+FLAT = 1e-14  # spread of numbers that differ by the rounding of their floats alone, as a share of the largest
 MOST_DEPENDENT = 300
 NEAR = 15  # columns that one of a sum is sought among
 LEAST_HOLDS = 0.3  # of the rows, for a sum that does not hold in all
@@ -66,7 +67,8 @@ def _always(sample: Sample, columns: list[int]) -> list[Sum]:
         rows = np.flatnonzero(here)[: 2 * len(some) + 10 * MORE_ROWS]
         values = sample.numbers[some][:, rows]
         spread = values.std(axis=1) if len(some) else np.empty(0)
-        order = [k for k in np.argsort(spread, kind="stable") if spread[k] > 0]
+        least = FLAT * np.abs(values).max(axis=1, initial=0)
+        order = [k for k in np.argsort(spread, kind="stable") if least[k] < spread[k] < np.inf]
         if len(order) > 1 and len(rows) >= len(order) + MORE_ROWS:
             out += _null_space(values[order], [some[k] for k in order])
     return out

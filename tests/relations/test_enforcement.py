@@ -1,0 +1,80 @@
+"""Bounds that always hold are kept by rows of any codes."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from raygen import rng
+from tests.relations.test_reduction import any_codes, fitted, reduced
+
+ROWS = 2000
+
+
+def table(kind: pa.DataType | None = None) -> pa.Table:
+    draws = rng.generator(0, "table of bounds")
+    sort = draws.choice(["a", "b", "c"], ROWS)
+    low = draws.integers(-50, 50, ROWS)
+    high = low + draws.integers(1, 40, ROWS)
+    amount = np.where(sort == "a", 1, draws.choice([-1, 1], ROWS)) * draws.integers(1, 99, ROWS)
+    some = np.where(sort == "b", draws.integers(5, 9, ROWS), draws.integers(0, 9, ROWS))
+    columns = {
+        "low": low,
+        "high": high,
+        "some": some,
+        "above": pa.array(low + draws.integers(1, 9, ROWS), mask=draws.random(ROWS) < 0.1),
+        "double": 2 * high + draws.integers(0, 9, ROWS),
+        "amount": amount,
+        "other": np.where(low == some, some + 1, low),
+    }
+    kind = kind or pa.int64()
+    wide = pa.decimal128(22, 2) if pa.types.is_decimal(kind) else kind
+    made = {name: pa.array(own).cast(wide, safe=False).cast(kind) for name, own in columns.items()}
+    return pa.table({"sort": sort, "word": np.where(sort == "a", "x", "y"), **made})
+
+
+BOUNDS = {
+    "amount": ["> 0 where sort = 'a'"],
+    "some": [">= 5 where sort = 'b'"],
+    "above": ["> low"],  # with values missing
+    "double": [">= 2 * high"],
+    "high": ["> low", "<= 89"],
+    "other": ["!= some"],
+}
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.int64(), pa.int16(), pa.float64(), pa.float32(), pa.decimal128(9, 2)], ids=str
+)
+def test_any_codes_keep_bounds(kind):
+    rows = table(kind)
+    texts = [(column, text) for column, own in BOUNDS.items() for text in own]
+    reduction = reduced(rows, texts)
+    assert [use.how for use in reduction.uses].count("checked") == 0
+    codec = fitted(rows, reduction)
+    made = codec.decode(*any_codes(codec, ROWS))
+    inner = reduction.inner
+    for use in reduction.uses:
+        kept = use.relation.keeps(made)
+        assert not (kept == 0).any() and (kept == 1).any(), (use.relation.column, use.relation.text)
+    assert made["above"].null_count and not made["amount"].null_count and "high" in inner.kinds
+
+
+def test_what_breaks_a_bound_by_a_constant_is_drawn_again_and_not_put_beside_it():
+    rows = table()
+    codec = fitted(rows, reduced(rows, [("amount", "> 0 where sort = 'a'")]))
+    made = codec.decode(*any_codes(codec, ROWS)).to_pandas()
+    drawn = made.amount[made.sort == "a"]
+    assert (drawn > 0).all() and (drawn == 1).mean() < 0.1
+    assert abs(drawn.mean() - 49.5) < 8
+
+
+def test_rows_that_keep_bounds_stay_as_they_are():
+    rows = table()
+    reduction = reduced(rows, [(column, text) for column, own in BOUNDS.items() for text in own])
+    back = reduction.restore(*reduction.reduce(rows), lambda name, shift=0.0: pytest.fail("none is wanting"))
+    assert back.equals(rows)
+
+
+def test_a_bound_by_a_constant_alone_is_kept_by_the_codes():
+    rows = table()
+    assert [use.how for use in reduced(rows, [("amount", ">= -98")]).uses] == ["checked"]
