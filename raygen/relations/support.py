@@ -12,15 +12,15 @@ NAMING = ("=", "!=", "in", "not in")  # conditions that name categories
 
 
 def is_supported(relation: Relation, table: pa.Table, protection: Protection) -> bool:
-    """Whether rows enough keep a relation, and have each constant that it names; of a lookup its pairs
-    count."""
+    """Whether rows enough keep a relation, and have each constant that it names, but for 0 as the end of a
+    range, which says nothing of a row; of a lookup its pairs count."""
     if relation.kind == "lookup":
         return True
     kept = int((relation.keeps(table) == HOLDS).sum())
     if kept < protection.of(relation.column, *relation.inputs):
         return False
     named = [(one.column, value) for one in relation.rule.where if one.sign in NAMING for value in one.values]
-    if isinstance(relation.rule.of, Constant):
+    if isinstance(relation.rule.of, Constant) and (relation.gives or relation.rule.of.value != 0):
         named.append((relation.column, relation.rule.of))
     return all(_rows(column, value, table) >= protection.of(column) for column, value in named)
 
