@@ -104,7 +104,7 @@ def _say_or_redraw():
 
 def _config_or_model(args) -> Config | str:
     """A config for a .toml file, a model folder for anything else."""
-    if args.config.endswith(".toml") or Path(args.config).is_file():
+    if args.config.endswith(".toml") or (Path(args.config).is_file() and not args.config.endswith(".tar")):
         return Config.load(args.config, args.set)
     if args.set:
         raise ConfigError(
@@ -269,6 +269,23 @@ def _inspect(args) -> dict:
     return inspect_model.inspect(model, _say)
 
 
+def _pack(args) -> dict:
+    from raygen.model import packed
+
+    result = packed.pack(args.model, args.out, args.anyway)
+    _say(f"Packed {', '.join(result.files)} ({result.bytes / 1e6:,.1f} MB): {result.path}")
+    return asdict(result)
+
+
+def _unpack(args) -> dict:
+    from raygen.model import packed
+
+    result = packed.unpack(args.file, args.out)
+    _say(f"Model {result.path} ({result.fingerprint})")
+    _say(f"Next: {shlex.join(['raygen', 'inspect', result.path])}")
+    return asdict(result)
+
+
 def _doctor(args) -> dict:
     from raygen.cluster import devices
     from raygen.diagnosis import driver as diagnosis
@@ -298,6 +315,8 @@ VERBS = {
     "evaluate": _evaluate,
     "plan": _plan,
     "inspect": _inspect,
+    "pack": _pack,
+    "unpack": _unpack,
     "doctor": _doctor,
     "help": _help,
 }
