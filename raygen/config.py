@@ -114,7 +114,7 @@ class Config(Section):
                     f"unknown setting '{key}'.", "write it as section.key, such as train.steps=1000."
                 )
             table, _, column = name.partition(".")
-            if section == "schema" and table in ("columns", "limits") and column:
+            if section == "schema" and table in ("columns", "limits", "fake") and column:
                 nested["schema"][table][column] = value
             else:
                 nested.setdefault(section, {})[name] = value

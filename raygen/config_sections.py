@@ -53,6 +53,10 @@ class SchemaSettings(Section):
     columns: dict[str, Kind] = Field(
         default_factory=dict, description="kind of each column; inferred if empty"
     )
+    fake: dict[str, str] = Field(
+        default_factory=dict, description="what columns of kind fake hold, such as { mail = 'email' }"
+    )
+    locale: str = Field(default="en_US", description="language and country of what they hold")
     relations: list[RelationSettings] | None = Field(
         default=None, description="what ties columns; [] for nothing, left out: found in the table"
     )

@@ -35,8 +35,8 @@ def render(config: Config, kinds: dict[str, str], types: dict[str, str], notes: 
         lines.append("")
         if section == "schema":
             lines.append(
-                "[schema.columns]  # numeric, categorical, boolean, datetime, id (numbered anew) or "
-                "drop (left out)"
+                "[schema.columns]  # numeric, categorical, boolean, datetime, id (numbered anew), fake "
+                "(made up) or drop (left out)"
             )
             for name, kind in kinds.items():
                 comment = ": ".join(filter(None, [types.get(name), notes.get(name)]))

@@ -36,6 +36,7 @@ GROUND += ["storage", "records", "rng"]
 PACKAGES = [
     "report",
     "table",
+    "fakes",
     "relations",
     "codec",
     "latent",

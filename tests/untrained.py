@@ -10,6 +10,7 @@ from raygen import storage
 from raygen.codec import parts
 from raygen.codec.codec import Codec
 from raygen.config import Config
+from raygen.fakes import pools
 from raygen.generation import manifest, request
 from raygen.latent import samplers
 from raygen.model import density_ratio
@@ -47,8 +48,10 @@ def save(folder: Path, rows: pa.Table | None = None, settings: dict | None = Non
     """Write the model folder and return its path."""
     rows = table() if rows is None else rows
     config = Config().override({"run.folder": str(folder.parent), **SETTINGS, **(settings or {})})
-    schema = Schema.of(rows.schema, infer(rows)[0], "a test")
-    built = Codec.fit(schema, parts.observe(schema, rows), 16, 16, config.schema_.numeric)
+    named = config.schema_
+    schema = Schema.of(rows.schema, dict(named.columns) or infer(rows)[0], "a test")
+    fakes = pools.make(schema, named.fake, named.locale, config.run.seed)
+    built = Codec.fit(schema, parts.observe(schema, rows), 16, 16, named.numeric, fakes=fakes)
     model = VAE(**trainer.vae_settings(built, config))
     model.set_tables(built.tables(), built.frequencies())
     d = config.model.latent_dim

@@ -15,9 +15,10 @@ from raygen.codec.parts import TIME
 from raygen.codec.row_hash import content_hash
 from raygen.codec.tables import Tables
 from raygen.errors import ModelError, SchemaError
+from raygen.fakes.columns import Fakes
 from raygen.relations.reduction import Reduction
 from raygen.table import arrow, readings
-from raygen.table.schema import Schema
+from raygen.table.schema import MADE, Schema
 from raygen.table.stats import CategoryStats, NumericStats
 
 Block = NumericBlock | GaussianBlock | CategoryBlock
@@ -29,12 +30,13 @@ class Codec:
     Args:
         schema: The table's columns.
         blocks: A block for each part (a column, or the time of day of a timestamp column) by its name; of an
-            `id` column, only where some of its values are missing.
+            `id` or `fake` column, only where some of its values are missing.
         moments: First and last moment of each timestamp column, as a clock in its zone shows them and in its
             units.
         reduction: What relations leave of the table to learn; None: all of it.
         explained: For each column that relations give in some rows, the share of the rows that each of them
             gives; the codes after those of its block stand for them.
+        fakes: What its `fake` columns are made of.
     """
 
     def __init__(
@@ -44,8 +46,9 @@ class Codec:
         moments: dict[str, tuple] | None = None,
         reduction: Reduction | None = None,
         explained: dict[str, list[float]] | None = None,
+        fakes: Fakes | None = None,
     ):
-        self.schema, self.reduction = schema, reduction or Reduction(schema)
+        self.schema, self.reduction, self.fakes = schema, reduction or Reduction(schema), fakes
         self.explained = explained or {}
         self.moments = moments or {}
         with_offsets = [
@@ -68,6 +71,7 @@ class Codec:
         limits: Mapping[str, int] = MappingProxyType({}),
         reduction: Reduction | None = None,
         explained: dict[str, np.ndarray] | None = None,
+        fakes: Fakes | None = None,
     ) -> "Codec":
         """Build the codec from the statistics of each part of what is learned (see `observe`).
 
@@ -83,6 +87,7 @@ class Codec:
             limits: Of single columns in place of `max_categories`.
             reduction: What relations leave to learn of the table; None: all of it.
             explained: Rows that each relation gives, by column (see `Reduction.explained`).
+            fakes: What `fake` columns are made of.
         """
         explained = explained or {}
         blocks: dict[str, Block] = {}
@@ -91,7 +96,7 @@ class Codec:
         for name, rows in explained.items():  # the block is of the other rows
             stats = stats | {name: _without_missing(stats[name], int(rows.sum()))}
         for name, part in stats.items():
-            if schema.kinds.get(name) == "id" and part.num_missing < min_rows:
+            if schema.kinds.get(name) in MADE and part.num_missing < min_rows:
                 continue
             if isinstance(part, CategoryStats):
                 made_up = support.MADE_UP if support.is_text(schema, name) else None
@@ -111,7 +116,8 @@ class Codec:
         }
         given = {n: levels for n, levels in whole.levels.items() if n not in schema.kinds}
         whole = replace(whole, levels=given | support.known_levels(schema, stats, min_rows).levels)
-        return cls(whole, blocks, moments, Reduction(whole, reduction.uses) if reduction else None, shares)
+        own = Reduction(whole, reduction.uses) if reduction else None
+        return cls(whole, blocks, moments, own, shares, fakes)
 
     @property
     def num_columns(self) -> int:
@@ -181,15 +187,16 @@ class Codec:
             codes[tie >= 0, i] = block.cardinality + tie[tie >= 0]
         return codes, offsets
 
-    def decode(self, codes: np.ndarray, positions: np.ndarray, first_row: int = 0) -> pa.Table:
+    def decode(self, codes: np.ndarray, positions: np.ndarray, first_row: int = 0, seed: int = 0) -> pa.Table:
         """Turn codes into a table of the schema's output columns.
 
         Args:
             codes: Integers of shape (rows, num_columns).
             positions: Floats of shape (rows, num_columns): where in the bar or which member of the group, in
                 [0, 1), or how many standard deviations from the mean.
-            first_row: Number of the first of these rows among all that are generated; `id` columns are made
-                of it.
+            first_row: Number of the first of these rows among all that are generated; `id` and `fake` columns
+                are made of it.
+            seed: Of the generation; `fake` columns are made of it too.
 
         Raises:
             SchemaError: If an `id` column cannot hold the rows' numbers.
@@ -208,22 +215,25 @@ class Codec:
             if not isinstance(block, CategoryBlock):
                 values[name + TIME][alone] = block.present(_chance(codes[alone], positions[alone]))
         inner = self.reduction.inner
-        columns = [self._column(field, values, first_row, len(codes)) for field in inner.output]
+        made = first_row, len(codes), seed
+        columns = [self._column(field, values, *made) for field in inner.output]
 
         def present(name: str) -> pa.Array:
             chance = _chance(codes, positions)
             drawn = {n: self.blocks[n].present(chance) for n in (name, name + TIME) if n in self.blocks}
-            return self._column(inner.arrow.field(name), drawn, first_row, len(codes))
+            return self._column(inner.arrow.field(name), drawn, *made)
 
         rows = self.reduction.restore(pa.table(columns, schema=inner.output), ties, present)
         whole = self.schema.output
         return pa.Table.from_arrays([rows[name] for name in whole.names], schema=whole)
 
-    def _column(self, field: pa.Field, values: dict, first_row: int, rows: int) -> pa.Array:
+    def _column(self, field: pa.Field, values: dict, first_row: int, rows: int, seed: int) -> pa.Array:
         """A column of what is learned, of the values of its parts."""
         name, kind = field.name, self.reduction.inner.kinds[field.name]
         if kind == "id":
             return _numbered(first_row, rows, field.type, values.get(name))
+        if self.fakes and kind == "fake":
+            return self.fakes.column(field, seed, first_row, rows, values.get(name))
         if kind == "datetime" and arrow.is_moment(field.type):
             return arrow.from_day_and_time(values[name], values[name + TIME], field.type, *self.moments[name])
         if kind == "datetime":
@@ -262,7 +272,8 @@ class Codec:
         blocks = {n: {"type": type(b).__name__, **b.to_dict()} for n, b in self.blocks.items()}
         moments = {name: list(ends) for name, ends in self.moments.items()}
         relations = {"relations": self.reduction.to_dict(), "explained": self.explained}
-        return {"blocks": blocks, "moments": moments, **relations}
+        fakes = {"fakes": self.fakes.to_dict()} if self.fakes else {}
+        return {"blocks": blocks, "moments": moments, **relations, **fakes}
 
     @classmethod
     def from_dict(cls, schema: Schema, state: dict) -> "Codec":
@@ -275,7 +286,9 @@ class Codec:
             blocks = {n: types[block["type"]].from_dict(block) for n, block in state["blocks"].items()}
             moments = {name: tuple(ends) for name, ends in state["moments"].items()}
             explained = saved.explained(state["explained"], reduction.tied)
-            return cls(schema, blocks, moments, reduction, explained)
+            made = "fake" in schema.kinds.values()
+            fakes = Fakes.from_dict(schema, state["fakes"]) if made else None
+            return cls(schema, blocks, moments, reduction, explained, fakes)
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ModelError(
                 f"the model's codec cannot be read: {error}.", "train the model again."

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raygen.table import arrow
-from raygen.table.schema import PART_OF, Schema
+from raygen.table.schema import MADE, PART_OF, Schema
 from raygen.table.stats import TAIL, CategoryStats, NumericStats
 
 TIME = PART_OF  # suffix of the part of a datetime column that holds the time of day
@@ -13,13 +13,13 @@ TIME = PART_OF  # suffix of the part of a datetime column that holds the time of
 
 def values(schema: Schema, table: pa.Table, exact: dict[str, bool] | None = None) -> dict:
     """The learned values of a table by part name: float64 arrays for numbers, string arrays for categories;
-    of an `id` column, that there is a value. Of numbers, `exact` says whether they are whole numbers of their
-    last place (see `arrow.marked_numbers`); None: where float64 has too few digits."""
+    of an `id` or `fake` column, that there is a value. Of numbers, `exact` says whether they are whole
+    numbers of their last place (see `arrow.marked_numbers`); None: where float64 has too few digits."""
     out = {}
     for name, kind in schema.kinds.items():
         if kind == "drop":
             continue
-        if kind == "id":  # rows that are compared with others have none
+        if kind in MADE:  # rows that are compared with others have none
             known = name in table.column_names
             there = arrow.plain(table[name]).is_valid() if known else pa.repeat(True, table.num_rows)
             out[name] = pc.if_else(there, "", pa.scalar(None, pa.large_string()))

@@ -16,6 +16,7 @@ ABOUT = {
     "latent": "what z carries, what the turn carries, and every sampler's figures",
     "search": "Ray Tune's search of the settings",
     "evaluate": "scores, memory, copying, the gate",
+    "privacy": "what leaves with a model, made-up names, one file to hand on",
     "doctor": "the diagnosis of a Keras VAE that someone else trained",
     "storage": "object stores, credentials, the run folder",
     "settings": "every setting with its default",

@@ -9,6 +9,7 @@ from raygen import storage
 from raygen.config import Config
 from raygen.config_toml import render
 from raygen.errors import OutputError
+from raygen.fakes import looks
 from raygen.relations.counts import often
 from raygen.relations.sample import find
 from raygen.table import arrow
@@ -39,6 +40,10 @@ def init(source: str, out: str = "raygen.toml", force: bool = False, say=print) 
     table = opened.head()
     check_rows(table.num_rows, source)
     kinds, notes = infer(table, opened.doubts)
+    fakes = looks.proposals(table)
+    for column, provider in fakes.items():
+        kinds[column] = "fake"
+        notes[column] = f"looks like {looks.SAID[provider]}; made up, nothing of it is learned"
     for column, note in _many(table, kinds, Config().schema_.max_categories).items():
         notes[column] = "; ".join(filter(None, [notes.get(column), note]))
     schema = Schema.of(opened.schema, kinds, source)
@@ -47,7 +52,7 @@ def init(source: str, out: str = "raygen.toml", force: bool = False, say=print) 
         if path.stem != "raygen"
         else Path(storage.split(source)[0].rstrip("/")).name.split(".")[0] or "table"
     )
-    config = Config().override({"data.source": source, "run.folder": f"runs/{name}"})
+    config = Config().override({"data.source": source, "run.folder": f"runs/{name}", "schema.fake": fakes})
     findings = find(schema, opened.spread(), config.run.seed)
     named = [
         {"column": f.relation.column, "is": f.relation.text, "holds": f.relation.holds} for f in findings

@@ -52,7 +52,7 @@ class Partitions:
                     f"{SETTING}: a relation gives the values of column '{column}'.",
                     "name a column that it is given by.",
                 )
-            block = codec.blocks.get(column)
+            block = codec.blocks.get(column) if column in codec.schema.learned else None
             if not isinstance(block, CategoryBlock):
                 kind = codec.schema.kinds[column]
                 raise ConfigError(

@@ -74,6 +74,7 @@ def train(config: Config, say=print) -> Training:
                     f"Note: {free:g} CPUs of the cluster are free now: training starts when there are {need}."
                 )
             ray_train.fit(job, say)
+    say(f"Note: '{encoded.folder}' is the table in another form: guard it like the table, or delete it.")
     index = model_folder.read_index(model)
     return Training(model, index["fingerprint"], index["metrics"], index["sampler"])
 
