@@ -48,7 +48,7 @@ def proposals(table: pa.Table) -> dict[str, str]:
     found = {}
     for name in table.column_names:
         kind = table[name].type
-        if not fits(kind)["fake"]:
+        if not fits(kind)["fake"] or (pa.types.is_integer(kind) and kind.bit_width < 64):
             continue
         texts = arrow.strings(table[name].unique()).drop_null()[:SEEN].to_pylist()
         provider = _provider(name, texts, whole=pa.types.is_integer(kind)) if len(texts) >= FEWEST else ""

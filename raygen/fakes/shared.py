@@ -47,7 +47,7 @@ def _common(fakes: Fakes, name: str, column: pa.ChunkedArray) -> np.ndarray:
 def _said(fakes: Fakes, name: str, common: np.ndarray) -> str:
     provider, some = fakes.columns[name], int(common.sum())
     if common.dtype == bool:
-        said = f"{some:,} of the {len(common):,} values that are drawn from are in the table too"
+        said = f"{some:,} of its pool of {len(common):,} values are in the table too"
     else:
         size = _size(fakes, provider)
         said = f"{some:,} rows of the table have a value of this form"

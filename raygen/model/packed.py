@@ -42,8 +42,8 @@ def pack(model: str, out: str = "", anyway: bool = False) -> Packed:
     """
     model = uris.absolute(model).rstrip("/")
     index = model_folder.read_index(model)
-    out = uris.absolute(out or model + PACKED)
-    if not out.endswith(PACKED):
+    out = uris.absolute(out or storage.join(storage.parent(model), storage.name(model) + PACKED))
+    if not storage.name(out).endswith(PACKED):
         raise ConfigError(f"--out '{out}' is no {PACKED} file.", f"write it as {storage.name(out)}{PACKED}.")
     if storage.exists(out):
         raise OutputError(f"'{out}' exists already.", "delete it, or choose another file with --out.")
@@ -75,7 +75,7 @@ def unpack(file: str, out: str = "") -> Packed:
         OutputError: If the folder is not empty, or cannot be written.
     """
     file = uris.absolute(file)
-    out = uris.absolute(out or file.removesuffix(PACKED))
+    out = uris.absolute(out or storage.join(storage.parent(file), storage.name(file).removesuffix(PACKED)))
     if storage.exists(out) and (out == file or storage.entries(out)):
         raise OutputError(f"'{out}' exists already.", "choose an empty folder with --out.")
     try:

@@ -194,7 +194,7 @@ def test_values_in_common_are_counted(fakes):
     assert all(np.array_equal(common[name], found) for name, found in shared.count(fakes, real).items())
     notes = shared.notes(fakes, common)
     assert notes["name"] == (
-        f"is made up (name): 30 of the {pools.POOL:,} values that are drawn from are in the table too"
+        f"is made up (name): 30 of its pool of {pools.POOL:,} values are in the table too"
     )
     for name in ("card", "email", "uuid", "iban", TEXTS[-1]):
         assert "2,000 rows of the table have a value of this form" in notes[name]

@@ -67,6 +67,7 @@ OTHERS = {
     "date": [f"2020-01-{i % 28 + 1:02} 10:{i % 60:02}" for i in COUNT],
     "number": [str(10**15 + 37 * i) for i in COUNT],
     "fax": [1.5 * i for i in COUNT],
+    "mobile": pa.array([555_010_000 + i for i in COUNT], pa.int32()),
     "mail": pa.array([f"a{i}@b.de" for i in COUNT]).dictionary_encode(),
     "empty": pa.nulls(200, pa.string()),
 }

@@ -62,7 +62,9 @@ def test_what_is_in_common_is_told(made):
     config, _, lines = made
     notes = [line for line in lines if " is made up " in line]
     assert len(notes) == len(FAKE)
-    assert any(line.startswith("Note: column 'name' is made up (name): 0 of the 10,000") for line in notes)
+    assert (
+        "Note: column 'name' is made up (name): 0 of its pool of 10,000 values are in the table too." in notes
+    )
     assert any(f"(card): {ROWS:,} rows of the table have a value of this form" in line for line in notes)
     assert any(f"{ROWS:,} rows of the table have a value of this form, of 1.76e+08" in line for line in notes)
     assert set(encoding.encode(config, silent).notes) == set(FAKE), "and again by who finds it encoded"
