@@ -231,7 +231,7 @@ class Codec:
         """A column of what is learned, of the values of its parts."""
         name, kind = field.name, self.reduction.inner.kinds[field.name]
         if kind == "id":
-            return _numbered(first_row, rows, field.type, values.get(name))
+            return parts.numbered(first_row, rows, field.type, values.get(name))
         if self.fakes and kind == "fake":
             return self.fakes.column(field, seed, first_row, rows, values.get(name))
         if kind == "datetime" and arrow.is_moment(field.type):
@@ -335,9 +335,3 @@ def _ends(schema: Schema, part: str, stats: NumericStats, block: Block, min_rows
         else:
             ends.append(sum(some) // len(some))
     return tuple(ends)
-
-
-def _numbered(first_row: int, rows: int, kind: pa.DataType, there: pa.Array | None) -> pa.Array:
-    missing = None if there is None else there.is_null().to_numpy(zero_copy_only=False)
-    numbers = pa.array(np.arange(first_row + 1, first_row + rows + 1, dtype=np.int64), mask=missing)
-    return numbers.cast(arrow.value_type(kind)).cast(kind)

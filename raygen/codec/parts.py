@@ -59,6 +59,13 @@ def observe(schema: Schema, table: pa.Table) -> dict[str, NumericStats | Categor
     return out
 
 
+def numbered(first_row: int, rows: int, kind: pa.DataType, there: pa.Array | None) -> pa.Array:
+    """An `id` column of some rows: their numbers, counted from 1, but null where `there` is."""
+    missing = None if there is None else there.is_null().to_numpy(zero_copy_only=False)
+    numbers = pa.array(np.arange(first_row + 1, first_row + rows + 1, dtype=np.int64), mask=missing)
+    return numbers.cast(arrow.value_type(kind)).cast(kind)
+
+
 def merge(a: dict, b: dict) -> dict:
     """Statistics of the rows of `a` and `b` together."""
     return {name: type(a[name]).merge(a[name], b[name]) for name in a}

@@ -39,6 +39,12 @@ def kinds(config: Config, source: Source) -> tuple[dict[str, str], dict[str, str
     return named, notes
 
 
+def identity(config: Config) -> list:
+    """What made-up columns are a function of; nothing where there are none."""
+    named = config.schema_
+    return [[named.fake, named.locale, config.run.seed]] if named.fake else []
+
+
 def check(name: str, provider: str) -> None:
     """Refuse a provider that there is not.
 

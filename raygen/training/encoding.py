@@ -158,8 +158,7 @@ def folder_of(config: Config) -> str:
 
 def _folder(config: Config, source: Source, schema: Schema) -> str:
     state = [LAYOUT, schema.to_dict(), source.identity, _ways(config), _named(config)]
-    if config.schema_.fake:
-        state.append([config.schema_.fake, config.schema_.locale, config.run.seed])
+    state += declared.identity(config)
     return storage.join(
         config.run.folder,
         "encoded",
