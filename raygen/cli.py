@@ -18,6 +18,7 @@ from raygen.cli_parser import COMPLETED_BY, parser
 from raygen.config import Config, parse_override
 from raygen.config_sections import GenerateSettings
 from raygen.errors import ConfigError, GenerationError, RaygenError, TrainingError, printable
+from raygen.report import redrawn
 
 FAILED = (TrainingError, GenerationError)
 
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         with _terminable(ending):
             result = VERBS[args.verb](args)
     except RaygenError as error:
-        if isinstance(args.say, Terminal):
+        if isinstance(args.say, redrawn.Terminal):
             args.say.end()
         lines = [printable(line) for line in str(error).splitlines()]
         print(f"{type(error).__name__}: " + "\n".join(lines), file=sys.stderr)
@@ -75,36 +76,17 @@ def _terminable(ending: list[int]) -> Iterator[None]:
         signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
 
 
-class Terminal:
-    """Prints lines; `redraw` shows one in place of the last that it showed."""
-
-    drawn = False
-
-    def __call__(self, line: str) -> None:
-        self.end()
-        print(printable(line), flush=True)
-
-    def redraw(self, line: str) -> None:
-        print(f"\r\x1b[K{printable(line)}", end="", flush=True)
-        self.drawn = True
-
-    def end(self) -> None:
-        """Leave the line that is being redrawn as it stands: what comes next stands below it."""
-        print("\n" * self.drawn, end="", flush=True)
-        self.drawn = False
-
-
 def _say(line: str) -> None:
     print(printable(line), flush=True)
 
 
 def _say_or_redraw():
-    return Terminal() if sys.stdout.isatty() else _say
+    return redrawn.Terminal() if sys.stdout.isatty() else _say
 
 
 def _config_or_model(args) -> Config | str:
     """A config for a .toml file, a model folder for anything else."""
-    if args.config.endswith(".toml") or Path(args.config).is_file():
+    if args.config.endswith(".toml") or (Path(args.config).is_file() and not args.config.endswith(".tar")):
         return Config.load(args.config, args.set)
     if args.set:
         raise ConfigError(
@@ -297,6 +279,23 @@ def _inspect(args) -> dict:
     return inspect_model.inspect(model, _say)
 
 
+def _pack(args) -> dict:
+    from raygen.model import packed
+
+    result = packed.pack(args.model, args.out, args.anyway)
+    _say(f"Packed {', '.join(result.files)} ({result.bytes / 1e6:,.1f} MB): {result.path}")
+    return asdict(result)
+
+
+def _unpack(args) -> dict:
+    from raygen.model import packed
+
+    result = packed.unpack(args.file, args.out)
+    _say(f"Model {result.path} ({result.fingerprint})")
+    _say(f"Next: {shlex.join(['raygen', 'inspect', result.path])}")
+    return asdict(result)
+
+
 def _doctor(args) -> dict:
     from raygen.cluster import devices
     from raygen.diagnosis import driver as diagnosis
@@ -328,6 +327,8 @@ VERBS = {
     "evaluate": _evaluate,
     "plan": _plan,
     "inspect": _inspect,
+    "pack": _pack,
+    "unpack": _unpack,
     "doctor": _doctor,
     "help": _help,
 }

@@ -66,6 +66,8 @@ def parser() -> argparse.ArgumentParser:
     )
     inspect = verb("inspect", "columns, training and latent report of a model")
     inspect.add_argument("model", metavar="MODEL")
+    _pack(verb("pack", "write what may leave of a model as one file"))
+    _unpack(verb("unpack", "make a model folder of a packed model"))
     _doctor(
         verb(
             "doctor",
@@ -161,6 +163,17 @@ def _evaluate(verb: argparse.ArgumentParser) -> None:
         help="exit 1 if a score is above",
     )
     _with_overrides(verb)
+
+
+def _pack(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("model", metavar="MODEL", help="a model folder")
+    verb.add_argument("--out", default="", metavar="FILE.tar", help="a new file (default: MODEL.tar)")
+    verb.add_argument("--anyway", action="store_true", help="even if it may hold values of single rows")
+
+
+def _unpack(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("file", metavar="FILE.tar", help="what raygen pack wrote")
+    verb.add_argument("--out", default="", metavar="FOLDER", help="a new folder (default: FILE)")
 
 
 def _doctor(verb: argparse.ArgumentParser) -> None:

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from raygen import uris
 from raygen.config_privacy import PrivacySettings
+from raygen.config_search import SearchSettings
 from raygen.config_sections import (
     DataSettings,
     EvaluateSettings,
@@ -21,7 +22,6 @@ from raygen.config_sections import (
     ModelSettings,
     RunSettings,
     SchemaSettings,
-    SearchSettings,
     TrainSettings,
 )
 from raygen.config_types import Section
@@ -32,7 +32,7 @@ TABLES = (  # endings of what is no config
     *(".parquet", ".pq", ".feather", ".arrow", ".ipc", ".json"),
     *(f".{text}{packed}" for text in ("csv", "tsv", "jsonl", "ndjson") for packed in PACKED),
 )
-BY_COLUMN = ("schema.columns", "schema.limits", "privacy.columns", "privacy.rare")
+BY_COLUMN = ("schema.columns", "schema.limits", "schema.fake", "privacy.columns", "privacy.rare")
 SHOWN = 200  # signs of a wrong value
 RESOURCES = (
     "num_workers",

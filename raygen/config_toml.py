@@ -4,7 +4,8 @@ import json
 import re
 
 from raygen.config import Config
-from raygen.config_sections import RelationSettings, SearchSettings
+from raygen.config_search import SearchSettings
+from raygen.config_sections import RelationSettings
 
 TITLES = {
     "run": "where everything of this run goes",
@@ -37,8 +38,8 @@ def render(config: Config, kinds: dict[str, str], types: dict[str, str], notes: 
         lines.append("")
         if section == "schema":
             lines.append(
-                "[schema.columns]  # numeric, categorical, boolean, datetime, id (numbered anew) or "
-                "drop (left out)"
+                "[schema.columns]  # numeric, categorical, boolean, datetime, id (numbered anew), fake "
+                "(made up) or drop (left out)"
             )
             for name, kind in kinds.items():
                 comment = ": ".join(filter(None, [types.get(name), notes.get(name)]))

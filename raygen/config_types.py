@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # mypy reads no list of choices that is computed
 else:
     AutoSampler = Literal["auto", *sampler_catalogue.NAMES]
     ChosenSampler = Literal["chosen", *sampler_catalogue.NAMES]
-Kind = Literal["numeric", "categorical", "boolean", "datetime", "id", "drop"]
+Kind = Literal["numeric", "categorical", "boolean", "datetime", "id", "fake", "drop"]
 
 
 def workers(value: Any) -> Any:

@@ -26,6 +26,7 @@ GROUND = [
     "sampler_catalogue",
     "config_types",
     "config_privacy",
+    "config_search",
     "config_sections",
     "score_catalogue",
     "config",
@@ -36,6 +37,7 @@ GROUND += ["storage", "records", "rng"]
 PACKAGES = [
     "report",
     "table",
+    "fakes",
     "relations",
     "codec",
     "latent",

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 import raygen
-from raygen import __version__, cli, cli_parser
+from raygen import __version__, cli_parser
 from raygen.config import Config
 from raygen.config_sections import GenerateSettings
 from raygen.errors import ConfigError
+from raygen.report import redrawn
 from raygen.sampling.rows import DRAWN_BY
 
 VERBS = ("demo", "init", "train", "generate", "verify", "plan", "inspect", "doctor")
@@ -288,7 +289,7 @@ def test_no_other_time_is_taken(text, run_cli):
 
 
 def test_a_terminal_shows_progress_in_one_line_and_other_lines_below(capsys):
-    terminal = cli.Terminal()
+    terminal = redrawn.Terminal()
     terminal("Generating")
     terminal.redraw("1/2")
     terminal.redraw("2/2")

@@ -50,7 +50,7 @@ MISTAKES = {
     "unknown kind": (
         {"schema": {"columns": {"a.b c": "numerc"}}},
         "schema.columns.a.b c = \"numerc\": expected 'numeric', 'categorical', 'boolean', 'datetime', "
-        "'id' or 'drop'.",
+        "'id', 'fake' or 'drop'.",
         "did you mean 'numeric'?",
     ),
     "unknown likelihood": (

@@ -60,6 +60,7 @@ def test_the_readme_shows_the_packages_there_are():
         "cli",
         "cli_parser",
         "config_privacy",
+        "config_search",
         "config_sections",
         "config_types",
         "filesystems",

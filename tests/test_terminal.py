@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from raygen.cli import Terminal
 from raygen.errors import printable
+from raygen.report.redrawn import Terminal
 from tests import untrained
 
 ODD = "\u00e9\x1b[31m\u202e\U0001f600"

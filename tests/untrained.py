@@ -10,6 +10,7 @@ from raygen import storage
 from raygen.codec import parts
 from raygen.codec.codec import Codec
 from raygen.config import Config
+from raygen.fakes import pools
 from raygen.generation import manifest, request
 from raygen.latent import samplers
 from raygen.model import density_ratio
@@ -56,7 +57,8 @@ def save(
     """Write the model folder and return its path; `relations` always hold, by column."""
     rows = table() if rows is None else rows
     config = Config().override({"run.folder": str(folder.parent), **SETTINGS, **(settings or {})})
-    schema = Schema.of(rows.schema, infer(rows)[0], "a test")
+    named = config.schema_
+    schema = Schema.of(rows.schema, dict(named.columns) or infer(rows)[0], "a test")
     built = _codec(schema, rows, config, relations or {})
     model = VAE(**trainer.vae_settings(built, config))
     model.set_tables(built.tables(), built.frequencies())
@@ -80,8 +82,10 @@ def _codec(schema: Schema, rows: pa.Table, config: Config, relations: dict[str, 
     reduction = Reduction(schema, uses(counts.verified(), counts.counts, schema))
     inner, ties = reduction.reduce(rows)
     learned, explained = parts.observe(reduction.inner, inner), reduction.explained(ties)
-    numeric = config.schema_.numeric
-    return Codec.fit(schema, learned, 16, 16, numeric, reduction=reduction, explained=explained)
+    own = config.schema_
+    fakes = pools.make(schema, own.fake, own.locale, config.run.seed)
+    ties = {"reduction": reduction, "explained": explained, "fakes": fakes}
+    return Codec.fit(schema, learned, 16, 16, own.numeric, **ties)
 
 
 def generate(model: str, folder: Path, settings: dict | None = None) -> request.Job:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 import numpy as np
 import pyarrow as pa
 
-from raygen.codec import parts, saved, support
+from raygen.codec import number_blocks, parts, saved, support
 from raygen.codec.bins import NumericBlock
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.gaussian import GaussianBlock
@@ -15,10 +15,11 @@ from raygen.codec.parts import TIME
 from raygen.codec.row_hash import content_hash
 from raygen.codec.tables import Tables
 from raygen.errors import ModelError, SchemaError
+from raygen.fakes.columns import Fakes
 from raygen.relations.reduction import Given, Reduction
-from raygen.table import arrow, readings
+from raygen.table import arrow
 from raygen.table.protection import UNPROTECTED, Protection
-from raygen.table.schema import Schema
+from raygen.table.schema import MADE, Schema
 from raygen.table.stats import CategoryStats, NumericStats
 
 Block = NumericBlock | GaussianBlock | CategoryBlock
@@ -30,12 +31,13 @@ class Codec:
     Args:
         schema: The table's columns.
         blocks: A block for each part (a column, or the time of day of a timestamp column) by its name; of an
-            `id` column, only where some of its values are missing.
+            `id` or `fake` column, only where some of its values are missing.
         moments: First and last moment of each timestamp column, as a clock in its zone shows them and in its
             units.
         reduction: What relations leave of the table to learn; None: all of it.
         explained: For each column that relations give in some rows, the share of the rows that each of them
             gives; the codes after those of its block stand for them.
+        fakes: What its `fake` columns are made of.
     """
 
     def __init__(
@@ -45,8 +47,9 @@ class Codec:
         moments: dict[str, tuple] | None = None,
         reduction: Reduction | None = None,
         explained: dict[str, list[float]] | None = None,
+        fakes: Fakes | None = None,
     ):
-        self.schema, self.reduction = schema, reduction or Reduction(schema)
+        self.schema, self.reduction, self.fakes = schema, reduction or Reduction(schema), fakes
         self.explained = explained or {}
         self.moments = moments or {}
         with_offsets = [
@@ -70,6 +73,7 @@ class Codec:
         reduction: Reduction | None = None,
         explained: dict[str, np.ndarray] | None = None,
         given: dict[str, CategoryStats] | None = None,
+        fakes: Fakes | None = None,
     ) -> "Codec":
         """Build the codec from the statistics of each part of what is learned (see `observe`).
 
@@ -86,6 +90,7 @@ class Codec:
             reduction: What relations leave to learn of the table; None: all of it.
             explained: Rows that each relation gives, by column (see `Reduction.explained`).
             given: Statistics of the columns of dictionaries that relations give in every row.
+            fakes: What `fake` columns are made of.
         """
         explained = explained or {}
         blocks: dict[str, Block] = {}
@@ -95,29 +100,23 @@ class Codec:
             stats = stats | {name: _without_missing(stats[name], int(rows.sum()))}
         for name, part in stats.items():
             min_rows = protection.of(name)
-            if schema.kinds.get(name) == "id" and part.num_missing < min_rows:
+            if schema.kinds.get(name) in MADE and part.num_missing < min_rows:
                 continue
             if isinstance(part, CategoryStats):
-                most, text = limits.get(name, max_categories), support.is_text(schema, name)
+                room, text = limits.get(name, max_categories), support.is_text(schema, name)
                 kin = reduction.kin(name) if reduction else {}
-                blocks[name] = CategoryBlock.fit(part, most, min_rows, protection.rare_of(name), text, kin)
-            elif numeric == "gaussian":
-                if part.scale is not None and schema.kinds[name] == "numeric":
-                    raise _too_long(name)
-                blocks[name] = GaussianBlock.fit(part, *_limits(schema, name), min_rows)
+                blocks[name] = CategoryBlock.fit(part, room, min_rows, protection.rare_of(name), text, kin)
             else:
-                reading = readings.find(part) if schema.kinds.get(name) == "numeric" else ""
-                days = parts.holds_days(schema, name)
-                blocks[name] = NumericBlock.fit(part, bars, days, min_rows, reading)
-        moments = {
-            n: _ends(schema, n, stats[n], blocks[n], protection.of(n))
-            for n in stats
-            if parts.is_moment(schema, n)
-        }
+                most = bars if numeric == "bars" else 0
+                blocks[name] = number_blocks.fit(schema, name, part, most, min_rows)
+        days = [name for name in stats if parts.is_moment(schema, name)]
+        ends = number_blocks.ends
+        moments = {n: ends(schema, n, stats[n], blocks[n], protection.of(n)) for n in days}
         whole = replace(whole, levels=support.known_levels(whole, stats | (given or {}), protection))
         lost = {n.removesuffix(TIME) for n, b in blocks.items() if b.missing == 1 and protection.of(n) > 1}
         whole = support.with_missing(whole, lost)
-        return cls(whole, blocks, moments, Reduction(whole, reduction.uses) if reduction else None, shares)
+        own = Reduction(whole, reduction.uses) if reduction else None
+        return cls(whole, blocks, moments, own, shares, fakes)
 
     @property
     def num_columns(self) -> int:
@@ -192,6 +191,7 @@ class Codec:
         codes: np.ndarray,
         positions: np.ndarray,
         first_row: int = 0,
+        seed: int = 0,
         given: Mapping[str, Given] = MappingProxyType({}),
     ) -> pa.Table:
         """Turn codes into a table of the schema's output columns.
@@ -200,8 +200,9 @@ class Codec:
             codes: Integers of shape (rows, num_columns).
             positions: Floats of shape (rows, num_columns): where in the bar or which member of the group, in
                 [0, 1), or how many standard deviations from the mean.
-            first_row: Number of the first of these rows among all that are generated; `id` columns are made
-                of it.
+            first_row: Number of the first of these rows among all that are generated; `id` and `fake` columns
+                are made of it.
+            seed: Of the generation; `fake` columns are made of it too.
             given: Values that cells have whatever their codes are (see `Reduction.restore`).
 
         Raises:
@@ -221,22 +222,25 @@ class Codec:
             if not isinstance(block, CategoryBlock):
                 values[name + TIME][alone] = block.present(_chance(codes[alone], positions[alone]))
         inner = self.reduction.inner
-        columns = [self._column(field, values, first_row, len(codes)) for field in inner.output]
+        made = first_row, len(codes), seed
+        columns = [self._column(field, values, *made) for field in inner.output]
 
         def present(name: str, shift: float = 0.0) -> pa.Array:
             chance = (_chance(codes, positions) + shift) % 1.0
             drawn = {n: self.blocks[n].present(chance) for n in (name, name + TIME) if n in self.blocks}
-            return self._column(inner.arrow.field(name), drawn, first_row, len(codes))
+            return self._column(inner.arrow.field(name), drawn, *made)
 
         rows = self.reduction.restore(pa.table(columns, schema=inner.output), ties, present, given)
         whole = self.schema.output
         return pa.Table.from_arrays([rows[name] for name in whole.names], schema=whole)
 
-    def _column(self, field: pa.Field, values: dict, first_row: int, rows: int) -> pa.Array:
+    def _column(self, field: pa.Field, values: dict, first_row: int, rows: int, seed: int) -> pa.Array:
         """A column of what is learned, of the values of its parts."""
         name, kind = field.name, self.reduction.inner.kinds[field.name]
         if kind == "id":
-            return _numbered(first_row, rows, field.type, values.get(name))
+            return parts.numbered(first_row, rows, field.type, values.get(name))
+        if self.fakes and kind == "fake":
+            return self.fakes.column(field, seed, first_row, rows, values.get(name))
         if kind == "datetime" and arrow.is_moment(field.type):
             return arrow.from_day_and_time(values[name], values[name + TIME], field.type, *self.moments[name])
         if kind == "datetime":
@@ -275,7 +279,8 @@ class Codec:
         blocks = {n: {"type": type(b).__name__, **b.to_dict()} for n, b in self.blocks.items()}
         moments = {name: list(ends) for name, ends in self.moments.items()}
         relations = {"relations": self.reduction.to_dict(), "explained": self.explained}
-        return {"blocks": blocks, "moments": moments, **relations}
+        fakes = {"fakes": self.fakes.to_dict()} if self.fakes else {}
+        return {"blocks": blocks, "moments": moments, **relations, **fakes}
 
     @classmethod
     def from_dict(cls, schema: Schema, state: dict) -> "Codec":
@@ -288,7 +293,9 @@ class Codec:
             blocks = {n: types[block["type"]].from_dict(block) for n, block in state["blocks"].items()}
             moments = {name: tuple(ends) for name, ends in state["moments"].items()}
             explained = saved.explained(state["explained"], reduction.tied)
-            return cls(schema, blocks, moments, reduction, explained)
+            made = "fake" in schema.kinds.values()
+            fakes = Fakes.from_dict(schema, state["fakes"]) if made else None
+            return cls(schema, blocks, moments, reduction, explained, fakes)
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ModelError(
                 f"the model's codec cannot be read: {error}.", "train the model again."
@@ -304,40 +311,3 @@ def _chance(codes: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """A number in [0, 1) for each row, as good as random, that follows from its codes and positions."""
     bits = np.ascontiguousarray(positions, np.float32).view(np.uint32)
     return content_hash(codes.astype(np.uint16), bits) / 2.0**64
-
-
-def _too_long(name: str) -> SchemaError:
-    return SchemaError(
-        f"column '{name}' holds numbers of more digits than a Gaussian has (above 2^53, or decimals).",
-        f'set schema.numeric = "bars", or schema.columns.{name} to another kind.',
-    )
-
-
-def _limits(schema: Schema, part: str) -> tuple[float, float]:
-    """Lowest and highest number that a part of a column of its type can be."""
-    kind = schema.arrow.field(part.removesuffix(TIME)).type
-    if part.endswith(TIME) or pa.types.is_time(arrow.value_type(kind)):
-        return 0, arrow.ticks_per_day(kind) - 1
-    return arrow.limits(kind)
-
-
-def _ends(schema: Schema, part: str, stats: NumericStats, block: Block, min_rows: int) -> tuple:
-    """First and last moment of a column, None where there are none: of one row each, or the mean of
-    `min_rows` of one day, or an end of the block's days."""
-    ticks = arrow.ticks_per_day(schema.arrow.field(part).type)
-    ends: list[int | None] = []
-    for tail, edge in ((stats.first, 0), (stats.last, ticks - 1)):
-        some = [int(moment) for moment in tail[:min_rows]]
-        if len(some) < min_rows:
-            ends.append(None)
-        elif isinstance(block, NumericBlock) and some[0] // ticks != some[-1] // ticks:
-            ends.append(int(block.maximum if edge else block.minimum) * ticks + edge)
-        else:
-            ends.append(sum(some) // len(some))
-    return tuple(ends)
-
-
-def _numbered(first_row: int, rows: int, kind: pa.DataType, there: pa.Array | None) -> pa.Array:
-    missing = None if there is None else there.is_null().to_numpy(zero_copy_only=False)
-    numbers = pa.array(np.arange(first_row + 1, first_row + rows + 1, dtype=np.int64), mask=missing)
-    return numbers.cast(arrow.value_type(kind)).cast(kind)

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raygen.table import arrow
-from raygen.table.schema import PART_OF, Schema
+from raygen.table.schema import MADE, PART_OF, Schema
 from raygen.table.stats import TAIL, CategoryStats, NumericStats
 
 TIME = PART_OF  # suffix of the part of a datetime column that holds the time of day
@@ -13,13 +13,13 @@ TIME = PART_OF  # suffix of the part of a datetime column that holds the time of
 
 def values(schema: Schema, table: pa.Table, exact: dict[str, bool] | None = None) -> dict:
     """The learned values of a table by part name: float64 arrays for numbers, string arrays for categories;
-    of an `id` column, that there is a value. Of numbers, `exact` says whether they are whole numbers of their
-    last place (see `arrow.marked_numbers`); None: where float64 has too few digits."""
+    of an `id` or `fake` column, that there is a value. Of numbers, `exact` says whether they are whole
+    numbers of their last place (see `arrow.marked_numbers`); None: where float64 has too few digits."""
     out = {}
     for name, kind in schema.kinds.items():
         if kind == "drop":
             continue
-        if kind == "id":  # rows that are compared with others have none
+        if kind in MADE:  # rows that are compared with others have none
             known = name in table.column_names
             there = arrow.plain(table[name]).is_valid() if known else pa.repeat(True, table.num_rows)
             out[name] = pc.if_else(there, "", pa.scalar(None, pa.large_string()))
@@ -57,6 +57,13 @@ def observe(schema: Schema, table: pa.Table) -> dict[str, NumericStats | Categor
             tails = _tails(own, read[name + TIME], schema.arrow.field(name).type)
             out[name].first, out[name].last = tails
     return out
+
+
+def numbered(first_row: int, rows: int, kind: pa.DataType, there: pa.Array | None) -> pa.Array:
+    """An `id` column of some rows: their numbers, counted from 1, but null where `there` is."""
+    missing = None if there is None else there.is_null().to_numpy(zero_copy_only=False)
+    numbers = pa.array(np.arange(first_row + 1, first_row + rows + 1, dtype=np.int64), mask=missing)
+    return numbers.cast(arrow.value_type(kind)).cast(kind)
 
 
 def merge(a: dict, b: dict) -> dict:

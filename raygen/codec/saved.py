@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from raygen.records import Record, checked
 from raygen.table import arrow
 from raygen.table.protection import MADE_UP
-from raygen.table.schema import Schema
+from raygen.table.schema import MADE, Schema
 from raygen.table.stats import MAX_DECIMALS
 
 MOST_CODES = 65_535
@@ -112,6 +112,7 @@ OF_KIND = {
     "categorical": ("CategoryBlock",),
     "boolean": ("CategoryBlock",),
     "id": ("CategoryBlock",),
+    "fake": ("CategoryBlock",),
 }
 
 
@@ -135,7 +136,7 @@ def check(schema: Schema, state: Any, time: str) -> None:
                 checked(BLOCKS[kind], block)
             except ValueError as error:
                 raise ValueError(f"the block of '{name}': {error}") from None
-    lacking = [name for name, kind in kinds.items() if kind not in ("drop", "id")]
+    lacking = [name for name, kind in kinds.items() if kind not in ("drop", *MADE)]
     lacking = [name for name in lacking if name not in state["blocks"]]
     if lacking:
         raise ValueError(f"it has no block of '{lacking[0]}'")

@@ -19,6 +19,7 @@ ABOUT = {
     "search": "Ray Tune's search of the settings",
     "evaluate": "scores, memory, copying, the gate",
     "notebook": "DataFrames, a Model as an object, Ray Datasets of generated rows",
+    "privacy": "what leaves with a model, made-up names, one file to hand on",
     "doctor": "the diagnosis of a Keras VAE that someone else trained",
     "storage": "object stores, credentials, the run folder",
     "settings": "every setting with its default",

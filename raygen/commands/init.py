@@ -11,6 +11,7 @@ from raygen.config import Config
 from raygen.config_sections import SchemaSettings
 from raygen.config_toml import render
 from raygen.errors import OutputError
+from raygen.fakes import looks
 from raygen.relations.counts import often
 from raygen.relations.sample import find
 from raygen.relations.ties import Finding
@@ -86,6 +87,11 @@ def looked(config: Config) -> Looked:
     table = opened.head()
     check_rows(table.num_rows, source)
     inferred, notes = infer(table, opened.doubts)
+    fakes = {c: p for c, p in looks.proposals(table).items() if c not in config.schema_.columns}
+    for column, provider in fakes.items():
+        inferred[column] = "fake"
+        notes[column] = f"looks like {looks.SAID[provider]}; made up, nothing of it is learned"
+    config = config.override({"schema.fake": {**fakes, **config.schema_.fake}})
     kinds: dict[str, str] = {**inferred, **config.schema_.columns}
     schema = Schema.of(opened.schema, kinds, source)
     notes = {column: note for column, note in notes.items() if kinds[column] == inferred[column]}

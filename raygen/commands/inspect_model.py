@@ -38,6 +38,9 @@ def inspect(model: str | os.PathLike[str], say=print) -> dict:
         codes = " + ".join(
             _codes(found.codec.blocks[n]) for n in (field.name, field.name + TIME) if n in found.codec.blocks
         )
+        if kind == "fake" and found.codec.fakes:
+            missing = ", missing" if field.name in found.codec.blocks else ""
+            codes = f"{found.codec.fakes.columns[field.name]}, {found.codec.fakes.state.locale}{missing}"
         if field.name in found.codec.reduction.computed:
             codes = "computed"
         if count := len(found.codec.explained.get(field.name, ())):

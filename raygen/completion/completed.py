@@ -16,6 +16,7 @@ from raygen.model import folder as model_folder
 from raygen.relations.relation import BREAKS
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.table import arrow
+from raygen.table.schema import MADE
 
 OLD = (
     "The model was trained without a proposal (latent.proposal_steps): z of a row is drawn as for a new one, "
@@ -146,17 +147,19 @@ class Completed:
             drawn, other = self.solver.solve(cloud, rows)
             is_hard = np.pad(hard, (0, len(cloud.z) - count))[:, None]
             cloud = replace(cloud, log_weight=np.where(is_hard, other.log_weight, cloud.log_weight))
-        if self.settings.most_likely:
-            drawn = drawn if drawn is not None else self.solver.drawn(cloud, rows)
-            weights = cloud.weights[:count]
-            return likely.rows(self.codec, drawn, weights, rows, self.settings, self.always), cloud
         one = cloud.taken(self.particles.uniform(first // self.particles.rows, len(cloud.z)))[:count]
         flat = np.arange(count), one
-        made = self.codec.decode(cloud.codes[flat], cloud.places[flat], first, rows.given)
-        if drawn is not None:
+        own = self.codec.decode(cloud.codes[flat], cloud.places[flat], first, self.settings.seed, rows.given)
+        made = own
+        if self.settings.most_likely:
+            drawn = drawn if drawn is not None else self.solver.drawn(cloud, rows)
+            made = likely.rows(self.codec, drawn, cloud.weights[:count], rows, self.settings, self.always)
+        elif drawn is not None:
             places = np.arange(count) * self.particles.count + one
-            both = pa.concat_tables([made, arrow.taken(drawn, places).cast(made.schema)])
+            both = pa.concat_tables([own, arrow.taken(drawn, places).cast(own.schema)])
             made = arrow.taken(both, np.where(hard, np.arange(count) + count, np.arange(count)))
+        for name in (name for name, kind in self.codec.schema.kinds.items() if kind in MADE):
+            made = made.set_column(made.schema.get_field_index(name), made.schema.field(name), own[name])
         return made, cloud
 
     def _tell(

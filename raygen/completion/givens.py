@@ -15,6 +15,7 @@ from raygen.codec.codec import Block, Codec
 from raygen.codec.parts import TIME
 from raygen.completion.partial import Partial
 from raygen.table import arrow
+from raygen.table.schema import MADE
 
 PLACES = 16  # inside a bar, that are asked what a relation says of them
 FORBIDDEN = -1e30  # added to the logit of a code that a row cannot have
@@ -105,7 +106,7 @@ class Encoder:
     def _forbid_missing(self, part: str, block: Block, valued: np.ndarray, allowed: np.ndarray) -> None:
         """No missing value is drawn where one is asked for, if there are others."""
         there = len(block.members) if isinstance(block, CategoryBlock) else block.cardinality > 1
-        if self.codec.schema.kinds[part.removesuffix(TIME)] != "id" and block.missing > 0 and there:
+        if self.codec.schema.kinds[part.removesuffix(TIME)] not in MADE and block.missing > 0 and there:
             allowed[valued, block.cardinality - 1] = FORBIDDEN
 
     def _restrictions(self) -> "list[_Restriction]":

@@ -11,6 +11,7 @@ from raygen.errors import ConfigError
 from raygen.relations.relation import Relation
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.table import arrow
+from raygen.table.schema import MADE
 
 DRAW = "draw"  # name of the column that numbers the draws of a row
 PROBABILITY = "_probability"  # after the name of a column
@@ -107,7 +108,7 @@ def rows(
     for name in made.column_names:
         open_ = ~given.known[name]
         sure = np.ones(count, np.float32)
-        if open_.any() and codec.schema.kinds[name] != "id":
+        if open_.any() and codec.schema.kinds[name] not in MADE:
             values, sure = _best(drawn[name], weights, is_category(codec, name), settings.median)
             sure = np.where(open_, sure, 1).astype(np.float32)
             made = _put(made, name, values, open_)

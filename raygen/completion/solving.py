@@ -55,7 +55,7 @@ class Solver:
     def drawn(self, cloud: Cloud, rows: Partial) -> pa.Table:
         """All particles as rows."""
         codes, places, repeated = _flat(cloud, rows)
-        return self.codec.decode(codes, places, 0, repeated.given)
+        return self.codec.decode(codes, places, 0, 0, repeated.given)
 
     def _solved(self, cloud: Cloud, rows: Partial) -> tuple[pa.Table, dict[str, np.ndarray]]:
         """The same with cells solved for, and which of them were given or are solved for."""
@@ -64,10 +64,10 @@ class Solver:
         free = self.codec.decode(codes, places)
         for name, relation in self.differences.items():
             self._shift(name, relation.inputs[0], free, given, known)
-        made = self.codec.decode(codes, places, 0, given)
+        made = self.codec.decode(codes, places, 0, 0, given)
         for relation in reversed(self.always):
             if self._invert(relation, made, given, known):
-                made = self.codec.decode(codes, places, 0, given)
+                made = self.codec.decode(codes, places, 0, 0, given)
         return made, known
 
     def _shift(self, y: str, x: str, free: pa.Table, given: dict, known: dict[str, np.ndarray]) -> None:

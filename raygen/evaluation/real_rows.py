@@ -10,10 +10,11 @@ from raygen import rng
 from raygen.codec import row_hash
 from raygen.config import Config
 from raygen.errors import SchemaError
+from raygen.fakes import declared
 from raygen.metrics.row_codes import take
 from raygen.model import folder as model_folder
 from raygen.table import split
-from raygen.table.schema import Schema, check_rows, infer
+from raygen.table.schema import Schema, check_rows
 from raygen.table.source import Source
 
 FEW_ROWS = 500
@@ -66,8 +67,7 @@ def real_rows(config: Config, model: model_folder.Artifact | None) -> RealRows:
     if model:
         schema = model.codec.schema
     else:
-        kinds = {str(n): str(k) for n, k in config.schema_.columns.items()} or infer(source.head())[0]
-        schema = Schema.of(source.schema, kinds, config.data.source)
+        schema = Schema.of(source.schema, declared.kinds(config, source)[0], config.data.source)
     table = _as_learned(read(source), schema, f"source '{config.data.source}'")
     table = model.codec.reduction.kept(table) if model else table
     check_rows(table.num_rows, config.data.source)

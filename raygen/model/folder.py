@@ -46,6 +46,7 @@ FILES = (
 RATIO = "ratio.npz"
 PROPOSAL = "proposal.npz"
 INDEX = "raygen.json"
+PACKED = ".tar"
 MOST_BYTES = 2**33  # of a file
 REPORT, PAGE = "latent.json", "latent.html"
 
@@ -187,6 +188,21 @@ def copy(source: str, target: str) -> None:
     storage.write_json(storage.own(target, INDEX), index)
 
 
+def leaving(uri: str) -> dict[str, bytes]:
+    """The files of a model folder that its index names, and the index, without where the table lies.
+
+    Raises:
+        ModelError: If one is missing, truncated or edited.
+    """
+    index = read_index(uri)
+    files = {name: _read(uri, index, name) for name in index["files"]}
+    config = index["config"]
+    config["data"]["source"] = storage.name(config["data"]["source"].rstrip("/"))
+    config["run"]["folder"] = config["evaluate"]["holdout"] = ""
+    index["checksum"] = _checksum(index)
+    return files | {INDEX: json.dumps(index, indent=1).encode()}
+
+
 def is_model(uri: str) -> bool:
     return storage.exists(storage.join(uri, INDEX))
 
@@ -203,6 +219,8 @@ def read_index(uri: str) -> dict:
         )
     if not is_model(uri):
         hint = "name the folder that raygen train printed"
+        if uri.endswith(PACKED):
+            raise ModelError(f"'{uri}' is a packed model.", f"raygen unpack {uri} makes a folder of it.")
         if uri.endswith(".toml"):
             raise ModelError(f"'{uri}' is a config, and a model folder is wanted.", f"{hint}: RUN/model.")
         raise ModelError(f"'{uri}' is no model folder: it has no {INDEX}.", f"{hint}.")

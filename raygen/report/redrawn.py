@@ -1,4 +1,4 @@
-"""Lines in a notebook, where progress is one line that is redrawn."""
+"""Lines on a terminal or in a notebook, where progress is one line that is redrawn."""
 
 import sys
 from collections.abc import Callable
@@ -32,6 +32,25 @@ class Cell:
         if self.width:
             print(flush=True)
         self.width = 0
+
+
+class Terminal:
+    """Prints lines; `redraw` shows one in place of the last that it showed."""
+
+    drawn = False
+
+    def __call__(self, line: str) -> None:
+        self.end()
+        print(printable(line), flush=True)
+
+    def redraw(self, line: str) -> None:
+        print(f"\r\x1b[K{printable(line)}", end="", flush=True)
+        self.drawn = True
+
+    def end(self) -> None:
+        """Leave the line that is being redrawn as it stands: what comes next stands below it."""
+        print("\n" * self.drawn, end="", flush=True)
+        self.drawn = False
 
 
 def teller(say: Callable[[str], Any]) -> Callable[[str], Any]:

@@ -189,7 +189,7 @@ class Rows:
         from raygen.sampling.row_blocks import BLOCK_ROWS
         from raygen.sampling.turn_decoder import TurnDecoder
 
-        self.codec, self.block_rows = found.codec, BLOCK_ROWS
+        self.codec, self.block_rows, self.seed = found.codec, BLOCK_ROWS, seed
         self.schema = found.codec.schema.output
         self.blocks = wanted.blocks if wanted else row_blocks.blocks
         network, sampler = found.network(), found.samplers[found.sampler]
@@ -227,4 +227,4 @@ class Rows:
                     self.decoder.block(number),
                 )  # where one table ends the next one begins, often inside a block
             codes[rows], position[rows] = (drawn[start:stop] for drawn in self.last[1])
-        return self.codec.decode(codes, position, first)
+        return self.codec.decode(codes, position, first, self.seed)

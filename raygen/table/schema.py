@@ -14,6 +14,7 @@ from raygen.table.stats import CategoryStats, NumericStats
 
 MIN_ROWS = 10
 LEARNED = ("numeric", "categorical", "boolean", "datetime")
+MADE = ("id", "fake")  # from the row's number
 DENSE = 1.5  # room for each of the row numbers
 EQUAL_PAIRS = 20.0  # in numbers drawn at random; then exp(-20) is the chance of none
 YEARS = 1500, 2200
@@ -42,7 +43,8 @@ class Schema:
     """The Arrow schema of a table and the kind of each column, in order.
 
     `numeric` columns are integers, floats or decimals; `datetime` covers timestamps, dates, times and
-    durations; `id` columns are numbered anew in what is generated; `drop` columns are left out of it.
+    durations; `id` columns are numbered anew in what is generated, and `fake` ones made up; `drop` columns
+    are left out of it.
     `levels` are the values of dictionary columns in the dictionary's order, those that never occur among
     them.
     """
@@ -103,7 +105,7 @@ class Schema:
         schema = cls(source, {name: kinds[name] for name in source.names}, levels or {})
         if not schema.learned:
             raise SchemaError(
-                f"source '{where}' has no column to learn: all are of kind id or drop. {found}",
+                f"source '{where}' has no column to learn: all are of kind id, fake or drop. {found}",
                 "give one of them another kind.",
             )
         return schema
@@ -235,6 +237,7 @@ def fits(source: pa.DataType) -> dict[str, bool]:
         "boolean": boolean,
         "datetime": _is_datetime(plain),
         "id": (pa.types.is_integer(source) and source.bit_width >= 32) or _is_text(source),
+        "fake": (pa.types.is_integer(source) and source.bit_width >= 32) or _is_text(source),
         "drop": True,
     }
 

@@ -105,6 +105,7 @@ def train(config: Config, say=print) -> Training:
                 )
             result = ray_train.fit(job, say)
     redrawn.finish(say)
+    say(f"Note: '{encoded.folder}' is the table in another form: guard it like the table, or delete it.")
     index = model_folder.read_index(model)
     done = Training(model, index["fingerprint"], index["metrics"], index["sampler"], result=result)
     return _with_model(done) if result else done

@@ -17,9 +17,11 @@ from raygen.codec.codec import Codec
 from raygen.codec.row_hash import content, content_hash
 from raygen.config import Config
 from raygen.errors import ModelError, SchemaError, StorageError, did_you_mean
-from raygen.table.schema import Schema, check_table, infer
+from raygen.fakes import declared, pools
+from raygen.table.schema import Schema, check_table
 from raygen.table.source import Source
 from raygen.table.split import LANES
+from raygen.training import made_up
 from raygen.training.job import EncodedTable
 from raygen.training.loader import Feed
 from raygen.training.protection import losses, of_people, protection_of
@@ -43,6 +45,7 @@ class Marker(records.Record):
     parts: list[Annotated[str, StringConstraints(pattern=r"^part-[0-9a-f]{20}\.rows$")]] = Field(min_length=1)
     sizes: list[Annotated[int, Field(ge=1, lt=2**48)]]
     checksum: str = ""
+    made_up: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _fits(self) -> "Marker":
@@ -138,10 +141,7 @@ def describe(config: Config) -> tuple[Source, Schema, dict[str, str]]:
         SchemaError: If a setting names a column that is not there, or a kind that does not fit.
     """
     source = Source.open(config.data.source)
-    notes: dict[str, str] = {}
-    kinds = {str(name): str(kind) for name, kind in config.schema_.columns.items()}
-    if not kinds:
-        kinds, notes = infer(source.head(), source.doubts)
+    kinds, notes = declared.kinds(config, source)
     for name in config.schema_.limits:
         if name not in source.schema.names:
             raise SchemaError(
@@ -160,6 +160,7 @@ def folder_of(config: Config) -> str:
 def _folder(config: Config, source: Source, schema: Schema) -> str:
     state = [LAYOUT, schema.to_dict(), source.identity, _ways(config), _named(config)]
     state.append(config.privacy.model_dump())
+    state += declared.identity(config)
     return storage.join(
         config.run.folder,
         "encoded",
@@ -198,11 +199,12 @@ def encode(config: Config, say=print) -> Encoded:
         dataset, unit = read_dataset(source), config.privacy.unit
         protection = of_people(protection, dataset, unit, say) if unit else protection
         tied = relations_of(config, source, schema, protection)
+        fakes = pools.make(schema, config.schema_.fake, config.schema_.locale, config.run.seed)
         stats, reduction = statistics(
             dataset, config.data.source, source.spread(), schema, tied, say, protection, source.batches()
         )
         check_table(reduction.inner, stats.parts, config.data.source)
-        ways = _ways(config) | {"protection": protection, "reduction": reduction}
+        ways = _ways(config) | {"protection": protection, "reduction": reduction, "fakes": fakes}
         built = Codec.fit(schema, stats.parts, **ways, explained=stats.explained, given=stats.levels)
         for note in [*losses(built, stats.parts), *grouped(built)]:
             say(f"Note: {note}")
@@ -210,6 +212,7 @@ def encode(config: Config, say=print) -> Encoded:
         parts = _write_rows(source, tied, built, folder, next(iter(stats.parts.values())).num_rows)
         total = content(np.array([int(p["content"], 16) for p in parts], np.uint64))
         marker = {"schema": built.schema.to_dict(), "codec": built.to_dict(), "content": total}
+        marker |= {"made_up": made_up.notes(read_dataset(source), fakes)}
         marker |= {"parts": [p["part"] for p in parts], "sizes": [p["rows"] for p in parts]}
         storage.write_json(storage.join(folder, MARKER), marker | {"checksum": _checksum(marker)})
         return read_encoded(folder, notes)
@@ -245,7 +248,8 @@ def read_encoded(folder: str, notes: dict[str, str] | None = None) -> Encoded:
     except (ValueError, RecursionError) as error:
         reason = error.message.rstrip(".") if isinstance(error, ModelError) else error
         raise damaged(folder, f"'{uri}' is damaged: {reason}") from None
-    return Encoded(folder, built, marker.parts, marker.sizes, marker.content, notes or {})
+    notes = (notes or {}) | marker.made_up
+    return Encoded(folder, built, marker.parts, marker.sizes, marker.content, notes)
 
 
 def damaged(folder: str, message: str) -> StorageError:

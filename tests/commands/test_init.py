@@ -159,7 +159,7 @@ TABLES = {
     "nine rows": (pa.table({"x": [1.5] * 9}), "has 9 rows; at least 10 are needed"),
     "row numbers alone": (
         pa.table({"key": range(20)}),
-        "has no column to learn: all are of kind id or drop. Found: key (1).",
+        "has no column to learn: all are of kind id, fake or drop. Found: key (1).",
     ),
     "bytes alone": (pa.table({"blob": [b"x"] * 20}), "has no column to learn"),
     "a name twice": (

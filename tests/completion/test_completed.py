@@ -181,3 +181,20 @@ def test_contradicting_cells_stay_and_are_told(tied, planted):
     made, said = complete(tied, wrong)
     assert_given_cells_stay(wrong, made)
     assert "given cells of 50 row(s) contradict a relation that always holds" in " ".join(said)
+
+
+@pytest.mark.parametrize("settings", [{}, {"most_likely": True}])
+def test_ids_and_made_up_columns_are_made_from_the_rows_number(tmp_path, settings):
+    rows = untrained.table(200)
+    rows = rows.append_column("number_of_row", pa.array(np.arange(1, 201)))
+    rows = rows.append_column("name", pa.array([f"person {i}" for i in range(200)]))
+    kinds = {"schema.columns.number_of_row": "id", "schema.columns.name": "fake", "schema.fake.name": "name"}
+    others = {"number": "numeric", "letter": "categorical", "moment": "datetime", "flag": "boolean"}
+    kinds |= {f"schema.columns.{name}": kind for name, kind in others.items()}
+    model = untrained.save(tmp_path / "model", rows, kinds)
+    given = rows.select(["letter", "name"]).slice(0, 100)
+    given = given.set_column(1, "name", pa.array(["Ada", None] * 50))
+    made, _ = complete(model, given, **settings)
+    assert made["number_of_row"].to_pylist() == list(range(1, 101))
+    names = made["name"].to_pylist()
+    assert names[::2] == ["Ada"] * 50 and None not in names and len(set(names[1::2])) > 40

@@ -9,7 +9,7 @@ import pytest
 
 from raygen.codec import parts
 from raygen.errors import ModelError, SchemaError
-from raygen.table.schema import LEARNED, Schema, check_rows, check_table, infer
+from raygen.table.schema import LEARNED, MADE, Schema, check_rows, check_table, infer
 
 ROWS = 100
 COUNT = np.arange(ROWS)
@@ -82,12 +82,12 @@ def test_nine_rows_are_too_few_to_call_anything_an_id():
 FITS = {
     pa.int8(): "numeric categorical drop",
     pa.uint16(): "numeric categorical drop",
-    pa.int32(): "numeric categorical id drop",
-    pa.uint64(): "numeric categorical id drop",
+    pa.int32(): "numeric categorical id fake drop",
+    pa.uint64(): "numeric categorical id fake drop",
     pa.float16(): "numeric categorical drop",
     pa.decimal128(9, 2): "numeric categorical drop",
-    pa.string(): "categorical id drop",
-    pa.string_view(): "categorical id drop",
+    pa.string(): "categorical id fake drop",
+    pa.string_view(): "categorical id fake drop",
     pa.dictionary(pa.int8(), pa.string()): "categorical drop",
     pa.dictionary(pa.int8(), pa.int64()): "numeric categorical drop",
     pa.bool_(): "categorical boolean drop",
@@ -103,7 +103,7 @@ FITS = {
 @pytest.mark.parametrize(("source", "fitting"), FITS.items(), ids=map(str, FITS))
 def test_kinds_that_fit_a_type(source, fitting):
     table = pa.schema({"c": source, "other": pa.int64()})
-    for kind in (*LEARNED, "id", "drop"):
+    for kind in (*LEARNED, *MADE, "drop"):
         if kind in fitting.split():
             assert Schema.of(table, {"c": kind, "other": "numeric"}, "here").kinds["c"] == kind
         else:
@@ -139,7 +139,7 @@ MISTAKES = {
     ),
     "nothing to learn": (
         dict.fromkeys(RIGHT, "drop"),
-        "has no column to learn: all are of kind id or drop",
+        "has no column to learn: all are of kind id, fake or drop",
         "another kind",
     ),
 }

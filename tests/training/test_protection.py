@@ -13,7 +13,7 @@ from raygen.errors import ConfigError, ModelError, SchemaError
 from raygen.relations import language
 from raygen.relations.counts import Counts
 from raygen.relations.reduction import Reduction
-from raygen.relations.support import is_supported
+from raygen.relations.sample import is_supported
 from raygen.relations.uses import uses
 from raygen.table.protection import MADE_UP, Protection
 from raygen.table.schema import Schema
