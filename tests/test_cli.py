@@ -238,7 +238,7 @@ def test_inspect_shows_columns_training_and_samplers(trained, run_cli):
     status, out, _ = run_cli("inspect", trained.model, "--json")
     assert status == 0
     *lines, last = out.splitlines()
-    columns = {line.split()[0]: line.split()[1] for line in lines if len(line.split()) > 1}
+    columns = {line.split()[0]: line.split()[1] for line in reversed(lines) if len(line.split()) > 1}
     assert columns["age"] == "numeric"
     assert columns["income"] == "categorical"
     assert any(trained.training.fingerprint in line for line in lines)
