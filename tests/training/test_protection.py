@@ -245,3 +245,11 @@ def test_a_rare_key_is_merged_into_those_that_a_lookup_says_the_same_of():
     assert drawn["land"].to_pylist()[:396] == land[:396]
     assert set(drawn["town"].to_pylist()[300:396]) == {"t1", "t4"}
     assert set(drawn["land"].to_pylist()[396:]) <= {"l0", "l1", "l2"}
+
+
+@pytest.mark.parametrize("forged", [{"reading": "sundial"}, {"scale": 10**9}, {"min_rows": 0}])
+def test_a_forged_number_is_refused(forged):
+    state = fitted(Protection(8))[0].to_dict()
+    state["blocks"]["age"] |= forged
+    with pytest.raises(ModelError, match="the block of 'age'"):
+        Codec.from_dict(schema_of(people()), state)
