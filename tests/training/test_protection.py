@@ -253,3 +253,9 @@ def test_a_forged_number_is_refused(forged):
     state["blocks"]["age"] |= forged
     with pytest.raises(ModelError, match="the block of 'age'"):
         Codec.from_dict(schema_of(people()), state)
+
+
+def test_a_value_of_people_needs_the_rows_of_as_many():
+    by_row = Protection(8, {"a": 1, "b": 3}, {"a": "star"}).of_units(10)
+    assert [by_row.of(name) for name in "abc"] == [1, 30, 80] and by_row.rare_of("a") == "star"
+    assert Protection(1).of_units(10).of("a") == 1
