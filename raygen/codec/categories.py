@@ -120,6 +120,34 @@ class CategoryBlock:
             codes[unknown.to_numpy(zero_copy_only=False)] = self._of_rare(hashed)
         return codes
 
+    def by_kin(
+        self, codes: np.ndarray, values: pa.Array, kin: Mapping[str, str], kin_of_rows: pa.Array
+    ) -> np.ndarray:
+        """The codes of strings, with those that are merged moved to members of the same kin, where there are
+        some: by a hash of each, as often as these come.
+
+        Args:
+            codes: As `encode` gives them.
+            values: The strings.
+            kin: Of members.
+            kin_of_rows: Of the rows' own strings.
+        """
+        if self.rare != "merge":
+            return codes
+        known, out = pa.array(self.members, values.type), codes.copy()
+        rare = pc.and_(pc.invert(pc.is_in(values, known)), values.is_valid())
+        rows = np.flatnonzero(rare.to_numpy(zero_copy_only=False))
+        hashed = pd.util.hash_array(values.filter(rare).to_numpy(zero_copy_only=False)) / 2.0**64
+        own = np.array(kin_of_rows.filter(rare).to_pylist(), object)
+        of_members = np.array([kin.get(name) for name in self.members], object)
+        for one in {text for text in own if text is not None}:
+            members, here = np.flatnonzero(of_members == one), own == one
+            if len(members):
+                upto = np.cumsum(self.shares[members])
+                place = np.searchsorted(upto[:-1], hashed[here] * upto[-1], side="right")
+                out[rows[here]] = self.codes[members[place]]
+        return out
+
     def _of_rare(self, hashed: np.ndarray) -> np.ndarray:
         """Codes of strings that are no members, by a hash of each where they are merged."""
         if self.rare != "merge":

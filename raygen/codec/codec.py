@@ -172,6 +172,8 @@ class Codec:
         for i, (name, block) in enumerate(self.blocks.items()):
             if isinstance(block, CategoryBlock):
                 codes[:, i] = block.encode(values[name])
+                if block.min_rows > 1 and (kin := self.reduction.kin_of_rows(name, table)) is not None:
+                    codes[:, i] = block.by_kin(codes[:, i], values[name], self.reduction.kin(name), kin)
             else:
                 codes[:, i], offset = block.encode(values[name])
                 if i < self.num_offsets:

@@ -54,6 +54,8 @@ class Numbers(Record):
     missing: Share
     days: Calendar | None
     min_rows: int = Field(default=1, ge=1)
+    scale: int | None = Field(default=None, ge=-100, le=100)
+    reading: Literal["", "YYYYMMDD", "YYYYMM", "HHMM", "HHMMSS"] = ""
 
     @model_validator(mode="after")
     def _fits(self) -> "Numbers":

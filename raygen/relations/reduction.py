@@ -23,6 +23,7 @@ from raygen.relations import conditions
 from raygen.relations.conditions import is_missing
 from raygen.relations.differences import Values, added, difference, difference_type
 from raygen.relations.enforcement import within
+from raygen.relations.pairs import texts_of
 from raygen.relations.relation import Relation
 from raygen.table import arrow
 from raygen.table.schema import Schema
@@ -115,11 +116,24 @@ class Reduction:
 
     def kin(self, column: str) -> dict[str, str]:
         """What the values of a column go with in another one, as texts, by a lookup."""
+        relation = self._lookup_by(column)
+        if relation is None or relation.pairs is None:
+            return {}
+        return dict(zip(relation.pairs.keys[0], relation.pairs.values, strict=True))
+
+    def kin_of_rows(self, column: str, table: pa.Table) -> pa.Array | None:
+        """What the rows have in that other column, as texts; None where there is none."""
+        relation = self._lookup_by(column)
+        if relation is None or relation.column not in table.column_names:
+            return None
+        return texts_of(table[relation.column])
+
+    def _lookup_by(self, column: str) -> Relation | None:
+        """The lookup that is used and has this column alone for its key."""
         for use in self.uses:
-            relation = use.relation
-            if relation.pairs and relation.inputs == (column,) and use.how != "checked":
-                return dict(zip(relation.pairs.keys[0], relation.pairs.values, strict=True))
-        return {}
+            if use.relation.pairs and use.relation.inputs == (column,) and use.how != "checked":
+                return use.relation
+        return None
 
     def reduce(self, table: pa.Table) -> tuple[pa.Table, dict[str, np.ndarray]]:
         """The columns that are learned, of a table with those of the schema; and for each tied column the

@@ -224,3 +224,38 @@ def test_ends_are_told_as_a_calendar_has_them_and_rows_without_a_value_do_not_co
     built = Codec.fit(schema, parts.observe(schema, table), 32, 32, protection=Protection(8))
     ours, theirs = contents(built, ROWS)
     assert ours.sentence == "1970-01-05 to 1971-01-31" and theirs.rows == (ROWS - 100) // 2
+
+
+def test_a_rare_key_is_merged_into_those_that_a_lookup_says_the_same_of():
+    town = [f"t{k % 6}" for k in range(300)] + [f"rare {k // 2}" for k in range(100)]
+    land = [f"l{k % 6 % 3}" for k in range(300)] + ["l1"] * 96 + ["nowhere"] * 4
+    table = pa.table({"town": town, "land": land})
+    schema = Schema.of(table.schema, dict.fromkeys(table.column_names, "categorical"), "here")
+    counts, protection = (
+        Counts([language.parse("land", "lookup(town)", "always", schema.arrow)]),
+        Protection(8),
+    )
+    counts.observe(table)
+    reduction = Reduction(schema, uses(counts.verified(protection), counts.counts, schema, protection))
+    assert reduction.uses[0].how == "computed"
+    stats = parts.observe(reduction.inner, reduction.reduce(table)[0])
+    built = Codec.fit(schema, stats, 32, 32, protection=protection, reduction=reduction)
+    codes, _ = built.encode(table)
+    drawn = built.decode(codes.astype(int), np.zeros(codes.shape))
+    assert drawn["land"].to_pylist()[:396] == land[:396]
+    assert set(drawn["town"].to_pylist()[300:396]) == {"t1", "t4"}
+    assert set(drawn["land"].to_pylist()[396:]) <= {"l0", "l1", "l2"}
+
+
+@pytest.mark.parametrize("forged", [{"reading": "sundial"}, {"scale": 10**9}, {"min_rows": 0}])
+def test_a_forged_number_is_refused(forged):
+    state = fitted(Protection(8))[0].to_dict()
+    state["blocks"]["age"] |= forged
+    with pytest.raises(ModelError, match="the block of 'age'"):
+        Codec.from_dict(schema_of(people()), state)
+
+
+def test_a_value_of_people_needs_the_rows_of_as_many():
+    by_row = Protection(8, {"a": 1, "b": 3}, {"a": "star"}).of_units(10)
+    assert [by_row.of(name) for name in "abc"] == [1, 30, 80] and by_row.rare_of("a") == "star"
+    assert Protection(1).of_units(10).of("a") == 1
