@@ -50,8 +50,8 @@ def save(folder: Path, rows: pa.Table | None = None, settings: dict | None = Non
     config = Config().override({"run.folder": str(folder.parent), **SETTINGS, **(settings or {})})
     named = config.schema_
     schema = Schema.of(rows.schema, dict(named.columns) or infer(rows)[0], "a test")
-    fakes = pools.make(schema, named.fake, named.locale, config.run.seed)
-    built = Codec.fit(schema, parts.observe(schema, rows), 16, 16, named.numeric, fakes=fakes)
+    built = Codec.fit(schema, parts.observe(schema, rows), 16, 16, named.numeric)
+    built.fakes = pools.make(schema, named.fake, named.locale, config.run.seed)
     model = VAE(**trainer.vae_settings(built, config))
     model.set_tables(built.tables(), built.frequencies())
     d = config.model.latent_dim

@@ -36,7 +36,7 @@ class Codec:
         reduction: What relations leave of the table to learn; None: all of it.
         explained: For each column that relations give in some rows, the share of the rows that each of them
             gives; the codes after those of its block stand for them.
-        fakes: What its `fake` columns are made of.
+        fakes: What its `fake` columns are made of; of a codec that was fitted, set by who makes them.
     """
 
     def __init__(
@@ -71,7 +71,6 @@ class Codec:
         limits: Mapping[str, int] = MappingProxyType({}),
         reduction: Reduction | None = None,
         explained: dict[str, np.ndarray] | None = None,
-        fakes: Fakes | None = None,
     ) -> "Codec":
         """Build the codec from the statistics of each part of what is learned (see `observe`).
 
@@ -87,7 +86,6 @@ class Codec:
             limits: Of single columns in place of `max_categories`.
             reduction: What relations leave to learn of the table; None: all of it.
             explained: Rows that each relation gives, by column (see `Reduction.explained`).
-            fakes: What `fake` columns are made of.
         """
         explained = explained or {}
         blocks: dict[str, Block] = {}
@@ -116,8 +114,7 @@ class Codec:
         }
         given = {n: levels for n, levels in whole.levels.items() if n not in schema.kinds}
         whole = replace(whole, levels=given | support.known_levels(schema, stats, min_rows).levels)
-        own = Reduction(whole, reduction.uses) if reduction else None
-        return cls(whole, blocks, moments, own, shares, fakes)
+        return cls(whole, blocks, moments, Reduction(whole, reduction.uses) if reduction else None, shares)
 
     @property
     def num_columns(self) -> int:

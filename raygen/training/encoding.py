@@ -200,9 +200,8 @@ def encode(config: Config, say=print) -> Encoded:
             read_dataset(source), config.data.source, source.spread(), schema, tied, say
         )
         check_table(reduction.inner, stats, config.data.source)
-        built = Codec.fit(
-            schema, stats, **_ways(config), reduction=reduction, explained=explained, fakes=fakes
-        )
+        built = Codec.fit(schema, stats, **_ways(config), reduction=reduction, explained=explained)
+        built.fakes = fakes
         for note in grouped(built):
             say(f"Note: {note}")
         say("Encoding it ...")
