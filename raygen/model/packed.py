@@ -113,7 +113,7 @@ def _files(content: bytes) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as tar:
         for entry in tar:
-            plain = entry.type == tarfile.REGTYPE and not entry.issparse() and entry.size <= len(content)
+            plain = entry.type == tarfile.REGTYPE and entry.size <= len(content)
             if not plain or not NAME.fullmatch(entry.name):
                 raise ValueError(f"{entry.name!r:.120} in it is no file of a model")
             if entry.name in found or len(found) == MOST_FILES:

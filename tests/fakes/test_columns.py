@@ -130,8 +130,9 @@ def small(missing: int) -> tuple[Codec, pa.Table]:
         }
     )
     schema = Schema.of(rows.schema, {"name": "fake", "card": "fake", "x": "numeric"}, "here")
-    made = pools.make(schema, {"name": "name", "card": "card"}, "en_US", 0)
-    return Codec.fit(schema, parts.observe(schema, rows), 16, 16, fakes=made), rows
+    built = Codec.fit(schema, parts.observe(schema, rows), 16, 16)
+    built.fakes = pools.make(schema, {"name": "name", "card": "card"}, "en_US", 0)
+    return built, rows
 
 
 def test_nothing_but_missing_values_is_learned():

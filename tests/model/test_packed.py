@@ -124,7 +124,8 @@ def test_from_the_command_line(model, tmp_path, run_cli):
     status, out, _ = run_cli("unpack", tmp_path / "m.tar", "--out", tmp_path / "m")
     assert status == 0 and "Next: raygen inspect" in out
     assert run_cli("inspect", tmp_path / "m")[0] == 0
-    status, _, error = run_cli("pack", model, "--out", tmp_path / "n.tar")
+    odd = protected(model, tmp_path / "odd", {"min_rows": 1})
+    status, _, error = run_cli("pack", odd, "--out", tmp_path / "n.tar")
     assert status == 2 and "--anyway" in error
 
 
