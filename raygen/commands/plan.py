@@ -5,11 +5,12 @@ import os
 import time
 from typing import Any
 
+from raygen import uris
 from raygen.cluster import connection
 from raygen.config import Config, with_settings
 from raygen.config_sections import GenerateSettings
 from raygen.generation import driver as generation
-from raygen.generation import request
+from raygen.generation import one_file, request
 from raygen.generation.formats import Format
 from raygen.generation.progress import duration
 from raygen.generation.request import Job
@@ -45,13 +46,18 @@ def plan(
             too small.
     """
     answer: dict = {}
+    file = one_file.place(uris.absolute(out))[1] if out else ""
+    if file:
+        settings |= one_file.settings(file, settings)
     model, section = request.located(config, rows, settings)
-    asked = Job.of(model, section, "") if model_folder.is_model(model) else None
+    asked = Job.of(model, section, "", file) if model_folder.is_model(model) else None
     if not asked:
         Format.of(section)
         conditions.parse(section.where)
         conditions.spelled_per(section.per)
-    measured, shards = None, Plan(section.rows, section.rows_per_shard)
+        if file:
+            one_file.check_rows(section.rows, file)
+    measured, shards = None, Plan(section.rows, section.rows_per_shard, file=file)
     with connection.connected() as available:
         say(f"Cluster: {len(available.nodes)} node(s), {available.cpus} CPUs, {available.gpus:g} GPUs.")
         if isinstance(config, Config):
@@ -112,10 +118,8 @@ def _generation(
     }
     first = f" from number {shards.first_row:,} on" if shards.first_row else ""
     files = f" of {len(shards.partitions):,} files each" if len(shards.partitions) > 1 else ""
-    line = (
-        f"Generate: {shards.rows:,} rows{first}, seed {section.seed}, in {shards.num_shards:,} "
-        f"shard(s){files} by {actors} actor(s)"
-    )
+    place = f"one file, {shards.file}," if shards.file else f"{shards.num_shards:,} shard(s){files}"
+    line = f"Generate: {shards.rows:,} rows{first}, seed {section.seed}, in {place} by {actors} actor(s)"
     if not measured:
         say(line + "; how long that takes is known once there is a model.")
         return answer
@@ -131,6 +135,10 @@ def _generation(
         say(
             f"To finish in {duration(within)}: {needed:,} actor(s), "
             f"{needed * section.cpus_per_actor:,} CPU(s){gpus}."
+        )
+    elif shards.file:
+        say(
+            f"To finish in {duration(within)}, name a folder with --out: its shards are written side by side."
         )
     else:
         most, one = f"{int(within * speed):,} or less", duration(shards.rows_per_shard / speed)

@@ -14,7 +14,8 @@ from raygen.sampling.decoder import decoder_of
 from raygen.sampling.draws import latents
 from raygen.sampling.row_blocks import BLOCK_ROWS
 
-BLOCKS = 8  # of drawn rows
+BLOCKS = 8  # of drawn rows, at most
+ALL_LOGITS = 2**28  # about, of all rows that are drawn
 LOGITS = 2**24  # at once
 ROUNDS = 50  # of proportional fitting
 FLOOR = 1e-6
@@ -51,7 +52,8 @@ def calibrate(model: VAE, codec: Codec, sampler, seed: int) -> None:
 def _drawn(model: VAE, sampler, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Codes, positions and z of some rows."""
     decoder, latents_of = decoder_of(model, None, seed), latents(sampler, seed)
-    firsts = [tf.constant(number * BLOCK_ROWS, tf.int64) for number in range(BLOCKS)]
+    blocks = min(BLOCKS, max(1, ALL_LOGITS // (BLOCK_ROWS * model.num_codes)))
+    firsts = [tf.constant(number * BLOCK_ROWS, tf.int64) for number in range(blocks)]
     z = [latents_of(first) for first in firsts]
     drawn = [decoder.decode(one, first) for one, first in zip(z, firsts, strict=True)]
     codes, position = (np.concatenate([part.numpy() for part in parts]) for parts in zip(*drawn, strict=True))

@@ -10,7 +10,7 @@ import pytest
 from raygen.metrics import counted, counts, fidelity
 from raygen.metrics.counts import Reference
 from raygen.metrics.row_codes import take
-from tests.metrics.test_counts import assert_same, count
+from tests.metrics.tallies import assert_same, count
 from tests.metrics.test_scorecard import KINDS
 
 
