@@ -54,15 +54,16 @@ def dataset(asked: Asked, num_actors: int | None) -> "Dataset":
         )
     laws = request.like_an_actor(asked.settings, _laws, asked) if asked.wanted else []
     items = -(-(asked.last - asked.first) // ITEM_ROWS)
+    pool: dict[str, Any] = (
+        {"size": min(num_actors, items)} if num_actors else {"min_size": 1, "max_size": items}
+    )
     drawn = ray.data.range(items)
     drawn.context.execution_options.preserve_order = True
     return drawn.map_batches(
         DrawRows,
         fn_constructor_args=(asked.found.uri, asked.settings.model_dump(), laws, asked.found.fingerprint),
         batch_size=1,
-        compute=ray.data.ActorPoolStrategy(size=num_actors)
-        if num_actors
-        else ray.data.ActorPoolStrategy(min_size=1),
+        compute=ray.data.ActorPoolStrategy(**pool),
         num_cpus=1,
     )
 

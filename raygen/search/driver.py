@@ -54,7 +54,7 @@ class Tuning:
         model, fingerprint: The model folder of the best trial, and its hash.
         folder: The search's.
         search: Its record.
-        results: Ray Tune's.
+        results: Ray Tune's: the last metrics of each trial; its files are deleted.
     """
 
     model: str

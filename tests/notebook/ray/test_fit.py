@@ -105,7 +105,7 @@ def test_a_dataset_of_the_rows_of_generate(of_frame, local_ray, free_cpus):
     expected = model.sample(rows, seed=5, to_pandas=False)
     assert made.cast(expected.schema).equals(expected)
     free_cpus()
-    rich = model.dataset(3000, where="age > 60", first_row=100)
+    rich = model.dataset(3000, num_actors=2, where="age > 60", first_row=100)
     assert rich.count() == 3000 and rich.min("age") > 60
     free_cpus()
     assert rich.take(1)[0] == model.sample(1, where="age > 60", first_row=100, to_pandas=False).to_pylist()[0]

@@ -90,9 +90,9 @@ def test_it_returns_with_the_results_of_ray_tune(searched):
     _, tuning, _ = searched
     trials = tuning.search.trials
     assert len(tuning.results) == len(trials)
-    found = tuning.results.get_dataframe()
+    found = tuning.results.get_best_result("objective", "min")
     best = next(trial for trial in trials if trial.number == tuning.search.best)
-    assert best.objective == pytest.approx(found["objective"].min())
+    assert best.objective == pytest.approx(found.metrics["objective"])
     assert "results" not in repr(tuning) and raygen.load(tuning).fingerprint == tuning.fingerprint
 
 
