@@ -37,7 +37,7 @@ class Codec:
         reduction: What relations leave of the table to learn; None: all of it.
         explained: For each column that relations give in some rows, the share of the rows that each of them
             gives; the codes after those of its block stand for them.
-        fakes: What its `fake` columns are made of; of a codec that was fitted, set by who makes them.
+        fakes: What its `fake` columns are made of.
     """
 
     def __init__(
