@@ -37,12 +37,13 @@ class Grid:
         decimals = int(np.argmax(beyond <= max(RARE * rows, min_rows - 1))) if rows else 0
         if decimals >= MAX_DECIMALS:
             return cls(MAX_DECIMALS)
+        few = min_rows == 1
         if stats.scale is not None:
-            step, base = _step(stats.values, stats.counts)
+            step, base = _step(stats.values, stats.counts, few)
         else:
             scaled = stats.values * 10.0**decimals
             small = np.abs(scaled) < 2.0**53
-            step, base = _step(np.round(scaled[small]).astype(np.int64), stats.counts[small])
+            step, base = _step(np.round(scaled[small]).astype(np.int64), stats.counts[small], few)
         if not beyond[0] and stats.divisor > step and (min_rows == 1 or stats.sketch is not None):
             step, base = stats.divisor, stats.base  # one row can make it, if there are few
         return cls(decimals, step, base if min_rows == 1 else base % step)  # a value, or as good as none
@@ -75,10 +76,12 @@ class Grid:
         )
 
 
-def _step(values: np.ndarray, counts: np.ndarray) -> tuple[int, int]:
-    """Step and base of nearly all of some distinct whole numbers, in ascending order; counts of rows."""
+def _step(values: np.ndarray, counts: np.ndarray, few: bool) -> tuple[int, int]:
+    """Step and base of nearly all of some distinct whole numbers, in ascending order; counts of rows. Of few
+    numbers all count, or if not `few` none are looked at."""
     if len(values) < 2 * SAMPLE:
-        return 1, 0
+        step = int(np.gcd.reduce(np.abs(values - values[0]))) if few and len(values) > 1 else 1
+        return max(step, 1), int(values[0]) if step > 1 else 0
     stride, best = len(values) // SAMPLE, (1, 0)
     for start in range(min(SAMPLES, stride)):
         sample = values[start * stride // min(SAMPLES, stride) :: stride]
