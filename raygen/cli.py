@@ -151,9 +151,10 @@ def _tune(args) -> dict:
         _say(line)
     page, best = (uris.join(result.folder, name) for name in (search.PAGE, search.BEST))
     _say(f"Model {result.model} ({result.fingerprint}); the search: {page}; its best settings: {best}")
+    steps = max((trial.steps or 0 for trial in result.search.trials), default=0)
     _say(
         f"Next: raygen generate {result.model}, or for a longer run: raygen train {best} --set "
-        f"train.steps={2 * config.train.steps}"
+        f"train.steps={2 * steps}"
     )
     named = {name: getattr(result, name) for name in ("model", "fingerprint", "folder")}
     return named | {"search": result.search.model_dump()}

@@ -100,7 +100,9 @@ class TrainSettings(Section):
     )
     use_gpu: bool = Field(default=False, description="one GPU for each worker")
     cpus_per_worker: int = Field(default=0, ge=0, description="0: an equal share of the cluster's CPUs")
-    steps: int = Field(default=4500, ge=1, description="optimizer steps at most")
+    steps: int = Field(
+        default=0, ge=0, description="optimizer steps at most; 0: 4,500, up to 9,000 on large tables"
+    )
     epochs: int = Field(
         default=300, ge=1, description="times that a row is seen at most; limits the steps on a small table"
     )

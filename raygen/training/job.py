@@ -96,6 +96,10 @@ def run_name(config: Config) -> str:
     return "run-" + hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
 
+STEPS = (4500, 9000)  # at most, of small tables and of large ones, where the config does not say
+EPOCHS = 16  # steps of so many epochs, between the two: on 303,305 rows 9,000 score better than 4,500
+
+
 def sized(config: Config, num_rows: int) -> Config:
     """The config with its batch size and steps settled for a table of so many rows.
 
@@ -122,8 +126,9 @@ def sized(config: Config, num_rows: int) -> Config:
     if training // lanes < size // lanes:
         message = f"train.batch_size = {size}: the table has {training} training rows ({held} are held out)."
         raise ConfigError(message, f"set train.batch_size = {most} or less, or 0.")
-    most_steps = t.epochs * (training // lanes // (size // lanes))
-    return config.override({"train.batch_size": size, "train.steps": min(t.steps, most_steps)})
+    epoch = training // lanes // (size // lanes)
+    steps = t.steps or min(max(STEPS[0], EPOCHS * epoch), STEPS[1])
+    return config.override({"train.batch_size": size, "train.steps": min(steps, t.epochs * epoch)})
 
 
 def _batch_size(most: int, workers: int) -> int:

@@ -18,12 +18,16 @@ from raygen.training.job import run_name, sized
         (32_561, 8, 512, 4500),
         (32_561, 12, 504, 4500),
         (891, 1, 192, 1200),
+        (303_305, 1, 512, 8528),
+        (10_000_000, 1, 512, 9000),
         (40, 1, 32, 300),
     ],
 )
 def test_sizes_follow_the_table(rows, workers, batch_size, steps):
     t = sized(Config().override({"train.num_workers": workers}), rows).train
     assert (t.batch_size, t.steps) == (batch_size, steps)
+    asked = Config().override({"train.num_workers": workers, "train.steps": 100})
+    assert sized(asked, rows).train.steps == 100
 
 
 @pytest.mark.parametrize(
