@@ -149,7 +149,7 @@ MISTAKES = [
     (("--temperature", "0"), "generate.temperature = 0.0: expected a value greater than or equal to 0.01"),
 ]
 HARDLY_ANY = (
-    ("--where", "native_country = 'Scotland' AND capital_gain > 90000 AND age < 18"),
+    ("--where", "native_country = 'Germany' AND capital_gain > 9000 AND capital_loss > 1500 AND age < 20"),
     "a probability of about",
 )
 
