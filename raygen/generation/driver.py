@@ -112,7 +112,7 @@ def written(asked: Job, say) -> Generation:
             say(f"The folder was begun for {grown:,} rows of this generation; now for {plan.rows:,}.")
         say(f"Generating {plan.rows:,} rows in {plan.num_shards:,} shard(s) {by}.")
         if actors:
-            arguments = settings.model_dump(), folder, laws, asked.found.fingerprint, plan.file
+            arguments = asked.settings.model_dump(), folder, laws, asked.found.fingerprint, plan.file
             workers = running.Actors(WriteShards, asked.found.uri, arguments, actors, settings)
             totals, made = running.by_actors(asked, workers, say)
         else:
