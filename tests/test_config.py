@@ -201,7 +201,11 @@ def test_overrides(text, expected):
         ("=5", "unknown setting ''.", "write it as section.key"),
         ("trian.steps=5", "unknown setting 'trian'.", "did you mean 'train'?"),
         ("train.step=5", "unknown setting 'train.step'.", "did you mean 'train.steps'?"),
-        ("train.steps=-1", "train.steps = -1: expected a value greater than or equal to 0.", "optimizer steps"),
+        (
+            "train.steps=-1",
+            "train.steps = -1: expected a value greater than or equal to 0.",
+            "optimizer steps",
+        ),
         ("generate.rows=true", "generate.rows = true: expected a number.", "rows to write"),
         ("model.beta=false", "model.beta = false: expected a number.", "weight of the KL"),
         ("generate.rows=1" + "0" * 40, "expected a number below 2^63.", "rows to write"),

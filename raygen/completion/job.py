@@ -1,5 +1,6 @@
 """What a completion is made from: the model, the rows given in part, and how they are written."""
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 
@@ -67,6 +68,8 @@ class CompletionJob:
     def identity(self) -> dict:
         """What the bytes of the shards are a function of."""
         made = {"fingerprint": self.found.fingerprint, "sampler": self.found.sampler, "seed": self.how.seed}
+        proposal = self.found.content.get(model_folder.PROPOSAL, b"")  # rows of a generation do not need it
+        made["proposal"] = hashlib.sha256(proposal).hexdigest()[:16]
         asked = {"completes": reading.identity(self.source), "completion": asdict(self.how)}
         cut = {"rows": self.plan.rows, "rows_per_shard": self.plan.rows_per_shard, "first_row": 0}
         written = {"format": self.format.name, "compression": self.format.compression, "partition_by": []}

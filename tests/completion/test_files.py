@@ -44,6 +44,7 @@ def rows_of(folder) -> pa.Table:
     return pads.dataset([str(p) for p in sorted(folder.rglob("*.parquet"))]).to_table()
 
 
+@pytest.mark.ray
 def test_files_hold_what_is_completed_in_memory(model, partial, file, tmp_path):
     done = raygen.complete(model, file, str(tmp_path / "out"), silent, rows_per_shard=128)
     assert (done.rows, done.shards, done.kept) == (300, 3, 0) and done.told["rows"] == 300
@@ -89,6 +90,7 @@ def test_rows_are_read_by_their_numbers(partial, file, tmp_path):
             assert read(first, last).equals(whole.slice(first, last - first).cast(source.schema)), path
 
 
+@pytest.mark.ray
 def test_another_completion_of_the_folder_is_refused(model, file, tmp_path):
     raygen.complete(model, file, str(tmp_path / "out"), silent)
     with pytest.raises(OutputError, match="holds shards of another generation"):
