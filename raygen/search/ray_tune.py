@@ -126,6 +126,7 @@ def run(job: SearchJob, search: SearchLog, record_uri: str, say) -> tune.ResultG
         raise TrainingError(f"Ray Tune has given up: {str(error).strip().splitlines()[-1]}", hint) from error
     if follower.error:
         raise follower.error
+    say(search.line())
     if search.unfinished:
         raise KeyboardInterrupt  # which Ray Tune has taken to stop its trials
     if job.config.search.log_to != "tensorboard":
