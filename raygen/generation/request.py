@@ -223,18 +223,25 @@ def like_an_actor(settings: GenerateSettings, function: Callable, *arguments) ->
     import ray
 
     place: dict[str, Any] = {"num_cpus": settings.cpus_per_actor, "num_gpus": settings.gpus_per_actor}
-    answer = ray.get(ray.remote(max_calls=1, **place)(_like_an_actor).remote(settings, function, arguments))
+    process = ray.remote(**place)(_NewProcess).remote()
+    try:
+        answer = ray.get(process.call.remote(settings, function, arguments))
+    finally:
+        ray.kill(process)
     if isinstance(answer, RaygenError):
         raise answer
     return answer
 
 
-def _like_an_actor(settings: GenerateSettings, function: Callable, arguments: tuple) -> Any:
-    try:
-        keep_to(settings)
-        return function(*arguments)
-    except RaygenError as error:  # returned, as Ray would wrap it in another
-        return error
+class _NewProcess:
+    """An actor: its process is its own, while a task's may have used TensorFlow for another task."""
+
+    def call(self, settings: GenerateSettings, function: Callable, arguments: tuple) -> Any:
+        try:
+            keep_to(settings)
+            return function(*arguments)
+        except RaygenError as error:  # returned, as Ray would wrap it in another
+            return error
 
 
 def keep_to(settings: GenerateSettings) -> None:

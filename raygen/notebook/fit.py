@@ -15,13 +15,14 @@ from raygen.training.job import AFTERWARDS
 
 SECTIONS = {info.alias or field: type(info.default) for field, info in Config.model_fields.items()}
 GIVEN = ("run.folder", "data.source")  # by arguments of their own
-HOMES = {
-    name: f"{section}.{name}"
+NAMES = [
+    (section, name)
     for section, settings in SECTIONS.items()
     if section not in AFTERWARDS
     for name in settings.model_fields
     if f"{section}.{name}" not in GIVEN
-}
+]
+HOMES = {name: f"{section}.{name}" for section, name in reversed(NAMES)}  # of two of a name, the first
 
 
 def _with_all_settings(function: Function) -> Function:

@@ -114,6 +114,7 @@ def test_a_dataset_of_the_rows_of_generate(of_frame, local_ray, free_cpus):
 
 
 def test_a_model_in_map_batches(of_frame, local_ray):
+    """What runs afterwards gets none of those processes, whose threads are as TensorFlow chose them."""
     import ray.data
 
     model = of_frame[1]
@@ -121,6 +122,7 @@ def test_a_model_in_map_batches(of_frame, local_ray):
         lambda batch: model.sample(len(batch["id"]), to_pandas=False), batch_size=None
     )
     assert drawn.take_all() == model.sample(2, to_pandas=False).to_pylist()
+    assert model.dataset(10, num_actors=1, where="age > 60").count() == 10
 
 
 def test_a_ray_that_is_there_is_used_and_left_as_it_was(frame, local_ray, tmp_path):
@@ -204,7 +206,8 @@ def test_what_is_no_table_is_told(data, message, tmp_path):
         raygen.fit(data, tmp_path, silent)
 
 
-def test_every_setting_of_training_has_a_name_of_its_own():
+def test_every_setting_of_training_has_a_name_of_its_own_but_one():
+    """`columns` is that of the schema; privacy.columns is set by its full name."""
     names = [
         name
         for field, info in Config.model_fields.items()
@@ -212,5 +215,5 @@ def test_every_setting_of_training_has_a_name_of_its_own():
         for name in type(info.default).model_fields
         if name not in ("folder", "source")
     ]
-    assert sorted(names) == sorted(HOMES)
+    assert sorted(names) == sorted([*HOMES, "columns"]) and HOMES["columns"] == "schema.columns"
     assert set(inspect.signature(raygen.fit).parameters) == {"data", "folder", "say", *HOMES}
