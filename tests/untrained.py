@@ -52,7 +52,7 @@ def save(
     folder: Path,
     rows: pa.Table | None = None,
     settings: dict | None = None,
-    relations: dict[str, str] | None = None,
+    relations: dict[str, str | list[str]] | None = None,
 ) -> str:
     """Write the model folder and return its path; `relations` always hold, by column."""
     rows = table() if rows is None else rows
@@ -66,7 +66,7 @@ def save(
     posteriors = samplers.Posteriors(*np.random.default_rng(0).normal(size=(2, 50, d)).astype(np.float32))
     fitted = {name: samplers.fit(name, posteriors, posteriors) for name in ("normal", "gaussian")}
     codes, _ = built.encode(rows)
-    sizes = [block.cardinality for block in built.blocks.values()]
+    sizes = built.cardinalities
     half = codes[::2].astype(np.int64), codes[1::2].astype(np.int64)
     ratio, _ = density_ratio.fit(sizes, built.frequencies(), *half, *half)
     metrics = {"rows": rows.num_rows, "steps": 1, "training_seconds": 1.0, "kept_step": 1, "history": []}
@@ -75,8 +75,9 @@ def save(
     return str(folder)
 
 
-def _codec(schema: Schema, rows: pa.Table, config: Config, relations: dict[str, str]) -> Codec:
-    named = [language.parse(column, text, "always", schema.arrow) for column, text in relations.items()]
+def _codec(schema: Schema, rows: pa.Table, config: Config, relations: dict) -> Codec:
+    texts = [(column, text) for column, one in relations.items() for text in np.atleast_1d(one).tolist()]
+    named = [language.parse(column, text, "always", schema.arrow) for column, text in texts]
     counts = Counts(named)
     counts.observe(rows)
     reduction = Reduction(schema, uses(counts.verified(), counts.counts, schema))

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from raygen.completion.job import CompletionJob
-from raygen.completion.likely import Settings
+from raygen.completion.settings import Settings
 from raygen.config_sections import GenerateSettings
 from raygen.errors import GenerationError
 from raygen.generation import request

@@ -11,6 +11,7 @@ from raygen.completion import likely
 from raygen.completion.givens import Encoder, Givens
 from raygen.completion.partial import Partial, Reader
 from raygen.completion.particles import Cloud, Particles
+from raygen.completion.settings import DRAW, Settings
 from raygen.completion.solving import Solver
 from raygen.model import folder as model_folder
 from raygen.relations.relation import BREAKS
@@ -18,7 +19,7 @@ from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.table import arrow
 from raygen.table.schema import MADE
 
-OLD = (
+NO_PROPOSAL = (
     "The model was trained without a proposal (latent.proposal_steps): z of a row is drawn as for a new one, "
     "so that fewer particles count. Train it again, or ask for more particles."
 )
@@ -99,7 +100,7 @@ class Completed:
         found: model_folder.Artifact,
         reader: Reader,
         source: Callable[[int, int], pa.Table],
-        settings: likely.Settings,
+        settings: Settings,
     ):
         self.codec, self.reader, self.source, self.settings = found.codec, reader, source, settings
         self.encoder = Encoder(found.codec)
@@ -137,7 +138,7 @@ class Completed:
         self._tell(given, givens, cloud, made, first, skipped)
         if self.settings.draws > 1:
             draw = (np.arange(made.num_rows) + first) % self.settings.draws + 1
-            made = made.append_column(likely.DRAW, pa.array(draw, pa.int32()))
+            made = made.append_column(DRAW, pa.array(draw, pa.int32()))
         return made.cast(self.schema).slice(skipped)
 
     def _made(self, cloud: Cloud, rows: Partial, first: int) -> tuple[pa.Table, Cloud]:
@@ -165,7 +166,9 @@ class Completed:
     def _tell(
         self, given: Partial, givens: Givens, cloud: Cloud, made: pa.Table, first: int, skipped: int
     ) -> None:
-        rows = slice(skipped, given.num_rows)
+        """Take note of rows, each once however many draws there are of it."""
+        numbers = np.arange(skipped, given.num_rows) + first
+        rows = numbers[numbers % self.settings.draws == 0] - first
         own = self.entropy[(givens.codes + self.encoder.starts)] * givens.known
         unlikely = np.flatnonzero(
             (-cloud.log_probability[: given.num_rows] - own.sum(axis=1) > UNLIKELY)[rows]
@@ -176,11 +179,11 @@ class Completed:
                 broken |= relation.keeps(made) == BREAKS
         self.told.add(
             {
-                "rows": given.num_rows - skipped,
+                "rows": len(rows),
                 "effective": float(cloud.effective[rows].sum()),
-                "unlikely": ((unlikely + skipped + first) // self.settings.draws).tolist(),
+                "unlikely": ((rows[unlikely] + first) // self.settings.draws).tolist(),
                 "num_unlikely": len(unlikely),
                 "contradicting": int(broken[rows].sum()),
-                "unseen": givens.unseen if not skipped else {},
+                "unseen": {name: int(lost[rows].sum()) for name, lost in givens.unseen.items() if lost.any()},
             }
         )

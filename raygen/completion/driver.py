@@ -16,14 +16,14 @@ from raygen.completion import completed
 from raygen.completion.actor import CompleteShards
 from raygen.completion.completed import Completed, Told
 from raygen.completion.job import CompletionJob
-from raygen.completion.likely import Settings
 from raygen.completion.partial import Reader
+from raygen.completion.settings import Settings
 from raygen.errors import ConfigError, GenerationError, did_you_mean
 from raygen.generation import completeness, manifest, one_file, request, running
 from raygen.generation import driver as generation
 from raygen.model import folder as model_folder
 from raygen.report import redrawn
-from raygen.table import arrow
+from raygen.table import frames
 
 Say = Callable[[str], object]
 HOW = tuple(field.name for field in fields(Settings))
@@ -65,7 +65,7 @@ def complete(
         out: Of a table's files: folder of the completed rows, or a name such as rows.csv; `completed/` beside
             the model if it is left out.
         say: Called with each line of progress, and with what a user should know.
-        settings: Those of `likely.Settings`; for files also the settings of `[generate]` that say how they
+        settings: Those of `settings.Settings`; for files also the settings of `[generate]` that say how they
             are written and by how many actors.
 
     Returns:
@@ -85,21 +85,13 @@ def complete(
     if isinstance(partial, str) or hasattr(partial, "__fspath__"):
         section = {name: told[name] for name in WRITTEN_BY if name in told}
         return _files(model, uris.absolute(partial), out, how, section, redrawn.teller(say))
-    if isinstance(partial, pa.Table):
-        return _table(model, partial, how, say)
-    if arrow.is_frame(partial):
-        table = pa.Table.from_pandas(partial, preserve_index=False)
-        return _table(model, table, how, say).to_pandas()
-    raise ConfigError(
-        f"the rows to complete are a {type(partial).__qualname__}: expected a DataFrame, a pyarrow.Table, or "
-        "a path or URI.",
-        "make a DataFrame of them.",
-    )
-
-
-def _table(model: str, rows: pa.Table, how: Settings, say: Say) -> pa.Table:
-    """Rows in memory, completed in this process."""
     found = model_folder.load(model)
+    made = _table(found, frames.to_table(partial, frames.ROWS), how, say)
+    return frames.to_frame(made, found.codec.schema.arrow) if frames.is_frame(partial) else made
+
+
+def _table(found: model_folder.Artifact, rows: pa.Table, how: Settings, say: Say) -> pa.Table:
+    """Rows in memory, completed in this process."""
     reader = Reader(found.codec, rows.schema, how.fill)
     _tell_of_model(found, reader.notes, say)
     with devices.in_this_process(use_gpu=False):
@@ -174,5 +166,5 @@ def _written(job: CompletionJob, say: Say) -> tuple[manifest.Totals, int, Told]:
 
 
 def _tell_of_model(found: model_folder.Artifact, notes: list[str], say: Say) -> None:
-    for note in [*notes, *([] if model_folder.PROPOSAL in found.content else [completed.OLD])]:
+    for note in [*notes, *([] if model_folder.PROPOSAL in found.content else [completed.NO_PROPOSAL])]:
         say(note)

@@ -1,6 +1,5 @@
 """Given cells as codes: which codes each block of a row may have, and where in its bar a number lies."""
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,18 +29,24 @@ class Givens:
         codes: int32 of the same shape; 0 where it is not.
         places: float32 of the same shape: position inside the bar, or standard deviations from the mean.
         allowed: float32 of shape (rows, codes): 0, or FORBIDDEN.
-        unseen: By column, given values that the model never saw.
+        unseen: By column, bool of shape (rows,): whether a value is given that the model never saw.
     """
 
     known: np.ndarray
     codes: np.ndarray
     places: np.ndarray
     allowed: np.ndarray
-    unseen: Counter
+    unseen: dict[str, np.ndarray]
 
     def rows(self, some: slice) -> "Givens":
-        """Some rows."""
-        return Givens(self.known[some], self.codes[some], self.places[some], self.allowed[some], self.unseen)
+        """What is known of some rows; `unseen` is of all."""
+        return Givens(
+            self.known[some],
+            self.codes[some],
+            self.places[some],
+            self.allowed[some],
+            self.unseen,
+        )
 
     def padded(self, multiple: int) -> "Givens":
         """The same with rows of which nothing is given, up to a multiple of so many."""
@@ -74,7 +79,7 @@ class Encoder:
         values = parts.values(self.reduction.inner, inner, self.exact)
         shape = rows.num_rows, len(self.codec.parts)
         known, codes, places = np.zeros(shape, np.float32), np.zeros(shape, np.int32), np.full(shape, 0.5)
-        allowed, unseen = np.zeros((shape[0], self.num_codes), np.float32), Counter[str]()
+        allowed, unseen = np.zeros((shape[0], self.num_codes), np.float32), dict[str, np.ndarray]()
         for i, (part, block) in enumerate(self.codec.blocks.items()):
             name = part.removesuffix(TIME)
             span = slice(int(self.starts[i]), int(self.starts[i]) + self.codec.cardinalities[i])
@@ -83,10 +88,10 @@ class Encoder:
             if name in self.reduction.differences:
                 here = here & rows.known[self.reduction.differences[name].inputs[0]]
             own, place, seen = _encoded(block, values[part])
-            tie = np.where(self._inputs_known(name, rows), ties.get(name, np.full(shape[0], -1)), -1)
+            tie = self._tie(name, rows, ties)
             own, seen = np.where(tie >= 0, block.cardinality + tie, own), seen | (tie >= 0)
-            if not part.endswith(TIME) and (lost := int((here & ~seen).sum())):
-                unseen[name] += lost
+            if not part.endswith(TIME):
+                unseen[name] = here & ~seen
             here = here & seen
             known[:, i], codes[here, i], places[here, i] = here, own[here], place[here]
             allowed[here, span] = FORBIDDEN
@@ -99,9 +104,13 @@ class Encoder:
         """bool of shape (rows, blocks) of what is known by column."""
         return np.stack([known[part.removesuffix(TIME)] for part in self.codec.parts], axis=1)
 
-    def _inputs_known(self, name: str, rows: Partial) -> np.ndarray:
-        needed = [rows.known[one] for r in self.reduction.tied.get(name, ()) for one in r.inputs]
-        return np.logical_and.reduce([np.ones(rows.num_rows, bool), *needed])
+    def _tie(self, name: str, rows: Partial, ties: dict[str, np.ndarray]) -> np.ndarray:
+        """Number of the relation that gives a column's value, all of whose inputs are known; -1: none."""
+        tie = ties.get(name, np.full(rows.num_rows, -1))
+        for number, relation in enumerate(self.reduction.tied.get(name, ())):
+            known = np.logical_and.reduce([rows.known[one] for one in relation.inputs])
+            tie = np.where((tie == number) & ~known, -1, tie)
+        return tie
 
     def _forbid_missing(self, part: str, block: Block, valued: np.ndarray, allowed: np.ndarray) -> None:
         """No missing value is drawn where one is asked for, if there are others."""
@@ -180,5 +189,6 @@ def _encoded(block: Block, values: Any) -> tuple[np.ndarray, np.ndarray, np.ndar
     line = block.ends
     own = block.floats(values[there])
     seen = np.full(len(codes), block.missing > 0)
-    seen[there] = ~np.isfinite(own) | ((own >= line[0]) & (own <= line[1]))
+    inside = (own >= line[0]) & (own <= line[1])
+    seen[there] = np.where(np.isfinite(own), inside, np.isin(own, block.floats(block.grid[:, 0])))
     return codes, (offsets + 0.5) / 256, seen & (codes < block.cardinality)

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from raygen import uris
 from raygen.completion import reading
 from raygen.completion.completed import Completed
-from raygen.completion.likely import Settings
 from raygen.completion.partial import Reader
+from raygen.completion.settings import Settings
 from raygen.config_sections import GenerateSettings
 from raygen.errors import SchemaError
 from raygen.generation import one_file

@@ -72,7 +72,8 @@ class Scorer:
             "; ".join(text for text, breaks in zip(texts, broken, strict=True) if breaks[row])
             for row in range(count)
         ]
-        return Scores(nats, surprise, said, dict(givens.unseen))
+        unseen = {name: int(lost.sum()) for name, lost in givens.unseen.items() if lost.any()}
+        return Scores(nats, surprise, said, unseen)
 
     def _without(self, givens: Givens, blocks: list[int]) -> Givens:
         """The same where some blocks are not known."""

@@ -16,13 +16,13 @@ from pyarrow import csv
 from raygen import storage, uris
 from raygen.cluster import devices
 from raygen.completion import likelihood, reading
-from raygen.completion.completed import OLD
+from raygen.completion.completed import NO_PROPOSAL
 from raygen.completion.likelihood import BROKEN, NATS, ROW, SURPRISE, Scorer, Scores
 from raygen.errors import ConfigError, OutputError, SchemaError
 from raygen.generation.progress import Progress
 from raygen.model import folder as model_folder
 from raygen.report import redrawn
-from raygen.table import arrow
+from raygen.table import frames
 from raygen.table.source import Source
 
 SHOWN_CELLS = 3  # of a row that is listed
@@ -94,18 +94,18 @@ def score(
         raise ConfigError(f"particles = {particles}: expected a power of two up to 2,048.", "write 32.")
     found = model_folder.load(model)
     if model_folder.PROPOSAL not in found.content:
-        say(OLD)
+        say(NO_PROPOSAL)
     with devices.in_this_process(use_gpu=False):
         if isinstance(rows, str) or hasattr(rows, "__fspath__"):
             return _of_files(found, uris.absolute(rows), out, by_column, top, particles, seed, say)
-        table = pa.Table.from_pandas(rows, preserve_index=False) if arrow.is_frame(rows) else pa.table(rows)
+        table = frames.to_table(rows, frames.ROWS)
         scorer = Scorer(found, table.schema, particles, seed)
         blocks = scorer.tables(
             lambda first, last: table.slice(first, last - first), table.num_rows, by_column
         )
         made = [likelihood.nothing(scorer, by_column), *(one for one, _ in blocks)]
     scored = pa.concat_tables(made)
-    return scored.to_pandas() if arrow.is_frame(rows) else scored
+    return scored.to_pandas() if frames.is_frame(rows) else scored
 
 
 def _of_files(

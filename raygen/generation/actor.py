@@ -1,5 +1,6 @@
 """The actors of Ray Data that make and write shards."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from raygen import storage
@@ -11,7 +12,7 @@ from raygen.generation.shard_writer import NumberedRows, ShardWriter, Work
 from raygen.sampling.rows import Rows
 
 
-class ShardActor:
+class ShardActor(ABC):
     """An actor that loads a model once, then makes what is missing of item after item.
 
     Args:
@@ -39,9 +40,9 @@ class ShardActor:
         except RaygenError as error:
             self._fail(error)
 
+    @abstractmethod
     def opened(self, model: str, *arguments: Any) -> tuple[Work, NumberedRows]:
         """The work, and the rows that it writes."""
-        raise NotImplementedError
 
     def more(self) -> dict:
         """What is told of an item beside its totals."""

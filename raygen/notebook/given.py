@@ -11,11 +11,10 @@ import pyarrow.parquet as pq
 from raygen import filesystems, storage, uris
 from raygen.config import Config
 from raygen.errors import SchemaError
-from raygen.table import arrow
+from raygen.table import frames
 
 FOLDER = "data"  # of a run folder
 FRAME, TABLE, DATASET = "frame", "table", "dataset"  # what they came as, by the beginnings of their names
-KINDS = "a DataFrame, a pyarrow.Table, a ray.data.Dataset, or a path or URI"
 
 
 def source_of(data: Any, folder: str, say: Callable[[str], Any]) -> str:
@@ -34,8 +33,8 @@ def source_of(data: Any, folder: str, say: Callable[[str], Any]) -> str:
         return uris.absolute(data)
     if type(data).__module__.startswith("ray.data."):
         return _of_dataset(data, folder, say)
-    kind = FRAME if arrow.is_frame(data) else TABLE
-    packed = _packed(_table(data))
+    kind = FRAME if frames.is_frame(data) else TABLE
+    packed = _packed(frames.to_table(data))
     name = f"{kind}-{hashlib.sha256(packed).hexdigest()[:16]}.parquet"
     uri = storage.join(folder, FOLDER, name)
     if not storage.exists(uri):
@@ -50,22 +49,6 @@ def came_as_frame(config: Config) -> bool:
     source = config.data.source
     folder = storage.join(config.run.folder, FOLDER)
     return uris.parent(source) == folder and uris.name(source).startswith(f"{FRAME}-")
-
-
-def _table(data: Any) -> pa.Table:
-    try:
-        if arrow.is_frame(data):
-            return pa.Table.from_pandas(data, preserve_index=False)
-        if hasattr(data, "__arrow_c_stream__"):
-            return pa.table(data)
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        hint = "give each column values of one type, such as df[name].astype(str)."
-        raise SchemaError(f"the rows cannot be read as a table: {reason}.", hint) from None
-    raise SchemaError(
-        f"data is a {type(data).__module__}.{type(data).__qualname__}: expected {KINDS}.",
-        "make a DataFrame of it: pandas.DataFrame(data).",
-    )
 
 
 def _packed(table: pa.Table) -> bytes:

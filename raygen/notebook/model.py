@@ -21,6 +21,7 @@ from raygen.notebook import given
 from raygen.report import redrawn
 from raygen.report.evaluation import notebook
 from raygen.sampling import rows as sampling
+from raygen.table import frames
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,7 +104,7 @@ class Model:
                 self._drawn = asked.law, asked.rows()
             table = self._drawn[1].table(asked.first, asked.last)
         frame = given.came_as_frame(self.found.config) if to_pandas is None else to_pandas
-        return _as_frame(table, self.found.codec.schema.arrow) if frame else table
+        return frames.to_frame(table, self.found.codec.schema.arrow) if frame else table
 
     @with_settings(GenerateSettings, sampling.DRAWN_BY)
     def dataset(
@@ -191,11 +192,6 @@ class Model:
         rows = [[field.name, schema.kinds[field.name], str(field.type)] for field in schema.arrow]
         caption = f"Model {self.path}, fingerprint {self.fingerprint}"
         return notebook.html_table([["column", "kind", "type"], *rows], caption)
-
-
-def _as_frame(table: pa.Table, source: pa.Schema) -> "pd.DataFrame":
-    """The table as pandas has it, in the types that it noted of the source, if it did."""
-    return table.replace_schema_metadata(source.metadata).to_pandas()
 
 
 def _of_checkpoint(checkpoint: Any) -> str:

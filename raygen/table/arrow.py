@@ -29,12 +29,6 @@ def plain(array: pa.Array | pa.ChunkedArray) -> pa.Array:
     return pa.concat_arrays(chunks) if chunks else pa.array([], value_type(array.type))
 
 
-def is_frame(data: object) -> bool:
-    """Whether it is a pandas DataFrame; pandas need not be imported for what is not."""
-    kind = type(data)
-    return kind.__name__ == "DataFrame" and kind.__module__.split(".")[0] == "pandas"
-
-
 def taken(table: pa.Table, numbers: np.ndarray) -> pa.Table:
     """The rows of these numbers, in this order, in the table's own types."""
     places, columns = pa.array(numbers, pa.int64()), []

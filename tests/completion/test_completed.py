@@ -7,10 +7,12 @@ import pytest
 import raygen
 from raygen import rng
 from raygen.completion.completed import Completed
-from raygen.completion.likely import Settings
+from raygen.completion.givens import Encoder
 from raygen.completion.partial import Reader
+from raygen.completion.settings import Settings
 from raygen.errors import ConfigError, SchemaError
 from raygen.model import folder as model_folder
+from raygen.table import arrow
 from tests import untrained
 from tests.relations import every_use
 
@@ -107,12 +109,28 @@ def test_nothing_given_everything_given_and_no_rows(model):
     assert complete(model, full)[0].select(full.column_names).equals(full.cast(full.schema))
 
 
-def test_values_never_seen_stay_and_are_told(model):
-    rows = pa.table({"letter": ["letter 1", "other", "new"], "number": [3.0, 4.0, 1e9]})
-    made, said = complete(model, rows)
-    assert_given_cells_stay(rows, made)
+@pytest.mark.parametrize("draws", [1, 3])
+def test_values_never_seen_stay_and_are_told_once(model, draws):
+    rows = pa.table({"letter": ["letter 1", "other", "new"], "number": [np.inf, 4.0, 1e9]})
+    made, said = complete(model, rows, draws=draws)
+    assert_given_cells_stay(arrow.taken(rows, np.arange(3 * draws) // draws), made)
     assert "Column letter: 2 given value(s) that the model never saw" in " ".join(said)
-    assert "Column number: 1 given value(s) that the model never saw" in " ".join(said)
+    assert "Column number: 2 given value(s) that the model never saw" in " ".join(said)
+
+
+def test_a_relation_gives_a_value_where_its_own_inputs_are_known(tmp_path):
+    """Two relations may give `y`; that `b` is not known does not hide that `a` gives it."""
+    draws = rng.generator(0, "a test")
+    a, b = (draws.integers(0, 1000, 600) for _ in range(2))
+    y = np.choose(draws.integers(0, 3, 600), [a, b, draws.integers(0, 1000, 600)])
+    rows = pa.table({"a": a, "b": b, "y": y})
+    found = model_folder.load(untrained.save(tmp_path / "model", rows, relations={"y": ["a", "b"]}))
+    given = Reader(found.codec, pa.schema([("a", pa.int64()), ("y", pa.int64())]))
+    givens = Encoder(found.codec).of(given.read(pa.table({"a": a, "y": a})))
+    block = found.codec.parts.index("y")
+    own = found.codec.blocks["y"].cardinality
+    assert found.codec.reduction.tied["y"] and (givens.codes[:, block] == own).all()
+    assert givens.known[:, block].all() and not givens.unseen["y"].any()
 
 
 def test_old_models_are_told(model):
