@@ -223,7 +223,7 @@ def like_an_actor(settings: GenerateSettings, function: Callable, *arguments) ->
     import ray
 
     place: dict[str, Any] = {"num_cpus": settings.cpus_per_actor, "num_gpus": settings.gpus_per_actor}
-    process = ray.remote(**place)(_NewProcess).remote()
+    process: Any = ray.remote(**place)(_NewProcess).remote()
     try:
         answer = ray.get(process.call.remote(settings, function, arguments))
     finally:
