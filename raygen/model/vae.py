@@ -78,69 +78,75 @@ class VAE(keras.Model):
             "turn_width": int(turn_width),
             "order": [int(c) for c in order],
         }
-        self.num_offsets, self.latent_dim, self.gaussian, units = (
-            num_offsets,
-            latent_dim,
-            gaussian,
-            self.settings["hidden_units"],
-        )
+        self.num_offsets, self.latent_dim, self.gaussian = num_offsets, latent_dim, gaussian
         self.num_codes = sum(cardinalities)
         self.starts = np.cumsum([0, *cardinalities[:-1]]).astype(np.int32)
         self.column_sums = ColumnSums(cardinalities)
+        self._build_codes()
+        self._build_encoder()
+        self._build_decoder()
+        self.built = True
 
-        def dense(width, before, purpose, scale=1.0):
-            layer = keras.layers.Dense(
+    def _seed(self, purpose):
+        return rng.integer(self.settings["seed"], purpose)
+
+    def _dense(self, width, before, purpose, scale=1.0):
+        start = keras.initializers.VarianceScaling(scale, seed=self._seed(purpose))
+        layer = keras.layers.Dense(width, kernel_initializer=start)
+        layer.build((None, before))
+        return layer
+
+    def _build_codes(self):
+        """What there is of each code: rows of the encoder and the decoder, and constants of the codec."""
+        width, codes = self.settings["hidden_units"][0], (self.num_codes,)
+        cardinalities, ordered = self.settings["cardinalities"], self.settings["ordered"]
+
+        def table(scale, purpose):
+            name = purpose.replace(" ", "_")
+            return CodeTable(cardinalities, ordered, width, scale, seed=self._seed(purpose), name=name)
+
+        def constant(name):
+            return self.add_weight(shape=codes, initializer="zeros", trainable=False, name=name)
+
+        self.embedding = table(1 / math.sqrt(len(cardinalities)), "embedding")
+        self.code_kernel = table(math.sqrt(0.1 / width), "code kernel")
+        self.code_bias = self.add_weight(shape=codes, initializer="zeros", name="code_bias")
+        self.score_low, self.score_high = constant("score_low"), constant("score_high")
+        self.has_offset = constant("has_offset")
+        self.noise_log_var = None
+        if self.gaussian:
+            self.noise_log_var = self.add_weight(shape=(), initializer="zeros", name="noise_log_var")
+
+    def _build_encoder(self):
+        units = self.settings["hidden_units"]
+        self.score_in = self._dense(units[0], max(1, self.num_offsets), "score input")
+        self.encoder = ResidualMLP(units[1:], units[0], seed=self._seed("encoder"), name="encoder")
+        self.mean_head = self._dense(self.latent_dim, units[-1], "mean head")
+        self.log_var_head = self._dense(self.latent_dim, units[-1], "log var head", 0.1)
+
+    def _build_decoder(self):
+        """The decoder, its prior, and what makes it autoregressive."""
+        settings, units = self.settings, self.settings["hidden_units"]
+        laws = (1 if self.gaussian else 2) * max(1, self.num_offsets)
+        self.decoder = ResidualMLP(units[::-1], self.latent_dim, seed=self._seed("decoder"), name="decoder")
+        self.offset_head = self._dense(laws, units[0], "offset head", 0.1)
+        self.prior = self.turn = None
+        if settings["prior"] == "mixture":
+            components = settings["prior_components"]
+            self.prior = MixturePrior(components, self.latent_dim, seed=self._seed("prior"))
+        if settings["decoder"] == "autoregressive":
+            cardinalities, ordered = settings["cardinalities"], settings["ordered"]
+            width, seed = context_width(settings["turn_width"], len(cardinalities)), self._seed("turn")
+            self.turn = Turn(
+                cardinalities,
+                ordered,
+                self.num_offsets,
                 width,
-                kernel_initializer=keras.initializers.VarianceScaling(scale, seed=rng.integer(seed, purpose)),
-            )
-            layer.build((None, before))
-            return layer
-
-        codes = self.settings["cardinalities"], self.settings["ordered"], units[0]
-        self.embedding = CodeTable(
-            *codes, 1 / math.sqrt(len(cardinalities)), seed=rng.integer(seed, "embedding"), name="embedding"
-        )
-        self.code_kernel = CodeTable(
-            *codes, math.sqrt(0.1 / units[0]), seed=rng.integer(seed, "code kernel"), name="code_kernel"
-        )
-        self.code_bias = self.add_weight(shape=(self.num_codes,), initializer="zeros", name="code_bias")
-        self.score_low = self.add_weight(
-            shape=(self.num_codes,), initializer="zeros", trainable=False, name="score_low"
-        )
-        self.score_high = self.add_weight(
-            shape=(self.num_codes,), initializer="zeros", trainable=False, name="score_high"
-        )
-        self.has_offset = self.add_weight(
-            shape=(self.num_codes,), initializer="zeros", trainable=False, name="has_offset"
-        )
-        self.noise_log_var = (
-            self.add_weight(shape=(), initializer="zeros", name="noise_log_var") if gaussian else None
-        )
-        self.score_in = dense(units[0], max(1, num_offsets), "score input")
-        self.encoder = ResidualMLP(units[1:], units[0], seed=rng.integer(seed, "encoder"), name="encoder")
-        self.mean_head = dense(latent_dim, units[-1], "mean head")
-        self.log_var_head = dense(latent_dim, units[-1], "log var head", 0.1)
-        self.decoder = ResidualMLP(units[::-1], latent_dim, seed=rng.integer(seed, "decoder"), name="decoder")
-        self.offset_head = dense((1 if gaussian else 2) * max(1, num_offsets), units[0], "offset head", 0.1)
-        self.prior = (
-            MixturePrior(prior_components, latent_dim, seed=rng.integer(seed, "prior"))
-            if prior == "mixture"
-            else None
-        )
-        self.turn = (
-            Turn(
-                *codes[:2],
-                num_offsets,
-                context_width(int(turn_width), len(cardinalities)),
                 units[0],
-                order,
-                rng.integer(seed, "turn"),
+                settings["order"],
+                seed,
                 name="turn",
             )
-            if decoder == "autoregressive"
-            else None
-        )
-        self.built = True
 
     def set_tables(self, tables, frequencies):
         """Take over the codec's constants and start the decoder at the log frequencies of the codes (shape
