@@ -163,7 +163,7 @@ def _tune(args) -> dict:
 def _generate(args) -> dict:
     from raygen.cluster import devices
 
-    devices.import_tensorflow()
+    devices.start_tensorflow()
     from raygen.generation import driver as generation
 
     result = generation.generate(_config_or_model(args), say=args.say, **_settings(args))
@@ -178,7 +178,7 @@ def _generate(args) -> dict:
 def _complete(args) -> dict:
     from raygen.cluster import devices
 
-    devices.import_tensorflow()
+    devices.start_tensorflow()
     from raygen.completion import driver as completion
 
     settings = {name: getattr(args, name) for name in [*completion.HOW, *COMPLETED_BY]}
@@ -194,7 +194,7 @@ def _complete(args) -> dict:
 def _score(args) -> dict:
     from raygen.cluster import devices
 
-    devices.import_tensorflow()
+    devices.start_tensorflow()
     from raygen.completion import scoring
 
     given = {name: getattr(args, name) for name in ("particles", "seed") if getattr(args, name) is not None}
@@ -263,7 +263,7 @@ def _limit(text: str) -> tuple[str, float]:
 def _plan(args) -> dict:
     from raygen.cluster import devices
 
-    devices.import_tensorflow()
+    devices.start_tensorflow()
     from raygen.commands import plan as planning
 
     return planning.plan(_config_or_model(args), within=args.within, say=_say, **_settings(args))
@@ -273,7 +273,7 @@ def _inspect(args) -> dict:
     from raygen.cluster import devices
     from raygen.commands import inspect_model
 
-    devices.import_tensorflow()
+    devices.start_tensorflow()
     model = args.model
     if model.endswith(".toml"):
         model = uris.join(Config.load(model).settled().run.folder, "model")
@@ -301,7 +301,7 @@ def _doctor(args) -> dict:
     from raygen.cluster import devices
     from raygen.diagnosis import driver as diagnosis
 
-    devices.import_tensorflow()
+    devices.start_tensorflow()
     options = ("generate", "out", "page", "seed", "convention", "sampler", "mean_only", "flow_steps")
     return diagnosis.doctor(
         args.encoder, args.decoder, args.data, say=_say, **{name: getattr(args, name) for name in options}
