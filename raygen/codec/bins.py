@@ -1,6 +1,7 @@
 """One block of codes: a number cut into atoms and bars, or a string among categories and groups."""
 
 from dataclasses import asdict, dataclass, fields
+from typing import ClassVar
 
 import numpy as np
 
@@ -37,6 +38,8 @@ class NumericBlock:
         min_rows: So many rows, or more, are behind each number that is stored. What fewer of them have goes
             to where the nearest values are, no value to the most frequent cell.
     """
+
+    ordered: ClassVar[bool] = True
 
     grid: np.ndarray
     low: np.ndarray
@@ -104,6 +107,12 @@ class NumericBlock:
     def has_offset(self) -> np.ndarray:
         """bool of shape (cardinality,): the code stands for values that differ."""
         return np.append(self.is_bar, np.zeros(self.cardinality - len(self.grid), bool))
+
+    @property
+    def edges(self) -> tuple[np.ndarray, np.ndarray]:
+        """Shares of the values below and up to each code, .5 for that of missing ones."""
+        rest = np.full(self.cardinality - len(self.grid), 0.5)
+        return np.append(self.low, rest), np.append(self.high, rest)
 
     def encode(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """float64 `values` (NaN: missing) to codes, and to the position inside the bar, uint8 in 256 steps of

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raygen.codec import block
 from raygen.codec.bins import frequencies_of, share_missing
 from raygen.table.protection import MADE_UP
 from raygen.table.stats import CategoryStats
@@ -31,6 +33,8 @@ class CategoryBlock:
         rare: Where strings of fewer rows go: "merge", to the groups, or to all codes where there are none;
             "star", to the member `MADE_UP`; "missing", to no value.
     """
+
+    ordered: ClassVar[bool] = False
 
     members: list[str]
     codes: np.ndarray
@@ -102,13 +106,22 @@ class CategoryBlock:
     def cardinality(self) -> int:
         return max(1, self.num_codes + (self.missing > 0))
 
+    @property
+    def has_offset(self) -> np.ndarray:
+        """bool of shape (cardinality,): none; the member of a group is drawn by how frequent it is."""
+        return np.zeros(self.cardinality, bool)
+
+    @property
+    def edges(self) -> tuple[np.ndarray, np.ndarray]:
+        return block.unordered(self.cardinality)
+
     def frequencies(self) -> np.ndarray:
         """Share of the rows that have each code."""
         return frequencies_of(np.bincount(self.codes, self.shares, self.num_codes), self.missing)
 
-    def encode(self, values: pa.Array) -> np.ndarray:
-        """A string array to codes; a string too rare for the statistics to keep goes to a group, by a hash of
-        it."""
+    def encode(self, values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+        """A string array to codes, and offsets of 0; a string too rare for the statistics to keep goes to a
+        group, by a hash of it."""
         index = pc.index_in(values, pa.array(self.members, values.type))
         gone = self.num_codes
         if self.min_rows > 1 and not self.missing:
@@ -118,10 +131,10 @@ class CategoryBlock:
         if self.members and unknown.true_count:
             hashed = pd.util.hash_array(values.filter(unknown).to_numpy(zero_copy_only=False))
             codes[unknown.to_numpy(zero_copy_only=False)] = self._of_rare(hashed)
-        return codes
+        return codes, np.zeros(len(codes), np.uint8)
 
     def by_kin(
-        self, codes: np.ndarray, values: pa.Array, kin: Mapping[str, str], kin_of_rows: pa.Array
+        self, codes: np.ndarray, values: pa.Array, kin: Mapping[str, str], kin_of_rows: pa.Array | None
     ) -> np.ndarray:
         """The codes of strings, with those that are merged moved to members of the same kin, where there are
         some: by a hash of each, as often as these come.
@@ -130,9 +143,9 @@ class CategoryBlock:
             codes: As `encode` gives them.
             values: The strings.
             kin: Of members.
-            kin_of_rows: Of the rows' own strings.
+            kin_of_rows: Of the rows' own strings; None: they have no kin.
         """
-        if self.rare != "merge":
+        if self.rare != "merge" or kin_of_rows is None:
             return codes
         known, out = pa.array(self.members, values.type), codes.copy()
         rare = pc.and_(pc.invert(pc.is_in(values, known)), values.is_valid())

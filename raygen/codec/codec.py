@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from raygen.codec import number_blocks, parts, saved, support
 from raygen.codec.bins import NumericBlock
+from raygen.codec.block import Block
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.gaussian import GaussianBlock
 from raygen.codec.parts import TIME
@@ -21,8 +22,6 @@ from raygen.table import arrow
 from raygen.table.protection import UNPROTECTED, Protection
 from raygen.table.schema import MADE, Schema
 from raygen.table.stats import CategoryStats, NumericStats
-
-Block = NumericBlock | GaussianBlock | CategoryBlock
 
 
 class Codec:
@@ -52,9 +51,7 @@ class Codec:
         self.schema, self.reduction, self.fakes = schema, reduction or Reduction(schema), fakes
         self.explained = explained or {}
         self.moments = moments or {}
-        with_offsets = [
-            n for n, b in blocks.items() if not isinstance(b, CategoryBlock) and b.has_offset.any()
-        ]
+        with_offsets = [n for n, b in blocks.items() if b.has_offset.any()]
         self.parts = with_offsets + [n for n in blocks if n not in with_offsets]
         self.blocks = {name: blocks[name] for name in self.parts}
         self.num_offsets = len(with_offsets)
@@ -170,14 +167,12 @@ class Codec:
         codes = np.empty((table.num_rows, self.num_columns), np.uint16)
         offsets = np.empty((table.num_rows, self.num_offsets), self.offset_type)
         for i, (name, block) in enumerate(self.blocks.items()):
-            if isinstance(block, CategoryBlock):
-                codes[:, i] = block.encode(values[name])
-                if block.min_rows > 1 and (kin := self.reduction.kin_of_rows(name, table)) is not None:
-                    codes[:, i] = block.by_kin(codes[:, i], values[name], self.reduction.kin(name), kin)
-            else:
-                codes[:, i], offset = block.encode(values[name])
-                if i < self.num_offsets:
-                    offsets[:, i] = offset
+            codes[:, i], offset = block.encode(values[name])
+            if i < self.num_offsets:
+                offsets[:, i] = offset
+            if isinstance(block, CategoryBlock) and block.min_rows > 1:
+                kin = self.reduction.kin_of_rows(name, table)
+                codes[:, i] = block.by_kin(codes[:, i], values[name], self.reduction.kin(name), kin)
             tie = ties.get(name, np.full(len(codes), -1))
             if (codes[tie < 0, i] >= block.cardinality).any():
                 message = (
@@ -253,17 +248,13 @@ class Codec:
 
     def tables(self) -> Tables:
         """Constants of the code space for the network."""
-        low, high, has_offset = [], [], []
+        low, high, has_offset = list[np.ndarray](), list[np.ndarray](), list[np.ndarray]()
         for size, block in zip(self.cardinalities, self.blocks.values(), strict=True):
-            below, upto = np.full(size, 0.5), np.full(size, 0.5)
-            if isinstance(block, NumericBlock):
-                cells = len(block.grid)
-                below[:cells], upto[:cells] = block.low, block.high
-            low.append(below)
-            high.append(upto)
-            own = np.zeros(0, bool) if isinstance(block, CategoryBlock) else block.has_offset
-            has_offset.append(np.append(own, np.zeros(size - len(own), bool)))
-        ordered = [isinstance(block, NumericBlock) for block in self.blocks.values()]
+            tied = size - block.cardinality  # codes that stand for relations
+            for whole, own in ((low, block.edges[0]), (high, block.edges[1])):
+                whole.append(np.append(own, np.full(tied, 0.5)))
+            has_offset.append(np.append(block.has_offset, np.zeros(tied, bool)))
+        ordered = [block.ordered for block in self.blocks.values()]
         edges = (np.concatenate(low).astype(np.float32), np.concatenate(high).astype(np.float32))
         return Tables(
             self.cardinalities, ordered, self.num_offsets, *edges, np.concatenate(has_offset), self.gaussian

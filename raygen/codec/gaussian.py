@@ -2,9 +2,11 @@
 Gaussian head."""
 
 from dataclasses import asdict, dataclass, fields
+from typing import ClassVar
 
 import numpy as np
 
+from raygen.codec import block
 from raygen.codec.grid import Grid
 from raygen.table.arrow import LARGEST
 from raygen.table.stats import NumericStats
@@ -28,6 +30,8 @@ class GaussianBlock:
         min_rows: So many rows, or more, are behind each number that is stored; of fewer rows without a value,
             the mean is theirs.
     """
+
+    ordered: ClassVar[bool] = False
 
     mean: float
     std: float
@@ -68,6 +72,10 @@ class GaussianBlock:
     def has_offset(self) -> np.ndarray:
         """bool of shape (cardinality,): the code stands for values that differ."""
         return np.array([self.std > 0, False])[: self.cardinality]
+
+    @property
+    def edges(self) -> tuple[np.ndarray, np.ndarray]:
+        return block.unordered(self.cardinality)
 
     def frequencies(self) -> np.ndarray:
         """Share of the rows that have each code."""

@@ -62,7 +62,7 @@ def log_volume(codec: Codec, codes: np.ndarray, offsets: np.ndarray) -> np.ndarr
             continue  # atoms alone, or nothing to learn
         elif isinstance(block, GaussianBlock):
             total[own] += np.where(code == 0, gaussian_volume(block, offsets[own, i]), 0.0)
-        else:
+        elif isinstance(block, NumericBlock):
             total[own] += bar_volume(block)[code, offsets[own, i]]
     return total
 

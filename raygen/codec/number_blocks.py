@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from raygen.codec import parts
 from raygen.codec.bins import NumericBlock
-from raygen.codec.categories import CategoryBlock
+from raygen.codec.block import Block
 from raygen.codec.gaussian import GaussianBlock
 from raygen.codec.parts import TIME
 from raygen.errors import SchemaError
@@ -48,7 +48,7 @@ def ends(
     schema: Schema,
     part: str,
     stats: NumericStats,
-    block: NumericBlock | GaussianBlock | CategoryBlock,
+    block: Block,
     min_rows: int,
 ) -> tuple:
     """First and last moment of a column, None where there are none: of one row each, or the mean of

@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 
 from raygen.codec import parts
 from raygen.codec.bins import NumericBlock
+from raygen.codec.block import Block
 from raygen.codec.categories import CategoryBlock
-from raygen.codec.codec import Block, Codec
+from raygen.codec.codec import Codec
 from raygen.codec.parts import TIME
 from raygen.completion.partial import Partial
 from raygen.table import arrow
@@ -178,7 +179,7 @@ def _texts(array: pa.Array | pa.ChunkedArray) -> pa.Array:
 def _encoded(block: Block, values: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Codes, positions and whether the model has seen the value, each of shape (rows,)."""
     if isinstance(block, CategoryBlock):
-        codes = block.encode(values)
+        codes, _ = block.encode(values)
         there = pc.is_in(values, pa.array(block.members, values.type)).to_numpy(zero_copy_only=False)
         missing = values.is_null().to_numpy(zero_copy_only=False)
         return codes, np.full(len(codes), 0.5), np.where(missing, block.missing > 0, there)
