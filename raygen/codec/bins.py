@@ -239,7 +239,7 @@ class NumericBlock:
         }
         if state["days"] is not None:
             classes = tuple(None if c is None else tuple(c) for c in state["days"]["classes"])
-            given["days"] = Days(state["days"]["low"], state["days"]["high"], classes)
+            given["days"] = Days(**{**state["days"], "classes": classes})
         return cls(**given)
 
 

@@ -80,7 +80,9 @@ class Law:
         counts = shares * (rows if known else QUANTILES)
         atom = np.ones(len(values), bool) if len(values) <= 2 * bars else atoms(counts, bars)
         atom |= np.isin(values, odd)
-        calendar = Days.fit(values[~atom], counts[~atom], min_rows) if days and continuous else None
+        calendar = None
+        if days and continuous:
+            calendar = Days.fit(values[~atom], counts[~atom], min_rows, spacing)
         seen = (values[~atom], counts[~atom]) if known else None
         mean = np.zeros(len(values), bool)
         law = cls(values, shares, atom, mean, bars, rows, continuous, spacing, calendar, seen)

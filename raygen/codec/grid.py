@@ -92,6 +92,9 @@ def _step(values: np.ndarray, counts: np.ndarray, few: bool) -> tuple[int, int]:
     return best
 
 
+EVERY_DAY = Grid(0)
+
+
 @dataclass(frozen=True)
 class Days:
     """Days of the calendar between two, of classes that come.
@@ -99,20 +102,26 @@ class Days:
     Attributes:
         low, high: Days since the epoch, both belong to it.
         classes: For each of four calendars (see `calendars`), the classes that come; None: all.
+        step, base: Only each so many days, `base` one of them.
     """
 
     low: int
     high: int
     classes: tuple[tuple[int, ...] | None, ...]
+    step: int = 1
+    base: int = 0
 
     @classmethod
-    def fit(cls, days: np.ndarray, counts: np.ndarray, min_rows: int = 1) -> "Days | None":
-        """What distinct days have in common that chance does not explain; None if there is no such thing. A
-        class of fewer than `min_rows` rows does not come."""
+    def fit(
+        cls, days: np.ndarray, counts: np.ndarray, min_rows: int = 1, grid: Grid = EVERY_DAY
+    ) -> "Days | None":
+        """What distinct days have in common that neither chance nor their grid explains; None if there is no
+        such thing. A class of fewer than `min_rows` rows does not come."""
         if not len(days) or days.max() - days.min() > MOST_DAYS:
             return None
         found: list[tuple[int, ...] | None] = []
-        between = calendars(np.arange(days.min(), days.max() + 1))
+        step, base = max(1, grid.step), grid.base
+        between = calendars(_every(days.min(), days.max(), step, base))
         for of_day, of_all in zip(calendars(days), between, strict=True):
             shares = np.bincount(of_all) / len(of_all)
             came = np.bincount(of_day, counts, len(shares))
@@ -122,7 +131,7 @@ class Days:
             found.append(tuple(np.flatnonzero(some).tolist()) if unlikely else None)
         if not any(found):
             return None
-        return cls(int(days.min()), int(days.max()), tuple(found))
+        return cls(int(days.min()), int(days.max()), tuple(found), step, base)
 
     def between(self, days: np.ndarray) -> "Days | None":
         """Those between the first and the last of some days, in ascending order; None if there are none."""
@@ -133,7 +142,7 @@ class Days:
     @cached_property
     def all(self) -> np.ndarray:
         """Every one of them, float64 in ascending order."""
-        days = np.arange(self.low, self.high + 1)
+        days = _every(self.low, self.high, self.step, self.base)
         fits = np.ones(len(days), bool)
         for of_day, classes in zip(calendars(days), self.classes, strict=True):
             if classes is not None:
@@ -147,6 +156,11 @@ class Days:
             return np.full(len(days), self.all[0]) if len(self.all) else days
         low, high = self.all[after - 1], self.all[after]
         return np.where(days - low <= high - days, low, high)
+
+
+def _every(low: float, high: float, step: int, base: int) -> np.ndarray:
+    """Each `step`-th of the days from `low` to `high`, `base` one of them."""
+    return np.arange(low + (base - low) % step, high + 1, step)
 
 
 def calendars(days: np.ndarray) -> list[np.ndarray]:

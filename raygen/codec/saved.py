@@ -33,6 +33,8 @@ class Calendar(Record):
     low: Day
     high: Day
     classes: list[Classes | None] = Field(min_length=4, max_length=4)
+    step: int = Field(default=1, ge=1, lt=MOST_DAYS)
+    base: int = Field(default=0, gt=-WIDEST, lt=WIDEST)
 
     @model_validator(mode="after")
     def _span(self) -> "Calendar":

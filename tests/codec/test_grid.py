@@ -90,6 +90,8 @@ def last_of_month(day: datetime.date) -> bool:
 CALENDARS = {
     "weekdays": ("2015-01-01", "2024-01-01", lambda day: day.weekday() < 5),
     "Mondays": ("2005-01-01", "2024-01-01", lambda day: day.weekday() == 0),
+    "first Mondays": ("1950-01-01", "2024-01-01", lambda day: day.weekday() == 0 and day.day <= 7),
+    "paydays": ("1950-01-01", "2024-01-01", lambda day: day.toordinal() % 14 == 4 and day.month != 12),
     "starts of months": ("1950-01-01", "2024-01-01", lambda day: day.day == 1),
     "ends of quarters": ("1800-01-01", "2024-01-01", lambda day: last_of_month(day) and day.month % 3 == 0),
     "closed on Sundays and in August": (
@@ -114,6 +116,12 @@ def test_all_days_have_no_calendar():
     assert Days.fit(every, np.ones(len(every))) is None
     assert Days.fit(every[:30], np.ones(30)) is None
     assert Days.fit(every[:0], np.ones(0)) is None
+
+
+def test_a_grid_of_days_is_no_calendar():
+    """Of a few days that are 100 apart, some day of the month never comes."""
+    far = 100 * np.array([0, 3, 11, 30, 53, 56, 58, 61, 63, 67, 71, 77, 80, 84, 86, 87, 88]) - 699_900.0
+    assert Days.fit(far, np.ones(len(far)), grid=Grid(0, 100, -699_900)) is None
 
 
 def test_a_day_that_stands_for_no_day_is_kept():
