@@ -34,6 +34,12 @@ def partial():
     return holes(untrained.table(300), 0.3).drop_columns(["flag"])
 
 
+@pytest.fixture(scope="module")
+def whole(model, partial):
+    """The rows, completed in memory."""
+    return raygen.complete(model, partial, say=silent)
+
+
 @pytest.fixture
 def file(partial, tmp_path):
     pq.write_table(partial, tmp_path / "partial.parquet", row_group_size=70)
@@ -45,10 +51,10 @@ def rows_of(folder) -> pa.Table:
 
 
 @pytest.mark.ray
-def test_files_hold_what_is_completed_in_memory(model, partial, file, tmp_path):
+def test_files_hold_what_is_completed_in_memory(model, whole, file, tmp_path):
     done = raygen.complete(model, file, str(tmp_path / "out"), silent, rows_per_shard=128)
     assert (done.rows, done.shards, done.kept) == (300, 3, 0) and done.told["rows"] == 300
-    assert rows_of(tmp_path / "out").equals(raygen.complete(model, partial, say=silent))
+    assert rows_of(tmp_path / "out").equals(whole)
     assert json.loads((tmp_path / "out" / "_manifest.json").read_text())["holds_given_cells"] is True
     again = raygen.complete(model, file, str(tmp_path / "out"), silent, rows_per_shard=128)
     assert again.kept == 3
@@ -66,7 +72,7 @@ def test_the_command_writes_one_file(model, partial, file, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "feather"])
-def test_every_format_that_is_read_is_completed(model, partial, tmp_path, ending):
+def test_every_format_that_is_read_is_completed(model, partial, whole, tmp_path, ending):
     path = tmp_path / f"partial.{ending}"
     frame = partial.to_pandas()
     if ending == "feather":
@@ -76,9 +82,9 @@ def test_every_format_that_is_read_is_completed(model, partial, tmp_path, ending
     else:
         frame.to_csv(path, index=False, sep="\t" if ending == "tsv" else ",")
     raygen.complete(model, str(path), str(tmp_path / "out"), silent)
-    made, wanted = rows_of(tmp_path / "out"), raygen.complete(model, partial, say=silent)
-    assert made["letter"].equals(wanted["letter"]) and made["flag"].equals(wanted["flag"])
-    assert np.allclose(made["number"].to_numpy(), wanted["number"].to_numpy())
+    made = rows_of(tmp_path / "out")
+    assert made["letter"].equals(whole["letter"]) and made["flag"].equals(whole["flag"])
+    assert np.allclose(made["number"].to_numpy(), whole["number"].to_numpy())
 
 
 def test_rows_are_read_by_their_numbers(partial, file, tmp_path):
