@@ -24,6 +24,8 @@ from raygen.uris import parent as parent
 from raygen.uris import split as split
 
 PIECE_BYTES = 1 << 23
+MARK = "_raygen.txt"  # in a folder that is raygen's own to delete
+MARKED = b"raygen made this folder, and deletes it with all that is in it.\n"
 
 
 def exists(uri: str) -> bool:
@@ -255,11 +257,39 @@ def delete(uri: str) -> None:
         filesystem.delete_file(path)
 
 
-def delete_folder(uri: str) -> None:
-    filesystem, path = resolve(uri)
-    with writing(uri):
-        if filesystem.get_file_info(path).type == pafs.FileType.Directory:
-            filesystem.delete_dir(path)
+def new_folder(folder: str, name: str) -> str:
+    """A folder below another one that is raygen's own to delete, empty but for the mark that says so; one
+    that was made so before is deleted. Raises as `delete_folder` does."""
+    delete_folder(folder, name)
+    write(inside(place := own(folder, name), MARK), MARKED)
+    return place
+
+
+def delete_folder(folder: str, name: str) -> None:
+    """Delete a folder that `new_folder` has made, with all that is in it; one that is not there is none.
+
+    Raises:
+        OutputError: If `new_folder` has not made it, and there is anything in it.
+    """
+    place = own(folder, name)
+    if not entries(place):
+        return
+    if not _is_marked(place):
+        raise OutputError(
+            f"'{place}' is to be made anew, and holds files that may be yours: there is no mark of raygen's, "
+            f"{MARK}, in it.",
+            "move it away, or delete it if only an earlier raygen wrote there.",
+        )
+    filesystem, path = resolve(place)
+    with writing(place):
+        filesystem.delete_dir(path)
+
+
+def _is_marked(folder: str) -> bool:
+    try:
+        return read(inside(folder, MARK), len(MARKED)) == MARKED
+    except (FileNotFoundError, ValueError):
+        return False
 
 
 def sha256(uri: str) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import time
+import uuid
 from dataclasses import dataclass
 
 from raygen import filesystems, storage
@@ -46,7 +47,7 @@ def check_shared(folder: str, available: Resources, setting: str = "run.folder")
     filesystem, path = filesystems.resolve(folder)
     if len(available.nodes) < 2 or filesystem.type_name != "local":
         return
-    mark = storage.join(path, f".raygen-{os.getpid()}")
+    mark = storage.join(path, f".raygen-{uuid.uuid4().hex}")
     storage.write(mark, b"seen from other nodes?")
     try:
         for node in (n for n in ray.nodes() if n["Alive"]):

@@ -67,9 +67,7 @@ def _packed(table: pa.Table) -> bytes:
 def _of_dataset(data: Any, folder: str, say: Callable[[str], Any]) -> str:
     """Let Ray write a Dataset in place of what was written before; its blocks may change places, which the
     model does not depend on."""
-    uri = storage.join(folder, FOLDER, DATASET)
-    storage.delete_folder(uri)
-    storage.make_folder(uri)
+    uri = storage.new_folder(storage.join(folder, FOLDER), DATASET)
     filesystem, path = filesystems.resolve(uri)
     data.write_parquet(path, filesystem=filesystem)
     say(f"The rows of the Dataset are in {uri}.")

@@ -25,6 +25,8 @@ from raygen.search.space import Space
 from raygen.training.objective import HIGHER_IS_BETTER
 from raygen.training.rounds import ROUNDS
 
+FILES = "tune"  # folder of Ray Tune's own files, in that of the search
+
 # rows/s are known of finished trials alone
 ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -113,11 +115,10 @@ class Optuna(OptunaSearch):
 
 def run(job: SearchJob, search: SearchLog, record_uri: str, say) -> tune.ResultGrid:
     """Let Ray Tune run the trials; `search` hears of each."""
+    storage.new_folder(job.folder, FILES)  # what a killed search left, raygen does not read
     os.environ |= ENVIRONMENT
     ray_internals.send_no_credentials()
     follower = Follower(search, record_uri, say)
-    place = storage.join(job.folder, "tune")
-    storage.delete_folder(place)  # what a killed search left: raygen does not read it
     tuner = _tuner(job, search, follower)
     hint = f"finished trials are kept in '{job.folder}': run the same command again to go on."
     try:
@@ -130,7 +131,7 @@ def run(job: SearchJob, search: SearchLog, record_uri: str, say) -> tune.ResultG
     if search.unfinished:
         raise KeyboardInterrupt  # which Ray Tune has taken to stop its trials
     if job.config.search.log_to != "tensorboard":
-        storage.delete_folder(place)
+        storage.delete_folder(job.folder, FILES)
     return results
 
 
@@ -150,7 +151,7 @@ def _tuner(job: SearchJob, search: SearchLog, follower: Follower) -> tune.Tuner:
             trial_dirname_creator=lambda tune_trial: tune_trial.trial_id,
         ),
         run_config=tune.RunConfig(
-            name="tune",
+            name=FILES,
             storage_path=inside,
             storage_filesystem=filesystem,
             verbose=0,

@@ -115,12 +115,13 @@ class Checkpoints:
         worker may have been replaced while it was cut off."""
         name, content = f"step-{int(state['step']):09d}.npz", pack(state)
         self.write(storage.join(self.folder, name), content)
-        self.kept = sorted({*self.kept, name})[-KEPT:]
+        own = {*self.kept, name}
+        self.kept = sorted(own)[-KEPT:]
         with contextlib.suppress(
             OSError
         ):  # of storage that is gone for a moment: what stays is deleted after the next one
             for other in self._names():
-                if other < min(self.kept):
+                if other < min(self.kept) and (other in own or self._is_whole(other)):
                     storage.delete(storage.join(self.folder, other))
 
     def write(self, uri: str, content: bytes) -> None:
@@ -156,6 +157,12 @@ class Checkpoints:
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             message = f"the checkpoints in '{self.folder}' are of another network ({error})."
             raise TrainingError(message, "delete that folder to train from the beginning.") from error
+
+    def _is_whole(self, name: str) -> bool:
+        try:
+            return bool(self.read(name))
+        except StorageError:
+            return False  # damaged, or a file of that name that raygen has not written
 
     def _check_there(self) -> None:
         """Raise if the folder is gone, as it is with a mount: writing would make it anew, beneath."""
