@@ -168,7 +168,7 @@ def _evaluate(verb: argparse.ArgumentParser) -> None:
 def _pack(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("model", metavar="MODEL", help="a model folder")
     verb.add_argument("--out", default="", metavar="FILE.tar", help="a new file (default: MODEL.tar)")
-    verb.add_argument("--anyway", action="store_true", help="even if it may hold values of single rows")
+    verb.add_argument("--anyway", action="store_true", help="even if [privacy] lets more in than by default")
 
 
 def _unpack(verb: argparse.ArgumentParser) -> None:

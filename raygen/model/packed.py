@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from raygen import storage, uris
+from raygen.config_privacy import PrivacySettings
 from raygen.errors import ConfigError, ModelError, OutputError
 from raygen.model import folder as model_folder
 from raygen.model.folder import INDEX, MOST_BYTES, PACKED
@@ -34,10 +35,10 @@ def pack(model: str, out: str = "", anyway: bool = False) -> Packed:
     Args:
         model: The folder.
         out: A new file; empty: beside the folder, by its name.
-        anyway: Even if values of single rows may be in it.
+        anyway: Even if values of fewer rows than by default may be in it.
 
     Raises:
-        ModelError: If the folder is damaged, or was trained without `privacy.min_rows`.
+        ModelError: If the folder is damaged, or `[privacy]` lets more into it than by default.
         OutputError: If `out` is there already, or cannot be written.
     """
     model = uris.absolute(model).rstrip("/")
@@ -48,10 +49,11 @@ def pack(model: str, out: str = "", anyway: bool = False) -> Packed:
     if storage.exists(out):
         raise OutputError(f"'{out}' exists already.", "delete it, or choose another file with --out.")
     privacy = index["config"].get("privacy") or {}
-    if not anyway and not _is_protected(privacy):
+    if not anyway and (found := revealing(privacy)):
         raise ModelError(
-            f"model '{model}' was trained with privacy.min_rows off: it may hold values of single rows.",
-            "train it again with privacy.min_rows = 8, or pack it as it is with --anyway.",
+            f"model '{model}' was trained with {'; '.join(found)}: it may hold values of fewer rows than "
+            f"privacy.min_rows = {PrivacySettings().min_rows} keeps to.",
+            "train it again without that, or, where these values are no secret, pack it with --anyway.",
         )
     content = model_folder.leaving(model)
     form = tarfile.USTAR_FORMAT
@@ -98,10 +100,17 @@ def unpack(file: str, out: str = "") -> Packed:
     return Packed(out, fingerprint, sorted(content), sum(map(len, content.values())))
 
 
-def _is_protected(privacy: dict[str, Any]) -> bool:
-    """Whether each value that a model holds stands for several rows, by the settings that it keeps."""
-    rows = privacy.get("min_rows", 1)
-    return isinstance(rows, int) and rows > 1
+def revealing(privacy: dict[str, Any]) -> list[str]:
+    """The settings of `[privacy]`, as a model's index has them, that let values of fewer rows into it than
+    the defaults do."""
+    usual, found = PrivacySettings().min_rows, []
+    rows, columns, public = (privacy.get(name) for name in ("min_rows", "columns", "public"))
+    if not isinstance(rows, int) or rows < usual:
+        found.append(f"privacy.min_rows = {rows if isinstance(rows, int) else 'off'}")
+    for name, few in (columns if isinstance(columns, dict) else {}).items():
+        if not isinstance(few, int) or few < usual:
+            found.append(f"privacy.columns.{name} = {few}")
+    return [*found, f"privacy.public = {public}"] if public else found
 
 
 def _files(content: bytes) -> dict[str, bytes]:

@@ -83,17 +83,33 @@ def test_unpacked_it_makes_the_same_rows(model, packed, tmp_path):
     assert unpack(str(packed), str(tmp_path / "other")).fingerprint == done.fingerprint
 
 
-@pytest.mark.parametrize("privacy", [None, {}, {"min_rows": 1}, {"min_rows": "8"}])
-def test_a_model_that_may_hold_single_rows_is_refused(model, tmp_path, privacy):
+REVEALING = {
+    "none": (None, "privacy.min_rows = off:"),
+    "empty": ({}, "privacy.min_rows = off:"),
+    "1": ({"min_rows": 1}, "privacy.min_rows = 1:"),
+    "text": ({"min_rows": "8"}, "privacy.min_rows = off:"),
+    "columns": (
+        {"min_rows": 8, "columns": {"age": 20, "city": 7, "job": 1}},
+        "with privacy.columns.city = 7; privacy.columns.job = 1:",
+    ),
+    "public": (
+        {"min_rows": 8, "public": ["country", "icd10"]},
+        "with privacy.public = ['country', 'icd10']:",
+    ),
+}
+
+
+@pytest.mark.parametrize(("privacy", "named"), REVEALING.values(), ids=REVEALING)
+def test_a_model_that_may_hold_values_of_few_rows_is_refused(model, tmp_path, privacy, named):
     odd = protected(model, tmp_path / "odd", privacy)
     with pytest.raises(ModelError) as caught:
         pack(str(odd), str(tmp_path / "m.tar"))
-    assert "privacy.min_rows off" in caught.value.message and "--anyway" in caught.value.hint
+    assert named in caught.value.message and "--anyway" in caught.value.hint
     assert not (tmp_path / "m.tar").exists()
 
 
 def test_a_protected_model_is_packed(model, tmp_path):
-    kept = protected(model, tmp_path / "kept", {"min_rows": 8})
+    kept = protected(model, tmp_path / "kept", {"min_rows": 8, "columns": {"age": 9}, "public": []})
     assert Path(pack(str(kept), str(tmp_path / "m.tar")).path).exists()
 
 
