@@ -72,12 +72,18 @@ def table(rows: int, seed: int = 0) -> pa.Table:
 
 
 def numbers() -> list[float]:
-    """The planted numbers, as values of their columns and as codes of days and moments."""
+    """The planted numbers, as values of their columns, as codes of days and moments, and in seconds."""
     epoch = datetime.date(1970, 1, 1)
     moment = (SEEN - datetime.datetime(1970, 1, 1)) // datetime.timedelta(microseconds=1)
     born, seen = (BORN - epoch).days, (SEEN.date() - epoch).days
     day = moment - seen * 86_400_000_000
-    return [SALARY, DEBT, BONUS, CARD, born, seen, moment, day, DAY]
+    seconds = [born * 86_400, moment / 10**6]
+    return [SALARY, DEBT, BONUS, CARD, born, seen, moment, day, DAY, *seconds]
+
+
+def shown() -> list[str]:
+    """The planted values as text of a page or a config has them."""
+    return [*SECRETS, *map(str, (SALARY, DEBT, BONUS, CARD, BORN, SEEN.date(), DAY))]
 
 
 def found_in(content: bytes, name: str) -> list[str]:

@@ -1,4 +1,4 @@
 """The small verbs.
 
-`init`, `plan`, `inspect_model`, `demo`.
+`init` (and `facts`, what to check a column by), `plan`, `inspect_model`, `demo`.
 """

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raygen import storage
+from raygen.commands.facts import facts
 from raygen.config import Config
 from raygen.config_sections import SchemaSettings
 from raygen.config_toml import render
@@ -16,7 +17,6 @@ from raygen.relations.counts import often
 from raygen.relations.sample import find
 from raygen.relations.ties import Finding
 from raygen.table import arrow
-from raygen.table.facts import facts
 from raygen.table.protection import Protection
 from raygen.table.schema import Schema, check_rows, infer
 from raygen.table.source import Source
@@ -106,7 +106,7 @@ def looked(config: Config) -> Looked:
             {"column": f.relation.column, "is": f.relation.text, "holds": f.relation.holds} for f in findings
         ]
         config = config.override({"schema.relations": named})
-    described = {field.name: _described(table, field) for field in opened.schema}
+    described = {field.name: _described(table, field, protection.of(field.name)) for field in opened.schema}
     return Looked(config.override({"schema.columns": kinds}), kinds, described, notes, findings)
 
 
@@ -141,6 +141,6 @@ def _rare(table: pa.Table, kinds: dict[str, str], protection: Protection) -> dic
     return found
 
 
-def _described(table: pa.Table, field: pa.Field) -> str:
+def _described(table: pa.Table, field: pa.Field, min_rows: int) -> str:
     """Type and facts of a column, for its line in the config."""
-    return ", ".join(filter(None, [str(field.type), facts(table[field.name])]))
+    return ", ".join(filter(None, [str(field.type), facts(table[field.name], min_rows)]))

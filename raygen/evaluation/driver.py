@@ -213,7 +213,7 @@ def _judge(real: RealRows, config: Config, say: Say) -> Judge:
         settings.seed,
     )
     protection, every = _protection(config), [real.table, real.holdout]
-    reference = Reference(real.table, real.kinds)
+    reference = Reference(real.table, real.kinds, protection=protection)
     reference.rare = rare_codes(reference.names, every if real.chose_model else every[:1], protection)
     if real.holdout.num_rows:  # counted over all real and all held-out rows, as the synthetic rows are
         scores = counted.scores(reference, reference.count_table(real.holdout))

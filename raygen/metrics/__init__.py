@@ -2,5 +2,5 @@
 
 In reading order: `scorecard` (all scores), `fidelity` (Shape, Trend, C2ST), `memory`, `precision_recall`,
 `coverage`, `utility`, `privacy`, `nearest` (distances), `intervals`; and counted over all rows: `counts`,
-`counted`, `column_ranges`, `row_codes`, `correlations`.
+`counted`, `histograms`, `column_ranges`, `row_codes`, `correlations`.
 """

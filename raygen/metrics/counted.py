@@ -34,7 +34,7 @@ class CountedScores(Record):
             counted.
         missing_error: Percent, the mean over the columns of the distance between the shares of nulls.
         level_coverage, category_coverage, range_coverage: Share of real levels that occur, of real rows whose
-            level occurs, of the real range that is covered; means over the columns.
+            level occurs, of the real range that may be shown which is covered; means over the columns.
     """
 
     real_rows: int
@@ -137,9 +137,9 @@ def _number(name: str, error: float, reference: Reference, counts: Counts) -> Co
     """`error_bound` is 0 up to `metrics.counts.MAX_KNOTS` distinct real values."""
     real, synthetic = reference.own.numbers[name], counts.numbers[name]
     num_real, num_synthetic = int(real.sum()), int(synthetic.sum())
-    (low, high), (lowest, highest) = reference.own.extremes[name], counts.extremes[name]
-    covered = None
-    if num_real and num_synthetic and high > low:
+    (low, high), (lowest, highest) = reference.shown[name] or (0.0, 0.0), counts.extremes[name]
+    covered = None  # else of what may be shown, since the true range follows from it
+    if num_synthetic and high > low:
         covered = max(0.0, (min(high, highest) - max(low, lowest)) / (high - low))
     return Column(
         name=name,
@@ -150,11 +150,11 @@ def _number(name: str, error: float, reference: Reference, counts: Counts) -> Co
         missing_synthetic=_share(counts.num_rows - num_synthetic, counts.num_rows),
         outside=_share(num_synthetic - int(synthetic[1:-1].sum()), num_synthetic),
         coverage=covered,
-        real_range=(low, high) if num_real else None,
+        real_range=reference.shown[name],
         synthetic_range=(lowest, highest) if num_synthetic else None,
         histogram=NumberHistogram(
             edges=reference.edges[name].tolist(),
-            real=_shares(reference.own.histograms[name], num_real),
+            real=_shares(_enough(reference.own.histograms[name], reference.protection.of(name)), num_real),
             synthetic=_shares(counts.histograms[name], num_synthetic),
         ),
     )
@@ -164,7 +164,8 @@ def _level(name: str, error: float, reference: Reference, counts: Counts) -> Col
     """The histogram has missing values and the most frequent real levels; the rest makes up to 1."""
     real, synthetic = reference.own.levels[name], counts.levels[name]
     names = reference.names[name]
-    top = names.slice(0, min(TOP_LEVELS, int((real[1:-1] >= SHOWN_ROWS).sum()))).to_pylist()
+    least = max(SHOWN_ROWS, reference.protection.of(name))
+    top = names.slice(0, min(TOP_LEVELS, int((real[1:-1] >= least).sum()))).to_pylist()
     shown = slice(0 if real[0] or synthetic[0] else 1, 1 + len(top))  # of the codes: 0 is missing
     return Column(
         name=name,
@@ -207,6 +208,11 @@ def _total_variation(real: np.ndarray, synthetic: np.ndarray) -> float:
 
 def _share(count: int, total: int) -> float | None:
     return count / total if total else None
+
+
+def _enough(counts: np.ndarray, min_rows: int) -> np.ndarray:
+    """Counts without those of a few rows, which may be told by what lies around them."""
+    return np.where(counts >= min_rows, counts, 0)
 
 
 def _shares(counts: np.ndarray, total: int) -> list[float | None]:

@@ -19,12 +19,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from raygen.metrics import histograms
 from raygen.metrics.column_ranges import NOTHING, NUMBERS, Range, floats, merged, observed, range_of
 from raygen.metrics.correlations import Moments
 from raygen.metrics.row_codes import LEVELS, CodedRows, codes_of, level_names, row_hashes
+from raygen.table.protection import UNPROTECTED, Protection
 
 MAX_KNOTS = 100_000  # values of a real number column that are counted one by one; of more, so many quantiles
-HISTOGRAM_BINS = 40
 EXAMPLES = 5  # unseen levels that are kept by name
 SLICE_ROWS = 2**17  # counted at a time: what a slice needs fits the processor's cache
 DENSE_CELLS = 2**18  # a joint table up to this size is counted whole, a larger one at the real cells alone
@@ -32,7 +33,6 @@ CUTS = 10  # bins of a number beside a level
 # Of a pair with fewer real rows for each cell, the rarer levels are pooled, down to so many levels at least:
 # other real rows fill the cells that are left as well, so that they come nearer than shuffled columns.
 ROWS_PER_CELL, FEW_LEVELS = 20, 10
-HEAVY_TAIL = 5  # a range so many times that of the middle nine tenths of the values
 STRONG_CORRELATION, STRONG_ASSOCIATION = 0.5, 0.3  # as in metrics.fidelity.trend_error
 
 Joint = tuple[str, str]
@@ -112,10 +112,12 @@ class Reference:
             ones levels, others left out.
         all_pairs: Count every pair with a level column, not only those that depend on each other in the real
             table.
+        protection: How many rows what is shown of the real table stands for.
 
     Attributes:
         knots: By name, the distinct real values in ascending order; of more than `MAX_KNOTS`, that many
             quantiles.
+        shown: By name, the range that may be shown; None of a column without one.
         edges: By name, edges of the histogram's bins.
         names: By name, the real levels as text (bool "True", 1.0 "1"), the most frequent first.
         alone: By pair of names, how many levels of each, the most frequent, are not pooled.
@@ -129,14 +131,26 @@ class Reference:
         pyarrow.ArrowInvalid: If a number column holds something else.
     """
 
-    def __init__(self, real: pa.Table, kinds: Mapping[str, str], all_pairs: bool = False):
+    def __init__(
+        self,
+        real: pa.Table,
+        kinds: Mapping[str, str],
+        all_pairs: bool = False,
+        protection: Protection = UNPROTECTED,
+    ):
         self.kinds = {name: kind for name, kind in kinds.items() if kind in NUMBERS + LEVELS}
-        self.all_pairs = all_pairs
+        self.all_pairs, self.protection = all_pairs, protection
         self.names = {name: level_names(real[name]) for name, kind in self.kinds.items() if kind in LEVELS}
         self.rare: dict[str, np.ndarray] = {}
         coded = self._coded(real)
         self.knots = {name: _knots(values) for name, values in coded.numbers.items()}
-        self.edges = {name: _edges(knots, coded.numbers[name]) for name, knots in self.knots.items()}
+        self.shown: dict[str, Range | None] = {}
+        self.edges: dict[str, np.ndarray] = {}
+        for name, knots in self.knots.items():
+            least, values = protection.of(name), coded.numbers[name]
+            places = histograms.shown(knots, values, least)
+            self.shown[name] = (float(places[0]), float(places[-1])) if len(places) else None
+            self.edges[name] = histograms.edges(places, knots, values, least)
         ranges = {name: range_of(values) for name, values in coded.numbers.items()}
         self.hashes = np.unique(row_hashes(coded))
         self.alone = self._alone(coded)
@@ -301,25 +315,6 @@ def _knots(values: np.ndarray) -> np.ndarray:
     if len(distinct) <= MAX_KNOTS:
         return distinct
     return np.unique(known[np.arange(MAX_KNOTS) * (len(known) - 1) // (MAX_KNOTS - 1)])
-
-
-def _edges(knots: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Equal bins over the real range, whole numbers wide where the values are whole; of values with a heavy
-    tail, bins of about as many distinct values each."""
-    if not len(knots):
-        return np.array([-0.5, 0.5])
-    low, high = knots[0], knots[-1]
-    if low == high:
-        pad = max(0.5, 1e-6 * abs(low))
-        return np.array([low - pad, high + pad])
-    start, end = np.nanquantile(values, (0.05, 0.95))
-    if (end - start) * HEAVY_TAIL < high - low:
-        places = np.unique(np.linspace(0, len(knots), HISTOGRAM_BINS + 1).astype(int))[1:-1]
-        return np.concatenate([[low], (knots[places - 1] + knots[places]) / 2, [high]])
-    if max(-low, high) < 2**51 and (knots == np.floor(knots)).all():
-        width = np.ceil((high - low + 1) / HISTOGRAM_BINS)
-        return low - 0.5 + width * np.arange(np.ceil((high - low + 1) / width) + 1)
-    return np.linspace(low, high, HISTOGRAM_BINS + 1)
 
 
 def _are_members(hashes: np.ndarray, real: np.ndarray) -> np.ndarray:

@@ -24,13 +24,18 @@ def examples(real: pa.Table, synthetic: pa.Table, reference: Reference) -> list[
     """
     rows = take(synthetic, np.flatnonzero(~reference.are_copies(synthetic))[:ROWS])
     return [
-        Example(name=name, frequent=frequent(real[name]), generated=_texts(rows[name]).to_pylist())
+        Example(
+            name=name,
+            frequent=frequent(real[name], reference.protection.of(name)),
+            generated=_texts(rows[name]).to_pylist(),
+        )
         for name in reference.kinds
     ]
 
 
-def frequent(column: pa.ChunkedArray) -> list[tuple[str, float]]:
-    """The values that most rows hold, with their share; none that fewer than `SHOWN_ROWS` rows hold."""
+def frequent(column: pa.ChunkedArray, min_rows: int = 1) -> list[tuple[str, float]]:
+    """The values that most rows hold, with their share; none that fewer than `SHOWN_ROWS` or `min_rows` rows
+    hold."""
     counts = pc.value_counts(_texts(column).drop_null())
     order = pc.sort_indices(
         pa.table(counts.flatten(), ["value", "count"]), [("count", "descending"), ("value", "ascending")]
@@ -38,7 +43,7 @@ def frequent(column: pa.ChunkedArray) -> list[tuple[str, float]]:
     return [
         (pair["values"], pair["counts"] / len(column))
         for pair in counts.take(order[:FREQUENT]).to_pylist()
-        if pair["counts"] >= SHOWN_ROWS
+        if pair["counts"] >= max(SHOWN_ROWS, min_rows)
     ]
 
 

@@ -1,8 +1,7 @@
 """What a table is: where its rows come from, of which kind its columns are, and their statistics.
 
-In reading order: `schema` (a column's kind), `facts` (what to check it by), `source` (a table and its rows),
-`files` (which files hold it), `csv_dialect` (how CSV is written), `spelling` (how a value is), `csv_types`
-and `json_lines` (types of text), `arrow` (values as Arrow keeps them), `stats` (mergeable statistics of
-columns), `readings` (numbers that are days or times), `split` (which rows are held out, and how workers
-share the others).
+In reading order: `schema` (a column's kind), `source` (a table and its rows), `files` (which files hold it),
+`csv_dialect` (how CSV is written), `spelling` (how a value is), `csv_types` and `json_lines` (types of text),
+`arrow` (values as Arrow keeps them), `stats` (mergeable statistics of columns), `readings` (numbers that are
+days or times), `split` (which rows are held out, and how workers share the others).
 """

@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from raygen.commands.init import init
+from raygen.commands.init import init, looked
 from raygen.config import Config
 from raygen.config_toml import TITLES
 from raygen.errors import OutputError, SchemaError
 from raygen.table.schema import infer
+from tests import planted
 
 ROWS = 40
 NAMES = [
@@ -81,6 +82,15 @@ def test_settings_are_the_defaults_with_a_comment_each(tmp_path):
     assert set(TITLES) == set(settings)
 
 
+def test_no_value_of_few_rows_is_in_the_config(tmp_path):
+    text = Path(written(tmp_path, planted.table(600))).read_text(encoding="utf-8")
+    assert not [one for one in planted.shown() if one in text]
+    source = {"data.source": str(tmp_path / "t.parquet"), "schema.find_relations": False}
+    config = Config().override({**source, "privacy.public": ["salary", "born"]})
+    told = " ".join(looked(config).described.values())
+    assert {"9876543.21", "1803-02-04"} <= {one for one in planted.shown() if one in told}
+
+
 def test_notes_are_beside_the_kinds_and_cannot_break_the_file(tmp_path):
     inner = pa.array([{"a\nb = 1": 1}] * ROWS)
     table = pa.table(
@@ -94,7 +104,7 @@ def test_notes_are_beside_the_kinds_and_cannot_break_the_file(tmp_path):
     path = written(tmp_path, table)
     text = Path(path).read_text(encoding="utf-8")
     assert (
-        f'key = "id"  # int64, {ROWS} values, 0 to {ROWS - 1}: every row has its own number; numbered anew\n'
+        f'key = "id"  # int64, {ROWS} values, about 3 to 35: every row has its own number; numbered anew\n'
         in text
     )
     assert 'same = "categorical"  # string, 1 value: is constant\n' in text

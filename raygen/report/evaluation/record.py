@@ -41,7 +41,7 @@ class ScoreRecord(Record):
 
 class NumberHistogram(Record):
     """Shares of the known values within the bins of a number column; seconds since 1970 for datetimes. Values
-    outside the real range make up to 1."""
+    outside the real range make up to 1, and real ones of bins that hold too few to be shown."""
 
     edges: list[float]
     real: list[Number]
@@ -69,8 +69,9 @@ class Column(Record):
         error_bound: By how much (percent) the exact Shape error may be larger.
         outside: Share of values beyond the real range.
         unseen: Share of rows with a level that the real table lacks; `unseen_examples` names a few.
-        coverage: Share of the real range that is covered, or of real rows whose level occurs.
+        coverage: Share of `real_range` that is covered, or of real rows whose level occurs.
         level_coverage: Share of the real levels that occur, of `levels`.
+        real_range: Of what may be shown: its ends are those of `privacy.min_rows` rows, or means of so many.
     """
 
     name: str
