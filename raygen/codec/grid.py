@@ -12,6 +12,8 @@ RARE = 0.003  # share of the rows that may lie beside the grid of all others
 MOST_DAYS = 10**7  # between the first and the last day of a calendar
 SAMPLES = 16  # of the values, in each of which a step is looked for
 SAMPLE = 8  # values
+MOST = 0.5  # share of the rows that would have more significant digits than nearly all have
+DIGITS, DIGITS_OF_SINGLE = 15, 6  # that any number in 64 and in 32 bits keeps
 CHANCE = 1e-9  # that the days that never come would never come in days at random
 
 
@@ -23,11 +25,14 @@ class Grid:
         decimals: Digits after the point of nearly all values; from `MAX_DECIMALS` on, any number is on the
             grid.
         step, base: Whole numbers; the base is one of the grid.
+        significant: Digits from the first that is not 0, where nearly all values have so few of them; 0 where
+            the decimals say it all.
     """
 
     decimals: int
     step: int = 1
     base: int = 0
+    significant: int = 0
 
     @classmethod
     def fit(cls, stats: NumericStats, min_rows: int = 1) -> "Grid":
@@ -35,8 +40,9 @@ class Grid:
         rows = stats.digits.sum()
         beyond = rows - np.cumsum(stats.digits)
         decimals = int(np.argmax(beyond <= max(RARE * rows, min_rows - 1))) if rows else 0
+        significant = _significant(stats, decimals, min_rows) if decimals else 0
         if decimals >= MAX_DECIMALS:
-            return cls(MAX_DECIMALS)
+            return cls(MAX_DECIMALS, significant=significant)
         few = min_rows == 1
         if stats.scale is not None:
             step, base = _step(stats.values, stats.counts, few)
@@ -46,10 +52,13 @@ class Grid:
             step, base = _step(np.round(scaled[small]).astype(np.int64), stats.counts[small], few)
         if not beyond[0] and stats.divisor > step and (min_rows == 1 or stats.sketch is not None):
             step, base = stats.divisor, stats.base  # one row can make it, if there are few
-        return cls(decimals, step, base if min_rows == 1 else base % step)  # a value, or as good as none
+        base = base if min_rows == 1 else base % step  # a value, or as good as none
+        return cls(decimals, step, base, significant)
 
     def snap(self, values: np.ndarray) -> np.ndarray:
         """The nearest number of the grid to each of `values`."""
+        if self.significant:
+            values = np.array([float(f"{one:.{self.significant - 1}e}") for one in values.tolist()])
         if self.decimals >= MAX_DECIMALS:
             return values
         if values.dtype == object:
@@ -74,6 +83,25 @@ class Grid:
             float(np.ceil((lowest - base) / step) * step + base),
             float(np.floor((highest - base) / step) * step + base),
         )
+
+
+def _significant(stats: NumericStats, decimals: int, min_rows: int) -> int:
+    """Digits, from the first that is not 0, that nearly all values make do with, of which `MOST` rows would
+    have more with so many decimals; 0 where there is no such number."""
+    values, shares = stats.distribution()
+    values, shares = values[values != 0], shares[values != 0] / max(shares[values != 0].sum(), 1e-300)
+    if stats.scale is not None or not len(values):
+        return 0
+    with np.errstate(over="ignore", under="ignore"):
+        single = (values.astype(np.float32) == values).all()
+    room = np.full(len(values), DIGITS_OF_SINGLE if single else DIGITS)
+    if decimals < MAX_DECIMALS:
+        room = np.minimum(room, np.floor(np.log10(np.abs(values))).astype(int) + 1 + decimals)
+    texts = np.abs(values).astype(np.float32 if single else float).astype(str).tolist()
+    used = [len(text.partition("e")[0].replace(".", "").strip("0")) for text in texts]
+    beyond = 1 - np.cumsum(np.bincount(used, shares))
+    found = int(np.argmax(beyond <= max(RARE, (min_rows - 1) / stats.num_usual)))
+    return found if shares[room > found].sum() >= MOST else 0
 
 
 def _step(values: np.ndarray, counts: np.ndarray, few: bool) -> tuple[int, int]:

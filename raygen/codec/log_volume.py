@@ -24,6 +24,7 @@ STEPS = 4 * OFFSETS  # positions of a bar at which its values are looked at
 DIGITS = 10.0**-MAX_DECIMALS  # a column of full precision counts at so many significant digits
 UNSEEN = np.log(0.5 / GRID)  # of a value so rare in its stepped bar that no step has it
 FINEST_POSITION = 2.0**-52  # the smallest difference of two positions close to 1
+LEAST = 1e-290
 FLOAT64 = 2.0**-50  # of a value: a little more than the distance to its neighbours in float64
 
 
@@ -122,6 +123,9 @@ def resolution(values: np.ndarray, spacing: Grid) -> np.ndarray:
     """Distance between `values` and the next ones that the column can hold; it depends on the value and the
     column, not on the codec."""
     size = np.abs(values)
+    if spacing.significant:
+        digits = np.floor(np.log10(np.maximum(size, LEAST))) + 1 - spacing.significant
+        return np.maximum(10.0**digits, 10.0**-spacing.decimals * (spacing.decimals < MAX_DECIMALS))
     if spacing.decimals >= MAX_DECIMALS:
         return DIGITS * np.maximum(size, DIGITS)
     return np.maximum(spacing.resolution, FLOAT64 * size)

@@ -27,6 +27,7 @@ class Spacing(Record):
     decimals: int = Field(ge=0, le=MAX_DECIMALS)
     step: int = Field(ge=0, lt=WIDEST)
     base: int = Field(gt=-WIDEST, lt=WIDEST)
+    significant: int = Field(default=0, ge=0, le=17)
 
 
 class Calendar(Record):

@@ -62,6 +62,21 @@ def test_a_grid_is_that_of_nearly_all_values(values, expected):
     assert np.isin(beside, values).all(), "a value of the table, or on its grid"
 
 
+def test_few_significant_digits_stay_few():
+    """Measurements such as 3.27e-12, whose digits after the point are many and of any number."""
+    short = np.array([float(f"{one:.2e}") for one in rng.lognormal(-25, 2, ROWS)])
+    wide = np.array([float(f"{one:.2e}") for one in rng.lognormal(-1, 2, ROWS)])
+    cases = {"tiny": short, "wide": wide, "single": short.astype(np.float32)}
+    for name, values in cases.items():
+        assert Grid.fit(NumericStats.observe(np.asarray(values, float), name == "single")).significant == 3
+        real, made = drawn(values)
+        texts = [str(one.as_py()) if name != "single" else str(np.float32(one.as_py())) for one in made]
+        assert all(len(one.partition("e")[0].replace(".", "").strip("0")) <= 3 for one in texts)
+        assert pc.min(made).as_py() >= pc.min(real).as_py() and pc.max(made).as_py() <= pc.max(real).as_py()
+    for values in (rng.gamma(2, 60, ROWS).round(2), rng.normal(size=ROWS), np.append(short, 1 / 3 * short)):
+        assert Grid.fit(NumericStats.observe(values)).significant == 0
+
+
 def test_a_value_that_comes_again_and_again_is_a_value():
     pay = rng.gamma(2, 1500, 10_000).round(2)
     pay[rng.random(10_000) < 0.003] = 999_999.99
