@@ -15,6 +15,8 @@ DELIMITERS = ",;\t|"
 ROWS_FOR_DELIMITER = 200
 MISSING = ["", "NULL", "null", "NaN", "nan", "N/A", "NA", "n/a", "#N/A", "None", "\\N", ".", "<NA>", "NaT"]
 MISSING += ["?", "-", "--", "n.a.", "N.A.", "none", "(null)", "#NULL!", "-nan"]
+MISSING += ["#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!"]  # what spreadsheets show for an error
+TRUTH = {"true", "True", "TRUE", "false", "False", "FALSE"}
 NUMBER = re.compile(r"[-+]?(\d[\d,]*\.?\d*|\.\d+)([eE][-+]?\d+)?")
 PADDED = re.compile(r"[-+]?0\d.*")  # a number whose first zero would be lost
 TYPED = re.compile(
@@ -129,9 +131,13 @@ def _records(text: str, delimiter: str, most: int | None = None) -> list[list[st
 def _changed(values: list[str]) -> str:
     """A few words on a value that Arrow reads as a number or a moment and writes in another way; "" if there
     is none."""
+    if values and TRUTH.issuperset(values):
+        odd = next((one for one in values if one != one.lower()), "")
+        return f"not all are written alike: '{odd}' would be written as '{odd.lower()}'" if odd else ""
+    read = pa.array([one.strip(" \t") for one in values], pa.string())
     for kind in (pa.int64(), pa.float64(), pa.timestamp("ns"), pa.timestamp("ns", "UTC")):
         try:
-            written = pa.array(values).cast(kind).cast(pa.string()).to_pylist()
+            written = read.cast(kind).cast(pa.string()).to_pylist()
         except pa.ArrowInvalid:
             continue
         if pa.types.is_timestamp(kind):

@@ -32,6 +32,7 @@ TEXT_OF = {
         r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})([T ].*)?"
         r"|\d{1,2}[- ][A-Za-z]{3,9}[- ,]+(\d{4}|\d{2})|[A-Za-z]{3,9} \d{1,2},? \d{4}"
     ),
+    "times": re.compile(r"-?\d+:\d\d(:\d\d([.,]\d+)?)?"),
     "coordinates": re.compile(r"[-+(]?\s*\d{1,3}\.\d+°?\s*[NS]?\s*[,; ]\s*[-+]?\d{1,3}\.\d+°?\s*[EW)]?"),
 }
 PART_OF = "\0time"  # ends the name of what the codec makes of a moment's time of day

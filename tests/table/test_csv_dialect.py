@@ -55,6 +55,11 @@ def test_a_word_for_missing_numbers_that_text_has_too_is_told(tmp_path):
     }
 
 
+def test_what_spreadsheets_show_for_an_error_is_missing(tmp_path):
+    table = read(tmp_path, "a,b\n1.5,x\n#DIV/0!,#REF!\n#N/A,y\n")
+    assert table["a"].to_pylist() == [1.5, None, None] and table["b"].to_pylist() == ["x", "#REF!", "y"]
+
+
 def test_digits_that_a_number_would_not_give_back_stay_text(tmp_path):
     table = read(tmp_path, "zip,icd,count,share\n02116,001,1,0.5\n90210,012,0,00.7\n10001,019,10,1\n")
     assert table.schema.field("zip").type == table.schema.field("icd").type == pa.string()
@@ -107,6 +112,9 @@ def test_what_would_be_written_otherwise_is_told():
     )
     assert "'1e5' would be written as '100000'" in doubts("1e5", "2")["c"]
     assert "day and the month cannot be told apart" in doubts("01/02/2020", "02/01/2020")["c"]
+    assert "'True' would be written as 'true'" in doubts("false", "True", "FALSE")["c"]
+    assert "' 12' would be written as '12'" in doubts("345", " 12")["c"]
+    assert not doubts("true", "false") and not doubts("TRUE", "FALSE") and not doubts(" a", "12")
     assert not doubts("1.50", "2.25") and not doubts("1", "2") and not doubts("2024-02-29")
 
 

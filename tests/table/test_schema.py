@@ -48,6 +48,7 @@ GUESSES = {
     "dates as text": ([f"{1 + i % 28:02d}/{1 + i % 12:02d}/{1950 + i}" for i in COUNT], "drop", "dates"),
     "money": ([f"${i * 1234.5:,.2f}" for i in COUNT], "drop", "numbers"),
     "percent, often the same": ([f"{i % 40}.5%" for i in COUNT], "categorical", "numbers"),
+    "minutes and seconds": ([f"{i % 40}:05" for i in COUNT], "categorical", "times"),
     "points": ([f"52.{i:04d}, 13.{i:04d}" for i in COUNT], "drop", "coordinates"),
     "row numbers, one twice": (np.where(COUNT == 5, 6, COUNT), "numeric", ""),
     "distinct but far apart": (COUNT**3, "numeric", ""),
