@@ -35,6 +35,8 @@ class Dialect:
         nulls: Words that stand for a missing value; none that is a value of a text column.
         quoted_nulls: A missing value stands in quotes too, since every field does.
         text: Columns of digits that a number would not give back, such as 02116.
+        typed: Columns that hold numbers, moments or truth in the rows that this was read from.
+        cut: There are more rows than that.
         spellings: How the values of a column are written, where Arrow would write them otherwise.
         doubts: What a user should know of a column.
     """
@@ -44,6 +46,8 @@ class Dialect:
     nulls: tuple[str, ...] = tuple(MISSING)
     quoted_nulls: bool = False
     text: tuple[str, ...] = ()
+    typed: tuple[str, ...] = ()
+    cut: bool = False
     spellings: dict[str, Spelling] = field(default_factory=dict)
     doubts: dict[str, str] = field(default_factory=dict)
 
@@ -60,7 +64,8 @@ class Dialect:
         every = [one for column in columns.values() for one in column]
         commas, points = (sum(bool(p.fullmatch(one)) for one in every) for p in (COMMA, POINT))
         found = cls(delimiter, "," if delimiter != "," and commas > points else ".")
-        return replace(found._with_columns(columns), quoted_nulls=_all_quoted(text, delimiter))
+        found = replace(found, quoted_nulls=_all_quoted(text, delimiter), cut=len(head) >= HEAD_BYTES)
+        return found._with_columns(columns)
 
     def _with_columns(self, columns: dict[str, list[str]]) -> "Dialect":
         """With what the fields of each column tell of it."""
@@ -69,6 +74,7 @@ class Dialect:
         doubts: dict[str, str] = {}
         words_of_text: dict[str, set[str]] = {}
         words_of_others: set[str] = set()
+        every_typed: list[str] = []
         for name, fields in columns.items():
             values = [one for one in dict.fromkeys(fields) if one not in MISSING]
             digits = bool(values) and all(map(NUMBER.fullmatch, values))
@@ -84,14 +90,23 @@ class Dialect:
             words = set(fields) & set(MISSING)
             if typed:
                 words_of_others |= words
+                every_typed += [name] * bool(values)
             else:
                 words_of_text[name] = words
+        found = replace(
+            self, text=tuple(padded), typed=tuple(every_typed), spellings=spellings, doubts=doubts
+        )
+        return found.with_words(words_of_text, words_of_others)
+
+    def with_words(self, words_of_text: dict[str, set[str]], words_of_others: set[str]) -> "Dialect":
+        """With those words for a missing value that no column of text has alone."""
+        doubts = dict(self.doubts)
         for name, words in words_of_text.items():
             if both := sorted(words & words_of_others - {""}):
                 doubts[name] = f"'{both[0]}' is taken for missing, since it is that in columns of numbers"
         kept = set().union(*words_of_text.values()) - words_of_others
         nulls = tuple(word for word in MISSING if not word or word not in kept)
-        return replace(self, nulls=nulls, text=tuple(padded), spellings=spellings, doubts=doubts)
+        return replace(self, nulls=nulls, doubts=doubts)
 
     def _as_arrow_reads(self, way: Spelling) -> Spelling:
         """Numbers that differ from usual ones in the decimal point of the whole file alone are usual ones."""

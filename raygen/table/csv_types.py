@@ -11,10 +11,10 @@ from pyarrow import fs as pafs
 from raygen.errors import SchemaError, listed
 from raygen.table import spelling
 from raygen.table.csv_dialect import HEAD_BYTES, Dialect
+from raygen.table.csv_rows import CSV_BLOCK_BYTES, line_of, opened, settled, width_error
 from raygen.table.files import check_names, not_utf8
 from raygen.table.spelling import Spelling
 
-CSV_BLOCK_BYTES = 1 << 24
 NARROW = re.compile(r"u?int(8|16|32)|uint64")
 STEPS = {
     "int64": pa.float64(),
@@ -26,6 +26,19 @@ STEPS = {
 }
 
 
+def read(
+    filesystem: pafs.FileSystem, paths: list[str], like: pa.Schema | None = None
+) -> tuple[Dialect, pa.Schema]:
+    """How files are written, and their columns, by all of their rows."""
+    dialect = dialect_of(filesystem, paths[0])
+    schema = schema_of(filesystem, paths, dialect, like)
+    if dialect.cut or len(paths) > 1:
+        later = settled(filesystem, paths, dialect, schema)
+        if later != dialect:
+            return later, schema_of(filesystem, paths, later, like)
+    return dialect, schema
+
+
 def dialect_of(filesystem: pafs.FileSystem, path: str) -> Dialect:
     with opened(filesystem, path) as stream:
         head = stream.read(HEAD_BYTES)
@@ -34,10 +47,6 @@ def dialect_of(filesystem: pafs.FileSystem, path: str) -> Dialect:
             f"file '{path}' is text in UTF-16.", "convert it, as in: iconv -f utf-16 -t utf-8 OLD > NEW."
         )
     return Dialect.of(head)
-
-
-def opened(filesystem: pafs.FileSystem, path: str) -> pa.NativeFile:
-    return filesystem.open_input_stream(path, compression="detect")
 
 
 def schema_of(
@@ -62,10 +71,12 @@ def schema_of(
                 seen = found.of_file(filesystem, path)
                 break
             except pa.ArrowInvalid as error:
-                found.widen(error, names, path)
+                if "CSV parse error: Expected" in str(error):
+                    raise width_error(filesystem, path, dialect.delimiter) or error from None
+                found.widen(error, names, filesystem, path)
         for column in seen:
             if pa.types.is_binary(column.type):
-                raise not_utf8(path, column.name)
+                raise found.not_utf8(filesystem, path, names.index(column.name), column.name)
             if pa.types.is_null(found.types.get(column.name, pa.null())):
                 found.types[column.name] = column.type
     return pa.schema([found.field(name) for name in names])
@@ -117,7 +128,7 @@ class _Types:
                     return self.of_file(filesystem, path)
             return reader.schema
 
-    def widen(self, error: pa.ArrowInvalid, names: list[str], path: str) -> None:
+    def widen(self, error: pa.ArrowInvalid, names: list[str], filesystem: pafs.FileSystem, path: str) -> None:
         """Take another type for the column whose value Arrow could not read."""
         refused = re.search(
             r"column #(\d+):.* conversion error to ([^:]+): (invalid UTF8|invalid value '(.*)')",
@@ -128,9 +139,15 @@ class _Types:
             raise error
         name = names[int(refused[1])]
         if refused[3] == "invalid UTF8":
-            raise not_utf8(path, name) from None
+            raise self.not_utf8(filesystem, path, names.index(name), name) from None
         self.types[name] = _wider(refused[2], refused[4], self.dialect)
         self.spellings.pop(name, None)
+
+    def not_utf8(self, filesystem: pafs.FileSystem, path: str, column: int, name: str) -> SchemaError:
+        def odd(row: list[str]) -> bool:
+            return any("\udc80" <= sign <= "\udcff" for sign in "".join(row[column : column + 1]))
+
+        return not_utf8(path, name, line=line_of(filesystem, path, self.dialect.delimiter, odd))
 
     def field(self, name: str) -> pa.Field:
         way, kind = self.spellings.get(name), self.types[name]

@@ -123,8 +123,9 @@ def check_names(path: str, names: list[str]) -> list[str]:
     return names
 
 
-def not_utf8(path: str, name: str, hint: str = TO_UTF8) -> SchemaError:
-    return SchemaError(f"file '{path}' holds text in column '{name}' that is not UTF-8.", hint)
+def not_utf8(path: str, name: str, hint: str = TO_UTF8, line: int = 0) -> SchemaError:
+    where = f" (line {line:,})" if line else ""
+    return SchemaError(f"file '{path}' holds text in column '{name}' that is not UTF-8{where}.", hint)
 
 
 def check_text(table: pa.Table | pa.RecordBatch, path: str) -> None:

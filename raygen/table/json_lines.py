@@ -10,7 +10,7 @@ from pyarrow import fs as pafs
 
 from raygen.errors import SchemaError
 from raygen.table import spelling
-from raygen.table.csv_types import opened
+from raygen.table.csv_rows import opened
 from raygen.table.files import TO_UTF8
 from raygen.table.spelling import Spelling
 

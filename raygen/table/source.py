@@ -35,7 +35,7 @@ class Source:
             it (see `table.spelling`).
         stored: Of every file: before its text is read as spelled, and without what Hive folders tell.
         is_plain: Whether the files are Parquet that holds the table as it is.
-        dialect: Of CSV, as the first file is written.
+        dialect: Of CSV, as its files are written.
     """
 
     uri: str
@@ -74,8 +74,7 @@ class Source:
         paths, dialect, narrow = files.paths, Dialect(), False
         with _readable(uri):
             if files.format == "csv":
-                dialect = csv_types.dialect_of(files.filesystem, paths[0])
-                schema = csv_types.schema_of(files.filesystem, paths, dialect, like)
+                dialect, schema = csv_types.read(files.filesystem, paths, like)
             elif files.format == "jsonl":
                 schema = json_lines.schema_of(files.filesystem, paths, like)
             else:

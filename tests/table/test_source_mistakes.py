@@ -12,11 +12,16 @@ from tests.table.test_source import folder_of, parquet
 TRUNCATED = parquet({"a": list(range(10_000))})[:-500]
 LATIN = "convert it, as in: iconv -f latin1 -t utf-8"
 WHOLE = "check that the files are whole and of one table."
+LINE = "mend that line; a field that holds ',' or a quote belongs in quotes."
 MISTAKES = {
     "an empty CSV": ({"a.csv": b""}, "Empty CSV file", WHOLE),
     "blank lines": ({"a.csv": b"\n\n\n"}, "Empty CSV", WHOLE),
-    "a row too short": ({"a.csv": b"a,b\n1,2\n3\n"}, "Expected 2 columns, got 1: 3.", WHOLE),
-    "a row too long": ({"a.csv": b"a,b\n1,2\n3,4,5\n"}, "Expected 2 columns, got 3: 3,4,5.", WHOLE),
+    "a row too short": ({"a.csv": b"a,b\n1,2\n\n3\n"}, "has 1 field in line 4; its header has 2.", LINE),
+    "a row too long": (
+        {"a.csv": b'a,b\n1,"2\n"\n3,4,5\n'},
+        "has 3 fields in line 4; its header has 2.",
+        LINE,
+    ),
     "no gzip": ({"a.csv.gz": b"a,b\n1,2\n"}, "incorrect header check", WHOLE),
     "UTF-16": ({"a.csv": "a,b\n1,2\n".encode("utf-16")}, "is text in UTF-16", "iconv -f utf-16 -t utf-8"),
     "latin-1 text": (
@@ -26,7 +31,7 @@ MISTAKES = {
     ),
     "latin-1 text later": (
         {"a.csv": b"a,b\n1,x\n", "b.csv": b"a,b\n\xe9t\xe9,x\n"},
-        "b.csv' holds text in column 'a' that is not UTF-8",
+        "b.csv' holds text in column 'a' that is not UTF-8 (line 2).",
         LATIN,
     ),
     "latin-1 text after text": (
