@@ -1,7 +1,7 @@
 """What is left of a table to learn, once its relations have said what they can; and the table back.
 
 computed     the column is left out, and computed of others in every row
-difference   y - x is learned in place of y, where y stands always on one side of x
+difference   y - x is learned in place of y, where y stands always or often on one side of x
 tied         a column beside y says which relation gave the value, if any did, and y is learned from the
              other rows alone
 override     y is learned as it is, and set where the relation says what it is, or where it breaks it
@@ -267,7 +267,7 @@ class Reduction:
         if bounds:
             table = pa.table(rows | {name: own})
             others = [one for one in self.tied.get(name, ()) if one.is_total]
-            others += [self.differences[name]] if name in self.differences else []
+            others += [one for one in (self.differences.get(name),) if one and one.is_total]
             own = within(bounds, others, table, lambda shift: self._drawn(name, table, present, shift))
         for relation in (one for one in relations if one.gives):
             given = self._given(relation, pa.table(rows | {name: own}))

@@ -71,6 +71,10 @@ class Ties:
         above, others = ({name} | self.wholly.get(name, set()) for name in (one, other))
         return bool(above & others)
 
+    def are_linked(self, one: str, other: str) -> bool:
+        """Whether one of two columns is computed from the other in some rows at least."""
+        return one in self.before.get(other, ()) or other in self.before.get(one, ())
+
 
 def _above(relation: Relation, before: dict[str, set[str]]) -> set[str]:
     return set(relation.inputs).union(*(before.get(name, set()) for name in relation.inputs))

@@ -13,19 +13,20 @@ from raygen.table.protection import UNPROTECTED, Protection
 from raygen.table.schema import Schema
 
 GIVES_VALUES = ("function", "lookup")
+LEAST_SHARE = 0.5  # of the rows that an order holds in, for the difference to be learned
 
 
 def uses(
     relations: list[Relation], counts: list[Count], schema: Schema, protection: Protection = UNPROTECTED
 ) -> tuple[Use, ...]:
     """How each relation is used, by the rows that keep and break it. What gives values takes precedence,
-    then what stands first, bounds by constants alone last; a relation that would close a circle is not
-    used, and one that rows break is one that holds often. Of lookups, `protection` says which pairs are kept
-    and which keys are drawn."""
+    then what compares columns and is never broken, then what stands first, bounds by constants alone last; a
+    relation that would close a circle is not used, and one that rows break is one that holds often. Of
+    lookups, `protection` says which pairs are kept and which keys are drawn."""
     chosen: dict[int, Use] = {}
     inputs: dict[str, set[str]] = {}
     numbered = list(enumerate(zip(relations, counts, strict=True)))
-    for number, (relation, count) in sorted(numbered, key=lambda one: _turn(one[1][0])):
+    for number, (relation, count) in sorted(numbered, key=lambda one: _turn(*one[1])):
         others = [use for use in chosen.values() if use.relation.column == relation.column]
         how = _how(relation, count, schema, protection, others)
         if how != "checked":
@@ -62,8 +63,9 @@ def why_unused(number: int, used: tuple[Use, ...], counts: list[Count]) -> str:
     return ""
 
 
-def _turn(relation: Relation) -> tuple[bool, bool]:
-    return relation.kind not in GIVES_VALUES, not relation.inputs
+def _turn(relation: Relation, count: Count) -> tuple[bool, bool, bool]:
+    compares, is_broken = relation.kind not in GIVES_VALUES, not relation.is_total or count.breaks > 0
+    return compares, not relation.inputs, compares and is_broken
 
 
 def _above(names: tuple[str, ...], inputs: dict[str, set[str]]) -> set[str]:
@@ -87,13 +89,14 @@ def _how(relation: Relation, count: Count, schema: Schema, protection: Protectio
         if relation.kind == "lookup" and not _keys_are_known(relation, count, schema, protection):
             return "override"
         return "tied" if taken else "computed"
+    is_first = "difference" not in taken and relation.rule.sign != "!="
+    is_order = relation.kind == "order" and not count.gaps and count.share >= LEAST_SHARE
+    if is_order and is_first and _subtracts(relation, schema.arrow):
+        return "difference"  # with its sign: rows that break the order do so as often as in the table
     if count.breaks or not relation.is_total:
         return "checked"
     if relation.kind == "missing" or relation.gives:
         return "override"
-    is_first = "difference" not in taken and relation.rule.sign != "!="
-    if relation.kind == "order" and is_first and not count.gaps and _subtracts(relation, schema.arrow):
-        return "difference"
     return "override" if relation.inputs or taken else "checked"  # its own codes keep within a constant
 
 

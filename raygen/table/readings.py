@@ -26,11 +26,16 @@ def find(stats: NumericStats) -> str:
     there is none."""
     if stats.sketch is not None or stats.scale is not None or stats.digits[1:].any():
         return ""
+    return of_values(stats.values)
+
+
+def of_values(values: np.ndarray) -> str:
+    """The same of whole numbers, distinct and in ascending order."""
     found, least = "", 1.0
     for name in WORDS:
         valid, _ = _knots(name)
-        inside = stats.values[np.isin(stats.values, valid)]
-        if len(inside) < max(FEW, (1 - STRAY) * len(stats.values)):
+        inside = values[np.isin(values, valid)]
+        if len(inside) < max(FEW, (1 - STRAY) * len(values)):
             continue
         first, last = np.searchsorted(valid, inside[[0, -1]])
         share = (last - first + 1) / (inside[-1] - inside[0] + 1)

@@ -34,6 +34,8 @@ PARTIAL = {  # share of the rows
     "payment_1": ("bill_2", 0.14),
     "due": ("principal + fees + bill_1", 0.8),
     "doubtful": ("lookup(zone)", 0.995),
+    "checked_out": (">= checked_in", 0.985),
+    "sold": (">= bought", 0.96),
 }
 
 
@@ -100,7 +102,22 @@ def planted(rows: int, seed: int = 0) -> pa.Table:
         ).round(2),
         "doubtful": np.where(stream.random(rows) < 0.003, stream.integers(0, 9, rows), zone * 5 % 9),
     }
+    columns |= _orders(stream, rows)
     return pa.table(columns | {f"noise {k}": one for k, one in enumerate(noise(stream, rows, 8))})
+
+
+def _orders(stream: np.random.Generator, rows: int) -> dict[str, np.ndarray]:
+    """Pairs of columns of which one is seldom below the other."""
+    checked_in, nights = stream.integers(18_000, 18_900, rows), stream.integers(0, 21, rows)
+    nights = np.where(stream.random(rows) < 0.015, -1 - nights, nights)
+    bought, gain = _cents(stream, rows), stream.lognormal(5, 2, rows)
+    gain = np.where(stream.random(rows) < 0.04, -gain, gain)
+    return {
+        "checked_in": checked_in.astype("datetime64[D]"),
+        "checked_out": (checked_in + nights).astype("datetime64[D]"),
+        "bought": bought,
+        "sold": (bought + gain).round(2),
+    }
 
 
 def noise(stream: np.random.Generator, rows: int, columns: int) -> list[np.ndarray]:

@@ -155,6 +155,27 @@ def test_a_relation_that_rows_break_is_not_forced_on_them(table):
     assert [use.how for use in reduced(table, broken).uses] == ["tied", "checked"]
 
 
+def test_an_order_that_often_holds_is_broken_as_often_by_what_is_learned(table):
+    late = np.array(table["started"]) - np.timedelta64(90, "s")
+    late = np.where(np.arange(ROWS) % 25 == 0, late, np.array(table["ended"]))
+    rows = table.set_column(table.schema.get_field_index("ended"), "ended", pa.array(late))
+    reduction = reduced(rows, {"ended": ">= started"})
+    assert [use.how for use in reduction.uses] == ["difference"]
+    codec, draws = fitted(rows, reduction), rng.generator(0, "test of codes by their frequency")
+    shares = np.split(codec.frequencies(), np.cumsum(codec.cardinalities)[:-1])
+    codes = np.stack([draws.choice(len(p), 20_000, p=p / p.sum()) for p in shares], axis=1)
+    made = codec.decode(codes, draws.random(codes.shape)).to_pandas()
+    assert (made.ended >= made.started).mean() == pytest.approx(0.96, abs=0.01)
+
+
+def test_the_difference_is_of_an_order_that_always_holds_before_one_that_often_does(table):
+    year = pa.array(2 * np.array(table["year"]) + np.arange(ROWS) % 3)
+    wrong = pa.array(np.where(np.arange(ROWS) % 25 == 0, 9999, 0))
+    rows = table.append_column("high", year).append_column("limit", wrong)
+    found = reduced(rows, [("high", ">= limit"), ("high", ">= year")]).uses
+    assert [use.how for use in found] == ["checked", "difference"]
+
+
 def test_a_second_bound_is_kept_too():
     draws = rng.generator(0, "test of two bounds")
     low, other = draws.integers(0, 50, 500), draws.integers(0, 50, 500)
