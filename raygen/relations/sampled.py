@@ -110,8 +110,8 @@ class Sample:
 
     @cached_property
     def numbers(self) -> np.ndarray:
-        """float64 of shape (columns, rows): numbers; moments and spans in seconds; texts and truths as
-        numbers of their own, alike in all columns; NaN where missing."""
+        """float64 of shape (columns, rows): numbers; moments and spans in seconds, those of a zone as
+        instants; texts and truths as numbers of their own, alike in all columns; NaN where missing."""
         out = np.full((len(self.names), self.rows), np.nan)
         texts = [k for k, name in enumerate(self.names) if self.kinds[name] in ("text", "truth")]
         if texts:
@@ -121,6 +121,8 @@ class Sample:
         for k, name in enumerate(self.names):
             if name in self.quantities:
                 quantity = self.quantities[name]
+                if self.has_zone(k):
+                    quantity = quantities.of_array(self.table.column(k), instants=True)
                 unit = 1.0 if self.kinds[name] == "number" else DAY
                 if (unit == DAY and DAY % quantity.per == 0) or quantity.per == 1:
                     out[k] = quantity.whole * (unit / quantity.per)
@@ -128,6 +130,10 @@ class Sample:
                     out[k] = quantity.floats if unit == 1.0 else quantity.whole / (quantity.per / DAY)
         out[self.missing] = np.nan
         return out
+
+    def has_zone(self, k: int) -> bool:
+        """Whether a column is of moments that another clock shows than that of Greenwich."""
+        return getattr(arrow.value_type(self.table.schema.field(k).type), "tz", None) not in (None, "UTC")
 
     def of_kind(self, *kinds: str) -> list[int]:
         """Columns of these kinds with at least two values."""

@@ -78,3 +78,20 @@ def test_they_are_found_and_any_rows_keep_them():
         rows = codec.decode(*any_codes(codec, ROWS))
         for use in codec.reduction.uses:
             assert use.how != "checked" and (use.relation.keeps(rows) == HOLDS).all()
+
+
+def test_an_instant_is_found_again_on_other_clocks():
+    shown = {"york": TABLE["start"].cast(pa.timestamp("ms", "America/New_York")), "shown": TABLE["shown"]}
+    found = discover(pa.table({"start": TABLE["start"], "lasts": TABLE["lasts"], **shown}), 0)
+    assert {(one.relation.column, one.relation.text, one.breaks) for one in found} == {
+        ("york", "start", 0),
+        ("shown", "start", 0),
+    }
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("s"), pa.timestamp("ns"), pa.timestamp("us", "UTC")], ids=str)
+def test_a_day_is_found_again_in_other_units(kind):
+    days = pa.array(rng.generator(0, "days in two units").integers(18_000, 18_900, ROWS), pa.int32())
+    day = days.cast(pa.date32())
+    found = discover(pa.table({"day": day, "copy": day.cast(pa.timestamp("s")).cast(kind)}), 0)
+    assert [(one.relation.text, one.breaks) for one in found] == [("day", 0)]

@@ -27,7 +27,8 @@ def candidates(sample: Sample) -> list[Candidate]:
     """Functions that explain more than chance in the first rows; of each column the best few."""
     look = sample.look()
     found: dict[str, list[Candidate]] = {}
-    for maker in (_copies, _shapes, _parts, _offsets, pairs_of_columns.clocks, pairs_of_columns.products):
+    makers = (_copies, _shown, _shapes, _parts, _offsets, pairs_of_columns.clocks, pairs_of_columns.products)
+    for maker in makers:
         for one in maker(sample, look):
             found.setdefault(one.column, []).append(one)
     out = []
@@ -80,6 +81,18 @@ def _copies(sample: Sample, look: Sample) -> Iterator[Candidate]:
             for y, gain in others.explained(look.numbers[x]):
                 if y != x:
                     yield Candidate(sample.names[y], name, gain, rank=int(y < x))
+
+
+def _shown(sample: Sample, look: Sample) -> Iterator[Candidate]:
+    """Moments without a zone that are what the clock of a zone shows."""
+    columns = sample.of_kind("moment")
+    zoned = [k for k in columns if sample.has_zone(k)]
+    others = _Group([k for k in columns if k not in zoned], look)
+    for x in zoned if len(others.columns) else ():
+        shown = look.quantities[sample.names[x]]
+        values = np.where(shown.valid, shown.whole * (DAY / shown.per), np.nan)
+        for y, gain in others.explained(values):
+            yield Candidate(sample.names[y], spelled(sample.names[x]), gain)
 
 
 def _shapes(sample: Sample, look: Sample) -> Iterator[Candidate]:
