@@ -98,8 +98,11 @@ class GaussianBlock:
         return np.where((codes > 0) | (self.missing == 1), np.nan, drawn)
 
     def present(self, position: np.ndarray) -> np.ndarray:
-        """Values that are not missing, `position` standard deviations from the mean."""
-        return self.decode(np.zeros(len(position), np.int64), position)
+        """Values that are not missing, such that a share `position` of the column's Gaussian is below."""
+        from scipy.special import ndtri
+
+        away = ndtri(np.clip(position, 1e-12, 1 - 1e-12))
+        return self.decode(np.zeros(len(position), np.int64), away)
 
     def to_dict(self) -> dict:
         return {k: v for k, v in asdict(self).items() if (k, v) != ("min_rows", 1)}

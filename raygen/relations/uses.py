@@ -17,18 +17,23 @@ LEAST_SHARE = 0.5  # of the rows that an order holds in, for the difference to b
 
 
 def uses(
-    relations: list[Relation], counts: list[Count], schema: Schema, protection: Protection = UNPROTECTED
+    relations: list[Relation],
+    counts: list[Count],
+    schema: Schema,
+    protection: Protection = UNPROTECTED,
+    numeric: str = "bars",
 ) -> tuple[Use, ...]:
     """How each relation is used, by the rows that keep and break it. What gives values takes precedence,
     then what compares columns and is never broken, then what stands first, bounds by constants alone last; a
     relation that would close a circle is not used, and one that rows break is one that holds often. Of
-    lookups, `protection` says which pairs are kept and which keys are drawn."""
+    lookups, `protection` says which pairs are kept and which keys are drawn. A column that is drawn from a
+    Gaussian (`numeric`) has no ends: bounds have to be kept that the codes of bars keep by themselves."""
     chosen: dict[int, Use] = {}
     inputs: dict[str, set[str]] = {}
     numbered = list(enumerate(zip(relations, counts, strict=True)))
     for number, (relation, count) in sorted(numbered, key=lambda one: _turn(*one[1])):
         others = [use for use in chosen.values() if use.relation.column == relation.column]
-        how = _how(relation, count, schema, protection, others)
+        how = _how(relation, count, schema, protection, others, numeric == "bars")
         if how != "checked":
             if relation.column in _above(relation.inputs, inputs):
                 how = "checked"
@@ -78,8 +83,15 @@ def _above(names: tuple[str, ...], inputs: dict[str, set[str]]) -> set[str]:
     return above
 
 
-def _how(relation: Relation, count: Count, schema: Schema, protection: Protection, others: list[Use]) -> str:
-    """How a relation is used beside others of its column."""
+def _how(
+    relation: Relation,
+    count: Count,
+    schema: Schema,
+    protection: Protection,
+    others: list[Use],
+    has_ends: bool,
+) -> str:
+    """How a relation is used beside others of its column, whose codes keep within the values seen or not."""
     taken = {use.how for use in others} - {"checked"}
     if "computed" in taken or not count.holds or (relation.kind == "lookup" and not relation.pairs):
         return "checked"
@@ -89,7 +101,7 @@ def _how(relation: Relation, count: Count, schema: Schema, protection: Protectio
         if relation.kind == "lookup" and not _keys_are_known(relation, count, schema, protection):
             return "override"
         return "tied" if taken else "computed"
-    is_first = "difference" not in taken and relation.rule.sign != "!="
+    is_first = has_ends and "difference" not in taken and relation.rule.sign != "!="
     is_order = relation.kind == "order" and not count.gaps and count.share >= LEAST_SHARE
     if is_order and is_first and _subtracts(relation, schema.arrow):
         return "difference"  # with its sign: rows that break the order do so as often as in the table
@@ -97,7 +109,8 @@ def _how(relation: Relation, count: Count, schema: Schema, protection: Protectio
         return "checked"
     if relation.kind == "missing" or relation.gives:
         return "override"
-    return "override" if relation.inputs or taken else "checked"  # its own codes keep within a constant
+    own_codes_keep_it = has_ends or schema.kinds[relation.column] not in ("numeric", "datetime")
+    return "override" if relation.inputs or taken or not own_codes_keep_it else "checked"
 
 
 def _keys_are_known(relation: Relation, count: Count, schema: Schema, protection: Protection) -> bool:

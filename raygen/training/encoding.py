@@ -200,8 +200,9 @@ def encode(config: Config, say=print) -> Encoded:
         protection = of_people(protection, dataset, unit, say) if unit else protection
         tied = relations_of(config, source, schema, protection)
         fakes = pools.make(schema, config.schema_.fake, config.schema_.locale, config.run.seed)
+        rows, numeric = source.batches(), config.schema_.numeric
         stats, reduction = statistics(
-            dataset, config.data.source, source.spread(), schema, tied, say, protection, source.batches()
+            dataset, config.data.source, source.spread(), schema, tied, say, protection, rows, numeric
         )
         check_table(reduction.inner, stats.parts, config.data.source)
         ways = _ways(config) | {"protection": protection, "reduction": reduction, "fakes": fakes}

@@ -119,6 +119,7 @@ def statistics(
     say: Say,
     protection: Protection = UNPROTECTED,
     rows: Iterable[pa.RecordBatch] = (),
+    numeric: str = "bars",
 ) -> tuple[TableStatistics, Reduction]:
     """Statistics of a table, and what relations leave of it to learn.
 
@@ -129,6 +130,7 @@ def statistics(
         dataset: The table, a Ray Dataset of Arrow blocks.
         where: The source, for messages.
         rows: The table's rows in order; read as far as it takes to tell which break a relation.
+        numeric: How numbers are learned, "bars" or "gaussian".
 
     Raises:
         SchemaError: If text is not that.
@@ -137,10 +139,10 @@ def statistics(
     counts.observe(tied.kept(some.cast(schema.arrow)))
     relations = counts.verified(protection)
     while True:
-        reduction = Reduction(schema, uses(relations, counts.counts, schema, protection))
+        reduction = Reduction(schema, uses(relations, counts.counts, schema, protection, numeric))
         total = _observed(dataset, where, schema, tied, reduction)
         counts = total.counts
-        used = uses(counts.verified(protection), counts.counts, schema, protection)
+        used = uses(counts.verified(protection), counts.counts, schema, protection, numeric)
         if _learned(used) == _learned(reduction.uses):
             break
         say("Some rows mislead about relations: reading the table once more ...")

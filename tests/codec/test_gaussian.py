@@ -104,6 +104,12 @@ def test_draws_have_the_column_s_unit_but_not_its_range():
     assert free.decode(np.zeros(1, int), np.array([0.5])).item() == free.mean + free.std / 2
 
 
+def test_values_that_are_there_are_drawn_by_their_share():
+    block = block_of(np.random.default_rng(0).normal(50, 7, 4000))
+    drawn = block.present(np.array([0.5, stats.norm.cdf(1), stats.norm.cdf(-2)]))
+    assert drawn == pytest.approx(block.mean + block.std * np.array([0.0, 1.0, -2.0]), abs=1e-3)
+
+
 @pytest.mark.parametrize(
     ("values", "back"), [([3.25] * 20, 3.25), ([NAN] * 12, NAN), ([], NAN), ([0.1] * 3 + [NAN], 0.1)]
 )

@@ -5,6 +5,13 @@ import pyarrow as pa
 import pytest
 
 from raygen import rng
+from raygen.codec import parts
+from raygen.codec.codec import Codec
+from raygen.relations.counts import Counts
+from raygen.relations.language import parse
+from raygen.relations.reduction import Reduction
+from raygen.relations.uses import uses
+from raygen.table.schema import Schema, infer
 from tests.relations.test_reduction import any_codes, fitted, reduced
 
 ROWS = 2000
@@ -78,3 +85,27 @@ def test_rows_that_keep_bounds_stay_as_they_are():
 def test_a_bound_by_a_constant_alone_is_kept_by_the_codes():
     rows = table()
     assert [use.how for use in reduced(rows, [("amount", ">= -98")]).uses] == ["checked"]
+
+
+def test_what_is_drawn_from_a_gaussian_keeps_its_bounds():
+    """A Gaussian has no ends: a quarter of its draws break these."""
+    draws = rng.generator(0, "table of skewed columns")
+    price = draws.gamma(1, 20, ROWS).round(2)
+    day = np.datetime64("2024-01-01") + draws.exponential(300, ROWS).astype("m8[D]")
+    rows = pa.table({"price": price, "gross": (price * 1.2).round(2), "day": pa.array(day)})
+    texts = {"price": ">= 0", "gross": ">= price", "day": ">= '2024-01-01'"}
+    relations = [parse(column, text, "always", rows.schema) for column, text in texts.items()]
+    counts = Counts(relations)
+    counts.observe(rows)
+    schema = Schema.of(rows.schema, infer(rows)[0], "here")
+    reduction = Reduction(schema, uses(relations, counts.counts, schema, numeric="gaussian"))
+    assert [use.how for use in reduction.uses] == ["override"] * 3
+    stats = parts.observe(reduction.inner, rows)
+    codec = Codec.fit(schema, stats, 64, 256, "gaussian", reduction=reduction)
+    codes = np.zeros((ROWS, codec.num_columns), int)
+    made = codec.decode(codes, draws.normal(size=codes.shape))
+    for relation in relations:
+        kept = relation.keeps(made)
+        assert (kept == 1).all(), relation.text
+    assert (np.array(made["price"]) == 0).mean() < 0.01  # drawn again, not put beside the bound
+    assert np.array(made["price"]).min() < 1 and np.median(made["price"]) < codec.blocks["price"].mean * 1.5
