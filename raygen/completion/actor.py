@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from raygen.completion.job import CompletionJob
+from raygen.completion.loaded import Loaded
 from raygen.completion.settings import Settings
 from raygen.config_sections import GenerateSettings
 from raygen.errors import GenerationError
@@ -16,13 +17,13 @@ class CompleteShards(ShardActor):
     """Loads a model once, then completes the rows of item after item."""
 
     def opened(self, model: str, *arguments: Any) -> tuple[Work, NumberedRows]:
-        partial, how, settings, folder, file, identity = arguments
+        source, how, settings, folder, file, identity = arguments
         wanted = GenerateSettings(**settings)
         request.keep_to(wanted)
-        job = CompletionJob.of(model, partial, Settings(**how), wanted, folder, file)
+        job = CompletionJob.of(Loaded.of(model), source.as_now(), Settings(**how), wanted, folder, file)
         if job.identity != identity:
             raise GenerationError(
-                f"model '{model}' or '{partial}' changed while its rows were completed.",
+                f"model '{model}' or '{source.source.uri}' changed while its rows were completed.",
                 "run the command again.",
             )
         self.rows = job.rows()

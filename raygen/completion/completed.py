@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from raygen.completion import likely
 from raygen.completion.givens import Encoder, Givens
+from raygen.completion.loaded import Loaded
 from raygen.completion.partial import Partial, Reader
-from raygen.completion.particles import Cloud, Particles
+from raygen.completion.particles import Cloud
 from raygen.completion.settings import DRAW, Settings
 from raygen.completion.solving import Solver
-from raygen.model import folder as model_folder
 from raygen.relations.relation import BREAKS
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.table import arrow
@@ -89,7 +89,7 @@ class Completed:
     """Completed rows by their numbers.
 
     Args:
-        found: The model.
+        loaded: The model.
         reader: Of the rows given in part.
         source: Gives rows [first, last) of them.
         settings: How they are completed.
@@ -97,16 +97,15 @@ class Completed:
 
     def __init__(
         self,
-        found: model_folder.Artifact,
+        loaded: Loaded,
         reader: Reader,
         source: Callable[[int, int], pa.Table],
         settings: Settings,
     ):
+        found = loaded.found
         self.codec, self.reader, self.source, self.settings = found.codec, reader, source, settings
         self.encoder = Encoder(found.codec)
-        network, sampler = found.network(), found.samplers[found.sampler]
-        proposal = found.proposal(network)
-        self.particles = Particles(network, sampler, proposal, settings.particles, settings.seed)
+        self.particles = loaded.particles(settings.particles, settings.seed)
         self.solver = Solver(found.codec, self.encoder, self.particles)
         self.always = self.solver.always
         self.blocks = int(np.clip(NUMBERS // (BLOCK_ROWS * self.encoder.num_codes), 1, MOST_BLOCKS))

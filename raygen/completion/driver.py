@@ -16,6 +16,7 @@ from raygen.completion import completed
 from raygen.completion.actor import CompleteShards
 from raygen.completion.completed import Completed, Told
 from raygen.completion.job import CompletionJob
+from raygen.completion.loaded import Loaded
 from raygen.completion.partial import Reader
 from raygen.completion.settings import Settings
 from raygen.errors import ConfigError, GenerationError, did_you_mean
@@ -77,25 +78,26 @@ def complete(
         ConfigError: If a setting is wrong.
         OutputError: If the folder holds something else, or cannot be written.
     """
-    model, told = uris.absolute(model), {k: v for k, v in settings.items() if v is not None}
+    told = {k: v for k, v in settings.items() if v is not None}
     for name in told:
         if name not in (*HOW, *WRITTEN_BY):
             raise ConfigError(f"complete() has no setting '{name}'.", did_you_mean(name, (*HOW, *WRITTEN_BY)))
     how = Settings(**{name: told[name] for name in HOW if name in told})
     if isinstance(partial, str) or hasattr(partial, "__fspath__"):
         section = {name: told[name] for name in WRITTEN_BY if name in told}
-        return _files(model, uris.absolute(partial), out, how, section, redrawn.teller(say))
-    found = model_folder.load(model)
-    made = _table(found, frames.to_table(partial, frames.ROWS), how, say)
-    return frames.to_frame(made, found.codec.schema.arrow) if frames.is_frame(partial) else made
+        return _files(Loaded.of(model), uris.absolute(partial), out, how, section, redrawn.teller(say))
+    loaded = Loaded.of(model)
+    made = _table(loaded, frames.to_table(partial, frames.ROWS), how, say)
+    return frames.to_frame(made, loaded.found.codec.schema.arrow) if frames.is_frame(partial) else made
 
 
-def _table(found: model_folder.Artifact, rows: pa.Table, how: Settings, say: Say) -> pa.Table:
+def _table(loaded: Loaded, rows: pa.Table, how: Settings, say: Say) -> pa.Table:
     """Rows in memory, completed in this process."""
+    found = loaded.found
     reader = Reader(found.codec, rows.schema, how.fill)
     _tell_of_model(found, reader.notes, say)
     with devices.in_this_process(use_gpu=False):
-        filled = Completed(found, reader, lambda first, last: rows.slice(first, last - first), how)
+        filled = Completed(loaded, reader, lambda first, last: rows.slice(first, last - first), how)
         made = filled.table(0, rows.num_rows * how.draws)
     for line in filled.told.lines(how.particles):
         say(line)
@@ -103,15 +105,16 @@ def _table(found: model_folder.Artifact, rows: pa.Table, how: Settings, say: Say
 
 
 def _files(
-    model: str, partial: str, out: str | None, how: Settings, given: dict[str, Any], say: Say
+    loaded: Loaded, partial: str, out: str | None, how: Settings, given: dict[str, Any], say: Say
 ) -> Completion:
     """Rows of files, completed and written as shards."""
     folder, file = one_file.place(uris.absolute(out)) if out else ("", "")
     if file:
         given |= one_file.settings(file, given)
+    model, began = loaded.found.uri, time.perf_counter()
     section = request.located(model, None, given)[1]
     folder = folder or storage.join(storage.parent(model), "completed")
-    job, began = CompletionJob.of(model, partial, how, section, folder, file), time.perf_counter()
+    job = CompletionJob.of(loaded, partial, how, section, folder, file)
     _tell_of_model(job.found, job.notes, say)
     manifest.check(folder, job.identity)
     totals, made, told = _written(job, say)
@@ -149,7 +152,7 @@ def _written(job: CompletionJob, say: Say) -> tuple[manifest.Totals, int, Told]:
             totals, made = running.here(job, rows, say)
             return totals, made, rows.told
         arguments = (
-            job.source.uri,
+            job.source,
             asdict(job.how),
             settings.model_dump(),
             job.folder,

@@ -5,9 +5,10 @@ import json
 from dataclasses import asdict, dataclass
 
 from raygen import uris
-from raygen.completion import reading
 from raygen.completion.completed import Completed
+from raygen.completion.loaded import Loaded
 from raygen.completion.partial import Reader
+from raygen.completion.reading import CountedSource, RowReader
 from raygen.completion.settings import Settings
 from raygen.config_sections import GenerateSettings
 from raygen.errors import SchemaError
@@ -16,7 +17,6 @@ from raygen.generation.formats import Format
 from raygen.generation.hive import Partitions
 from raygen.generation.shards import Plan
 from raygen.model import folder as model_folder
-from raygen.table.source import Source
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,15 @@ class CompletionJob:
     """A completion, checked.
 
     Attributes:
-        found: The model.
+        loaded: The model.
         source: Rows given in part.
         how: How they are completed.
         settings: How they are written, and by whom.
         plan, format, partitions, folder: As those of a generation.
     """
 
-    found: model_folder.Artifact
-    source: Source
+    loaded: Loaded
+    source: CountedSource
     how: Settings
     settings: GenerateSettings
     plan: Plan
@@ -42,27 +42,41 @@ class CompletionJob:
 
     @classmethod
     def of(
-        cls, model: str, partial: str, how: Settings, settings: GenerateSettings, folder: str, file: str = ""
+        cls,
+        loaded: Loaded,
+        partial: str | CountedSource,
+        how: Settings,
+        settings: GenerateSettings,
+        folder: str,
+        file: str = "",
     ) -> "CompletionJob":
         """The job of these settings; of one file beside the folder if it has a name.
 
+        Args:
+            partial: A source that has been read for its types, or the path or URI of one.
+
         Raises:
-            ModelError: If the model is missing or damaged.
             SchemaError: If the rows cannot be read, or do not fit the model's table.
             ConfigError: If the settings do not go together.
         """
-        found, form = model_folder.load(model), Format.of(settings)
-        source = Source.open(uris.absolute(partial), found.codec.schema.arrow)
+        form, found = Format.of(settings), loaded.found
+        like = found.codec.schema.arrow
+        source = CountedSource.open(uris.absolute(partial), like) if isinstance(partial, str) else partial
         Reader(found.codec, source.schema, how.fill)
         how.output(found.codec)
-        rows = sum(source.count_rows()) * how.draws
+        rows = source.rows * how.draws
         if not rows:
-            raise SchemaError(f"'{partial}' has no rows to complete.", "name a table with rows.")
+            raise SchemaError(f"'{source.source.uri}' has no rows to complete.", "name a table with rows.")
         if file:
             one_file.check_rows(rows, file)
         plan = Plan(rows, settings.rows_per_shard, 0, form.suffix, ("",), file)
         found.codec.schema.check_ids(rows)
-        return cls(found, source, how, settings, plan, form, Partitions.of(found.codec, []), folder)
+        return cls(loaded, source, how, settings, plan, form, Partitions.of(found.codec, []), folder)
+
+    @property
+    def found(self) -> model_folder.Artifact:
+        """The model."""
+        return self.loaded.found
 
     @property
     def identity(self) -> dict:
@@ -70,7 +84,7 @@ class CompletionJob:
         made = {"fingerprint": self.found.fingerprint, "sampler": self.found.sampler, "seed": self.how.seed}
         proposal = self.found.content.get(model_folder.PROPOSAL, b"")  # rows of a generation do not need it
         made["proposal"] = hashlib.sha256(proposal).hexdigest()[:16]
-        asked = {"completes": reading.identity(self.source), "completion": asdict(self.how)}
+        asked = {"completes": self.source.identity, "completion": asdict(self.how)}
         cut = {"rows": self.plan.rows, "rows_per_shard": self.plan.rows_per_shard, "first_row": 0}
         written = {"format": self.format.name, "compression": self.format.compression, "partition_by": []}
         grouped = {} if self.format.is_text else {"row_group_rows": self.format.group_rows}
@@ -90,7 +104,7 @@ class CompletionJob:
             "schema": {field.name: str(self.format.stored(field.type)) for field in output},
             "partitions": [""],
             "shard_mib": 0.0,
-            "source": self.source.uri,
+            "source": self.source.source.uri,
             "holds_given_cells": True,
         } | ({"file": self.plan.file} if self.plan.file else {})
 
@@ -102,4 +116,4 @@ class CompletionJob:
     def rows(self) -> Completed:
         """The completed rows."""
         reader = Reader(self.found.codec, self.source.schema, self.how.fill)
-        return Completed(self.found, reader, reading.RowReader(self.source), self.how)
+        return Completed(self.loaded, reader, RowReader(self.source), self.how)

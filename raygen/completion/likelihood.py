@@ -8,9 +8,8 @@ import pyarrow as pa
 
 from raygen.codec.parts import TIME
 from raygen.completion.givens import Encoder, Givens
+from raygen.completion.loaded import Loaded
 from raygen.completion.partial import FILL_ABSENT, Reader
-from raygen.completion.particles import Particles
-from raygen.model import folder as model_folder
 from raygen.relations.relation import BREAKS, Relation
 
 ROW, NATS, BROKEN, SURPRISE = "row", "log_likelihood", "breaks", "surprise_"
@@ -38,18 +37,17 @@ class Scorer:
     """Scores blocks of rows.
 
     Args:
-        found: The model.
+        loaded: The model.
         columns: Of the rows; those that lack are left out of the likelihood.
         particles: Draws behind each likelihood.
         seed: Of the draws.
     """
 
-    def __init__(self, found: model_folder.Artifact, columns: pa.Schema, particles: int = 32, seed: int = 0):
+    def __init__(self, loaded: Loaded, columns: pa.Schema, particles: int = 32, seed: int = 0):
+        found = loaded.found
         self.codec, self.reader = found.codec, Reader(found.codec, columns, FILL_ABSENT)
-        network = found.network()
-        sampler, proposal = found.samplers[found.sampler], found.proposal(network)
         self.encoder = Encoder(found.codec)
-        self.particles = Particles(network, sampler, proposal, particles, seed)
+        self.particles = loaded.particles(particles, seed)
         self.rules = [use.relation for use in found.codec.reduction.uses if use.relation.is_total]
         self.blocks: dict[str, list[int]] = {}
         for i, part in enumerate(found.codec.parts):

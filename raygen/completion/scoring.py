@@ -18,12 +18,12 @@ from raygen.cluster import devices
 from raygen.completion import likelihood, reading
 from raygen.completion.completed import NO_PROPOSAL
 from raygen.completion.likelihood import BROKEN, NATS, ROW, SURPRISE, Scorer, Scores
+from raygen.completion.loaded import Loaded
 from raygen.errors import ConfigError, OutputError, SchemaError
 from raygen.generation.progress import Progress
 from raygen.model import folder as model_folder
 from raygen.report import redrawn
 from raygen.table import frames
-from raygen.table.source import Source
 
 SHOWN_CELLS = 3  # of a row that is listed
 BLOCKS_AT_ONCE = 1024  # are written
@@ -85,21 +85,21 @@ def score(
         SchemaError: If the rows cannot be read, or do not fit the model's table.
         ConfigError: If a setting is wrong.
     """
-    model, say = uris.absolute(model), redrawn.teller(say)
+    say = redrawn.teller(say)
     if not 0 <= top <= 100_000:
         raise ConfigError(
             f"top = {top}: expected a number from 0 to 100,000.", "leave it out, or choose one."
         )
     if not 1 <= particles <= 2048 or particles & (particles - 1):
         raise ConfigError(f"particles = {particles}: expected a power of two up to 2,048.", "write 32.")
-    found = model_folder.load(model)
-    if model_folder.PROPOSAL not in found.content:
+    loaded = Loaded.of(model)
+    if model_folder.PROPOSAL not in loaded.found.content:
         say(NO_PROPOSAL)
     with devices.in_this_process(use_gpu=False):
         if isinstance(rows, str) or hasattr(rows, "__fspath__"):
-            return _of_files(found, uris.absolute(rows), out, by_column, top, particles, seed, say)
+            return _of_files(loaded, uris.absolute(rows), out, by_column, top, particles, seed, say)
         table = frames.to_table(rows, frames.ROWS)
-        scorer = Scorer(found, table.schema, particles, seed)
+        scorer = Scorer(loaded, table.schema, particles, seed)
         blocks = scorer.tables(
             lambda first, last: table.slice(first, last - first), table.num_rows, by_column
         )
@@ -109,7 +109,7 @@ def score(
 
 
 def _of_files(
-    found: model_folder.Artifact,
+    loaded: Loaded,
     uri: str,
     out: str | None,
     by_column: bool,
@@ -119,11 +119,12 @@ def _of_files(
     say: Say,
 ) -> Scoring:
     """Scores of a table's files, in flat memory."""
-    began, source = time.perf_counter(), Source.open(uri, found.codec.schema.arrow)
-    count = sum(source.count_rows())
+    began = time.perf_counter()
+    source = reading.CountedSource.open(uri, loaded.found.codec.schema.arrow)
+    count = source.rows
     if not count:
         raise SchemaError(f"'{uri}' has no rows to score.", "name a table with rows.")
-    scorer = Scorer(found, source.schema, particles, seed)
+    scorer = Scorer(loaded, source.schema, particles, seed)
     for note in scorer.reader.notes:
         say(note)
     passed, progress = _Pass(top), Progress(count, say)

@@ -10,6 +10,7 @@ from raygen.cluster import devices
 from raygen.commands import inspect_model
 from raygen.completion import driver as completion
 from raygen.completion import scoring
+from raygen.completion.loaded import Loaded
 from raygen.config import with_settings
 from raygen.config_sections import EvaluateSettings, GenerateSettings
 from raygen.errors import ModelError
@@ -56,11 +57,13 @@ class Model:
     Attributes:
         path: Of the folder, absolute, or its URI.
         found: The model's parts (see `raygen.model.folder.Artifact`).
+        loaded: The same, with what `complete` and `score` keep of it.
     """
 
     def __init__(self, path: str | os.PathLike[str], fingerprint: str = ""):
         self.path = uris.absolute(path)
         self.found = model_folder.load(self.path)
+        self.loaded = Loaded(self.found)
         if fingerprint and fingerprint != self.fingerprint:
             message = f"model '{self.path}' was {fingerprint}, and its fingerprint is {self.fingerprint} now."
             raise ModelError(message, "load it anew: raygen.load(path).")

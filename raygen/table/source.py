@@ -1,6 +1,6 @@
 """Where a table comes from: its files, their columns and their first rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -115,14 +115,20 @@ class Source:
         for number in range(len(self.paths)):
             yield from self.of_file(number)
 
-    def batches_from(self, row: int) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """Record batches in order, each with the number of its first row; of Parquet those of the row groups
-        before the one that holds `row` are left out."""
+    def batches_from(self, row: int, counts: Sequence[int]) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Record batches in order, each with the number of its first row; files before the one that holds
+        `row` are not read, and of Parquet neither are the row groups before it.
+
+        Args:
+            counts: Rows of each file, as `count_rows` gives them.
+        """
         at = 0
         if not self.is_plain:
-            for batch in self.batches():
-                yield at, batch
-                at += batch.num_rows
+            for number, rows in enumerate(counts):
+                begin, at = at, at + rows
+                for batch in self.of_file(number) if at > row else ():
+                    yield begin, batch
+                    begin += batch.num_rows
             return
         with _readable(self.uri):
             for file in self._dataset(self.paths).get_fragments():
@@ -170,9 +176,9 @@ class Source:
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def count_rows(self) -> list[int]:
-        """Rows of each file, from footers; of all files of text together, by reading them."""
+        """Rows of each file, from footers; of text by reading it."""
         if self.files.is_text:
-            return [sum(batch.num_rows for batch in self.batches())]
+            return [sum(one.num_rows for one in self.of_file(n)) for n in range(len(self.paths))]
         with _readable(self.uri):
             return [fragment.count_rows() for fragment in self._dataset(self.paths).get_fragments()]
 

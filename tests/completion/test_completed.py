@@ -8,6 +8,7 @@ import raygen
 from raygen import rng
 from raygen.completion.completed import Completed
 from raygen.completion.givens import Encoder
+from raygen.completion.loaded import Loaded
 from raygen.completion.partial import Reader
 from raygen.completion.settings import Settings
 from raygen.errors import ConfigError, SchemaError
@@ -69,7 +70,7 @@ def test_rows_do_not_depend_on_those_asked_for_with_them(model):
     given, settings = holes(untrained.table(150), 0.4).drop_columns(["flag"]), Settings(draws=3)
     found = model_folder.load(model)
     reader = Reader(found.codec, given.schema)
-    one = Completed(found, reader, lambda first, last: given.slice(first, last - first), settings)
+    one = Completed(Loaded(found), reader, lambda first, last: given.slice(first, last - first), settings)
     whole = one.table(0, 450)
     assert pa.concat_tables([one.table(*span) for span in [(0, 1), (1, 200), (200, 263), (263, 450)]]).equals(
         whole

@@ -12,9 +12,7 @@ import pytest
 
 import raygen
 from raygen import cli
-from raygen.completion.reading import RowReader
 from raygen.errors import ConfigError, OutputError, SchemaError
-from raygen.table.source import Source
 from tests import untrained
 from tests.completion.test_completed import RELATIONS, holes
 from tests.relations import every_use
@@ -85,15 +83,6 @@ def test_every_format_that_is_read_is_completed(model, partial, whole, tmp_path,
     made = rows_of(tmp_path / "out")
     assert made["letter"].equals(whole["letter"]) and made["flag"].equals(whole["flag"])
     assert np.allclose(made["number"].to_numpy(), whole["number"].to_numpy())
-
-
-def test_rows_are_read_by_their_numbers(partial, file, tmp_path):
-    csv.write_csv(partial, tmp_path / "partial.csv")
-    for path in (file, str(tmp_path / "partial.csv")):
-        source = Source.open(path, partial.schema)
-        read, whole = RowReader(source), source.head()
-        for first, last in [(0, 10), (10, 75), (69, 71), (200, 300), (5, 6), (290, 300), (300, 300)]:
-            assert read(first, last).equals(whole.slice(first, last - first).cast(source.schema)), path
 
 
 @pytest.mark.ray

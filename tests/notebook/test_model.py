@@ -95,6 +95,19 @@ def test_other_processes_get_its_path(model, path, tmp_path):
         pickle.loads(packed)
 
 
+def test_completing_and_scoring_load_nothing_again(path, tmp_path):
+    own = raygen.load(shutil.copytree(path, tmp_path / "model"))
+    given = own.sample(5).select(["letter"])
+    shutil.rmtree(tmp_path / "model")
+    whole = own.complete(given, say=print)
+    network, kept = own.loaded.network, own.loaded.particles(32, 0)
+    assert own.complete(given, say=print).equals(whole)
+    assert own.score(whole, say=print).num_rows == 5
+    assert own.loaded.particles(32, 0) is kept, "traced once"
+    own.complete(given, say=print, seed=1)
+    assert own.loaded.network is network and own.loaded.particles(32, 0) is not kept, "one is kept, not all"
+
+
 def test_it_is_shown_shortly(model, path):
     assert repr(model) == f"Model('{path}', 4 columns, fingerprint {model.fingerprint})"
     shown = model._repr_html_()
