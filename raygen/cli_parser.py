@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     _score(verb("score", "how likely each row of a table is under a model, and which cells make it unlikely"))
     _verify(verb("verify", "rows, hash and schema of every shard of a folder against its manifest"))
     _evaluate(verb("evaluate", "compare synthetic rows with real ones: scores, a report, a gate"))
-    plan = verb("plan", "what training and generating would take; runs neither")
+    plan = verb("plan", "what training, tuning, generating, completing and scoring would take")
     plan.add_argument("config", metavar="CONFIG.toml|MODEL", help="a config, or a model folder")
     _with_rows(plan)
     plan.add_argument(

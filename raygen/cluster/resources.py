@@ -10,6 +10,7 @@ from raygen.errors import ClusterError
 
 CONNECT_SECONDS = 10
 AUTOSCALER_SECONDS = 60  # it looks every 5
+SETTLED_SECONDS = 2.0  # in which Ray tells of CPUs that were given back
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,14 @@ def free_cpus() -> float:
     import ray
 
     return ray.available_resources().get("CPU", 0.0)
+
+
+def free_for(needed: float) -> float:
+    """The same, asked again for a moment where they are fewer than needed."""
+    end = time.monotonic() + SETTLED_SECONDS
+    while (free := free_cpus()) < needed and time.monotonic() < end:
+        time.sleep(0.1)
+    return free
 
 
 def require(setting: str, count: int, cpus: float, gpus: float, available: Resources) -> None:

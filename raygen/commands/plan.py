@@ -1,5 +1,5 @@
-"""`raygen plan`: what training and generation would take, from the source, the model and a measured second of
-decoding."""
+"""`raygen plan`: what training, a search, generation, completing and scoring would take, from the source, the
+model and what is measured for a second or two."""
 
 import os
 import time
@@ -7,6 +7,9 @@ from typing import Any
 
 from raygen import uris
 from raygen.cluster import connection
+from raygen.commands import plan_training
+from raygen.completion import speed
+from raygen.completion.loaded import Loaded
 from raygen.config import Config, with_settings
 from raygen.config_sections import GenerateSettings
 from raygen.generation import driver as generation
@@ -18,9 +21,6 @@ from raygen.generation.shards import Plan
 from raygen.model import folder as model_folder
 from raygen.sampling import conditions
 from raygen.sampling import rows as sampling
-from raygen.training import driver as training
-from raygen.training import encoding
-from raygen.training.job import sized
 
 
 @with_settings(GenerateSettings)
@@ -57,26 +57,26 @@ def plan(
         conditions.spelled_per(section.per)
         if file:
             one_file.check_rows(section.rows, file)
-    measured, shards = None, Plan(section.rows, section.rows_per_shard, file=file)
+    measured, completing, shards = None, None, Plan(section.rows, section.rows_per_shard, file=file)
     with connection.connected() as available:
         say(f"Cluster: {len(available.nodes)} node(s), {available.cpus} CPUs, {available.gpus:g} GPUs.")
         if isinstance(config, Config):
-            answer["train"] = _training(config, available, say)
+            answer |= plan_training.forecast(config, available, say)
         generation.num_actors(section, shards, available)  # refuses a cluster that is too small
         if asked:
             for note in asked.notes:
                 say(note)
             asked, laws = request.prepared(asked, say)
-            shards, measured = (
-                asked.plan,
-                request.like_an_actor(asked.settings, _decode_for_a_second, asked, laws),
-            )
+            shards = asked.plan
+            measured, completing = request.like_an_actor(asked.settings, _measured, asked, laws)
         actors = generation.num_actors(section, shards, available)
     unknown = "" if asked else _unknown(section, shards)
     if unknown:
         say(unknown)
     else:
         answer["generate"] = _generation(section, shards, actors, measured, within, say)
+    if completing:
+        answer |= _completion(section, shards, actors, completing, say)
     return answer
 
 
@@ -147,32 +147,28 @@ def _generation(
     return {**answer, **figures, "within": within, "actors_needed": needed}
 
 
-def _training(config: Config, available, say) -> dict:
-    config = config.settled()
-    cpus = training.check_workers(config, available)
-    source, schema, notes = encoding.describe(config)
-    rows = sum(source.count_rows())
-    t = config.train
-    t = sized(config, rows).train
-    epochs = t.steps * t.batch_size / (rows * (1 - t.holdout))
+def _completion(section: GenerateSettings, shards: Plan, actors: int, measured: speed.Speed, say) -> dict:
+    """Say how long as many rows take to be completed, and to be scored."""
+    rows, own = shards.rows, f"{measured.particles} particles for each, as measured now on rows of the model"
+    completing = shards.seconds(actors, measured.completed)
     say(
-        f"Source: {config.data.source}: {rows:,} rows x {len(schema.kinds)} columns "
-        f"({len(schema.learned)} learned) in {len(source.paths)} file(s)."
+        f"Complete: as many rows take {duration(completing)} by {actors} actor(s) ({measured.completed:,.0f} "
+        f"rows/s for each actor, {own} with {speed.GIVEN:.0%} of their cells given)."
     )
-    for name, note in notes.items():
-        say(f"  column '{name}' {note}.")
+    scoring = rows / measured.scored
+    by_column = duration(scoring * measured.passes)
     say(
-        f"Train: {training.in_words(config)} worker(s) of {cpus} CPU(s), {t.steps:,} steps of "
-        f"{t.batch_size} rows ({epochs:.1f} epochs)."
+        f"Score: as many rows take {duration(scoring)} by one process ({measured.scored:,.0f} rows/s on "
+        f"{section.cpus_per_actor} CPU(s), {own}), and with --by-column {by_column}."
     )
-    return {
-        "rows": rows,
-        "columns": schema.kinds,
-        "workers": t.num_workers,
-        "cpus_per_worker": cpus,
-        "steps": t.steps,
-        "epochs": epochs,
-    }
+    told = {"actors": actors, "rows_per_second_of_an_actor": measured.completed, "seconds": completing}
+    scored = {"rows_per_second": measured.scored, "seconds": scoring, "passes_by_column": measured.passes}
+    return {"complete": {"rows": rows, **told}, "score": {"rows": rows, **scored}}
+
+
+def _measured(asked: Job, laws: list) -> tuple[tuple[float, float], speed.Speed]:
+    """What `_decode_for_a_second` gives, and how fast rows are completed and scored."""
+    return _decode_for_a_second(asked, laws), speed.measure(Loaded(asked.found), asked.plan.rows)
 
 
 def _decode_for_a_second(asked: Job, laws: list) -> tuple[float, float]:

@@ -20,7 +20,6 @@ from raygen.sampler_catalogue import NAIVE
 from raygen.sampling.rows import Rows
 
 ROWS_HERE = 1_000_000  # at most, where this process makes them; more are worth the start of Ray
-SETTLED_SECONDS = 2.0  # in which Ray tells of CPUs that were given back
 
 
 @dataclass(frozen=True)
@@ -159,10 +158,8 @@ def num_actors(settings, plan: Plan, available: resources.Resources) -> int:
 
 def tell_of_waiting(settings, actors: int, available: resources.Resources, say) -> None:
     """Say that actors wait, where others use the CPUs that they need."""
-    needed, end = actors * settings.cpus_per_actor, time.monotonic() + SETTLED_SECONDS
-    while (free := resources.free_cpus()) < needed and time.monotonic() < end:
-        time.sleep(0.1)
-    if free < needed:
+    needed = actors * settings.cpus_per_actor
+    if (free := resources.free_for(needed)) < needed:
         say(
             f"Waiting for CPUs: {free:g} of the cluster's {available.cpus} are free, and {actors} actor(s) "
             f"of {settings.cpus_per_actor} CPU(s) need {needed}. Each begins when there is room for it."

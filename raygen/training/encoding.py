@@ -158,7 +158,7 @@ def folder_of(config: Config) -> str:
 
 
 def _folder(config: Config, source: Source, schema: Schema) -> str:
-    state = [LAYOUT, schema.to_dict(), source.identity, _ways(config), _named(config)]
+    state = [LAYOUT, schema.to_dict(), source.identity, ways(config), _named(config)]
     state.append(config.privacy.model_dump())
     state += declared.identity(config)
     return storage.join(
@@ -174,7 +174,7 @@ def _named(config: Config) -> list:
     return [config.schema_.find_relations] if named is None else [one.model_dump() for one in named]
 
 
-def _ways(config: Config) -> dict[str, Any]:
+def ways(config: Config) -> dict[str, Any]:
     s = config.schema_
     return {
         "bars": s.bars,
@@ -205,8 +205,8 @@ def encode(config: Config, say=print) -> Encoded:
             dataset, config.data.source, source.spread(), schema, tied, say, protection, rows, numeric
         )
         check_table(reduction.inner, stats.parts, config.data.source)
-        ways = _ways(config) | {"protection": protection, "reduction": reduction, "fakes": fakes}
-        built = Codec.fit(schema, stats.parts, **ways, explained=stats.explained, given=stats.levels)
+        told = ways(config) | {"protection": protection, "reduction": reduction, "fakes": fakes}
+        built = Codec.fit(schema, stats.parts, **told, explained=stats.explained, given=stats.levels)
         for note in [*losses(built, stats.parts), *grouped(built)]:
             say(f"Note: {note}")
         say("Encoding it ...")
