@@ -83,11 +83,15 @@ def complete(
         if name not in (*HOW, *WRITTEN_BY):
             raise ConfigError(f"complete() has no setting '{name}'.", did_you_mean(name, (*HOW, *WRITTEN_BY)))
     how = Settings(**{name: told[name] for name in HOW if name in told})
-    if isinstance(partial, str) or hasattr(partial, "__fspath__"):
-        section = {name: told[name] for name in WRITTEN_BY if name in told}
+    section = {name: told[name] for name in WRITTEN_BY if name in told}
+    if frames.is_path(partial):
         return _files(Loaded.of(model), uris.absolute(partial), out, how, section, redrawn.teller(say))
+    for name in (*section, *(["out"] if out else [])):
+        message = f"{name} says how files are written, and the rows to complete are in memory."
+        raise ConfigError(message, "leave that setting out, or name a table's files.")
     loaded = Loaded.of(model)
-    made = _table(loaded, frames.to_table(partial, frames.ROWS), how, say)
+    rows = frames.to_table(partial, frames.ROWS, loaded.found.codec.schema.kinds)
+    made = _table(loaded, rows, how, say)
     return frames.to_frame(made, loaded.found.codec.schema.arrow) if frames.is_frame(partial) else made
 
 

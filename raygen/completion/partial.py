@@ -176,6 +176,10 @@ def _family(kind: pa.DataType) -> str:
         return "numbers"
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return "moments"
+    if pa.types.is_time(kind):
+        return "times of day"
+    if pa.types.is_duration(kind):
+        return "durations"
     return str(kind)
 
 

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from raygen.completion import likelihood, reading
 from raygen.completion.completed import NO_PROPOSAL
 from raygen.completion.likelihood import BROKEN, NATS, ROW, SURPRISE, Scorer, Scores
 from raygen.completion.loaded import Loaded
+from raygen.completion.settings import Settings
 from raygen.errors import ConfigError, OutputError, SchemaError
 from raygen.generation.progress import Progress
 from raygen.model import folder as model_folder
@@ -86,20 +88,21 @@ def score(
         ConfigError: If a setting is wrong.
     """
     say = redrawn.teller(say)
-    if not 0 <= top <= 100_000:
+    how = Settings(particles=particles, seed=seed)  # which refuses what neither can be
+    if not isinstance(top, Integral) or not 0 <= top <= 100_000:
         raise ConfigError(
             f"top = {top}: expected a number from 0 to 100,000.", "leave it out, or choose one."
         )
-    if not 1 <= particles <= 2048 or particles & (particles - 1):
-        raise ConfigError(f"particles = {particles}: expected a power of two up to 2,048.", "write 32.")
+    if out and not frames.is_path(rows):
+        raise ConfigError(f"out = '{out}' is for scores of files; the rows are in memory.", "leave it out.")
     loaded = Loaded.of(model)
     if model_folder.PROPOSAL not in loaded.found.content:
         say(NO_PROPOSAL)
     with devices.in_this_process(use_gpu=False):
-        if isinstance(rows, str) or hasattr(rows, "__fspath__"):
-            return _of_files(loaded, uris.absolute(rows), out, by_column, top, particles, seed, say)
-        table = frames.to_table(rows, frames.ROWS)
-        scorer = Scorer(loaded, table.schema, particles, seed)
+        if frames.is_path(rows):
+            return _of_files(loaded, uris.absolute(rows), out, by_column, top, how.particles, how.seed, say)
+        table = frames.to_table(rows, frames.ROWS, loaded.found.codec.schema.kinds)
+        scorer = Scorer(loaded, table.schema, how.particles, how.seed)
         blocks = scorer.tables(
             lambda first, last: table.slice(first, last - first), table.num_rows, by_column
         )

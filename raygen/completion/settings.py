@@ -1,6 +1,7 @@
 """How rows are completed."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import pyarrow as pa
 
@@ -39,6 +40,7 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        self._check_types()
         for name, most in (("draws", 10_000), ("particles", BLOCK_ROWS)):
             if not 1 <= getattr(self, name) <= most:
                 message = f"{name} = {getattr(self, name)}: expected a number from 1 to {most:,}."
@@ -56,6 +58,22 @@ class Settings:
         for name in ("median", "probability"):
             if getattr(self, name) and not self.most_likely:
                 raise ConfigError(f"{name} says how the most likely values are told.", "add most_likely.")
+
+    def _check_types(self) -> None:
+        """Refuse values of other types; whole numbers of NumPy become Python's."""
+        for name in ("draws", "particles", "seed"):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or isinstance(value, bool):
+                raise ConfigError(f"{name} = {value!r}: expected a whole number.", f"write {name}=1.")
+            object.__setattr__(self, name, int(value))
+        for name in ("most_likely", "median", "probability"):
+            if not isinstance(getattr(self, name), bool):
+                message = f"{name} = {getattr(self, name)!r}: expected True or False."
+                raise ConfigError(message, f"write {name}=True, or leave it out.")
+        names = [self.fill] if isinstance(self.fill, str) else self.fill
+        if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+            message = f"fill = {self.fill!r}: expected 'all', 'absent' or names of columns."
+            raise ConfigError(message, "write the columns as fill=['age', 'income'].")
 
     def output(self, codec: Codec) -> pa.Schema:
         """Columns of the completed rows.

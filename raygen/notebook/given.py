@@ -29,7 +29,7 @@ def source_of(data: Any, folder: str, say: Callable[[str], Any]) -> str:
     Raises:
         SchemaError: If it is none of these, or no table can be made of it.
     """
-    if isinstance(data, str) or hasattr(data, "__fspath__"):
+    if frames.is_path(data):
         return uris.absolute(data)
     if type(data).__module__.startswith("ray.data."):
         return _of_dataset(data, folder, say)

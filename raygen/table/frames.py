@@ -1,5 +1,6 @@
 """Rows in memory, of pandas or Arrow, as Arrow tables, and back."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -19,18 +20,31 @@ def is_frame(data: object) -> bool:
     return kind.__name__ == "DataFrame" and kind.__module__.split(".")[0] == "pandas"
 
 
-def to_table(data: Any, kinds: str = KINDS) -> pa.Table:
+def is_path(data: object) -> bool:
+    """Whether it names a table's files."""
+    return isinstance(data, str) or hasattr(data, "__fspath__")
+
+
+def to_table(data: Any, kinds: str = KINDS, columns: Collection[str] = ()) -> pa.Table:
     """An Arrow table of a DataFrame, whose index is left out, or of whatever Arrow takes for a table.
 
+    Args:
+        data: The rows.
+        kinds: What may be given.
+        columns: That the rows may have; an index of such a name is no index.
+
     Raises:
-        SchemaError: If it is none; `kinds` says what may be given.
+        SchemaError: If it is none.
     """
     try:
         if is_frame(data):
+            _check_frame(data, columns)
             return pa.Table.from_pandas(data, preserve_index=False)
         if hasattr(data, "__arrow_c_stream__"):
             return pa.table(data)
-    except (pa.ArrowException, TypeError, ValueError) as error:
+    except SchemaError:
+        raise
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         hint = "give each column values of one type, such as df[name].astype(str)."
         raise SchemaError(f"the rows cannot be read as a table: {reason}.", hint) from None
@@ -38,6 +52,16 @@ def to_table(data: Any, kinds: str = KINDS) -> pa.Table:
         f"data is a {type(data).__module__}.{type(data).__qualname__}: expected {kinds}.",
         "make a DataFrame of it: pandas.DataFrame(data).",
     )
+
+
+def _check_frame(frame: "pd.DataFrame", columns: Collection[str]) -> None:
+    """Refuse a frame that loses rows, or a column, with its index."""
+    if len(frame) and not len(frame.columns):
+        raise SchemaError(f"the frame has {len(frame):,} rows and no column.", "give it a column.")
+    for name in frame.index.names:
+        if name in columns and name not in frame.columns:
+            message = f"the frame's index, which is left out, is named '{name}' as a column of the model is."
+            raise SchemaError(message, "make it a column: frame.reset_index().")
 
 
 def to_frame(table: pa.Table, source: pa.Schema) -> "pd.DataFrame":
