@@ -64,7 +64,7 @@ class Command:
             self.lines.append(self._arriving.get())
         return status
 
-    def wait_for_no_others(self, seconds: float = 60) -> list[str]:
+    def wait_for_no_others(self, seconds: float = 240) -> list[str]:
         """Titles of the processes that it started and that are still alive after so many seconds."""
         end = time.monotonic() + seconds
         while (left := self.living()) and time.monotonic() < end:
