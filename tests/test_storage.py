@@ -42,9 +42,19 @@ def test_write_and_read(folder):
     assert names(folder) == ["x", "y.json"]
     assert storage.exists(storage.join(folder, "sub"))
     assert not storage.exists(storage.join(folder, "sub", "z"))
-    storage.delete_folder(folder)
-    storage.delete_folder(folder)  # not there: nothing to do
-    assert names(folder) == []
+
+
+def test_a_folder_that_was_made_is_deleted_with_all_that_is_in_it(folder):
+    storage.write(storage.join(folder, "kept"), b"one")
+    place = storage.new_folder(folder, "own")
+    storage.write(storage.join(place, "sub/x"), b"two")
+    storage.delete_folder(folder, "own")
+    storage.delete_folder(folder, "own")  # not there: nothing to do
+    assert names(folder) == ["kept"]
+    storage.write(storage.join(folder, "other/x"), b"three")
+    with pytest.raises(OutputError, match="no mark of raygen's"):
+        storage.delete_folder(folder, "other")
+    assert storage.read(storage.join(folder, "other/x")) == b"three"
 
 
 def test_bytes_are_written_as_they_are_whatever_the_name(folder):

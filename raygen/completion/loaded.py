@@ -2,6 +2,7 @@
 
 import os
 from functools import cached_property
+from typing import Any
 
 from raygen import uris
 from raygen.completion.particles import Particles
@@ -30,7 +31,7 @@ class Loaded:
         return kept if isinstance(kept, cls) else cls(model_folder.load(uris.absolute(model)))
 
     @cached_property
-    def network(self):
+    def network(self) -> Any:
         """The Keras VAE."""
         return self.found.network()
 
