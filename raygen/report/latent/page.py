@@ -6,7 +6,7 @@ from collections.abc import Callable
 from raygen.report.latent import figures as latent_figures
 from raygen.report.latent import quantities, sentences
 from raygen.report.latent.record import COMPARED, LatentReport, Picture, SamplerRecord, TableScores
-from raygen.report.page import fill
+from raygen.report.page import fill, script
 from raygen.report.text import pair, show, whole
 from raygen.sampler_catalogue import SAMPLERS
 from raygen.score_catalogue import SCORES
@@ -24,9 +24,9 @@ def render(report: LatentReport, title: str = "Where to draw z from") -> str:
         title: Of the page.
 
     Returns:
-        HTML without scripts, and without fonts or images to load.
+        HTML with the script of the theme's button alone, and without fonts or images to load.
     """
-    return fill("latent.html.j2", title=title, **_view(report))
+    return fill("latent.html.j2", title=title, **script(), **_view(report))
 
 
 def scored(report: LatentReport) -> dict:

@@ -241,6 +241,26 @@ LOOK = """
 """
 
 
+def test_scales_stand_beside_the_scores_and_for_phones_below_their_names():
+    source = rendered("full")
+    assert source.count('class="scale beside"') == source.count('class="scale below"') > 0
+
+
+SCALES = """
+  const boxes = [...page.querySelectorAll(".scale")].map(scale => scale.getBoundingClientRect());
+  const seen = boxes.filter(box => box.width > 0);
+  return [boxes.length, seen.length, Math.max(...seen.map(box => box.right)), root.clientWidth];
+"""
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.parametrize("case", ["full", "three runs"])
+def test_a_phone_shows_every_scale(case, tmp_path):
+    (all_, seen, right, width), _ = in_browser(rendered(case), SCALES, tmp_path, 400)
+    assert all_ == 2 * seen > 0 and right <= width
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 @pytest.mark.parametrize("case", ["full", "three runs", "300 columns", "minimal"])

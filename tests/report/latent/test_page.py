@@ -140,7 +140,8 @@ CASES = {
 def test_a_page_stands_alone_and_leaves_out_what_is_missing(case):
     source = latent_page.render(read(case()))
     page = Page(source)
-    assert not {"script", "iframe", "img", "object", "embed"} & set(page.tags)
+    assert not {"iframe", "img", "object", "embed"} & set(page.tags) and page.tags.count("script") == 1
+    assert ("id", "theme") in page.attributes
     loads = [
         value for name, value in page.attributes if name in ("src", "href", "xlink:href", "data", "srcset")
     ]
@@ -232,7 +233,7 @@ def test_texts_are_escaped(evil):
     report["samplers"][evil] = report["samplers"].pop("mixture")
     source = latent_page.render(read(report), title=evil)
     page = Page(source)
-    assert not {"script", "img"} & set(page.tags)
+    assert "img" not in page.tags and page.tags.count("script") == 1
     assert f"<title>{html.escape(evil).replace('&quot;', '&#34;')}</title>" in source
     assert page.text.count(evil) >= 5
 

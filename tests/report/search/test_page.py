@@ -408,6 +408,27 @@ LOOK = """
 """
 
 
+def test_the_number_of_columns_that_a_phone_may_show_is_told():
+    source = rendered("full")
+    count = source.count('<th scope="col"><button')
+    assert count > 4 and f'<input type="checkbox" id="all-columns"> all {count} columns' in source
+
+
+COLUMNS = """
+  const headings = [...page.querySelectorAll("table.sortable thead th")];
+  const seen = () => headings.filter(heading => heading.offsetWidth).length, before = seen();
+  page.getElementById("all-columns").click();
+  return [before, seen(), headings.length];
+"""
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+def test_a_phone_shows_all_columns_on_demand(tmp_path):
+    (before, after, all_), _ = in_browser(rendered("full"), COLUMNS, tmp_path, 400)
+    assert before == 3 and after == all_
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 @pytest.mark.parametrize("case", ["full", "hostile", "one trial", "150 trials"])
