@@ -60,7 +60,8 @@ def sample(config: Config, source: Source, schema: Schema) -> tuple[Codec, Rows]
     tied = relations_of(config, source, schema, UNPROTECTED)
     kept, counts = tied.kept(rows), Counts(tied.relations)
     counts.observe(kept)
-    reduction = Reduction(schema, uses(counts.verified(), counts.counts, schema))
+    numeric = config.schema_.numeric
+    reduction = Reduction(schema, uses(counts.verified(), counts.counts, schema, numeric=numeric))
     seen = TableStatistics.of(rows, tied, reduction)
     fakes = pools.make(schema, config.schema_.fake, config.schema_.locale, config.run.seed)
     told = ways(config) | {"reduction": reduction, "fakes": fakes}
