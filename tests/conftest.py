@@ -95,6 +95,24 @@ def table(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_ray(request):
+    """Outside of folders named ray, tests start none, and none is seen that others left in this process."""
+    if request.path.parent.name == "ray":
+        yield
+        return
+    from raygen.cluster import connection
+
+    def initialised() -> bool:
+        return "ray" in sys.modules and sys.modules["ray"].is_initialized()
+
+    left = initialised()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connection, "is_named", lambda: bool(os.environ.get("RAY_ADDRESS")))
+        yield
+    assert initialised() == left, "tests that start Ray belong in a folder named ray"
+
+
 @pytest.fixture(scope="session")
 def gpus() -> int:
     """GPUs of this machine."""
@@ -161,6 +179,19 @@ def trained(local_ray, tiny, tmp_path_factory) -> Trained:
     config, lines = tiny(tmp_path_factory.mktemp("run")), []
     training = raygen.train(config, lines.append)
     return Trained(training.model, config, training, lines)
+
+
+@pytest.fixture(scope="module")
+def here():
+    """Rows are made in this process where one actor would make them: for tests of other things than actors,
+    each of which imports TensorFlow. Those that ask for two get two."""
+    from raygen.generation import driver
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            driver, "runs_here", lambda settings, rows: max(settings.num_actors, settings.cpus_per_actor) < 2
+        )
+        yield
 
 
 @pytest.fixture

@@ -27,12 +27,6 @@ def hashes(folder: Path) -> dict[str, str]:
     return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
-@pytest.fixture(autouse=True)
-def no_ray(monkeypatch):
-    """Another test may have left a Ray in this process, which would be used."""
-    monkeypatch.delitem(sys.modules, "ray", raising=False)
-
-
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> str:
     return untrained.save(tmp_path_factory.mktemp("run") / "model")

@@ -1,17 +1,12 @@
 """The latent report: the split of the KL against closed forms, pictures, and what a sampler does to a
 table."""
 
-import json
-
 import numpy as np
 import pytest
 
 from raygen.latent import samplers as latent_samplers
 from raygen.latent.samplers import Posteriors
-from raygen.report.latent import page as latent_page
 from raygen.report.latent import terminal
-from raygen.report.latent.record import LatentReport
-from raygen.sampler_catalogue import SAMPLERS
 from raygen.sampling import latent_report
 from tests.latent.test_samplers import RING_KL, correlated, four_rings, posteriors, ring
 
@@ -90,34 +85,3 @@ def test_a_picture_of_one_dimension():
     rng = np.random.default_rng(0)
     found = latent_report.picture(rng.normal(size=(500, 1)), rng.normal(1, 1, (500, 1)), rng)
     assert found.ks[0] > 0.3 and found.ks[1] == 0
-
-
-@pytest.mark.ray
-def test_the_report_of_a_real_table_ranks_samplers_as_their_rows_do(local_ray, tiny, tmp_path):
-    """Every sampler beside bound, floor and ceiling; the page and the lines are made of the same figures."""
-    from raygen.model import folder as model_folder
-    from raygen.training import driver as training
-
-    settings = {
-        "train.steps": 1500,
-        "train.learning_rate": 6e-3,
-        "train.holdout": 0.4,
-        "model.latent_dim": 8,
-        "model.hidden_units": [64, 64],
-    }
-    settings |= {"latent.report": True, "latent.flow_steps": 500, "latent.mixture_components": 16}
-    config = tiny(tmp_path / "run", settings)
-    done = training.train(config, say=lambda line: None)
-    report = model_folder.read_report(done.model)
-    assert report is not None and LatentReport.model_validate_json(json.dumps(report.to_dict())) == report
-    assert set(report.samplers) == set(SAMPLERS)
-    for figures in report.samplers.values():
-        assert figures.rows_per_second > 0
-        assert 0 <= figures.c2st <= 1 and figures.shape_error > 0 and figures.variance_ratio > 0
-    tables, samplers = report.tables, report.samplers
-    assert tables.floor.shape_error < 1e-9 and tables.floor.trend_error > samplers[report.chosen].trend_error
-    assert samplers["naive"].c2st < samplers[report.chosen].c2st < tables.ceiling.c2st
-    assert samplers["naive"].nats < samplers["normal"].nats == 0 < samplers[report.chosen].nats
-    page = (tmp_path / "run" / "model" / "latent.html").read_text()
-    assert page == latent_page.render(report)
-    assert f"{samplers['naive'].c2st:.3f}" in page

@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import raygen
+from raygen.errors import OutputError
 from tests import untrained
 from tests.completion.test_completed import holes
 from tests.generation.ray.rows_of import hashes
@@ -30,12 +31,14 @@ def complete(made, folder, **settings):
     return done, said
 
 
-@pytest.mark.parametrize("actors", [1, 3])
-def test_actors_write_what_one_process_writes(local_ray, made, tmp_path, actors):
-    done, said = complete(made, tmp_path / "out", num_actors=actors)
+def test_actors_write_what_one_process_writes(local_ray, made, tmp_path):
+    done, said = complete(made, tmp_path / "out", num_actors=3)
     assert (done.rows, done.shards, done.kept) == (ROWS, 12, 0)
-    assert done.told["rows"] == ROWS and f"with {actors} actor(s)" in " ".join(said)
+    assert done.told["rows"] == ROWS and "with 3 actor(s)" in " ".join(said)
     assert hashes(tmp_path / "out") == made[2]
+    assert raygen.verify(str(tmp_path / "out"), say=print).passed
+    with pytest.raises(OutputError, match="made by raygen complete"):
+        raygen.verify(str(tmp_path / "out"), repair=True, say=print)
 
 
 def test_a_killed_actor_changes_nothing(local_ray, made, tmp_path, kill_one):

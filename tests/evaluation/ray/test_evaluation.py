@@ -20,7 +20,7 @@ from raygen.sampling.rows import Rows
 from raygen.score_catalogue import SCORES
 from tests.metrics.test_far_values import NO_PARQUET, ROWS, far, kinds
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("here")]
 
 
 def silent(line: str) -> None:
@@ -28,7 +28,7 @@ def silent(line: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def synthetic(trained, tmp_path_factory) -> Path:
+def synthetic(trained, here, tmp_path_factory) -> Path:
     """1,500 rows in three shards, with their manifest."""
     folder = tmp_path_factory.mktemp("rows") / "synthetic"
     raygen.generate(

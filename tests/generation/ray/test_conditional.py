@@ -16,7 +16,7 @@ import raygen
 from raygen.errors import ConfigError, OutputError
 from raygen.model import folder as model_folder
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("here")]
 ROWS, SHARD = 5000, 1100
 WHERE = "income = '>50K' AND age BETWEEN 30 AND 49 AND fnlwgt > 100000.5"
 PER = "income=1300"
@@ -48,11 +48,11 @@ def satisfies(rows) -> bool:
 
 
 @pytest.fixture(scope="module")
-def one_actor(trained, tmp_path_factory) -> Path:
-    """5,000 rows that satisfy WHERE, in five shards, by one actor."""
+def whole(trained, here, tmp_path_factory) -> Path:
+    """5,000 rows that satisfy WHERE, in five shards, by this process."""
     folder = tmp_path_factory.mktemp("one") / "out"
     lines: list[str] = []
-    done = generate(trained, folder, {"generate.num_actors": 1}, lines.append, where=WHERE)
+    done = generate(trained, folder, {}, lines.append, where=WHERE)
     assert (done.rows, done.shards) == (ROWS, 5)
     told = [
         line
@@ -65,33 +65,30 @@ def one_actor(trained, tmp_path_factory) -> Path:
     return folder
 
 
-def test_every_row_satisfies_the_condition_and_memory_gives_the_same(one_actor, trained):
-    rows = pq.ParquetDataset(one_actor).read()
+def test_every_row_satisfies_the_condition_and_memory_gives_the_same(whole, trained):
+    rows = pq.ParquetDataset(whole).read()
     assert rows.num_rows == ROWS and satisfies(rows)
     assert raygen.sample(trained.model, ROWS, where=WHERE).equals(rows)
     assert raygen.sample(trained.model, 700, where=WHERE).equals(rows.slice(0, 700))
 
 
-def test_actors_threads_and_shards_change_nothing(one_actor, trained, tmp_path):
+def test_actors_threads_and_shards_change_nothing(whole, trained, tmp_path):
     several = {"generate.num_actors": 2, "generate.cpus_per_actor": 2, "generate.rows_per_shard": 1777}
     generate(trained, tmp_path / "out", several, where=WHERE)
-    assert pq.ParquetDataset(tmp_path / "out").read().equals(pq.ParquetDataset(one_actor).read())
+    assert pq.ParquetDataset(tmp_path / "out").read().equals(pq.ParquetDataset(whole).read())
 
 
-def test_what_is_missing_is_made_again_and_other_conditions_are_refused(one_actor, trained):
-    before = hashes(one_actor)
-    (one_actor / "part-00000003.parquet").unlink()
-    (one_actor / "_manifest.json").unlink()
-    assert (
-        generate(trained, one_actor, where=WHERE.replace(" = ", "=").lower().replace(">50k", ">50K")).kept
-        == 4
-    )
-    assert hashes(one_actor) == before
-    header = json.loads((one_actor / "_manifest.json").read_text())
+def test_what_is_missing_is_made_again_and_other_conditions_are_refused(whole, trained):
+    before = hashes(whole)
+    (whole / "part-00000003.parquet").unlink()
+    (whole / "_manifest.json").unlink()
+    assert generate(trained, whole, where=WHERE.replace(" = ", "=").lower().replace(">50k", ">50K")).kept == 4
+    assert hashes(whole) == before
+    header = json.loads((whole / "_manifest.json").read_text())
     assert (header["where"], header["per"], header["temperature"]) == (WHERE, "", 1.0)
     for change in ({"where": "income = '>50K'"}, {"where": WHERE, "temperature": 0.9}, {}):
         with pytest.raises(OutputError, match="another generation"):
-            generate(trained, one_actor, **change)
+            generate(trained, whole, **change)
 
 
 def test_strata_have_exactly_their_rows(trained, tmp_path):

@@ -27,6 +27,14 @@ from tests.generation.ray.rows_of import ROWS, SHARD, generate, hashes, rows, si
 pytestmark = pytest.mark.ray
 
 
+def saved(found, folder: str, config: Config, sampler: str) -> str:
+    """Save a model once more, with another config or sampler; its fingerprint."""
+    report = LatentReport(chosen=sampler)
+    return model_folder.save(
+        folder, config, found.codec, found.network(), found.samplers, found.metrics, report
+    )
+
+
 @pytest.fixture(scope="module")
 def one_actor(trained, tmp_path_factory) -> Path:
     """5,000 rows in five shards, written by one actor."""
@@ -142,6 +150,27 @@ def test_a_shard_that_nothing_vouches_for_is_read_to_its_end(trained, one_actor,
 
 
 @pytest.mark.parametrize(
+    ("setting", "refused"), [({"generate.num_actors": 50}, False), ({"generate.gpus_per_actor": 99.0}, True)]
+)
+def test_a_repair_has_as_many_actors_as_the_cluster_holds_or_deletes_nothing(
+    setting, refused, trained, one_actor, tmp_path
+):
+    """Settings of the model's own config, not of the generation."""
+    out, model = shutil.copytree(one_actor, tmp_path / "out"), str(tmp_path / "model")
+    found = model_folder.load(trained.model)
+    saved(found, model, found.config.override(setting), found.sampler)
+    run = json.loads((out / "_run.json").read_text())
+    (out / "_run.json").write_text(json.dumps(run | {"model": model}))
+    (out / "part-00000000.parquet").write_bytes(b"damaged")
+    if refused:
+        with pytest.raises(ClusterError, match=r"generate\.num_actors = 1 with 1 CPUs and 99 GPUs"):
+            raygen.verify(str(out), repair=True, say=silent)
+        assert (out / "part-00000000.parquet").exists()
+    else:
+        assert raygen.verify(str(out), repair=True, say=silent).passed
+
+
+@pytest.mark.parametrize(
     ("change", "difference"),
     [
         ({"generate.seed": 7}, r"seed 0\); this one has seed 7"),
@@ -177,15 +206,7 @@ def test_the_folder_of_another_model_is_refused(trained, one_actor, tmp_path):
     found = model_folder.load(trained.model)
     other = next(name for name in found.samplers if name != found.sampler)
     model = str(tmp_path / "model")
-    fingerprint = model_folder.save(
-        model,
-        found.config,
-        found.codec,
-        found.network(),
-        found.samplers,
-        found.metrics,
-        LatentReport(chosen=other),
-    )
+    fingerprint = saved(found, model, found.config, other)
     assert fingerprint != found.fingerprint
     with pytest.raises(OutputError, match=f"fingerprint {found.fingerprint}.*fingerprint {fingerprint}"):
         raygen.generate(model, rows=ROWS, out=str(one_actor), say=silent)
@@ -248,15 +269,7 @@ def test_a_model_that_changes_on_the_way_is_an_error(trained, tmp_path):
     model, other = shutil.copytree(trained.model, tmp_path / "model"), tmp_path / "other"
     found = model_folder.load(str(model))
     sampler = next(name for name in found.samplers if name != found.sampler)
-    model_folder.save(
-        str(other),
-        found.config,
-        found.codec,
-        found.network(),
-        found.samplers,
-        found.metrics,
-        LatentReport(chosen=sampler),
-    )
+    saved(found, str(other), found.config, sampler)
 
     def say(line):
         if line.startswith("Generating"):

@@ -20,7 +20,7 @@ from raygen.model import folder as model_folder
 from raygen.sampling import rows as sampling
 from raygen.table.source import Source
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("here")]
 
 
 def silent(line: str) -> None:

@@ -11,13 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import raygen
-from raygen.errors import ClusterError, ModelError, OutputError
+from raygen.errors import ModelError, OutputError
 from raygen.generation import verification
 from raygen.generation.shards import Plan
-from raygen.model import folder as model_folder
-from raygen.report.latent.record import LatentReport
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("here")]
 
 
 def silent(line: str) -> None:
@@ -25,7 +23,7 @@ def silent(line: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def whole(trained, tmp_path_factory) -> Path:
+def whole(trained, here, tmp_path_factory) -> Path:
     """12,000 rows in twelve shards."""
     folder = tmp_path_factory.mktemp("whole") / "out"
     raygen.generate(
@@ -183,35 +181,6 @@ def test_rows_of_conditions_strata_and_a_temperature_are_mended(trained, tmp_pat
     done = raygen.verify(str(folder), repair=True, say=silent)
     assert done.passed and (done.rows, done.shards, done.repaired, done.problems) == (1400, 4, 2, [])
     assert hashes(folder) == before
-
-
-@pytest.mark.parametrize(
-    ("setting", "refused"), [({"generate.num_actors": 50}, False), ({"generate.gpus_per_actor": 99.0}, True)]
-)
-def test_a_cluster_that_cannot_mend_deletes_nothing_and_actors_are_as_many_as_it_holds(
-    setting, refused, trained, whole, tmp_path
-):
-    """Settings of the model's own config, not of the generation."""
-    found, folder = model_folder.load(trained.model), Path(shutil.copytree(whole, tmp_path / "out"))
-    own, model = found.config.override(setting), str(tmp_path / "model")
-    model_folder.save(
-        model,
-        own,
-        found.codec,
-        found.network(),
-        found.samplers,
-        found.metrics,
-        LatentReport(chosen=found.sampler),
-    )
-    run = json.loads((folder / "_run.json").read_text())
-    (folder / "_run.json").write_text(json.dumps(run | {"model": model}))
-    flip(shard(folder, 0))
-    if refused:
-        with pytest.raises(ClusterError, match=r"generate\.num_actors = 1 with 1 CPUs and 99 GPUs"):
-            raygen.verify(str(folder), repair=True, say=silent)
-        assert shard(folder, 0).exists()
-    else:
-        assert raygen.verify(str(folder), repair=True, say=silent).passed
 
 
 def test_a_lost_mark_is_made_good(trained, whole, tmp_path):

@@ -17,7 +17,7 @@ from raygen.model import folder as model_folder
 from raygen.training import encoding
 from tests.conftest import TINY
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("here")]
 ROWS = 1200
 SECRET = "Zebulon Planted"
 FAKE = {"name": "name", "mail": "email", "card": "card", "code": r"regex:[A-Z]{3}\d{4}"}
