@@ -67,7 +67,9 @@ def inspect(model: str | os.PathLike[str], say=print) -> dict:
         say("Where z is drawn from:")
         for line in terminal.lines(report):
             say(line)
-        say(f"The same with pictures: {storage.join(found.uri, model_folder.PAGE)}")
+        page = storage.join(found.uri, model_folder.PAGE)
+        if storage.exists(page):
+            say(f"The same with pictures: {page}")
     return {
         "model": found.uri,
         "fingerprint": found.fingerprint,

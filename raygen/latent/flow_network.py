@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from raygen.latent import streams
+from raygen.latent import loop, streams
 from raygen.latent.gaussians import Gaussians
 
 WIDTH = 128
@@ -50,7 +50,7 @@ def places(base: Gaussians):
     return (away @ whiten.T).astype(np.float32), (whiten @ scales).astype(np.float32)
 
 
-@tf.function
+@tf.function(autograph=False)
 def gain(arrays, place, u, steps: int):
     """log p_flow(u) - log N(u; 0, I), float32 of shape (rows,): back along the velocity, its exact divergence
     summed up (Chen et al. 2018, eq. 8)."""
@@ -113,34 +113,28 @@ def trainer(base: Gaussians, rows, steps: int, seed: int, weights, mean):
     optimizer.build(list(weights.values()))
     origin, turn = (tf.constant(p) for p in places(base))
 
-    @tf.function
-    def train(first, last):
-        for step in tf.range(first, last):
-            at, wide = step * BATCH_ROWS, step * BATCH_ROWS * d
-            chosen = tf.cast(streams.uniform(keys[0], (BATCH_ROWS,), at) * count, tf.int32)
-            draw = streams.normal(keys[1], (BATCH_ROWS, d), wide)
-            z = tf.gather(z_mean, chosen) + tf.exp(0.5 * tf.gather(z_log_var, chosen)) * draw
-            local = tf.reshape(tf.matmul(z, unmix) - shift, [-1, k, d])
-            share = tf.cumsum(tf.nn.softmax(prior - 0.5 * tf.reduce_sum(local**2, axis=2)), axis=1)
-            below = tf.cast(share < streams.uniform(keys[2], (BATCH_ROWS, 1), at), tf.int32)
-            component = tf.minimum(tf.reduce_sum(below, axis=1), k - 1)
-            target, noise = (
-                tf.gather(local, component, batch_dims=1),
-                streams.normal(keys[3], (BATCH_ROWS, d), wide),
-            )
-            t = streams.uniform(keys[4], (BATCH_ROWS,), at)
-            cos, sin = tf.cos(QUARTER * t)[:, None], tf.sin(QUARTER * t)[:, None]
-            with tf.GradientTape() as tape:
-                place = [tf.gather(p, component) for p in (origin, turn, weights["component"].value)]
-                v = velocity(
-                    {name: w.value for name, w in weights.items()}, cos * noise + sin * target, t, place
-                )
-                loss = tf.reduce_mean(
-                    tf.reduce_sum((v - QUARTER * (cos * target - sin * noise)) ** 2, axis=1)
-                )
-            gradients = tape.gradient(loss, [w.value for w in weights.values()])
-            optimizer.apply([tf.convert_to_tensor(g) for g in gradients])
-            for name, w in weights.items():
-                mean[name].assign(AVERAGE * mean[name] + (1 - AVERAGE) * w.value)
+    def train(step):
+        at, wide = step * BATCH_ROWS, step * BATCH_ROWS * d
+        chosen = tf.cast(streams.uniform(keys[0], (BATCH_ROWS,), at) * count, tf.int32)
+        draw = streams.normal(keys[1], (BATCH_ROWS, d), wide)
+        z = tf.gather(z_mean, chosen) + tf.exp(0.5 * tf.gather(z_log_var, chosen)) * draw
+        local = tf.reshape(tf.matmul(z, unmix) - shift, [-1, k, d])
+        share = tf.cumsum(tf.nn.softmax(prior - 0.5 * tf.reduce_sum(local**2, axis=2)), axis=1)
+        below = tf.cast(share < streams.uniform(keys[2], (BATCH_ROWS, 1), at), tf.int32)
+        component = tf.minimum(tf.reduce_sum(below, axis=1), k - 1)
+        target, noise = (
+            tf.gather(local, component, batch_dims=1),
+            streams.normal(keys[3], (BATCH_ROWS, d), wide),
+        )
+        t = streams.uniform(keys[4], (BATCH_ROWS,), at)
+        cos, sin = tf.cos(QUARTER * t)[:, None], tf.sin(QUARTER * t)[:, None]
+        with tf.GradientTape() as tape:
+            place = [tf.gather(p, component) for p in (origin, turn, weights["component"].value)]
+            v = velocity({name: w.value for name, w in weights.items()}, cos * noise + sin * target, t, place)
+            loss = tf.reduce_mean(tf.reduce_sum((v - QUARTER * (cos * target - sin * noise)) ** 2, axis=1))
+        gradients = tape.gradient(loss, [w.value for w in weights.values()])
+        optimizer.apply([tf.convert_to_tensor(g) for g in gradients])
+        for name, w in weights.items():
+            mean[name].assign(AVERAGE * mean[name] + (1 - AVERAGE) * w.value)
 
-    return train
+    return loop.graph(train)

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from raygen import rng
-from raygen.latent import streams
+from raygen.latent import loop, streams
 
 STEPS = 1000
 BATCH_ROWS = 2048
@@ -50,23 +50,21 @@ def fit(z_mean: np.ndarray, z_log_var: np.ndarray, k: int, seed: int):
     def factors():
         return lower * below + tf.linalg.diag(tf.exp(diagonal))
 
-    @tf.function
-    def run():
-        for step in tf.range(STEPS, dtype=tf.int64):
-            chosen = tf.cast(streams.uniform(keys[0], (BATCH_ROWS,), step * BATCH_ROWS) * rows, tf.int32)
-            noise = streams.normal(keys[1], (BATCH_ROWS, d), step * BATCH_ROWS * d)
-            z = tf.gather(mean, chosen) + tf.exp(0.5 * tf.gather(log_var, chosen)) * noise
-            y = tf.matmul(z - centred, unmix)
-            with tf.GradientTape() as tape:
-                w = factors()
-                shift = tf.reshape(tf.linalg.matvec(w, means), [-1])
-                away = tf.matmul(y, tf.reshape(tf.transpose(w, [2, 0, 1]), [d, k * d])) - shift
-                square = tf.reduce_sum(tf.reshape(away**2, [-1, k, d]), axis=2)
-                density = tf.nn.log_softmax(logits) + tf.reduce_sum(diagonal, axis=1) - 0.5 * square
-                loss = -tf.reduce_mean(tf.reduce_logsumexp(density, axis=1))
-            optimizer.apply(tape.gradient(loss, [v.value for v in variables]))
+    def train(step):
+        chosen = tf.cast(streams.uniform(keys[0], (BATCH_ROWS,), step * BATCH_ROWS) * rows, tf.int32)
+        noise = streams.normal(keys[1], (BATCH_ROWS, d), step * BATCH_ROWS * d)
+        z = tf.gather(mean, chosen) + tf.exp(0.5 * tf.gather(log_var, chosen)) * noise
+        y = tf.matmul(z - centred, unmix)
+        with tf.GradientTape() as tape:
+            w = factors()
+            shift = tf.reshape(tf.linalg.matvec(w, means), [-1])
+            away = tf.matmul(y, tf.reshape(tf.transpose(w, [2, 0, 1]), [d, k * d])) - shift
+            square = tf.reduce_sum(tf.reshape(away**2, [-1, k, d]), axis=2)
+            density = tf.nn.log_softmax(logits) + tf.reduce_sum(diagonal, axis=1) - 0.5 * square
+            loss = -tf.reduce_mean(tf.reduce_logsumexp(density, axis=1))
+        optimizer.apply(tape.gradient(loss, [v.value for v in variables]))
 
-    run()
+    loop.graph(train)(tf.constant(0, tf.int64), tf.constant(STEPS, tf.int64))
     scales = spread @ np.linalg.inv(factors().numpy().astype(float))
     weights = tf.nn.softmax(logits).numpy()
     return weights, (centre + means.numpy() @ spread.T).astype(np.float32), scales.astype(np.float32)

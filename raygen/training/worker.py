@@ -141,6 +141,6 @@ def _finish(job: TrainingJob, rounds: Rounds, encoded: encoding.Encoded, history
     } | ratio_figures
     if rounds.judge:
         metrics |= rounds.judge.of_model(kept, fitted)
-    pages = {model_folder.PAGE: page.render(report)}
+    pages = {model_folder.PAGE: page.render(report)} if config.latent.report else {}
     learned = encoded.codec, loop.model, fitted.samplers, storage.plain(metrics), report, ratio
     model_folder.save(job.model, job.asked, *learned, pages, proposal)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from raygen.commands import inspect_model
 from raygen.model import folder as model_folder
 from raygen.report.latent import page as latent_page
 from raygen.report.latent.record import LatentReport
@@ -37,4 +38,7 @@ def test_the_report_of_a_real_table_ranks_samplers_as_their_rows_do(local_ray, t
     assert samplers["naive"].nats < samplers["normal"].nats == 0 < samplers[report.chosen].nats
     page = (tmp_path / "run" / "model" / "latent.html").read_text()
     assert page == latent_page.render(report)
+    lines: list[str] = []
+    inspect_model.inspect(done.model, lines.append)
+    assert any(line.endswith("model/latent.html") for line in lines)
     assert f"{samplers['naive'].c2st:.3f}" in page
