@@ -42,6 +42,9 @@ TINY = {
 }
 # Ray's workers give way to all other processes otherwise, and to the tests that run beside theirs
 os.environ.setdefault("RAY_worker_niceness", "0")
+os.environ.setdefault(
+    "TF_ENABLE_ONEDNN_OPTS", "0"
+)  # as raygen imports TensorFlow; some tests do it themselves
 RAY = {"first": "ray", "training": "ray: training", "model": "ray: training", "search": "ray: search"}
 NOT_QUICK = ("ray", "slow", "browser", "gpu")
 

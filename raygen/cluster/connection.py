@@ -10,7 +10,12 @@ from typing import Any
 from raygen.cluster.resources import CONNECT_SECONDS, Resources, resources
 from raygen.errors import ClusterError
 
-ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    "TF_ENABLE_ONEDNN_OPTS": "0",  # whose default hangs on the processor, and rows on it
+    "KERAS_BACKEND": "tensorflow",
+}
 DRIVER_ENVIRONMENT = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # a report waits for the next poll
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "900",  # an autoscaler's nodes install CUDA first

@@ -3,6 +3,7 @@ given."""
 
 import contextlib
 import logging
+import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from raygen.cluster import connection
 from raygen.errors import ClusterError
 
 UNUSED = ("matplotlib", "sklearn")  # Keras imports them for wrappers and plots that raygen does not use
+
+_OURS: set[str] = set()  # what was imported here first, with what is set for it
 
 
 def start_tensorflow() -> None:
@@ -33,9 +36,17 @@ def import_tensorflow() -> None:
     It warns of functions that are traced often, which the graphs of samplers are not: they are many, and each
     is traced once.
     """
-    connection.prepare_environment()
+    if "tensorflow" not in sys.modules or _OURS:
+        _OURS.add("tensorflow")
+        connection.prepare_environment()
+        os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever other programs of this user are to have
     with connection.silent_stderr():
+        import keras
         import tensorflow  # noqa: F401
+    if keras.config.backend() != "tensorflow":
+        message = f"Keras has been imported with the backend '{keras.config.backend()}'."
+        raise ClusterError(message, "import raygen before keras, or set KERAS_BACKEND=tensorflow.")
+    keras.config.set_floatx("float32")  # a user's keras.json may have another
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
@@ -45,11 +56,20 @@ def left_as_found() -> Iterator[None]:
     logger = logging.getLogger("tensorflow")
     level = logger.level
     with connection.environment_as_found():
+        floats = _floatx()
         import_tensorflow()
         try:
             yield
         finally:
             logger.setLevel(level)
+            if floats:
+                sys.modules["keras"].config.set_floatx(floats)
+
+
+def _floatx() -> str:
+    """What Keras, if it is imported, makes numbers of; else nothing."""
+    keras = sys.modules.get("keras")
+    return keras.config.floatx() if keras else ""
 
 
 @contextlib.contextmanager

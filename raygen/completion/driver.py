@@ -20,7 +20,7 @@ from raygen.completion.loaded import Loaded
 from raygen.completion.partial import Reader
 from raygen.completion.settings import Settings
 from raygen.errors import ConfigError, GenerationError, did_you_mean
-from raygen.generation import completeness, manifest, one_file, request, running
+from raygen.generation import completeness, manifest, one_file, request, running, same_rows
 from raygen.generation import driver as generation
 from raygen.model import folder as model_folder
 from raygen.report import redrawn
@@ -139,7 +139,7 @@ def _written(job: CompletionJob, say: Say) -> tuple[manifest.Totals, int, Told]:
     """Make what is missing: the totals, how many shards were made, and what is known of their rows."""
     settings, plan, told = job.settings, job.plan, Told()
     with contextlib.ExitStack() as stack:
-        actors = 0
+        actors, available = 0, None
         if generation.runs_here(settings, plan.rows):
             stack.enter_context(devices.in_this_process(use_gpu=False))
         else:
@@ -148,7 +148,8 @@ def _written(job: CompletionJob, say: Say) -> tuple[manifest.Totals, int, Told]:
             actors = generation.num_actors(settings, plan, available)
             generation.tell_of_waiting(settings, actors, available, say)
         manifest.check_links(job.folder, plan)
-        manifest.claim(job.folder, job.identity, job.told)
+        made_with = same_rows.made_with(job, settings, available, say)
+        manifest.claim(job.folder, job.identity, job.told | {"made_with": made_with})
         by = f"with {actors} actor(s) of {settings.cpus_per_actor} CPU(s)" if actors else "in this process"
         say(f"Completing {plan.rows:,} rows in {plan.num_shards:,} shard(s) {by}.")
         if not actors:
@@ -162,6 +163,7 @@ def _written(job: CompletionJob, say: Say) -> tuple[manifest.Totals, int, Told]:
             job.folder,
             plan.file,
             job.identity,
+            made_with,
         )
         workers = running.Actors(CompleteShards, job.found.uri, arguments, actors, settings)
 

@@ -20,6 +20,10 @@ class Loaded:
         self.found = found
         self._last: tuple[tuple[int, int], Particles] | None = None
 
+    def __reduce__(self) -> tuple:
+        """Sent to another process, it loads what it needs there."""
+        return Loaded, (self.found,)
+
     @classmethod
     def of(cls, model: str | os.PathLike[str]) -> "Loaded":
         """What a `Model` keeps; anything else that has a model's path is loaded.

@@ -11,7 +11,7 @@ from raygen.cluster import connection, devices, resources
 from raygen.config import Config, with_settings
 from raygen.config_sections import GenerateSettings
 from raygen.errors import GenerationError
-from raygen.generation import completeness, manifest, one_file, request, running
+from raygen.generation import completeness, manifest, one_file, request, running, same_rows
 from raygen.generation.actor import WriteShards
 from raygen.generation.request import Job
 from raygen.generation.shards import Plan
@@ -96,22 +96,25 @@ def written(asked: Job, say) -> Generation:
     began = time.perf_counter()
     here = runs_here(settings, asked.plan.rows)
     with contextlib.ExitStack() as stack:
+        available = None
         if here:
             stack.enter_context(devices.in_this_process(use_gpu=False))
         else:
             available = stack.enter_context(connection.connected())
             check_cluster(asked, available, "--out")
             tell_of_waiting(settings, num_actors(settings, asked.plan, available), available, say)
-        asked, laws = request.prepared(asked, say, here)
-        plan, identity = asked.plan, asked.identity
-        actors = 0 if here else num_actors(settings, plan, available)
+        made_with = same_rows.made_with(asked, settings, available, say)
+        asked, laws = request.prepared(asked, say, here, made_with)
+        plan, identity, told = asked.plan, asked.identity, asked.told | {"made_with": made_with}
+        actors = num_actors(settings, plan, available) if available else 0
         by = f"with {actors} actor(s) of {settings.cpus_per_actor} CPU(s)" if actors else "in this process"
         manifest.check_links(folder, plan)
-        if grown := manifest.claim(folder, identity, asked.told):
+        if grown := manifest.claim(folder, identity, told):
             say(f"The folder was begun for {grown:,} rows of this generation; now for {plan.rows:,}.")
         say(f"Generating {plan.rows:,} rows in {plan.num_shards:,} shard(s) {by}.")
         if actors:
-            arguments = asked.settings.model_dump(), folder, laws, asked.found.fingerprint, plan.file
+            fingerprint, own = asked.found.fingerprint, asked.settings.model_dump()
+            arguments = own, folder, laws, fingerprint, plan.file, made_with
             workers = running.Actors(WriteShards, asked.found.uri, arguments, actors, settings)
             totals, made = running.by_actors(asked, workers, say)
         else:
@@ -122,7 +125,7 @@ def written(asked: Job, say) -> Generation:
             f"'{folder}' has {totals.rows:,} of {plan.rows:,} rows.",
             "run the same command again to make the rest.",
         )
-    manifest.claim(folder, identity, asked.told)  # no other generation has taken the folder meanwhile
+    manifest.claim(folder, identity, told)  # no other generation has taken the folder meanwhile
     completeness.check_whole(folder, plan)
     manifest.finish(folder, plan, identity, asked.told, totals)
     redrawn.finish(say)

@@ -142,7 +142,7 @@ def read_run(folder: str) -> dict:
     Raises:
         OutputError: If it belongs to none, or the file that tells so is damaged.
     """
-    run = _run(folder)
+    run = run_of(folder)
     if not run:
         raise OutputError(
             f"'{folder}' holds no generation: there is no {RUN} in it.",
@@ -151,7 +151,8 @@ def read_run(folder: str) -> dict:
     return run
 
 
-def _run(folder: str) -> dict | None:
+def run_of(folder: str) -> dict | None:
+    """As `read_run`; None if the folder belongs to no generation."""
     hints = {
         RUN: f"delete it if {HEADER} is there, which tells the same; else choose an empty folder with --out.",
         HEADER: "choose an empty folder with --out.",
@@ -182,9 +183,10 @@ def claim(folder: str, identity: dict, more: dict) -> int:
         Rows that the folder had been marked for, if they were fewer; else 0.
     """
     check(folder, identity)
-    before, mark = _run(folder), storage.own(folder, RUN)
+    before, mark = run_of(folder), storage.own(folder, RUN)
     grown = before["rows"] if before and before["rows"] < identity["rows"] else 0
-    if grown or not storage.exists(mark):
+    others = before is not None and "made_with" in more and before.get("made_with") != more["made_with"]
+    if grown or others or not storage.exists(mark):
         storage.write_json(mark, identity | more)
     if _finished_with_others(folder, identity["rows"]):
         storage.delete(storage.own(folder, HEADER))
@@ -194,7 +196,7 @@ def claim(folder: str, identity: dict, more: dict) -> int:
 
 def begun_with(folder: str, shard_mib: float) -> int:
     """Rows of a shard of a folder that was begun with shards of so many MiB; 0 if it was not."""
-    run = _run(folder)
+    run = run_of(folder)
     return run["rows_per_shard"] if run and run.get("shard_mib") == shard_mib else 0
 
 
@@ -216,7 +218,7 @@ def check(folder: str, identity: dict) -> None:
     storage.make_folder(folder)
     for name in (RUN, HEADER, PARTS):
         storage.own(folder, name)
-    before = _run(folder)
+    before = run_of(folder)
     if not before:
         if theirs := next(filter(None, (formats.of_file(i.path) for i in storage.listing(folder))), None):
             raise OutputError(
@@ -279,7 +281,8 @@ def finish(folder: str, plan: Plan, identity: dict, more: dict, totals: Totals) 
             bytes.
     """
     leftovers.sweep(folder, plan)
-    header = identity | more | totals.to_dict() | {"parts": plan.num_parts}
+    made_with = {"made_with": (run_of(folder) or {}).get("made_with", {})}
+    header = identity | more | made_with | totals.to_dict() | {"parts": plan.num_parts}
     try:
         before = read_header(folder) or header
     except OutputError:

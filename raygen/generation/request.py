@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from raygen import storage, uris
-from raygen.cluster import devices
+from raygen.cluster import devices, surroundings
+from raygen.cluster.surroundings import Surroundings
 from raygen.config import Config
 from raygen.config_sections import GenerateSettings
 from raygen.errors import ConfigError, OutputError, RaygenError
@@ -103,6 +104,10 @@ class Job:
             "shard_mib": self.settings.shard_mib,
         } | ({"file": self.plan.file} if self.plan.file else {})
 
+    def rows(self) -> Rows:
+        """Its rows, as this process makes them; how they are drawn is found first."""
+        return Rows.of(self.found, self.settings, self.wanted, _prepared(self, measure=False)[0])
+
     @property
     def notes(self) -> list[str]:
         """What a user should know of settings that are not followed to the letter."""
@@ -168,7 +173,7 @@ def begun(folder: str) -> Job:
     return job
 
 
-def prepared(job: Job, say, here: bool = False) -> tuple[Job, list]:
+def prepared(job: Job, say, here: bool = False, pinned: Surroundings | None = None) -> tuple[Job, list]:
     """The job with the rows of its shards, and how its rows are to be drawn (see
     `sampling.conditional.explore`), found in a process like an actor's; in this one if `here`.
 
@@ -182,7 +187,9 @@ def prepared(job: Job, say, here: bool = False) -> tuple[Job, list]:
     )
     measure = bool(s.shard_mib and not rows_per_shard)
     if job.wanted or measure:
-        laws, measured = _prepared(job, measure) if here else like_an_actor(s, _prepared, job, measure)
+        laws, measured = (
+            _prepared(job, measure) if here else like_an_actor(s, _prepared, job, measure, pinned=pinned)
+        )
         rows_per_shard = measured or rows_per_shard
     if job.wanted:
         for line in conditional.lines(job.wanted, laws):
@@ -214,8 +221,13 @@ def _prepared(job: Job, measure: bool) -> tuple[list, int]:
     return laws, job.format.rows_per_shard(s.shard_mib, rows.table(0, last))
 
 
-def like_an_actor(settings: GenerateSettings, function: Callable, *arguments) -> Any:
+def like_an_actor(
+    settings: GenerateSettings, function: Callable, *arguments: Any, pinned: Surroundings | None = None
+) -> Any:
     """`function(*arguments)`, called in a process that has what a decode actor is given.
+
+    Args:
+        pinned: What it is to compute as (see `cluster.surroundings.pin`).
 
     Raises:
         RaygenError: That it raises there.
@@ -225,7 +237,7 @@ def like_an_actor(settings: GenerateSettings, function: Callable, *arguments) ->
     place: dict[str, Any] = {"num_cpus": settings.cpus_per_actor, "num_gpus": settings.gpus_per_actor}
     process: Any = ray.remote(**place)(_NewProcess).remote()
     try:
-        answer = ray.get(process.call.remote(settings, function, arguments))
+        answer = ray.get(process.call.remote(settings, function, arguments, pinned))
     finally:
         ray.kill(process)
     if isinstance(answer, RaygenError):
@@ -236,16 +248,25 @@ def like_an_actor(settings: GenerateSettings, function: Callable, *arguments) ->
 class _NewProcess:
     """An actor: its process is its own, while a task's may have used TensorFlow for another task."""
 
-    def call(self, settings: GenerateSettings, function: Callable, arguments: tuple) -> Any:
+    def call(
+        self,
+        settings: GenerateSettings,
+        function: Callable,
+        arguments: tuple,
+        pinned: Surroundings | None,
+    ) -> Any:
         try:
-            keep_to(settings)
+            keep_to(settings, pinned)
             return function(*arguments)
         except RaygenError as error:  # returned, as Ray would wrap it in another
             return error
 
 
-def keep_to(settings: GenerateSettings) -> None:
-    """Keep TensorFlow and Arrow to what a decode actor is given (see `cluster.devices.keep_to`)."""
+def keep_to(settings: GenerateSettings, pinned: Surroundings | None = None) -> None:
+    """Keep TensorFlow and Arrow to what a decode actor is given (see `cluster.devices.keep_to`), and to what
+    it is to compute as."""
+    if pinned:
+        surroundings.pin(pinned)
     devices.keep_to(
         settings.cpus_per_actor,
         settings.gpus_per_actor,

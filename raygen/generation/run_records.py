@@ -36,6 +36,7 @@ class Run(Record):
     per: Text = ""
     oversample: int = Field(default=1, ge=1, le=16)
     csv_safe: bool = False
+    made_with: dict[str, Text] = Field(default={}, max_length=64)
 
     @model_validator(mode="after")
     def _names(self) -> "Run":

@@ -43,6 +43,9 @@ class Work(Protocol):
     def mark(self, shard: int) -> bytes:
         """What a file of a shard says of itself."""
 
+    def rows(self) -> NumberedRows:
+        """Its rows, as this process makes them."""
+
 
 def _count_nothing(rows: int, num_bytes: int) -> None:
     pass

@@ -13,7 +13,7 @@ from pyarrow import fs as pafs
 from raygen import filesystems, storage, uris
 from raygen.cluster import connection
 from raygen.errors import OutputError, RaygenError, StorageError
-from raygen.generation import manifest, one_file
+from raygen.generation import manifest, one_file, same_rows
 from raygen.generation.formats import Format
 from raygen.generation.manifest import Totals
 from raygen.generation.shards import FILES_PER_FOLDER, Plan
@@ -77,9 +77,9 @@ def verify(folder: str, repair: bool = False, say=print) -> Verification:
             from raygen.generation import request
 
             asked = request.begun(folder)
-            generation.check_cluster(
-                asked, available, ""
-            )  # what would be refused is refused before anything is deleted
+            # what would be refused is refused before anything is deleted
+            generation.check_cluster(asked, available, "")
+            same_rows.made_with(asked, asked.settings, available, say)
         say(f"Verifying {plan.num_shards:,} shard(s) of {plan.rows:,} rows in {folder} ...")
         totals, found, problems = _checked(folder, run, plan, available.cpus, repair)
         for _, problem in problems:

@@ -16,6 +16,7 @@ BATCH_ROWS = 1024
 LEARNING_RATE = 3e-3
 AVERAGE = 0.995  # of the running mean of the weights, which is what is kept
 QUARTER = math.pi / 2
+MOST_TIMES = 256  # for which there is room: one graph for all numbers of steps up to it
 
 
 def velocity(arrays, u, t, place):
@@ -50,14 +51,21 @@ def places(base: Gaussians):
     return (away @ whiten.T).astype(np.float32), (whiten @ scales).astype(np.float32)
 
 
-@tf.function(autograph=False)
 def gain(arrays, place, u, steps: int):
     """log p_flow(u) - log N(u; 0, I), float32 of shape (rows,): back along the velocity, its exact divergence
     summed up (Chen et al. 2018, eq. 8)."""
+    h, times = 1.0 / steps, np.zeros((max(steps, MOST_TIMES), 2))
+    times[:steps] = [(1.0 - step * h, 1.0 - step * h - h) for step in range(steps)]
+    numbers = (tf.constant(number, tf.float32) for number in (times, h, 0.5 * h))
+    return _gain(arrays, place, u, tf.constant(steps), *numbers)
+
+
+@tf.function(autograph=False)
+def _gain(arrays, place, u, steps, times, h, half):
+    """As `gain`, in graph; `times` at both ends of each step of length `h`, and of none."""
     rows, d = tf.shape(u)[0], u.shape[1]
     wide = [tf.repeat(p, d, axis=0) for p in place]
     unit = tf.tile(tf.eye(d), [rows, 1])
-    h, now, change = 1.0 / steps, u, tf.zeros([rows])
 
     def both(u, t):
         repeated = tf.repeat(u, d, axis=0)
@@ -68,12 +76,12 @@ def gain(arrays, place, u, steps: int):
         )
         return tf.reshape(v, [rows, d, d])[:, 0], divergence
 
-    for step in range(steps):
-        t = 1.0 - step * h
-        v, divergence = both(now, t)
-        v_back, divergence_back = both(now - h * v, t - h)
-        now -= 0.5 * h * (v + v_back)
-        change += 0.5 * h * (divergence + divergence_back)
+    def back(step, now, change):
+        v, divergence = both(now, times[step, 0])
+        v_back, divergence_back = both(now - h * v, times[step, 1])
+        return step + 1, now - half * (v + v_back), change + half * (divergence + divergence_back)
+
+    _, now, change = tf.while_loop(lambda step, *_: step < steps, back, (tf.constant(0), u, tf.zeros([rows])))
     return 0.5 * tf.reduce_sum(u**2 - now**2, axis=1) - change
 
 

@@ -1,0 +1,118 @@
+"""Whether rows that are made now are those that a folder holds: with other libraries or on another processor
+a row may come out otherwise, so a few are made again before others are written beside them."""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from raygen import filesystems, storage
+from raygen.cluster import surroundings
+from raygen.cluster.resources import Resources
+from raygen.cluster.surroundings import Surroundings
+from raygen.config_sections import GenerateSettings
+from raygen.errors import OutputError
+from raygen.generation import manifest, request
+from raygen.generation.formats import Format
+from raygen.generation.shard_writer import Work
+from raygen.generation.shards import Plan
+from raygen.sampling.row_blocks import BLOCK_ROWS
+
+
+def made_with(
+    asked: Work, settings: GenerateSettings, available: Resources | None, say: Callable
+) -> Surroundings:
+    """What all that makes rows of a generation is to have, as is written in its folder.
+
+    Args:
+        asked: What is to be made.
+        settings: What an actor is given.
+        available: The cluster whose actors make them; None if this process does.
+
+    Raises:
+        ClusterError: If the nodes of the cluster would make different rows.
+        OutputError: If the folder was begun with others, and its rows come out otherwise now.
+    """
+    gpus = settings.gpus_per_actor > 0
+    now = surroundings.of_cluster(available, gpus) if available else surroundings.here()
+    run = manifest.run_of(asked.folder)
+    if not run or not (before := run.get("made_with")):
+        return now
+    if available:  # actors are kept to what the rows that are there were made with, if they can be
+        now = surroundings.least_of(now, before)
+    if not (differ := surroundings.differences(before, now)):
+        return now
+    plan = manifest.plan_of(run)
+    if (shard := _whole(asked, plan)) is None:
+        return now
+    if available:
+        same = request.like_an_actor(settings, _same, asked, plan, shard, pinned=now)
+    else:
+        same = _same(asked, plan, shard)
+    then, today = (surroundings.told(one, differ) for one in (before, now))
+    if not same:
+        message = f"'{asked.folder}' was begun with {then}; with {today} its rows come out otherwise."
+        hint = "go on where it was begun, or choose an empty folder with --out."
+        raise OutputError(message, hint)
+    say(f"The folder was begun with {then}; now {today}: its first rows come out the same.")
+    return before
+
+
+def _whole(asked: Work, plan: Plan) -> int | None:
+    """A shard of the folder that would be kept; None if all will be made."""
+    listed: dict[str, dict[str, int]] = {}
+    for number in range(plan.num_parts):
+        shards = plan.part(number)
+        sizes = manifest.sizes(asked.folder, plan, shards, listed)
+        if named := manifest.read_part(asked.folder, plan, number):
+            there = {line["shard"] for line in named if line["bytes"] == sizes.get(line["file"])}
+        else:
+            there = {shard for shard in shards if _marked(asked, plan.files(shard), asked.mark(shard), sizes)}
+        if there:
+            return min(there)
+    return None
+
+
+def _marked(asked: Work, files: list[str], mark: bytes, sizes: dict[str, int]) -> bool:
+    return all(
+        file in sizes and asked.format.marked_rows(storage.inside(asked.folder, file), mark) is not None
+        for file in files
+    )
+
+
+def _same(asked: Work, plan: Plan, shard: int) -> bool:
+    """Whether the first rows of a shard come out as they are in its files."""
+    first, last = plan.span(shard)
+    rows = asked.rows().table(first, min(first + BLOCK_ROWS, last))
+    parts = asked.partitions.split(rows) if asked.partitions.columns else [rows]
+    return all(
+        _begins_with(asked.format, storage.inside(asked.folder, file), part)
+        for file, part in zip(plan.files(shard), parts, strict=True)
+    )
+
+
+def _begins_with(form: Format, uri: str, rows: pa.Table) -> bool:
+    """Whether a file begins with these rows."""
+    made, schema = io.BytesIO(), rows.schema.remove_metadata()
+    plain = replace(form, compression="none") if form.is_text else form
+    plain.write(made, schema, [rows])
+    filesystem, path = filesystems.resolve(uri)
+    with storage.reading(uri):
+        if form.is_text:
+            with filesystem.open_input_stream(path, compression="detect") as stream:
+                return stream.read(made.tell()) == made.getvalue()
+        with filesystem.open_input_file(path) as file:
+            return _head(file, rows.num_rows).equals(_head(made, rows.num_rows))
+
+
+def _head(file: Any, rows: int) -> pa.Table:
+    """The first rows of a Parquet file."""
+    parquet, batches, left = pq.ParquetFile(file), [], rows
+    for batch in parquet.iter_batches(batch_size=max(1, rows)):
+        batches.append(batch.slice(0, left))
+        if (left := left - batches[-1].num_rows) <= 0:
+            break
+    return pa.Table.from_batches(batches, parquet.schema_arrow).replace_schema_metadata(None).combine_chunks()
