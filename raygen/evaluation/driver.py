@@ -100,6 +100,7 @@ def evaluate(
     say(f"Reading real rows of {config.data.source} ...")
     real = _real(config, model)
     tables = _synthetic(synthetic or [storage.join(config.run.folder, "synthetic")], real.schema)
+    problems = [_problems(table, real) for table in tables]
     notes = _notes(real, tables)
     folder = uris.absolute(out or storage.join(config.run.folder or ".", "report"))
     storage.make_folder(folder)
@@ -108,7 +109,10 @@ def evaluate(
         notes += _left_out(judge.scorecard)
         for note in notes:
             say(f"Note: {note}")
-        runs = [_run(table, judge, model, config.evaluate, say) for table in tables]
+        runs = [
+            _run(table, judge, model, config.evaluate, say).model_copy(update={"problems": problem})
+            for table, problem in zip(tables, problems, strict=True)
+        ]
     report = Report(
         raygen=__version__,
         real=RealTable(path=real.path, rows=real.table.num_rows, columns=len(real.kinds)),
@@ -246,7 +250,6 @@ def _run(
     """Scores of one table of synthetic rows: over all of them, and over a sample where a classifier or a
     neighbour is involved."""
     with storage.reading(table.path):
-        problems = _problems(table, judge.real)
         say(f"Counting all rows of {table.path} ...")
         counts = counting.tally(table.source, judge.reference)
         if not counts.num_rows:
@@ -264,7 +267,6 @@ def _run(
             name=table.name,
             path=table.path,
             rows=counts.num_rows,
-            problems=problems,
             scores=scores,
             rules=rules,
             memory_rows=judge.scorecard.memory_rows(sample),
@@ -305,7 +307,8 @@ def _problems(table: Synthetic, real: RealRows) -> list[str]:
     """
     source = table.source
     problems = coverage.problems(real.schema, source.schema, real.all_kinds)
-    problems += synthetic_rows.manifest_problems(source)
+    with storage.reading(table.path):
+        problems += synthetic_rows.manifest_problems(source)
     lost = [name for name, kind in real.kinds.items() if not synthetic_rows.readable(source, name, kind)]
     if lost:
         raise SchemaError(
@@ -313,7 +316,8 @@ def _problems(table: Synthetic, real: RealRows) -> list[str]:
             + " ".join(problems),
             "compare tables of the same columns.",
         )
-    synthetic_rows.check_files(source, list(real.kinds))
+    with storage.reading(table.path):
+        synthetic_rows.check_files(source, list(real.kinds))
     return problems
 
 
