@@ -77,6 +77,8 @@ def plan(
         answer["generate"] = _generation(section, shards, actors, measured, within, say)
     if completing:
         answer |= _completion(section, shards, actors, completing, say)
+    elif asked:
+        say("Complete, score: not measured, the model was trained with latent.proposal_steps = 0.")
     return answer
 
 
@@ -166,9 +168,12 @@ def _completion(section: GenerateSettings, shards: Plan, actors: int, measured: 
     return {"complete": {"rows": rows, **told}, "score": {"rows": rows, **scored}}
 
 
-def _measured(asked: Job, laws: list) -> tuple[tuple[float, float], speed.Speed]:
-    """What `_decode_for_a_second` gives, and how fast rows are completed and scored."""
-    return _decode_for_a_second(asked, laws), speed.measure(Loaded(asked.found), asked.plan.rows)
+def _measured(asked: Job, laws: list) -> tuple[tuple[float, float], speed.Speed | None]:
+    """What `_decode_for_a_second` gives, and how fast rows are completed and scored: None by a model that was
+    not trained for it."""
+    completes = model_folder.PROPOSAL in asked.found.content
+    completing = speed.measure(Loaded(asked.found), asked.plan.rows) if completes else None
+    return _decode_for_a_second(asked, laws), completing
 
 
 def _decode_for_a_second(asked: Job, laws: list) -> tuple[float, float]:

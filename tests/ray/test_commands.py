@@ -56,6 +56,7 @@ def test_plan_tells_rows_shards_actors_and_time_and_writes_nothing(trained, toml
     assert "1,000,000,000 rows, seed 0, in 1,000 shard(s) by 1 actor(s)" in out
     answer = json.loads(out.splitlines()[-1])
     assert answer["generate"]["seconds"] > 0
+    assert "Complete, score: not measured" in out and "complete" not in answer
     assert "To finish in 60 min: " in out and answer["generate"]["actors_needed"] >= 1
     assert 5 < answer["generate"]["bytes"] / 1e9 < 100
     assert answer["train"]["rows"] == 2000

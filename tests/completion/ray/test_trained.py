@@ -19,3 +19,6 @@ def test_training_fits_a_proposal_that_completion_uses(local_ray, tiny, table, t
     made = raygen.load(done.model).complete(rows, say=said.append)
     assert made.num_rows == 40 and made["income"].to_pylist() == rows["income"].to_pylist()
     assert "without a proposal" not in " ".join(said)
+    planned = raygen.plan(done.model, rows=1000, say=said.append)
+    assert planned["complete"]["seconds"] > 0 and planned["score"]["seconds"] > 0
+    assert any(line.startswith("Complete: as many rows take") for line in said)
