@@ -15,7 +15,7 @@ from tests.generation.ray.rows_of import generate, hashes, rows
 
 pytestmark = pytest.mark.ray
 # long enough to lose an actor, a node or a driver in a shard
-LARGE = {"generate.rows": 1_200_000, "generate.rows_per_shard": 50_000, "generate.num_actors": 1}
+LARGE = {"generate.rows": 600_000, "generate.rows_per_shard": 25_000, "generate.num_actors": 1}
 LARGE_SHARDS = 24
 
 
@@ -66,13 +66,13 @@ def test_a_killed_actor_changes_nothing(trained, large, tmp_path, kill_one):
 
     def say(line):
         lines.append(line)
-        if "/1,200,000 rows" in line and not killed:
+        if "/600,000 rows" in line and not killed:
             killed.append(kill_one("MapWorker"))
 
     done = generate(trained, tmp_path / "out", LARGE, say)
     assert killed == [True]
     assert done.rows == LARGE["generate.rows"]
-    assert lines[-1].lstrip().startswith("1,200,000/1,200,000")
+    assert lines[-1].lstrip().startswith("600,000/600,000")
     assert hashes(tmp_path / "out") == hashes(large)
 
 
@@ -89,7 +89,7 @@ def test_a_generation_that_lost_its_driver_twice_goes_on_where_it_was(
     os.mkfifo(pipe)
 
     interrupted = raygen_command(*command)
-    interrupted.wait_for("/1,200,000 rows")
+    interrupted.wait_for("/600,000 rows")
     interrupted.send(signal.SIGINT)
     assert interrupted.finish() == 130, interrupted.output
     assert f"to go on, run: raygen generate {config} --out {out}" in interrupted.output
@@ -98,7 +98,7 @@ def test_a_generation_that_lost_its_driver_twice_goes_on_where_it_was(
     assert not (out / "_manifest.json").exists()
 
     killed = raygen_command(*command, "--set", "generate.num_actors=2")  # another number of actors
-    killed.wait_for("/1,200,000 rows")
+    killed.wait_for("/600,000 rows")
     killed.send(signal.SIGKILL)
     assert killed.finish() == -signal.SIGKILL
     assert killed.wait_for_no_others() == []
@@ -107,7 +107,7 @@ def test_a_generation_that_lost_its_driver_twice_goes_on_where_it_was(
     pipe.unlink()
     finished = raygen_command(*command)
     assert finished.finish() == 0, finished.output
-    assert f"1,200,000 rows in {LARGE_SHARDS} shard(s)" in finished.output
+    assert f"600,000 rows in {LARGE_SHARDS} shard(s)" in finished.output
     assert "were there before" in finished.output
     assert hashes(out) == hashes(large)
 
@@ -166,7 +166,7 @@ killed = []
 
 def say(line):
     print(line, flush=True)
-    if "/1,200,000 rows" in line and not killed:
+    if "/600,000 rows" in line and not killed:
         killed.append(nodes.remove_node(lost, allow_graceful=False))
 
 

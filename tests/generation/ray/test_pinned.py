@@ -1,0 +1,72 @@
+"""Actors compute as the rows of a folder were made, and as every node of a cluster can."""
+
+import json
+import sys
+
+import pytest
+
+import raygen
+from raygen.cluster import surroundings
+from tests.generation.ray.rows_of import hashes, silent
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.skipif(
+        surroundings.here()["instructions"] not in ("AVX", "AVX2", "AVX512_CORE"),
+        reason="no more than SSE4.1",
+    ),
+]
+LESS = {surroundings.MOST: "SSE41"}
+ROWS = {"generate.rows": 6000, "generate.rows_per_shard": 3000}
+
+
+def begun_with(folder) -> str:
+    return json.loads((folder / "_run.json").read_text())["made_with"]["instructions"]
+
+
+def test_actors_go_on_with_the_instructions_of_a_folder(trained, toml, tmp_path, raygen_command):
+    config, out = trained.config.override(ROWS), tmp_path / "out"
+    begun = raygen_command("generate", toml(config), "--out", out, env=LESS)
+    assert begun.finish() == 0, begun.output
+    assert begun_with(out) == "SSE41"
+    whole = hashes(out)
+    for name in ("part-00000001.parquet", "_manifest.json"):
+        (out / name).unlink()
+    assert raygen.generate(config, out=str(out), say=silent).kept == 1
+    assert hashes(out) == whole
+
+
+NODES = """
+import sys
+import ray
+import raygen
+from raygen.cluster import connection, surroundings
+from raygen.errors import ClusterError
+from ray.cluster_utils import Cluster
+
+connection.prepare_environment(connection.ENVIRONMENT | connection.DRIVER_ENVIRONMENT)
+memory = {"object_store_memory": 80_000_000}
+nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, **memory})
+nodes.add_node(num_cpus=1, env_vars={surroundings.MOST: "SSE41"}, **memory)
+ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
+config, out = raygen.Config.load(sys.argv[1]), sys.argv[2]
+raygen.generate(config, out=out, say=print)
+nodes.add_node(num_cpus=1, env_vars={"XLA_FLAGS": "--xla_cpu_enable_fast_math=true"}, **memory)
+try:
+    raygen.generate(config, out=out + "-more", say=print)
+except ClusterError as error:
+    print("refused:", error)
+ray.shutdown()
+nodes.shutdown()
+"""
+
+
+def test_a_mixed_cluster_has_the_least_or_is_refused(trained, toml, tmp_path, command):
+    config = toml(trained.config.override(ROWS | {"generate.num_actors": 2}))
+    cluster = command(sys.executable, "-c", NODES, config, str(tmp_path / "out"))
+    assert cluster.finish() == 0, cluster.output
+    assert begun_with(tmp_path / "out") == "SSE41"
+    assert "6,000/6,000 rows" in cluster.output
+    (refused,) = (line for line in cluster.lines if line.startswith("refused: "))
+    assert "XLA_FLAGS --xla_cpu_enable_fast_math=true" in refused and "XLA_FLAGS unset" in refused
+    assert not (tmp_path / "out-more" / "_run.json").exists()
