@@ -225,16 +225,16 @@ def toml(tmp_path):
 
 @pytest.fixture
 def kill_one():
-    """Kill (SIGKILL) one process that this one started, directly or not, whose title holds `text`; True if
-    there was one."""
+    """Kill (SIGKILL, or another signal) one process that this one started, directly or not, whose title holds
+    `text`; True if there was one."""
 
-    def kill(text: str) -> bool:
+    def kill(text: str, number: int = signal.SIGKILL) -> bool:
         everyone, ours = processes.all_living(), {os.getpid()}
         while more := {p.pid for p in everyone if p.parent in ours} - ours:
             ours |= more
         found = [p.pid for p in everyone if p.pid in ours - {os.getpid()} and text in p.title]
         if found:
-            os.kill(max(found), signal.SIGKILL)
+            os.kill(max(found), number)
         return bool(found)
 
     return kill

@@ -1,6 +1,19 @@
 """A mailbox between the driver and what it started."""
 
 import contextlib
+import time
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass
+class Member:
+    """An actor at work, and when (by the clock of the board) it last showed that it lives, and that it gets
+    on."""
+
+    actor: Any
+    alive: float
+    moved: float
 
 
 class Board:
@@ -9,9 +22,13 @@ class Board:
 
     def __init__(self):
         self.waiting, self.error, self.members, self.closed = [], None, [], False
+        self.at_work: dict[str, Member] = {}
 
-    def add(self, item):
+    def add(self, item, name: str = ""):
+        """Put something on the board; a member's name shows that it gets on."""
         self.waiting.append(item)
+        if name in self.at_work:
+            self.at_work[name].alive = self.at_work[name].moved = time.monotonic()
 
     def add_unless_failed(self, item):
         if not self.error:
@@ -31,6 +48,27 @@ class Board:
         """Note an actor that works for the driver; False if the driver wants no more of it."""
         self.members.append(actor)
         return not self.closed
+
+    def begin(self, name: str, actor: Any) -> None:
+        """Note that a member has something to do."""
+        now = time.monotonic()
+        self.at_work[name] = Member(actor, now, now)
+
+    def live(self, name: str) -> None:
+        """Note that a member lives."""
+        if name in self.at_work:
+            self.at_work[name].alive = time.monotonic()
+
+    def rest(self, name: str) -> None:
+        """Note that a member has nothing to do."""
+        self.at_work.pop(name, None)
+
+    def silent(self, seconds: float, still: float) -> list[tuple[str, float, float, Any]]:
+        """Members at work without a sign of life for so many seconds, or that got no further for so many:
+        name, seconds of both, and the actor."""
+        now = time.monotonic()
+        since = [(name, now - one.alive, now - one.moved, one.actor) for name, one in self.at_work.items()]
+        return [one for one in since if one[1] >= seconds or one[2] >= still]
 
     def close(self) -> list:
         """The actors noted so far; later ones are told to go."""

@@ -9,7 +9,8 @@ from raygen.errors import GenerationError, RaygenError
 from raygen.generation.actor import ShardActor
 from raygen.generation.manifest import Totals
 from raygen.generation.progress import Progress
-from raygen.generation.shard_writer import NumberedRows, ShardWriter, Work
+from raygen.generation.shard_writer import Event, NumberedRows, ShardWriter, Work
+from raygen.generation.watch import Watch
 
 Hears = Callable[[dict], object]
 
@@ -50,9 +51,14 @@ def by_actors(
         num_cpus=actors.settings.cpus_per_actor,
         num_gpus=actors.settings.gpus_per_actor,
     )
-    progress, totals, made = Progress(asked.plan.rows, say), Totals(), 0
+    progress, totals, made, watch = Progress(asked.plan.rows, say), Totals(), 0, Watch(board, say)
+
+    def follow(events: list[Event]) -> None:
+        progress.follow(events)
+        watch.look()
+
     try:
-        with mailbox.following(board, progress.follow):
+        with mailbox.following(board, follow):
             for done in dataset.iter_rows():
                 totals, made = totals + Totals.from_dict(done), made + int(done["made"])
                 progress.finish(int(done["item"]), int(done["rows"]), int(done["made_rows"]), done["node"])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from raygen.errors import OutputError
+from raygen.generation import watch
 from tests.generation.ray.rows_of import generate, hashes, rows
 
 pytestmark = pytest.mark.ray
@@ -73,6 +74,25 @@ def test_a_killed_actor_changes_nothing(trained, large, tmp_path, kill_one):
     assert killed == [True]
     assert done.rows == LARGE["generate.rows"]
     assert lines[-1].lstrip().startswith("600,000/600,000")
+    assert hashes(tmp_path / "out") == hashes(large)
+
+
+def test_a_stopped_actor_is_told_and_started_again(trained, large, tmp_path, kill_one, monkeypatch):
+    """As a process is that waits for a dead disk, or whose machine stands still."""
+    for name, seconds in (("EVERY", 1), ("SILENT", 5), ("LOST", 10)):
+        monkeypatch.setattr(watch, f"{name}_SECONDS", seconds)
+    stopped, lines = [], []
+
+    def say(line):
+        lines.append(line)
+        if "/600,000 rows" in line and not stopped:
+            stopped.append(kill_one("MapWorker", signal.SIGSTOP))
+
+    done = generate(trained, tmp_path / "out", LARGE, say)
+    assert stopped == [True] and done.rows == LARGE["generate.rows"]
+    told = [line for line in lines if line.startswith("Warning: process ")]
+    assert len(told) == 2 and "on node" in told[0] and "no sign of life for" in told[0]
+    assert told[0].endswith("it is started again after 10 s.") and told[1].endswith(": started again.")
     assert hashes(tmp_path / "out") == hashes(large)
 
 
