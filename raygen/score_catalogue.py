@@ -247,6 +247,33 @@ _DEFINITIONS = (
         copying=True,
         shortfall=False,
     ),
+    *(
+        ScoreDefinition(
+            name,
+            label,
+            f"how much more often {attack} than of unseen ones; 0 is ideal",
+            better=0.0,
+            has_floor=False,
+            has_ceiling=False,
+            copying=True,
+            some=0.05,
+            much=0.3,
+            shortfall=False,
+        )
+        for name, label, attack in (
+            (
+                "singling_out",
+                "Singling out",
+                "a search that these rows suggest finds one of the training rows alone",
+            ),
+            (
+                "linkability",
+                "Linkability",
+                "these rows tell which two halves belong together of training rows",
+            ),
+            ("inference", "Inference", "these rows give a value away, from the others, of training rows"),
+        )
+    ),
     ScoreDefinition(
         "category_coverage",
         "Category coverage",

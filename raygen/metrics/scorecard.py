@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from raygen import rng
-from raygen.metrics import coverage, fidelity, intervals, precision_recall, privacy, utility
+from raygen.metrics import attacks, coverage, fidelity, intervals, precision_recall, privacy, utility
 from raygen.metrics.intervals import Score
 from raygen.metrics.memory import memory
 from raygen.metrics.row_codes import LEVELS, take
@@ -144,6 +144,7 @@ class Scorecard:
             scores |= use(table, self.holdout, self.target, self.kinds, self.seed).scores
         if self.has_unseen:
             scores |= copying(self.train, self.holdout, table, self.kinds, self.seed)
+            scores |= attacks.risks(table, self.train, self.holdout, self.kinds, self.seed)
         rows = dict.fromkeys(OF_MEMORY, self.memory_rows(table))
         return {
             name: self.record(name, scores[name], rows.get(name, count)) for name in SCORES if name in scores

@@ -99,6 +99,33 @@ def privacy(report: Report, run: Run) -> list[str]:
             f"An attacker who asks which rows were in the training table is right {luck}: AUC {f.value:.3f}, "
             "where 0.5 is guessing."
         )
+    return sentences + _attacks(run)
+
+
+ATTACKS = {
+    "singling_out": "searches that these rows suggest single out people of the training table",
+    "linkability": "these rows tell which two halves of a training row belong together",
+    "inference": "from the other columns of a training row, these rows tell the one that is missing",
+}
+
+
+def _attacks(run: Run) -> list[str]:
+    """The three risks of the European guidance on anonymisation, as attacks whose success was measured."""
+    measured = [(f, text) for name, text in ATTACKS.items() if (f := figure(run, name))]
+    sentences = []
+    for f, text in measured:
+        beyond = (
+            "more often than people it never saw"
+            if f.suspicion()
+            else "no more often than people it never saw"
+        )
+        interval = f", 95 % interval {f.show_interval()}" if f.low is not None else ""
+        sentences.append(f"{f.label}: {text} {beyond} ({f.show()}{interval}; 0 is ideal).")
+    if measured:
+        sentences.append(
+            "These are attacks that were tried (Giomi et al. 2023, after the European guidance on "
+            "anonymisation), not a proof, and no differential privacy."
+        )
     return sentences
 
 
