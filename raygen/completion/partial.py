@@ -94,7 +94,9 @@ class Reader:
                 raise SchemaError(f"the model knows no column '{name}' of the rows to complete.", hint)
         self.columns = {name: columns.field(name).type for name in columns.names if name not in self.dropped}
         for name, kind in self.columns.items():
-            _check_type(name, kind, self.schema.field(name).type)
+            own = self.schema.field(name).type
+            _check_type(name, kind, own)
+            self.notes += _zone_note(name, kind, own)
         self.fill = fill if isinstance(fill, str) else list(fill)
         if isinstance(fill, str) and fill not in (FILL_ALL, FILL_ABSENT):
             self.fill = [name.strip() for name in fill.split(",") if name.strip()]
@@ -126,6 +128,17 @@ class Reader:
             valued[name] = ~known[name]
         fields = [pa.field(field.name, field.type) for field in self.schema]
         return Partial(pa.table(columns, schema=pa.schema(fields)), known, valued)
+
+
+def _zone_note(name: str, kind: pa.DataType, own: pa.DataType) -> list[str]:
+    """That moments of a zone are given for those of none, or the other way round."""
+    if not (pa.types.is_timestamp(kind) and pa.types.is_timestamp(own)) or bool(kind.tz) == bool(own.tz):
+        return []
+    zones = [f"zone {one.tz}" if one.tz else "no zone" for one in (kind, own)]
+    return [
+        f"Column '{name}' of the rows has {zones[0]}, that of the model {zones[1]}: "
+        "moments without a zone are taken for those of UTC."
+    ]
 
 
 def _followers(relation: Relation, schema: pa.Schema) -> list[tuple[str, Relation]]:

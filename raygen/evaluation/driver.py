@@ -46,12 +46,14 @@ class Synthetic:
         path, name: As named, and as short as tells it from the others.
         source: Their files.
         choice: How they were chosen among those of the model; empty: they were not.
+        problems: How they differ from the real table and from their manifest.
     """
 
     path: str
     name: str
     source: Source
     choice: str
+    problems: list[str]
 
 
 @dataclass(frozen=True)
@@ -99,8 +101,7 @@ def evaluate(
     model = _model(config)
     say(f"Reading real rows of {config.data.source} ...")
     real = _real(config, model)
-    tables = _synthetic(synthetic or [storage.join(config.run.folder, "synthetic")], real.schema)
-    problems = [_problems(table, real) for table in tables]
+    tables = _synthetic(synthetic or [storage.join(config.run.folder, "synthetic")], real)
     notes = _notes(real, tables)
     folder = uris.absolute(out or storage.join(config.run.folder or ".", "report"))
     storage.make_folder(folder)
@@ -109,10 +110,7 @@ def evaluate(
         notes += _left_out(judge.scorecard)
         for note in notes:
             say(f"Note: {note}")
-        runs = [
-            _run(table, judge, model, config.evaluate, say).model_copy(update={"problems": problem})
-            for table, problem in zip(tables, problems, strict=True)
-        ]
+        runs = [_run(table, judge, model, config.evaluate, say) for table in tables]
     report = Report(
         raygen=__version__,
         real=RealTable(path=real.path, rows=real.table.num_rows, columns=len(real.kinds)),
@@ -191,11 +189,11 @@ def _holdout(real: RealRows, config: Config) -> RealTable | None:
     )
 
 
-def _synthetic(paths: list[str], like: pa.Schema) -> list[Synthetic]:
-    sources = [synthetic_rows.opened(path, like) for path in paths]
+def _synthetic(paths: list[str], real: RealRows) -> list[Synthetic]:
+    sources = [synthetic_rows.opened(path, real.schema) for path in paths]
     names = synthetic_rows.short_names(paths)
     return [
-        Synthetic(path, name, source, synthetic_rows.choice(path))
+        Synthetic(path, name, source, synthetic_rows.choice(path), _problems(path, source, real))
         for path, name, source in zip(paths, names, sources, strict=True)
     ]
 
@@ -267,6 +265,7 @@ def _run(
             name=table.name,
             path=table.path,
             rows=counts.num_rows,
+            problems=table.problems,
             scores=scores,
             rules=rules,
             memory_rows=judge.scorecard.memory_rows(sample),
@@ -299,24 +298,19 @@ def _c2st_of_sample(
     return ScoreRecord(value=score.value, low=score.low, high=score.high, better="higher", rows=count)
 
 
-def _problems(table: Synthetic, real: RealRows) -> list[str]:
-    """How the table differs from the real one and from its manifest, in sentences.
+def _problems(path: str, source: Source, real: RealRows) -> list[str]:
+    """How rows differ from the real ones and from their manifest, in sentences.
 
     Raises:
-        SchemaError: If it cannot be compared.
+        SchemaError: If they cannot be compared.
     """
-    source = table.source
     problems = coverage.problems(real.schema, source.schema, real.all_kinds)
-    with storage.reading(table.path):
+    with storage.reading(path):
         problems += synthetic_rows.manifest_problems(source)
-    lost = [name for name, kind in real.kinds.items() if not synthetic_rows.readable(source, name, kind)]
-    if lost:
-        raise SchemaError(
-            f"synthetic rows '{table.path}' lack {', '.join(lost[:5])} in a form that can be compared: "
-            + " ".join(problems),
-            "compare tables of the same columns.",
-        )
-    with storage.reading(table.path):
+        lost = [n for n, kind in real.kinds.items() if not synthetic_rows.readable(source, n, kind)]
+        if lost:
+            named = f"synthetic rows '{path}' lack {', '.join(lost[:5])} in a form that can be compared: "
+            raise SchemaError(named + " ".join(problems), "compare tables of the same columns.")
         synthetic_rows.check_files(source, list(real.kinds))
     return problems
 

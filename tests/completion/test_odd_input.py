@@ -3,12 +3,15 @@
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
+import raygen
 from raygen.completion.partial import _check_type
 from raygen.completion.settings import Settings
 from raygen.errors import ConfigError, SchemaError
 from raygen.table import frames
+from tests import untrained
 
 SETTINGS = [
     ({"draws": "2"}, "draws = '2': expected a whole number"),
@@ -91,3 +94,17 @@ def test_what_pandas_makes_of_a_type_is_that_type(came, expected):
 def test_other_types_are_refused(came):
     with pytest.raises(SchemaError, match="column 'a' of the rows to complete is of type"):
         _check_type("a", came, pa.int64())
+
+
+def test_moments_of_a_zone_for_those_of_none_are_told(tmp_path):
+    model, rows = untrained.save(tmp_path / "model"), untrained.table(5).select(["moment", "letter"])
+    zoned = rows.set_column(0, "moment", pc.assume_timezone(rows["moment"], "Asia/Tokyo"))
+    said: list[str] = []
+    made = raygen.complete(model, zoned, say=said.append)
+    note = "Column 'moment' of the rows has zone Asia/Tokyo, that of the model no zone"
+    assert any(note in line and "UTC" in line for line in said)
+    nine_hours = pc.subtract(rows["moment"], pa.scalar(9 * 3_600_000, pa.duration("ms")))
+    assert made["moment"].cast(pa.timestamp("ms")).equals(nine_hours.cast(pa.timestamp("ms")))
+    said.clear()
+    raygen.complete(model, rows, say=said.append)
+    assert not any("zone" in line for line in said)
