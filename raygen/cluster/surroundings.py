@@ -12,7 +12,6 @@ from typing import Any
 
 from raygen import __version__
 from raygen.cluster.connection import ENVIRONMENT
-from raygen.cluster.resources import Resources
 from raygen.errors import ClusterError
 
 PACKAGES = ("tensorflow", "keras", "numpy", "pyarrow")
@@ -25,6 +24,7 @@ INSTRUCTIONS = {
     "AVX2": {"sse4_1", "avx", "avx2", "fma"},
     "AVX512_CORE": {"sse4_1", "avx", "avx2", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl"},
 }
+USUAL = "AVX2"  # that machines to rent have
 Surroundings = dict[str, str]
 
 
@@ -36,8 +36,9 @@ def here(device: str = "CPU") -> Surroundings:
     return versions | {"instructions": _instructions(), "device": device} | switches
 
 
-def of_cluster(available: Resources, gpus: bool) -> Surroundings:
-    """What all nodes of the connected cluster can compute alike: the least of their instructions.
+def of_cluster(gpus: bool) -> Surroundings:
+    """What all nodes of the connected cluster that have room for actors can compute alike: the least of their
+    instructions.
 
     Args:
         gpus: Rows are decoded on GPUs.
@@ -48,9 +49,12 @@ def of_cluster(available: Resources, gpus: bool) -> Surroundings:
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    if len(available.nodes) < 2:
-        return here(_device(ray.nodes(), gpus))
-    nodes = [node for node in ray.nodes() if node["Alive"]]
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    nodes = [node for node in alive if node["Resources"].get("GPU" if gpus else "CPU")]
+    if not nodes:  # an autoscaler's, which are to come
+        return least_of(here(_device(alive, gpus)), {"instructions": USUAL})
+    if len(alive) < 2:
+        return here(_device(nodes, gpus))
     places = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=True) for node in nodes]
     look: Any = ray.remote(here)
     found = ray.get(
@@ -61,7 +65,8 @@ def of_cluster(available: Resources, gpus: bool) -> Surroundings:
     )
     least = found[0]
     for node, other in zip(nodes, found, strict=True):
-        if differ := {name for name in differences(least, other) if name != "instructions"}:
+        comparable = {least["instructions"], other["instructions"]} <= INSTRUCTIONS.keys()
+        if differ := differences(least, other) - ({"instructions"} if comparable else set()):
             message = (
                 f"node {node['NodeManagerAddress']} has {told(other, differ)}, and node "
                 f"{nodes[0]['NodeManagerAddress']} {told(found[0], differ)}: they would make other rows."

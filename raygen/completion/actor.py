@@ -17,9 +17,9 @@ class CompleteShards(ShardActor):
     """Loads a model once, then completes the rows of item after item."""
 
     def opened(self, model: str, *arguments: Any) -> tuple[Work, NumberedRows]:
-        source, how, settings, folder, file, identity, made_with = arguments
+        source, how, settings, folder, file, identity, pinned = arguments
         wanted = GenerateSettings(**settings)
-        request.keep_to(wanted, made_with)
+        request.keep_to(wanted, pinned)
         job = CompletionJob.of(Loaded.of(model), source.as_now(), Settings(**how), wanted, folder, file)
         if job.identity != identity:
             raise GenerationError(

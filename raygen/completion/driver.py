@@ -148,7 +148,7 @@ def _written(job: CompletionJob, say: Say) -> tuple[manifest.Totals, int, Told]:
             actors = generation.num_actors(settings, plan, available)
             generation.tell_of_waiting(settings, actors, available, say)
         manifest.check_links(job.folder, plan)
-        made_with = same_rows.made_with(job, settings, available, say)
+        pinned, made_with = same_rows.made_with(job, settings, available, say)
         manifest.claim(job.folder, job.identity, job.told | {"made_with": made_with})
         by = f"with {actors} actor(s) of {settings.cpus_per_actor} CPU(s)" if actors else "in this process"
         say(f"Completing {plan.rows:,} rows in {plan.num_shards:,} shard(s) {by}.")
@@ -163,7 +163,7 @@ def _written(job: CompletionJob, say: Say) -> tuple[manifest.Totals, int, Told]:
             job.folder,
             plan.file,
             job.identity,
-            made_with,
+            pinned,
         )
         workers = running.Actors(CompleteShards, job.found.uri, arguments, actors, settings)
 

@@ -100,9 +100,9 @@ class WriteShards(ShardActor):
     """A decode actor: draws the rows of a generation."""
 
     def opened(self, model: str, *arguments: Any) -> tuple[Work, NumberedRows]:
-        settings, folder, laws, fingerprint, file, made_with = arguments
+        settings, folder, laws, fingerprint, file, pinned = arguments
         wanted = GenerateSettings(**settings)
-        request.keep_to(wanted, made_with)
+        request.keep_to(wanted, pinned)
         asked = Job.of(model, wanted, folder, file)
         if asked.found.fingerprint != fingerprint:
             raise GenerationError(

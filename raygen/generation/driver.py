@@ -103,8 +103,8 @@ def written(asked: Job, say) -> Generation:
             available = stack.enter_context(connection.connected())
             check_cluster(asked, available, "--out")
             tell_of_waiting(settings, num_actors(settings, asked.plan, available), available, say)
-        made_with = same_rows.made_with(asked, settings, available, say)
-        asked, laws = request.prepared(asked, say, here, made_with)
+        pinned, made_with = same_rows.made_with(asked, settings, available, say)
+        asked, laws = request.prepared(asked, say, here, pinned)
         plan, identity, told = asked.plan, asked.identity, asked.told | {"made_with": made_with}
         actors = num_actors(settings, plan, available) if available else 0
         by = f"with {actors} actor(s) of {settings.cpus_per_actor} CPU(s)" if actors else "in this process"
@@ -114,7 +114,7 @@ def written(asked: Job, say) -> Generation:
         say(f"Generating {plan.rows:,} rows in {plan.num_shards:,} shard(s) {by}.")
         if actors:
             fingerprint, own = asked.found.fingerprint, asked.settings.model_dump()
-            arguments = own, folder, laws, fingerprint, plan.file, made_with
+            arguments = own, folder, laws, fingerprint, plan.file, pinned
             workers = running.Actors(WriteShards, asked.found.uri, arguments, actors, settings)
             totals, made = running.by_actors(asked, workers, say)
         else:

@@ -24,8 +24,8 @@ from raygen.sampling.row_blocks import BLOCK_ROWS
 
 def made_with(
     asked: Work, settings: GenerateSettings, available: Resources | None, say: Callable
-) -> Surroundings:
-    """What all that makes rows of a generation is to have, as is written in its folder.
+) -> tuple[Surroundings, Surroundings]:
+    """What all processes that make rows of a generation are kept to, and what its folder is to say.
 
     Args:
         asked: What is to be made.
@@ -37,17 +37,17 @@ def made_with(
         OutputError: If the folder was begun with others, and its rows come out otherwise now.
     """
     gpus = settings.gpus_per_actor > 0
-    now = surroundings.of_cluster(available, gpus) if available else surroundings.here()
+    now = surroundings.of_cluster(gpus) if available else surroundings.here()
     run = manifest.run_of(asked.folder)
     if not run or not (before := run.get("made_with")):
-        return now
+        return now, now
     if available:  # actors are kept to what the rows that are there were made with, if they can be
         now = surroundings.least_of(now, before)
     if not (differ := surroundings.differences(before, now)):
-        return now
+        return now, now
     plan = manifest.plan_of(run)
     if (shard := _whole(asked, plan)) is None:
-        return now
+        return now, now
     if available:
         same = request.like_an_actor(settings, _same, asked, plan, shard, pinned=now)
     else:
@@ -58,7 +58,7 @@ def made_with(
         hint = "go on where it was begun, or choose an empty folder with --out."
         raise OutputError(message, hint)
     say(f"The folder was begun with {then}; now {today}: its first rows come out the same.")
-    return before
+    return now, before
 
 
 def _whole(asked: Work, plan: Plan) -> int | None:

@@ -35,6 +35,15 @@ def test_actors_go_on_with_the_instructions_of_a_folder(trained, toml, tmp_path,
     assert raygen.generate(config, out=str(out), say=silent).kept == 1
     assert hashes(out) == whole
 
+    run, said = json.loads((out / "_run.json").read_text()), []
+    run["made_with"]["numpy"] = "1.0"
+    (out / "_run.json").write_text(json.dumps(run))
+    (out / "part-00000001.parquet").unlink()
+    assert raygen.verify(str(out), repair=True, say=said.append).passed
+    assert any("begun with numpy 1.0; now numpy" in line and "come out the same" in line for line in said)
+    shards = {name: digest for name, digest in hashes(out).items() if name.startswith("part-")}
+    assert shards.items() <= whole.items()
+
 
 NODES = """
 import sys
