@@ -8,9 +8,10 @@ from typing import Any
 
 @dataclass
 class Member:
-    """An actor at work, and when (by the clock of the board) it last showed that it lives, and that it gets
-    on."""
+    """A process of an actor at work, and when (by the clock of the board) it last showed that it lives, and
+    that it gets on."""
 
+    name: str
     actor: Any
     alive: float
     moved: float
@@ -22,13 +23,13 @@ class Board:
 
     def __init__(self):
         self.waiting, self.error, self.members, self.closed = [], None, [], False
-        self.at_work: dict[str, Member] = {}
+        self.at_work: dict[str, Member] = {}  # by the actor's id, which stays when its process is another
 
-    def add(self, item, name: str = ""):
-        """Put something on the board; a member's name shows that it gets on."""
+    def add(self, item, who: str = ""):
+        """Put something on the board; a member's id shows that it gets on."""
         self.waiting.append(item)
-        if name in self.at_work:
-            self.at_work[name].alive = self.at_work[name].moved = time.monotonic()
+        if who in self.at_work:
+            self.at_work[who].alive = self.at_work[who].moved = time.monotonic()
 
     def add_unless_failed(self, item):
         if not self.error:
@@ -49,26 +50,27 @@ class Board:
         self.members.append(actor)
         return not self.closed
 
-    def begin(self, name: str, actor: Any) -> None:
+    def begin(self, who: str, name: str, actor: Any) -> None:
         """Note that a member has something to do."""
         now = time.monotonic()
-        self.at_work[name] = Member(actor, now, now)
+        self.at_work[who] = Member(name, actor, now, now)
 
-    def live(self, name: str) -> None:
+    def live(self, who: str) -> None:
         """Note that a member lives."""
-        if name in self.at_work:
-            self.at_work[name].alive = time.monotonic()
+        if who in self.at_work:
+            self.at_work[who].alive = time.monotonic()
 
-    def rest(self, name: str) -> None:
+    def rest(self, who: str) -> None:
         """Note that a member has nothing to do."""
-        self.at_work.pop(name, None)
+        self.at_work.pop(who, None)
 
-    def silent(self, seconds: float, still: float) -> list[tuple[str, float, float, Any]]:
-        """Members at work without a sign of life for so many seconds, or that got no further for so many:
+    def silent(self, seconds: float, still: float) -> list[tuple[str, str, float, float, Any]]:
+        """Members at work without a sign of life for so many seconds, or that got no further for so many: id,
         name, seconds of both, and the actor."""
         now = time.monotonic()
-        since = [(name, now - one.alive, now - one.moved, one.actor) for name, one in self.at_work.items()]
-        return [one for one in since if one[1] >= seconds or one[2] >= still]
+        members = self.at_work.items()
+        since = [(who, one.name, now - one.alive, now - one.moved, one.actor) for who, one in members]
+        return [one for one in since if one[2] >= seconds or one[3] >= still]
 
     def close(self) -> list:
         """The actors noted so far; later ones are told to go."""

@@ -32,10 +32,11 @@ class ShardActor(ABC):
         import ray
         from ray.util.metrics import Counter
 
-        me = ray.get_runtime_context().current_actor
+        context = ray.get_runtime_context()
+        me, self.who = context.current_actor, context.get_actor_id()
         if not ray.get(board.enroll.remote(me)):
             ray.kill(me)
-        self.node = f"{ray.util.get_node_ip_address()} ({ray.get_runtime_context().get_node_id()[:8]})"
+        self.node = f"{ray.util.get_node_ip_address()} ({context.get_node_id()[:8]})"
         self.board, self.me, self.name = board, me, f"process {os.getpid()} on node {self.node}"
         threading.Thread(target=self._live, daemon=True).start()
         tags = {"tag_keys": ("run",)}
@@ -70,19 +71,19 @@ class ShardActor(ABC):
     @contextlib.contextmanager
     def _at_work(self) -> Iterator[None]:
         """Have the driver know that this actor has something to do."""
-        self.board.begin.remote(self.name, self.me)
+        self.board.begin.remote(self.who, self.name, self.me)
         try:
             yield
         finally:
-            self.board.rest.remote(self.name)
+            self.board.rest.remote(self.who)
 
     def _live(self) -> None:
         while True:
-            self.board.live.remote(self.name)
+            self.board.live.remote(self.who)
             time.sleep(LIVE_SECONDS)
 
     def _tell(self, event: Event) -> None:
-        self.board.add.remote(event, self.name)
+        self.board.add.remote(event, self.who)
 
     def _count(self, rows: int, num_bytes: int) -> None:
         for counter, number in ((self.row_counter, rows), (self.byte_counter, num_bytes)):

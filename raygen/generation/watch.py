@@ -34,10 +34,12 @@ class Watch:
         if time.monotonic() - self.looked < EVERY_SECONDS:
             return
         self.looked = time.monotonic()
-        for name, silent, still, actor in ray.get(self.board.silent.remote(SILENT_SECONDS, STILL_SECONDS)):
+        for who, name, silent, still, actor in ray.get(
+            self.board.silent.remote(SILENT_SECONDS, STILL_SECONDS)
+        ):
             if silent >= LOST_SECONDS:
                 self.say(f"Warning: {name} has shown no sign of life for {duration(silent)}: started again.")
-                self.board.rest.remote(name)
+                self.board.rest.remote(who)
                 ray.kill(actor, no_restart=False)
             elif silent >= SILENT_SECONDS:
                 when = f"started again after {duration(LOST_SECONDS)}"
