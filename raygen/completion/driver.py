@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from raygen import storage, uris
 from raygen.cluster import connection, devices, resources
+from raygen.cluster.surroundings import Surroundings
 from raygen.completion import completed
 from raygen.completion.actor import CompleteShards
 from raygen.completion.completed import Completed, Told
@@ -121,12 +122,12 @@ def _files(
     job = CompletionJob.of(loaded, partial, how, section, folder, file)
     _tell_of_model(job.found, job.notes, say)
     manifest.check(folder, job.identity)
-    totals, made, told = _written(job, say)
+    totals, made, told, made_with = _written(job, say)
     if (totals.rows, totals.shards) != (job.plan.rows, job.plan.num_shards):
         message = f"'{folder}' has {totals.rows:,} of {job.plan.rows:,} rows."
         raise GenerationError(message, "run the same command again to make the rest.")
     completeness.check_whole(folder, job.plan)
-    manifest.finish(folder, job.plan, job.identity, job.told, totals)
+    manifest.finish(folder, job.plan, job.identity, job.told | {"made_with": made_with}, totals)
     redrawn.finish(say)
     for line in told.lines(how.particles) if told.rows else ():
         say(line)
@@ -135,8 +136,9 @@ def _files(
     return Completion(place, totals.rows, totals.shards, totals.bytes, kept, seconds, told.to_dict())
 
 
-def _written(job: CompletionJob, say: Say) -> tuple[manifest.Totals, int, Told]:
-    """Make what is missing: the totals, how many shards were made, and what is known of their rows."""
+def _written(job: CompletionJob, say: Say) -> tuple[manifest.Totals, int, Told, Surroundings]:
+    """Make what is missing: the totals, how many shards were made, what is known of their rows, and what they
+    were made with."""
     settings, plan, told = job.settings, job.plan, Told()
     with contextlib.ExitStack() as stack:
         actors, available = 0, None
@@ -155,7 +157,7 @@ def _written(job: CompletionJob, say: Say) -> tuple[manifest.Totals, int, Told]:
         if not actors:
             rows = job.rows()
             totals, made = running.here(job, rows, say)
-            return totals, made, rows.told
+            return totals, made, rows.told, made_with
         arguments = (
             job.source,
             asdict(job.how),
@@ -171,7 +173,7 @@ def _written(job: CompletionJob, say: Say) -> tuple[manifest.Totals, int, Told]:
             told.add(json.loads(done["told"]))
 
         totals, made = running.by_actors(job, workers, say, hears)
-    return totals, made, told
+    return totals, made, told, made_with
 
 
 def _tell_of_model(found: model_folder.Artifact, notes: list[str], say: Say) -> None:

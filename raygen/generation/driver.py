@@ -127,7 +127,7 @@ def written(asked: Job, say) -> Generation:
         )
     manifest.claim(folder, identity, told)  # no other generation has taken the folder meanwhile
     completeness.check_whole(folder, plan)
-    manifest.finish(folder, plan, identity, asked.told, totals)
+    manifest.finish(folder, plan, identity, told, totals)
     redrawn.finish(say)
     return Generation(
         storage.inside(folder, f"../{plan.file}") if plan.file else folder,

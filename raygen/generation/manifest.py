@@ -281,8 +281,7 @@ def finish(folder: str, plan: Plan, identity: dict, more: dict, totals: Totals) 
             bytes.
     """
     leftovers.sweep(folder, plan)
-    made_with = {"made_with": (run_of(folder) or {}).get("made_with", {})}
-    header = identity | more | made_with | totals.to_dict() | {"parts": plan.num_parts}
+    header = identity | more | totals.to_dict() | {"parts": plan.num_parts}
     try:
         before = read_header(folder) or header
     except OutputError:

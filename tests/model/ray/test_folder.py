@@ -43,9 +43,7 @@ def edit_index(model: Path, change, seal=True) -> None:
 
 
 def test_a_model_is_these_files_and_loads_as_it_was(trained):
-    assert sorted(p.name for p in Path(trained.model).iterdir()) == sorted(
-        [*FILES, model_folder.REPORT, model_folder.PAGE]
-    )
+    assert sorted(p.name for p in Path(trained.model).iterdir()) == sorted([*FILES, model_folder.REPORT])
     found = model_folder.load(trained.model)
     assert found.fingerprint == trained.training.fingerprint
     assert found.config.model == trained.config.model
