@@ -222,6 +222,7 @@ def test_workers_that_cannot_reach_each_other_are_told(nodes, trained, tiny, tom
     seen("workers behind a firewall from each other", "an error that says so", "")
 
 
+@pytest.mark.soak
 def test_training_goes_on_when_a_node_falls_silent(
     nodes, lost, undisturbed, long, trained, tiny, toml, tmp_path, seen
 ):
@@ -238,9 +239,9 @@ def test_training_goes_on_when_a_node_falls_silent(
     )
 
 
-def test_generation_goes_on_when_a_node_falls_silent(nodes, lost, undisturbed, tiny, toml, tmp_path, seen):
+def test_generation_goes_on_when_a_node_falls_silent(nodes, lost, trained, toml, tmp_path, seen):
     network, run = nodes
-    config = tiny(undisturbed[0], GENERATE)
+    config = trained.config.override(GENERATE)
     generation = run(*RAYGEN, "generate", toml(config), "--out", tmp_path / "out")
     generation.wait_for("/600,000 rows")
     took = finish_without_one(generation, network, "MapWorker", lost)

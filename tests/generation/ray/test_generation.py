@@ -243,9 +243,8 @@ def test_a_gpu_that_tensorflow_does_not_find_is_an_error(gpus, trained, tmp_path
     if gpus:
         pytest.skip("this machine has a GPU")
     message = r"generate\.gpus_per_actor = 1: TensorFlow finds no GPU on node "
-    for name, where in (("all", ""), ("some", "age > 30")):
-        with pytest.raises(ClusterError, match=message):
-            generate(trained, tmp_path / name, {"generate.gpus_per_actor": 1.0, "generate.where": where})
+    with pytest.raises(ClusterError, match=message):
+        generate(trained, tmp_path / "out", {"generate.gpus_per_actor": 1.0})
     with pytest.raises(ClusterError, match=message):
         raygen.plan(trained.config.override({"generate.gpus_per_actor": 1.0}), say=lambda line: None)
 

@@ -202,6 +202,7 @@ nodes.shutdown()
 """
 
 
+@pytest.mark.soak
 def test_a_node_lost_and_another_with_notice(undisturbed, long, trained, tiny, tmp_path, toml, command, seen):
     config = toml(tiny(trained.fresh_run(tmp_path), long))
     run = command(
@@ -271,6 +272,7 @@ nodes.shutdown()
 """
 
 
+@pytest.mark.soak
 def test_workers_that_come_and_go(trained, tiny, tmp_path, toml, command, seen):
     """Two workers, then one, then two again follow the losses of this process alone, on the same batches."""
     steps = {
