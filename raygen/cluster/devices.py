@@ -30,8 +30,9 @@ def start_tensorflow() -> None:
             del sys.modules[name]
 
 
-def import_tensorflow() -> None:
-    """Import TensorFlow into this process without its noise.
+def import_tensorflow() -> str:
+    """Import TensorFlow into this process without its noise; Keras computes in float32 afterwards. What it
+    computed in before, as the user's keras.json may say, is returned.
 
     It warns of functions that are traced often, which the graphs of samplers are not: they are many, and each
     is traced once.
@@ -46,8 +47,10 @@ def import_tensorflow() -> None:
     if keras.config.backend() != "tensorflow":
         message = f"Keras has been imported with the backend '{keras.config.backend()}'."
         raise ClusterError(message, "import raygen before keras, or set KERAS_BACKEND=tensorflow.")
-    keras.config.set_floatx("float32")  # a user's keras.json may have another
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    found = keras.config.floatx()
+    keras.config.set_floatx("float32")
+    return found
 
 
 @contextlib.contextmanager
@@ -56,20 +59,12 @@ def left_as_found() -> Iterator[None]:
     logger = logging.getLogger("tensorflow")
     level = logger.level
     with connection.environment_as_found():
-        floats = _floatx()
-        import_tensorflow()
+        floats = import_tensorflow()
         try:
             yield
         finally:
             logger.setLevel(level)
-            if floats:
-                sys.modules["keras"].config.set_floatx(floats)
-
-
-def _floatx() -> str:
-    """What Keras, if it is imported, makes numbers of; else nothing."""
-    keras = sys.modules.get("keras")
-    return keras.config.floatx() if keras else ""
+            sys.modules["keras"].config.set_floatx(floats)
 
 
 @contextlib.contextmanager

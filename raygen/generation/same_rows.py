@@ -62,25 +62,33 @@ def made_with(
 
 
 def _whole(asked: Work, plan: Plan) -> int | None:
-    """A shard of the folder that would be kept; None if all will be made."""
+    """A shard of the folder that is as its manifest, or its own mark, says; None if there is none."""
     listed: dict[str, dict[str, int]] = {}
     for number in range(plan.num_parts):
         shards = plan.part(number)
         sizes = manifest.sizes(asked.folder, plan, shards, listed)
-        if named := manifest.read_part(asked.folder, plan, number):
-            there = {line["shard"] for line in named if line["bytes"] == sizes.get(line["file"])}
-        else:
-            there = {shard for shard in shards if _marked(asked, plan.files(shard), asked.mark(shard), sizes)}
-        if there:
-            return min(there)
+        named = manifest.read_part(asked.folder, plan, number)
+        for shard in shards:
+            lines = manifest.of_shard(named, shard)
+            if not sizes.keys() >= set(plan.files(shard)):
+                continue
+            if _vouched(asked.folder, lines, sizes) if lines else _marked(asked, plan, shard):
+                return shard
     return None
 
 
-def _marked(asked: Work, files: list[str], mark: bytes, sizes: dict[str, int]) -> bool:
-    return all(
-        file in sizes and asked.format.marked_rows(storage.inside(asked.folder, file), mark) is not None
-        for file in files
-    )
+def _vouched(folder: str, lines: list[dict], sizes: dict[str, int]) -> bool:
+    """Whether the files of a shard have the bytes that the manifest tells."""
+    if any(line["bytes"] != sizes[line["file"]] for line in lines):
+        return False
+    return all(storage.sha256(storage.inside(folder, line["file"])) == line["sha256"] for line in lines)
+
+
+def _marked(asked: Work, plan: Plan, shard: int) -> bool:
+    """Whether the files of a shard tell of themselves that they are its own, page by page."""
+    mark = asked.mark(shard)
+    files = (storage.inside(asked.folder, file) for file in plan.files(shard))
+    return all(asked.format.marked_rows(file, mark) is not None for file in files)
 
 
 def _same(asked: Work, plan: Plan, shard: int) -> bool:

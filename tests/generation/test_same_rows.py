@@ -1,5 +1,6 @@
 """Rows beside rows that were made with other libraries or on another processor: the same, or refused."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -75,10 +76,32 @@ def _vouched(folder: Path, file: Path) -> None:
         lines = [json.loads(line) for line in part.read_text().splitlines()]
         for line in lines:
             if line["file"] == str(file.relative_to(folder)):
-                line |= {"bytes": file.stat().st_size}
+                line |= {
+                    "bytes": file.stat().st_size,
+                    "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+                }
                 if file.suffix == ".parquet":
                     line["rows"] = pq.read_metadata(file).num_rows
         part.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+@pytest.mark.parametrize("settings", [{}, {"partition_by": ["letter"]}], ids=str)
+def test_a_damaged_or_missing_file_is_not_what_rows_are_held_against(model, tmp_path, settings):
+    """One file of shard 1 has other bytes, of the same length; shard 2 decides."""
+    out = tmp_path / "out"
+    raygen.generate(model, 5000, out=str(out), say=silent, **SHARDS, **settings)
+    begun_elsewhere(out, numpy="1.0")
+    damaged = sorted(out.rglob("part-00000001.*"))[-1]
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[: len(content) // 3] + bytes(len(content) - len(content) // 3))
+    said: list[str] = []
+    raygen.generate(model, 5000, out=str(out), say=said.append, **SHARDS, **settings)
+    assert any("come out the same" in line for line in said)
+    damaged.unlink()
+    (out / "_manifest.json").unlink()
+    said.clear()
+    raygen.generate(model, 5000, out=str(out), say=said.append, **SHARDS, **settings)
+    assert any("come out the same" in line for line in said) and damaged.exists()
 
 
 def test_a_folder_that_holds_no_rows_yet_is_begun_anew(model, tmp_path):

@@ -60,7 +60,8 @@ def test_csv_of_a_size_grows_into_the_bytes_of_one_run_and_is_mended(trained, tm
     assert (done.rows, done.kept) == (9000, len(whole)) and done.shards > first.shards
     assert {name: (out / name).stat().st_mtime_ns for name in whole} == whole, "full shards are kept"
     assert "The folder was begun for 5,000 rows of this generation; now for 9,000." in lines
-    generate(trained, tmp_path / "once", settings, rows=9000, format="csv", shard_mib=0.06)
+    by_two = settings | {"generate.num_actors": 2}
+    generate(trained, tmp_path / "once", by_two, rows=9000, format="csv", shard_mib=0.06)
     assert hashes(out) == hashes(tmp_path / "once")
     assert json.loads((out / "_run.json").read_text())["shard_mib"] == 0.06
     frames = [pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in sorted(out.glob("part-*"))]
@@ -107,7 +108,8 @@ def test_json_lines_from_the_middle_of_the_rows(trained, tmp_path):
 
 def test_partitions_hold_all_rows_and_are_mended(trained, tmp_path):
     columns, out = ["income", "sex"], tmp_path / "out"
-    done = generate(trained, out, {"generate.rows_per_shard": 1100}, rows=3000, partition_by=columns)
+    settings = {"generate.rows_per_shard": 1100, "generate.num_actors": 2}
+    done = generate(trained, out, settings, rows=3000, partition_by=columns)
     folder = out / "income=%3E50K" / "sex=Female"
     assert [path.name for path in sorted(folder.iterdir())] == [f"part-{i:08d}.parquet" for i in range(3)]
     assert (done.rows, done.shards, len(list(out.rglob("*.parquet")))) == (3000, 3, 12)
