@@ -226,8 +226,10 @@ def ks(real: np.ndarray, synthetic: np.ndarray) -> float:
     if not len(a) or not len(b):
         return float("nan")
     points = np.concatenate([a, b])
-    below = (np.searchsorted(side, points, "right") / len(side) for side in (a, b))
-    return float(np.abs(np.subtract(*below)).max())  # scipy's also takes a p-value, which needs more rows
+    order = np.argsort(points, kind="stable")  # merges the two
+    points, below = points[order], np.cumsum(order < len(a))
+    apart = np.abs(below / len(a) - (np.arange(1, len(points) + 1) - below) / len(b))
+    return float(apart[np.append(points[1:] != points[:-1], True)].max())  # scipy's takes a p-value, of more rows
 
 
 def ranks(real: np.ndarray, synthetic: np.ndarray) -> np.ndarray:

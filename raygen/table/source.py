@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ from raygen.table.files import ANY, TO_UTF8, Files, check_names, check_text
 
 HEAD_ROWS = 100_000
 SPREAD_GROUPS = 16  # row groups of Parquet that rows from all over are taken of
+PIECE_BYTES = 64 * 2**20  # of a file of Parquet, read by one task
 LAYOUTS: dict[str, pads.FileFormat] = {
     # moments in 96 bits may lie beyond what nanoseconds in 64 can say
     "parquet": pads.ParquetFileFormat(read_options=pads.ParquetReadOptions(coerce_int96_timestamp_unit="us")),
@@ -143,12 +145,29 @@ class Source:
                     else:
                         at += rows
 
-    def of_file(self, number: int) -> Iterator[pa.RecordBatch]:
-        """Record batches of one file."""
+    def pieces(self) -> list[tuple[int, int, int]]:
+        """Parts of the table that can be read apart: the number of a file, the first of its row groups and the
+        one after the last; of a file that is read as a whole, 0 and 0."""
+        out = []
+        with _readable(self.uri):
+            for number, (path, size, _) in enumerate(self.identity):
+                if self.format != "parquet" or size <= PIECE_BYTES:
+                    out.append((number, 0, 0))
+                    continue
+                groups = pq.read_metadata(path, filesystem=self.filesystem).num_row_groups
+                ends = _evenly(groups + 1, -(-size // PIECE_BYTES) + 1).tolist()
+                out += [(number, first, last) for first, last in pairwise(ends)]
+        return out
+
+    def of_file(self, number: int, first: int = 0, last: int = 0) -> Iterator[pa.RecordBatch]:
+        """Record batches of one file, or of one of its `pieces`."""
         path, folders = self.paths[number], self.files.folders[number]
         with _readable(self.uri):
             if self.format == "jsonl":
                 batches = json_lines.batches(self.filesystem, path, self.stored)
+            elif last:
+                whole = next(iter(self._dataset([path]).get_fragments()))
+                batches = whole.subset(row_group_ids=range(first, last)).to_batches(self.stored)
             else:
                 batches = self._dataset([path]).to_batches()
             for batch in batches:

@@ -290,17 +290,13 @@ def read_dataset(source: Source):
     """The source as a Ray Dataset of Arrow blocks."""
     import ray
 
-    if source.is_plain:
-        return ray.data.read_parquet(
-            source.paths, filesystem=source.filesystem, partitioning=None, file_extensions=None
-        ).select_columns(source.schema.names)
-
     def tables(batch: dict[str, np.ndarray]) -> Iterator[pa.Table]:
-        for number in batch["number"]:
-            yield from (pa.Table.from_batches([rows]) for rows in source.of_file(int(number)))
+        for piece in batch["piece"].tolist():
+            yield from (pa.Table.from_batches([rows]) for rows in source.of_file(*piece))
 
-    numbers = [{"number": number} for number in range(len(source.paths))]
-    return ray.data.from_items(numbers, override_num_blocks=len(numbers)).map_batches(tables, batch_size=1)
+    pieces = [{"piece": piece} for piece in source.pieces()]
+    # not ray.data.read_parquet, which starts three actors to read the footers of the smallest table
+    return ray.data.from_items(pieces, override_num_blocks=len(pieces)).map_batches(tables, batch_size=1)
 
 
 def _write_rows(source: Source, tied: TableRelations, built: Codec, folder: str, num_rows: int) -> list[dict]:
