@@ -302,18 +302,24 @@ def long() -> dict:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(trained, tiny, long, tmp_path_factory, worker_id):
-    """A run with `long`, trained by the first process of tests that needs it: its run folder, and what
-    `train` returned."""
+def undisturbed(trained, tiny, tmp_path_factory, worker_id):
+    """A run with some settings, `undisturbed({"train.steps": 300})`, trained by the first process of tests that
+    needs it: its run folder, and what `train` returned."""
     import raygen
 
     base = tmp_path_factory.getbasetemp()
-    kept = (base if worker_id == "master" else base.parent) / "undisturbed.pickle"
-    with FileLock(f"{kept}.lock"):
-        if not kept.exists():
-            folder = trained.fresh_run(tmp_path_factory.mktemp("undisturbed"))
-            kept.write_bytes(pickle.dumps((folder, raygen.train(tiny(folder, long), lambda line: None))))
-    return pickle.loads(kept.read_bytes())
+
+    def make(settings: dict) -> tuple:
+        name = f"undisturbed-{settings['train.steps']}.pickle"
+        kept = (base if worker_id == "master" else base.parent) / name
+        with FileLock(f"{kept}.lock"):
+            if not kept.exists():
+                folder = trained.fresh_run(tmp_path_factory.mktemp("undisturbed"))
+                done = raygen.train(tiny(folder, settings), lambda line: None)
+                kept.write_bytes(pickle.dumps((folder, done)))
+        return pickle.loads(kept.read_bytes())
+
+    return make
 
 
 @pytest.fixture

@@ -14,11 +14,14 @@ import ray
 from ray import train
 from ray.exceptions import RayError
 from ray.train import FailureConfig, RunConfig, ScalingConfig, UserCallback
+from ray.train.backend import Backend, BackendConfig
 from ray.train.collective import barrier, broadcast_from_rank_zero
+from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.train.v2.api.exceptions import TrainingFailedError
+from ray.util import get_node_ip_address
 
 from raygen import filesystems, storage
-from raygen.cluster import connection, mailbox, ray_internals
+from raygen.cluster import connection, devices, mailbox, ray_internals
 from raygen.errors import ClusterError, RaygenError, StorageError, TrainingError
 from raygen.training import objective, worker
 from raygen.training.checkpoints import Checkpoints, rounds_of
@@ -51,6 +54,42 @@ class LostWorkers(UserCallback):
             self.board.add_unless_failed.remote(line)
 
 
+class TensorFlowCluster(BackendConfig):
+    """Tells each worker the addresses of all, in TF_CONFIG, as TensorFlow reads them.
+
+    Ray's own `TensorflowConfig` does the same, and imports TensorFlow where the driver and the controller of
+    Ray Train run, which compute nothing: 7 s of a CPU and half a gigabyte in each.
+    """
+
+    @property
+    def backend_cls(self):
+        return _SetAddresses
+
+
+class _SetAddresses(Backend):
+    def on_start(self, worker_group, backend_config):
+        addresses = worker_group.execute(_free_address)
+        places = [
+            worker_group.execute_single_async(rank, _set_addresses, addresses, rank)
+            for rank in range(len(addresses))
+        ]
+        ray.get(places)
+
+
+def _free_address() -> str:
+    """Of this worker, with a port that is free now."""
+    host = get_node_ip_address()
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind(("", 0))
+        port = probe.getsockname()[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _set_addresses(addresses: list[str], rank: int) -> None:
+    task = {"type": "worker", "index": rank}
+    os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": addresses}, "task": task})
+
+
 def fit(job: TrainingJob, say, callbacks: Sequence = ()) -> train.Result:
     """Run `training.worker.work` in Ray Train workers, and pass on what they say.
 
@@ -59,12 +98,10 @@ def fit(job: TrainingJob, say, callbacks: Sequence = ()) -> train.Result:
         say: Called with each line of progress.
         callbacks: Of Ray Train.
     """
-    with connection.silent_stderr():
-        from ray.train.tensorflow import TensorflowTrainer
-
     board = mailbox.new_board()
-    trainer = TensorflowTrainer(
+    trainer = DataParallelTrainer(
         functools.partial(worker.work, job, functools.partial(joined, job, board)),
+        backend_config=TensorFlowCluster(),
         scaling_config=_scaling(job),
         run_config=_run_config(job, [LostWorkers(board), *callbacks]),
     )
@@ -227,6 +264,7 @@ def joined(job: TrainingJob, board) -> Iterator[WorkerContext | None]:
 
 
 def _context(job: TrainingJob, say, rank: int, world: int) -> WorkerContext:
+    devices.start_tensorflow()
     import tensorflow as tf
 
     if world > 1:

@@ -25,7 +25,7 @@ from tests.conftest import TINY
 from tests.diagnosis.foreign import correct, white
 from tests.test_docs import HELP, ROOT, blocks
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("here")]
 ROWS, FEW = 600, 2000  # of the table; at most, in place of what a command asks for
 SMALL = TINY | {
     "train.steps": 20,
@@ -90,7 +90,7 @@ def make_small(path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def work(local_ray, table, tmp_path_factory):
+def work(local_ray, here, table, tmp_path_factory):
     """Where everything runs, with the files that the pages name, and where README's commands have run."""
     folder = tmp_path_factory.mktemp("work")
     rows = pq.read_table(table).slice(0, ROWS)

@@ -231,7 +231,7 @@ def test_training_goes_on_when_a_node_falls_silent(
     training.wait_for("step    300/")
     took = finish_without_one(training, network, "RayTrainWorker", lost)
     (resumed,) = (line.strip() for line in training.lines if line.startswith("Resuming at step"))
-    assert f"({undisturbed[1].fingerprint})" in training.output
+    assert f"({undisturbed(long)[1].fingerprint})" in training.output
     seen(
         "a node's network cut while it trained",
         f"on the nodes left, done {took:.0f} s later: {resumed}",

@@ -22,7 +22,7 @@ from raygen.report import redrawn
 from raygen.training.job import AFTERWARDS
 from tests.conftest import TINY
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("here")]
 SETTINGS = {name.partition(".")[2]: value for name, value in TINY.items() if "generate" not in name}
 
 

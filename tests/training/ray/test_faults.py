@@ -45,19 +45,20 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "--lazy", disk], check=True, capture_output=True)
 
 
-def test_a_killed_worker_of_two(undisturbed, long, trained, tiny, tmp_path, kill_one, seen):
-    killed, lines = [], []
+def test_a_killed_worker_of_two(undisturbed, trained, tiny, tmp_path, kill_one, seen):
+    settings = {"train.num_workers": 2, "train.steps": 300, "train.patience": 0}
+    expected, killed, lines = undisturbed(settings)[1], [], []
 
     def say(line):
         lines.append(line)
-        if line.startswith("step    375") and not killed:
+        if line.startswith("step     90") and not killed:
             killed.append(kill_one("RayTrainWorker"))
 
-    done = raygen.train(tiny(trained.fresh_run(tmp_path), long), say)
+    done = raygen.train(tiny(trained.fresh_run(tmp_path), settings), say)
     assert killed == [True]
     (resumed,) = (line for line in lines if line.startswith("Resuming at step"))
-    assert done.fingerprint == undisturbed[1].fingerprint
-    assert learned(done.metrics["history"]) == learned(undisturbed[1].metrics["history"])
+    assert done.fingerprint == expected.fingerprint
+    assert learned(done.metrics["history"]) == learned(expected.metrics["history"])
     assert written(tmp_path) == done.metrics["history"], "no round twice"
     seen("a worker of two killed (SIGKILL)", resumed, "yes")
 
@@ -204,6 +205,7 @@ nodes.shutdown()
 
 @pytest.mark.soak
 def test_a_node_lost_and_another_with_notice(undisturbed, long, trained, tiny, tmp_path, toml, command, seen):
+    expected_folder, expected = undisturbed(long)
     config = toml(tiny(trained.fresh_run(tmp_path), long))
     run = command(
         sys.executable,
@@ -223,8 +225,8 @@ def test_a_node_lost_and_another_with_notice(undisturbed, long, trained, tiny, t
     ]
     assert first % 75 == 0 and told and told[0] % 75 and told[0] > 750
     assert second >= told[0]
-    assert f"fingerprint: {undisturbed[1].fingerprint}" in run.output
-    assert learned(written(tmp_path)) == learned(written(undisturbed[0]))
+    assert f"fingerprint: {expected.fingerprint}" in run.output
+    assert learned(written(tmp_path)) == learned(written(expected_folder))
     seen("a node of a cluster lost", f"on the nodes left: Resuming at step {first}", "yes")
     seen(
         "a node drained (spot notice)",

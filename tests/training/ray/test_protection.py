@@ -23,7 +23,9 @@ SMALL = {
     "model.prior_components": 4,
     "latent.flow_steps": 20,
     "latent.mixture_components": 4,
+    "latent.proposal_steps": 20,
 }
+NO_MORE = {"latent.report": False, "latent.density_ratio": False, "latent.proposal_steps": 0}
 
 
 def config(table: pa.Table, folder: Path, **settings) -> Config:
@@ -70,7 +72,7 @@ def test_what_was_merged_is_told(run):
 
 
 def test_the_walk_finds_what_is_not_protected(local_ray, tmp_path):
-    made = config(planted.table(ROWS), tmp_path, **{"privacy.min_rows": 1})
+    made = config(planted.table(ROWS), tmp_path, **NO_MORE, **{"privacy.min_rows": 1})
     raygen.train(made, lambda line: None)
     found = "\n".join(planted.found_below(Path(made.run.folder) / "model"))
     for secret in ("Zebediah Quux", "Quuxville", "Quuxland", "quux-level", str(planted.SALARY)):
@@ -94,7 +96,7 @@ def test_a_small_table_trains_with_what_is_left(rows, local_ray, tmp_path):
     kinds = {f"schema.columns.{name}": "categorical" for name in ("name", "sex")}
     kinds |= {"schema.columns.age": "numeric", "schema.columns.pay": "numeric"}
     kinds |= {"schema.columns.born": "datetime", "schema.columns.boss": "boolean"}
-    raygen.train(config(table, tmp_path, **kinds), told.append)
+    raygen.train(config(table, tmp_path, **kinds, **NO_MORE), told.append)
     drawn = pa.table(raygen.sample(str(tmp_path / "run" / "model"), 300))
     assert set(drawn["name"].to_pylist()) == {"_rare_"}
     assert any("column 'name': all" in line and "are '_rare_', 100 % of" in line for line in told), told
