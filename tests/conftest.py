@@ -303,8 +303,8 @@ def long() -> dict:
 
 @pytest.fixture(scope="session")
 def undisturbed(trained, tiny, tmp_path_factory, worker_id):
-    """A run with some settings, `undisturbed({"train.steps": 300})`, trained by the first process of tests that
-    needs it: its run folder, and what `train` returned."""
+    """A run with some settings, `undisturbed({"train.steps": 300})`, trained by the first process of tests
+    that needs it: its run folder, and what `train` returned."""
     import raygen
 
     base = tmp_path_factory.getbasetemp()

@@ -229,9 +229,8 @@ def ks(real: np.ndarray, synthetic: np.ndarray) -> float:
     order = np.argsort(points, kind="stable")  # merges the two
     points, below = points[order], np.cumsum(order < len(a))
     apart = np.abs(below / len(a) - (np.arange(1, len(points) + 1) - below) / len(b))
-    return float(
-        apart[np.append(points[1:] != points[:-1], True)].max()
-    )  # scipy's takes a p-value, of more rows
+    last = np.append(points[1:] != points[:-1], True)  # of equal ones
+    return float(apart[last].max())  # scipy's also takes a p-value, which needs more rows
 
 
 def ranks(real: np.ndarray, synthetic: np.ndarray) -> np.ndarray:

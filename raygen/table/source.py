@@ -146,8 +146,8 @@ class Source:
                         at += rows
 
     def pieces(self) -> list[tuple[int, int, int]]:
-        """Parts of the table that can be read apart: the number of a file, the first of its row groups and the
-        one after the last; of a file that is read as a whole, 0 and 0."""
+        """Parts of the table that can be read apart: the number of a file, the first of its row groups and
+        the one after the last; of a file that is read as a whole, 0 and 0."""
         out = []
         with _readable(self.uri):
             for number, (path, size, _) in enumerate(self.identity):
