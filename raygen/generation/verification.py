@@ -1,17 +1,19 @@
-"""`raygen verify`: rows, hash and schema of every shard against the manifest, on all CPUs of the cluster; and
-how to repair what is wrong."""
+"""`raygen verify`: rows, hash and schema of every shard against the manifest, on all CPUs of the cluster or,
+of few rows, in this process; and how to repair what is wrong."""
 
-import json
+import contextlib
 import pickle
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
 from pyarrow import fs as pafs
 
 from raygen import filesystems, storage, uris
-from raygen.cluster import connection
+from raygen.cluster import connection, devices
+from raygen.config_sections import GenerateSettings
 from raygen.errors import OutputError, RaygenError, StorageError
 from raygen.generation import manifest, one_file, same_rows
 from raygen.generation.formats import Format
@@ -68,27 +70,34 @@ def verify(folder: str, repair: bool = False, say=print) -> Verification:
         ModelError: If it is to be repaired and its model is not where it was.
         ClusterError: If it is to be repaired and the cluster is too small, or a node does not see the folder.
     """
+    from raygen.generation import driver as generation
+    from raygen.generation import request
+
     folder, began = one_file.beside(uris.absolute(folder)), time.perf_counter()
     run = manifest.read_run(folder)
     plan = manifest.plan_of(run)
-    with connection.connected() as available:
-        if repair:
-            from raygen.generation import driver as generation
-            from raygen.generation import request
-
-            asked = request.begun(folder)
-            # what would be refused is refused before anything is deleted
-            generation.check_cluster(asked, available, "")
-            same_rows.made_with(asked, asked.settings, available, say)
+    asked = request.begun(folder) if repair else None
+    settings = asked.settings if asked else GenerateSettings()
+    with contextlib.ExitStack() as stack:
+        available = None
+        if not generation.runs_here(settings, plan.rows):
+            available = stack.enter_context(connection.connected())
+        elif asked:
+            stack.enter_context(devices.in_this_process(use_gpu=False))
+        if asked:  # what would be refused is refused before anything is deleted
+            if available:
+                generation.check_cluster(asked, available, "")
+            same_rows.made_with(asked, settings, available, say)
         say(f"Verifying {plan.num_shards:,} shard(s) of {plan.rows:,} rows in {folder} ...")
-        totals, found, problems = _checked(folder, run, plan, available.cpus, repair)
+        totals, found, problems = _checked(folder, run, plan, available.cpus if available else 0, repair)
         for _, problem in problems:
             say(f"  {problem}")
         if sum(found.values()) > len(problems):
             say(f"  ... and {sum(found.values()) - len(problems):,} more")
         repaired = 0
-        if repair and found.keys() - NOT_REPAIRED:
-            done = generation.written(asked, say)
+        if asked and found.keys() - NOT_REPAIRED:
+            most = plan.num_shards if "manifest" in found else sum(found.values())
+            done = generation.written(asked, say, most)
             totals, repaired = Totals(done.rows, done.shards, done.bytes), done.shards - done.kept
             found = {kind: count for kind, count in found.items() if kind == "surplus"}
     told = [problem for kind, problem in problems if kind in found]
@@ -100,28 +109,24 @@ def verify(folder: str, repair: bool = False, say=print) -> Verification:
 def _checked(
     folder: str, run: dict, plan: Plan, cpus: int, repair: bool
 ) -> tuple[Totals, dict[str, int], list[tuple[str, str]]]:
-    import ray
+    """What is named by the manifest and whole, how much of what is wrong, and a sentence on each; `cpus` of
+    Ray, or 0 for this process alone."""
 
-    def check(batch):
+    def check(first: int, last: int) -> dict | RaygenError:
         try:
-            answer, error = _check(batch, folder, run, repair), None
+            return _check(first, last, folder, run, repair)
         except RaygenError as mistake:  # returned, as Ray would wrap it in another
-            answer, error = {}, mistake
+            return mistake
         except OSError as refusal:
             message = f"'{folder}' cannot be read: {filesystems.reason(refusal)}."
-            answer, error = {}, StorageError(message, filesystems.hint(refusal, "check that it may be read."))
-        return {
-            "answer": [json.dumps(answer)],
-            "error": [pickle.dumps(error)],
-        }  # between Ray's processes only
+            return StorageError(message, filesystems.hint(refusal, "check that it may be read."))
 
-    items = [{"first": first, "last": last} for first, last in plan.items(max(1, cpus))]
-    dataset = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(check, batch_size=1)
+    items = plan.items(max(1, cpus))
+    answers = _by_ray(check, items) if cpus else (check(*item) for item in items)
     totals, whole, found, problems = Totals(), Totals(), Counter[str](), list[tuple[str, str]]()
-    for row in dataset.iter_rows():
-        if error := pickle.loads(row["error"]):
-            raise error
-        done = json.loads(row["answer"])
+    for done in answers:
+        if isinstance(done, RaygenError):
+            raise done
         totals, whole = totals + Totals.from_dict(done["named"]), whole + Totals.from_dict(done["whole"])
         found.update(done["found"])
         problems += [(kind, text) for kind, text in done["problems"]][: MAX_MESSAGES - len(problems)]
@@ -129,6 +134,18 @@ def _checked(
         found[kind] += 1
         problems.append((kind, problem))
     return whole, dict(found), problems
+
+
+def _by_ray(check, items) -> Iterator[dict | RaygenError]:
+    import ray
+
+    def run(batch: dict) -> dict:
+        (item,) = batch["item"].tolist()
+        return {"answer": [pickle.dumps(check(*item))]}  # between Ray's own processes only
+
+    pieces = [{"item": item} for item in items]
+    dataset = ray.data.from_items(pieces, override_num_blocks=len(pieces)).map_batches(run, batch_size=1)
+    return (pickle.loads(row["answer"]) for row in dataset.iter_rows())
 
 
 def _header_problems(folder: str, totals: Totals, parts_are_missing: bool):
@@ -150,12 +167,11 @@ def _header_problems(folder: str, totals: Totals, parts_are_missing: bool):
         )
 
 
-def _check(batch: dict, folder: str, run: dict, repair: bool) -> dict:
-    """Check some parts of the manifest and their shards."""
-    ((first, last),) = zip(batch["first"], batch["last"], strict=True)
+def _check(first: int, last: int, folder: str, run: dict, repair: bool) -> dict:
+    """Check some parts of the manifest, [first, last), and their shards."""
     plan, named, whole, problems = manifest.plan_of(run), Totals(), Totals(), []
     listed: dict[str, dict[str, int]] = {}
-    for number in range(int(first), int(last)):
+    for number in range(first, last):
         shards, lines = plan.part(number), manifest.read_part(folder, plan, number)
         sizes = manifest.sizes(folder, plan, shards, listed)
         named += Totals.of(lines or [])

@@ -49,6 +49,25 @@ def test_its_rows_are_those_of_sample_and_ray_is_not_imported(model, tmp_path):
     assert raygen.generate(model, 12_000, out=str(tmp_path / "out"), **SHARDS).kept == 3
 
 
+def test_few_rows_are_verified_and_repaired_without_ray(model, tmp_path):
+    out = tmp_path / "out"
+    raygen.generate(model, 12_000, out=str(out), say=lambda line: None, **SHARDS)
+    before = hashes(out)
+    (out / "part-00000001.parquet").write_bytes(b"damaged")
+    program = (
+        "import sys, raygen\n"
+        f"found = raygen.verify({str(out)!r}, say=print)\n"
+        f"done = raygen.verify({str(out)!r}, repair=True, say=print)\n"
+        "assert 'ray' not in sys.modules\n"
+        "print(found.found, found.shards, done.passed, done.repaired, done.shards)"
+    )
+    with processes.commands() as begin:
+        done = begin(sys.executable, "-c", program)
+        assert done.finish() == 0, done.output
+    assert "{'length': 1} 2 True 1 3" in done.output
+    assert hashes(out) == before
+
+
 def test_conditions_sizes_and_one_file(model, tmp_path):
     asked = {"where": "letter = 'letter 2' AND number < 9", "seed": 3}
     raygen.generate(model, 5000, out=str(tmp_path / "rows.jsonl"), say=lambda line: None, **asked)

@@ -243,3 +243,19 @@ def test_a_table_of_few_rows_is_spread_whole(tmp_path):
     assert Source.open(str(tmp_path / "t.parquet")).spread()["x"].to_pylist() == [3, 1, 2]
     pacsv.write_csv(table, tmp_path / "t.csv")
     assert Source.open(str(tmp_path / "t.csv")).spread(2)["x"].to_pylist() == [3, 1]
+
+
+def test_pieces_of_large_files_hold_each_row_once(tmp_path, monkeypatch):
+    rows = pa.table({"x": range(1000)})
+    for place, groups in (("a=1/many", 10), ("a=2/one", 1000), ("a=2/some", 400)):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        pq.write_table(rows, tmp_path / f"{place}.parquet", row_group_size=groups)
+    source = Source.open(str(tmp_path))
+    assert source.pieces() == [(number, 0, 0) for number in range(3)], "small files are read whole"
+    sizes = [size for _, size, _ in source.identity]
+    monkeypatch.setattr("raygen.table.source.PIECE_BYTES", min(sizes) // 3)
+    pieces = source.pieces()
+    assert [piece[0] for piece in pieces].count(0) > 3 and [p for p in pieces if p[0] == 1] == [(1, 0, 1)]
+    assert [p[1:] for p in pieces if p[0] == 2] == [(0, 1), (1, 2), (2, 3)]
+    read = pa.Table.from_batches([batch for piece in pieces for batch in source.of_file(*piece)])
+    assert read.equals(pa.Table.from_batches(list(source.batches()))) and read.num_rows == 3000

@@ -152,7 +152,7 @@ def test_a_shard_that_nothing_vouches_for_is_read_to_its_end(trained, one_actor,
 @pytest.mark.parametrize(
     ("setting", "refused"), [({"generate.num_actors": 50}, False), ({"generate.gpus_per_actor": 99.0}, True)]
 )
-def test_a_repair_has_as_many_actors_as_the_cluster_holds_or_deletes_nothing(
+def test_a_repair_has_as_many_actors_as_there_are_bad_shards_or_deletes_nothing(
     setting, refused, trained, one_actor, tmp_path
 ):
     """Settings of the model's own config, not of the generation."""
@@ -167,7 +167,9 @@ def test_a_repair_has_as_many_actors_as_the_cluster_holds_or_deletes_nothing(
             raygen.verify(str(out), repair=True, say=silent)
         assert (out / "part-00000000.parquet").exists()
     else:
-        assert raygen.verify(str(out), repair=True, say=silent).passed
+        lines: list[str] = []
+        assert raygen.verify(str(out), repair=True, say=lines.append).passed
+        assert any("in 5 shard(s) with 1 actor(s) of 1 CPU(s)" in line for line in lines), lines
 
 
 @pytest.mark.parametrize(
