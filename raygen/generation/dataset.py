@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from raygen.cluster import connection, surroundings
+from raygen.cluster.surroundings import Surroundings
 from raygen.config_sections import GenerateSettings
 from raygen.errors import ConfigError, GenerationError
 from raygen.generation import request
@@ -21,9 +23,11 @@ ITEM_ROWS = 64 * BLOCK_ROWS  # drawn at once: a block of the Dataset
 class DrawRows:
     """An actor of Ray Data: loads the model once, then draws the rows of item after item."""
 
-    def __init__(self, model: str, settings: dict[str, Any], laws: list, fingerprint: str):
+    def __init__(
+        self, model: str, settings: dict[str, Any], laws: list, fingerprint: str, pinned: Surroundings
+    ):
         section = GenerateSettings(**settings)
-        request.keep_to(section)
+        request.keep_to(section, pinned)
         self.asked = asked = Asked.of(model_folder.load(model), section)
         if asked.found.fingerprint != fingerprint:
             message = f"model '{model}' changed while rows were drawn from it."
@@ -45,14 +49,19 @@ def dataset(asked: Asked, num_actors: int | None) -> "Dataset":
 
     Raises:
         ConfigError: If the number is none, or the model gives the conditions hardly any probability.
+        ClusterError: If the nodes of the cluster would make different rows.
     """
+    import ray
     import ray.data
 
     if num_actors is not None and num_actors < 1:
         raise ConfigError(
             f"num_actors = {num_actors}: expected 1 or more.", "leave it out for as many as fit."
         )
-    laws = request.like_an_actor(asked.settings, _laws, asked) if asked.wanted else []
+    with connection.environment_as_found():
+        connection.prepare_environment()
+        pinned = surroundings.of_cluster(gpus=False) if ray.is_initialized() else surroundings.here()
+    laws = request.like_an_actor(asked.settings, _laws, asked, pinned=pinned) if asked.wanted else []
     items = -(-(asked.last - asked.first) // ITEM_ROWS)
     pool: dict[str, Any] = (
         {"size": min(num_actors, items)} if num_actors else {"min_size": 1, "max_size": items}
@@ -61,7 +70,13 @@ def dataset(asked: Asked, num_actors: int | None) -> "Dataset":
     drawn.context.execution_options.preserve_order = True
     return drawn.map_batches(
         DrawRows,
-        fn_constructor_args=(asked.found.uri, asked.settings.model_dump(), laws, asked.found.fingerprint),
+        fn_constructor_args=(
+            asked.found.uri,
+            asked.settings.model_dump(),
+            laws,
+            asked.found.fingerprint,
+            pinned,
+        ),
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(**pool),
         num_cpus=1,

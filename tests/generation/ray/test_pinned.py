@@ -47,6 +47,8 @@ def test_actors_go_on_with_the_instructions_of_a_folder(trained, toml, tmp_path,
 
 NODES = """
 import sys
+import pyarrow as pa
+import pyarrow.parquet as pq
 import ray
 import raygen
 from raygen.cluster import connection, surroundings
@@ -60,6 +62,10 @@ nodes.add_node(num_cpus=1, env_vars={surroundings.MOST: "SSE41"}, **memory)
 ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
 config, out = raygen.Config.load(sys.argv[1]), sys.argv[2]
 raygen.generate(config, out=out, say=print)
+dataset = raygen.load(sys.argv[3]).dataset(6000, num_actors=2)
+batches = dataset.iter_batches(batch_size=None, batch_format="pyarrow")
+drawn = pa.concat_tables(batch for batch in batches if batch.num_rows)
+print("a Dataset has the same rows:", drawn.equals(pq.read_table(out).cast(drawn.schema)))
 nodes.add_node(num_cpus=1, env_vars={"XLA_FLAGS": "--xla_cpu_enable_fast_math=true"}, **memory)
 try:
     raygen.generate(config, out=out + "-more", say=print)
@@ -72,10 +78,11 @@ nodes.shutdown()
 
 def test_a_mixed_cluster_has_the_least_or_is_refused(trained, toml, tmp_path, command):
     config = toml(trained.config.override(ROWS | {"generate.num_actors": 2}))
-    cluster = command(sys.executable, "-c", NODES, config, str(tmp_path / "out"))
+    cluster = command(sys.executable, "-c", NODES, config, str(tmp_path / "out"), trained.model)
     assert cluster.finish() == 0, cluster.output
     assert begun_with(tmp_path / "out") == "SSE41"
     assert "6,000/6,000 rows" in cluster.output
+    assert "a Dataset has the same rows: True" in cluster.output
     (refused,) = (line for line in cluster.lines if line.startswith("refused: "))
     assert "XLA_FLAGS --xla_cpu_enable_fast_math=true" in refused and "XLA_FLAGS unset" in refused
     assert not (tmp_path / "out-more" / "_run.json").exists()
