@@ -11,6 +11,8 @@ from raygen import filesystems, storage
 from raygen.errors import OutputError, StorageError
 from tests import stores
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def store():

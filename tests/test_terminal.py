@@ -29,6 +29,7 @@ def test_help_on_any_terminal(encoding):
     assert [page.returncode for page in pages] == [0, 0]
 
 
+@pytest.mark.slow
 def test_a_table_of_odd_names_on_any_terminal(tmp_path):
     table = untrained.table()
     table = table.append_column(f"text {ODD}", pa.array([ODD, "b"] * (table.num_rows // 2)))

@@ -103,6 +103,7 @@ def columns(draw, kind: pa.DataType) -> pa.Array:
 @pytest.mark.parametrize("kind", TYPES, ids=str)
 @settings(deadline=None, max_examples=10)
 @given(data=st.data())
+@pytest.mark.slow
 def test_what_comes_out_went_in(kind, data):
     column = data.draw(columns(kind))
     least, numeric = (

@@ -293,6 +293,7 @@ TABLES = st.lists(st.tuples(*[cells for cells, _ in CELLS.values()]), max_size=8
 
 @patient
 @given(TABLES, st.integers(4, 8), st.integers(8, 12))
+@pytest.mark.slow
 def test_any_table(table, bars, max_categories):
     built = fitted(table, KINDS, bars, max_categories)
     codes, offsets = built.encode(table)
@@ -339,6 +340,7 @@ def test_what_the_network_is_told(table):
 
 @patient
 @given(TABLES, st.integers(0, 80))
+@pytest.mark.slow
 def test_statistics_of_pieces_answer_as_those_of_the_table(table, cut):
     schema = Schema.of(table.schema, KINDS, "here")
     pieces = parts.merge(parts.observe(schema, table.slice(0, cut)), parts.observe(schema, table.slice(cut)))

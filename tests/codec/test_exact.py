@@ -59,6 +59,7 @@ def whole(column: pa.Array) -> np.ndarray:
 
 @pytest.mark.parametrize("missing", [0.0, 0.2])
 @pytest.mark.parametrize("column", EXACT.values(), ids=EXACT)
+@pytest.mark.slow
 def test_digits_come_back(column, missing):
     column = pc.if_else(pa.array(rng.random(ROWS) >= missing), column, pa.scalar(None, column.type))
     built, table = fitted(column)

@@ -97,6 +97,7 @@ TOLERANCE = 0.04
 
 
 @pytest.mark.parametrize(("values", "entropy"), LAWS.values(), ids=LAWS)
+@pytest.mark.slow
 def test_nats_of_values_are_the_entropy_with_any_number_of_bars(values, entropy):
     table = pa.table({"c": values})
     before, after = np.transpose([before_and_after(fitted(table, bars), table) for bars in BARS])

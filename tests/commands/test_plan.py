@@ -18,6 +18,8 @@ from raygen.training import speed as training_speed
 from raygen.training.job import sized
 from tests import untrained
 
+pytestmark = pytest.mark.slow
+
 ONE_NODE = Resources(4, 0.0, [(4.0, 0.0)])
 
 

@@ -17,6 +17,8 @@ from raygen.table import arrow
 from tests import untrained
 from tests.relations import every_use
 
+pytestmark = pytest.mark.slow
+
 RELATIONS = {name: text for name, text in every_use.TOTAL.items() if name not in ("card", "tip")}
 
 

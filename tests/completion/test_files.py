@@ -17,6 +17,8 @@ from tests import untrained
 from tests.completion.test_completed import RELATIONS, holes
 from tests.relations import every_use
 
+pytestmark = pytest.mark.slow
+
 
 def silent(line: str) -> None:
     pass

@@ -15,6 +15,8 @@ from raygen.model import proposal
 from raygen.sampling.decoder import decoder_of
 from tests import untrained
 
+pytestmark = pytest.mark.slow
+
 CATEGORIES = {"a": 3, "b": 4, "c": 2}
 BLOCKS = 200  # of rows that the model draws by chance
 

@@ -15,6 +15,8 @@ from raygen.fakes import pools, shared
 from raygen.fakes.columns import PROVIDERS, Fakes
 from raygen.table.schema import Schema
 
+pytestmark = pytest.mark.slow
+
 TEXTS = (*PROVIDERS[:-1], r"regex:[A-Z]{3}\d{4}")
 WHOLE = {"card": pa.int64(), "phone": pa.uint64(), "postcode": pa.int32(), r"regex:[1-9]\d{3}": pa.uint32()}
 SEVERAL = {"name 2": "name", "street 2": "street", "regex 2": r"regex:[A-Z]{3}[0-9]{4}"}

@@ -38,6 +38,7 @@ CALLED = {
 
 
 @pytest.mark.parametrize("provider", CALLED)
+@pytest.mark.slow
 def test_they_are_found_by_value_and_name(people, provider):
     names = CALLED[provider]
     table = pa.table(dict.fromkeys(names, people[provider]))

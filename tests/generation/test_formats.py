@@ -169,6 +169,7 @@ def test_what_text_has_no_word_for_is_missing(tmp_path):
 
 
 @pytest.mark.parametrize("form", [form for form in ALL if form.is_text], ids=lambda form: form.suffix)
+@pytest.mark.slow
 def test_text_has_the_same_bytes_however_many_rows_are_written_at_once(form, tmp_path):
     """So that generate.row_group_rows is no part of what a folder of text is."""
     table = pa.table(

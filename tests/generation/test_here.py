@@ -18,6 +18,8 @@ from raygen.errors import ConfigError, OutputError
 from raygen.generation import driver
 from tests import processes, untrained
 
+pytestmark = pytest.mark.slow
+
 SHARDS = {"rows_per_shard": 5000}
 
 

@@ -156,6 +156,7 @@ def test_a_column_must_be_left_and_a_thousand_files_are_allowed():
 
 
 @pytest.mark.parametrize("scheme", ["", "file://", "fsspec+local://", "s3://"])
+@pytest.mark.slow
 def test_folders_keep_their_names_on_every_filesystem(scheme, tmp_path):
     """A URI is percent-decoded once, which must not make 'income=>50K' of 'income=%3E50K'."""
     texts = ["x", ">50K", "a/b", "a%2Fb", "50%", "what?", "#1", None]

@@ -91,6 +91,7 @@ def test_a_link_in_place_of_raygens_own_is_refused(scheme, name, tmp_path):
 
 
 @pytest.mark.parametrize("partition", ["../victim", "{victim}", "flag=true/../../victim", "", "."])
+@pytest.mark.slow
 def test_repair_deletes_nothing_that_run_json_names_elsewhere(partition, model, tmp_path):
     mine = theirs(tmp_path / "victim", "part-00000000.parquet")
     out = tmp_path / "out"
@@ -103,6 +104,7 @@ def test_repair_deletes_nothing_that_run_json_names_elsewhere(partition, model, 
 
 
 @pytest.mark.parametrize("setting", ["format", "compression"])
+@pytest.mark.slow
 def test_repair_takes_no_ending_of_files_from_run_json(setting, model, tmp_path):
     mine = theirs(tmp_path, "victim")
     out = tmp_path / "out"

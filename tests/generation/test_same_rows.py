@@ -14,6 +14,8 @@ from raygen.errors import ClusterError, OutputError
 from tests import untrained
 from tests.generation.ray.rows_of import hashes, silent
 
+pytestmark = pytest.mark.slow
+
 SHARDS = {"rows_per_shard": 2000}
 FORMATS = [{}, {"format": "csv", "compression": "gzip"}, {"format": "jsonl"}, {"partition_by": ["letter"]}]
 

@@ -142,6 +142,7 @@ def test_a_missing_column_is_an_error(tables):
 
 @settings(max_examples=150, deadline=None)
 @given(real=small_tables(1), synthetic=small_tables(1))
+@pytest.mark.slow
 def test_any_tables_score_as_whole_tables_do(real, synthetic):
     assert_as_metrics(
         real, synthetic, SMALL_KINDS, both=[True]

@@ -32,6 +32,7 @@ pytestmark = pytest.mark.usefixtures("pairs_as_they_are")
 
 @settings(max_examples=100, deadline=None)
 @given(real=small_tables(), synthetic=small_tables(), data=st.data())
+@pytest.mark.slow
 def test_any_cut_and_order_of_blocks_gives_one_tally(real, synthetic, data):
     reference = Reference(real, SMALL_KINDS, all_pairs=True)
     ranges = observed(synthetic, SMALL_KINDS)

@@ -10,6 +10,8 @@ from raygen.metrics import counted, scorecard
 from raygen.metrics.counts import Reference
 from raygen.metrics.examples import examples
 
+pytestmark = pytest.mark.slow
+
 ROWS = 60
 NO_PARQUET = "year 300 million"  # Parquet has no seconds, and too few milliseconds
 FAR = {

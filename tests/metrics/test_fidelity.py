@@ -256,6 +256,7 @@ def test_c2st_takes_a_column_of_nulls():
     assert fidelity.c2st(real, real.assign(a=np.arange(30)), {"a": "numeric"}) < 0.3
 
 
+@pytest.mark.slow
 def test_c2st_takes_more_levels_than_the_classifier():
     rng = np.random.default_rng(0)
     kinds = {"a": "categorical"}

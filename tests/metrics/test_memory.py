@@ -10,6 +10,8 @@ from raygen.metrics import memory as module
 from tests.frames import OfFrames
 from tests.metrics.test_fidelity import dependent
 
+pytestmark = pytest.mark.slow
+
 memory = OfFrames(module).memory
 
 ROWS = 400

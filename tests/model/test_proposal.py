@@ -12,6 +12,8 @@ from raygen.model import proposal
 from raygen.model.vae import positions
 from tests import untrained
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def encoded(tmp_path_factory):

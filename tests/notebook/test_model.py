@@ -20,6 +20,8 @@ from raygen.sampling.rows import DRAWN_BY
 from raygen.training.driver import Training
 from tests import processes, untrained
 
+pytestmark = pytest.mark.slow
+
 WHERE = "letter = 'letter 2'"
 
 

@@ -59,6 +59,7 @@ def test_the_same_table_and_seed_give_the_same(found):
 
 
 @pytest.mark.parametrize("seed", range(50))
+@pytest.mark.slow
 def test_independent_columns_give_none(seed):
     stream = rng.generator(seed, "rows of independent columns")
     table = pa.table({f"c{k}": one for k, one in enumerate(noise(stream, 2000, 20))})

@@ -243,6 +243,7 @@ CONDITIONS = [
     SUMS,
     st.sampled_from(CONDITIONS),
 )
+@pytest.mark.slow
 def test_any_text_is_a_relation_or_a_mistake(column, sign, inside, where):
     try:
         relation = parse(column, f"{sign}{inside} {where}", "often", TABLE.schema)

@@ -23,6 +23,8 @@ from raygen.sampling.strata import Stratum
 from raygen.sampling.turn_candidates import TurnCandidates
 from tests.model.test_vae import SIZES, small_vae
 
+pytestmark = pytest.mark.slow
+
 BLOCKS = 20
 DECODERS = ("independent", "autoregressive")
 ORDER = [2, 0, 3, 1]  # of an autoregressive decoder

@@ -12,6 +12,8 @@ from raygen.sampling.draws import latents
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from tests.model.test_vae import SIZES, small_vae
 
+pytestmark = pytest.mark.slow
+
 
 def sampler(d=3):
     nothing = latent_samplers.Posteriors(*np.zeros((2, 10, d), np.float32))

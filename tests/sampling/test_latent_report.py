@@ -10,6 +10,8 @@ from raygen.report.latent import terminal
 from raygen.sampling import latent_report
 from tests.latent.test_samplers import RING_KL, correlated, four_rings, posteriors, ring
 
+pytestmark = pytest.mark.slow
+
 
 def split(draw, log_var=-9.0, rows=12_000):
     rows = posteriors(draw, rows=rows, log_var=log_var)[0]

@@ -18,6 +18,8 @@ from tests.relations import every_use as planted
 from tests.relations.test_reduction import any_codes, fitted, reduced
 from tests.sampling.test_conditional import DECODERS, distance, network, piece, rows, sampler
 
+pytestmark = pytest.mark.slow
+
 ROWS = 2000
 
 

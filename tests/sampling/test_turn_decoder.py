@@ -61,6 +61,7 @@ def test_a_code_is_drawn_by_its_mass(size):
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5])
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1]])
+@pytest.mark.slow
 def test_a_loop_draws_the_rows_that_sections_for_each_column_draw(order, temperature):
     """The same numbers summed in another order: a code differs where a uniform number lies that close."""
     model, rng = network([3, 40, 4], num_offsets=2, order=order), np.random.default_rng(3)

@@ -39,6 +39,7 @@ def test_equal_rows_are_read_as_the_first_ones(tmp_path):
         ("day", "0000-00-00", pa.string(), "text, since line {} has '0000-00-00'"),
     ],
 )
+@pytest.mark.slow
 def test_a_late_value_tells_what_its_column_is(tmp_path, column, value, kind, doubt):
     source = opened(tmp_path, {column: value})
     assert source.schema.field(column).type == kind

@@ -10,6 +10,8 @@ from raygen.config import Config
 from raygen.table.split import held_out
 from raygen.training.loader import Feed
 
+pytestmark = pytest.mark.slow
+
 patient = settings(deadline=None, max_examples=25)  # the machine may be busy
 
 

@@ -63,6 +63,7 @@ def loop(encoded, settings):
     )
 
 
+@pytest.mark.slow
 def test_it_learns_that_the_columns_depend(encoded):
     trained = loop(encoded, config())
     before = trained.score()["held_out_nats"]
