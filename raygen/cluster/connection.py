@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,6 +24,7 @@ DRIVER_ENVIRONMENT = {
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # hides a harmless line for each actor pool (ray#53727)
 }
+ADDRESS_BYTES = 6 * 2**30  # of address space that a process takes with Ray and TensorFlow: 4.8 GB were seen
 STARTS = 3  # of a Ray on this machine, before it is an error
 OBJECT_STORE_BYTES = 300 * 2**20  # of a Ray on this machine: only small tables pass through it
 
@@ -65,6 +67,7 @@ def _connected(dashboard: bool) -> Iterator[Resources]:
         if address:
             _check_reachable(address)
         else:
+            _refuse_surroundings()
             options |= {"include_dashboard": dashboard, "object_store_memory": OBJECT_STORE_BYTES}
             if dashboard:
                 options["dashboard_port"] = _free_port()
@@ -95,19 +98,49 @@ def _start(address: str | None, options: dict[str, Any]) -> None:
             with silent_stderr(), _own_terminated():
                 ray.init(address or "local", **options)
             return
-        except (ConnectionError, ValueError) as error:
-            raise ClusterError(
-                f"RAY_ADDRESS = '{address}' cannot be reached: {error}.", "unset it to use this machine."
-            ) from None
         except Exception as error:  # Ray raises no class of its own
-            if "timed out during startup" not in str(error):
+            if address and isinstance(error, (ConnectionError, ValueError)):
+                message = f"RAY_ADDRESS = '{address}' cannot be reached: {error}."
+                raise ClusterError(message, "unset it to use this machine.") from None
+            if address and not isinstance(error, OSError):
                 raise
             ray.shutdown()
+            if "timed out during startup" not in str(error):
+                raise _no_ray(error) from error
             if not left:
                 raise ClusterError(
                     f"Ray did not start on this machine, {STARTS} times in a row: {error}",
                     "end what keeps its CPUs busy, or set RAY_ADDRESS to a running cluster.",
                 ) from None
+
+
+def _no_ray(error: Exception) -> ClusterError:
+    return ClusterError(
+        f"Ray did not start on this machine: {type(error).__name__}: {error}.",
+        f"see that what is named can be made: Ray's files lie below RAY_TMPDIR, here "
+        f"'{os.environ.get('RAY_TMPDIR') or tempfile.gettempdir()}' (a short path), and below HOME.",
+    )
+
+
+def _refuse_surroundings() -> None:
+    """Refuse to start a Ray where it would wait for ever, or start its processes again and again.
+
+    Raises:
+        ClusterError: If `ulimit -v` is too little, or RAY_TMPDIR a path from the working folder.
+    """
+    import resource
+
+    place = os.environ.get("RAY_TMPDIR")
+    if place is not None and not place.startswith("/"):
+        message = f"RAY_TMPDIR = '{place}': expected a path that begins with '/'."
+        raise ClusterError(message, "set it to a short one, or unset it.")
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if most != resource.RLIM_INFINITY and most < ADDRESS_BYTES:
+        raise ClusterError(
+            f"a process may have no more than {most / 2**30:.1f} GiB of address space here (ulimit -v); "
+            f"with Ray and TensorFlow it takes up to {ADDRESS_BYTES / 2**30:.0f}.",
+            "run `ulimit -v unlimited`, then the same command again.",
+        )
 
 
 def _free_port() -> int:

@@ -2,11 +2,13 @@
 
 import logging
 import os
+import sys
 
 import pytest
 
 from raygen.cluster import connection
 from raygen.errors import ClusterError
+from tests import processes
 
 
 def test_ray_client_is_refused(monkeypatch):
@@ -47,3 +49,49 @@ def test_rays_settings_and_loggers_are_left_as_they_were():
     finally:
         context.enable_progress_bars, context.print_on_execution_start = before[:2]
         logger.setLevel(before[2])
+
+
+CONNECT = """
+from raygen.cluster import connection
+from raygen.errors import ClusterError
+
+try:
+    with connection.connected():
+        pass
+except ClusterError as error:
+    print("refused:", error.message, error.hint)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("limit", "environment", "told"),
+    [
+        ("ulimit -v 3000000", {}, r"2.9 GiB of address space here (ulimit -v)"),
+        (
+            "",
+            {"RAY_TMPDIR": ""},
+            "RAY_TMPDIR = '': expected a path that begins with '/'. set it to a short one",
+        ),
+        (
+            "",
+            {"RAY_TMPDIR": "/dev/null"},
+            "Ray did not start on this machine: NotADirectoryError: [Errno 20]",
+        ),
+        ("", {"RAY_TMPDIR": "/tmp/" + "x" * 90}, "AF_UNIX path length cannot exceed 107 bytes"),
+        (
+            "",
+            {"HOME": "/proc/self/fd"},
+            "FileNotFoundError: [Errno 2] No such file or directory: '/proc/self/fd",
+        ),
+    ],
+    ids=["little address space", "no path", "a file", "a long path", "a home that cannot be written"],
+)
+def test_a_ray_that_cannot_start_is_told(limit, environment, told, monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with processes.commands() as begin:
+        done = begin("bash", "-c", f'{limit}\nexec "$0" -c "$1"', sys.executable, CONNECT, env=environment)
+        assert done.finish() == 0, done.output
+    (refused,) = (line for line in done.lines if line.startswith("refused: "))
+    assert told in refused
+    assert "RAY_TMPDIR" in refused or "ulimit -v unlimited" in refused
