@@ -209,6 +209,22 @@ def test_it_loads_neither_ray_nor_tensorflow(code):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize(
+    "module",
+    [
+        "generation.actor",
+        "generation.request",
+        "completion.actor",
+        "generation.dataset",
+        "training.ray_train",
+    ],
+)
+def test_what_ray_sends_to_a_process_leaves_tensorflow_to_it(module):
+    """A process of raygen's own imports it by `devices.start_tensorflow`, after what it is kept to is set."""
+    done = run(f"import raygen.{module}, sys; assert 'tensorflow' not in sys.modules")
+    assert done.returncode == 0, done.stderr
+
+
 def test_public_names_exist_and_others_do_not():
     for name, module in raygen._HOMES.items():
         tree = TREES[module.removeprefix("raygen.").replace(".", "/")]

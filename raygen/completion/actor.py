@@ -3,8 +3,6 @@
 import json
 from typing import Any
 
-from raygen.completion.job import CompletionJob
-from raygen.completion.loaded import Loaded
 from raygen.completion.settings import Settings
 from raygen.config_sections import GenerateSettings
 from raygen.errors import GenerationError
@@ -20,6 +18,9 @@ class CompleteShards(ShardActor):
         source, how, settings, folder, file, identity, pinned = arguments
         wanted = GenerateSettings(**settings)
         request.keep_to(wanted, pinned)
+        from raygen.completion.job import CompletionJob  # which import TensorFlow
+        from raygen.completion.loaded import Loaded
+
         job = CompletionJob.of(Loaded.of(model), source.as_now(), Settings(**how), wanted, folder, file)
         if job.identity != identity:
             raise GenerationError(

@@ -18,7 +18,7 @@ from raygen.generation.formats import Format
 from raygen.generation.hive import Partitions
 from raygen.generation.shards import Plan
 from raygen.model import folder as model_folder
-from raygen.sampling import conditional, conditions, selection
+from raygen.sampling import conditions, selection
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.sampling.rows import Rows, check_oversample, drawing_from, num_rows
 
@@ -192,6 +192,8 @@ def prepared(job: Job, say, here: bool = False, pinned: Surroundings | None = No
         )
         rows_per_shard = measured or rows_per_shard
     if job.wanted:
+        from raygen.sampling import conditional
+
         for line in conditional.lines(job.wanted, laws):
             say(line)
     if rows_per_shard:
