@@ -1,9 +1,14 @@
 """A mailbox between the driver and what it started."""
 
 import contextlib
+import os
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+LIVE_SECONDS = 2.0  # between two signs of life
 
 
 @dataclass
@@ -87,11 +92,38 @@ def new_board():
     return ray.remote(num_cpus=0, scheduling_strategy=here)(Board).remote()
 
 
+def node_name() -> str:
+    """Address of this node, and the beginning of its id."""
+    import ray
+
+    return f"{ray.util.get_node_ip_address()} ({ray.get_runtime_context().get_node_id()[:8]})"
+
+
+@contextlib.contextmanager
+def at_work(board: Any) -> Iterator[None]:
+    """Show on a board that this process, of an actor, has something to do, and lives, until the block
+    ends."""
+    import ray
+
+    context, stop = ray.get_runtime_context(), threading.Event()
+    who = context.get_actor_id()
+
+    def live() -> None:
+        while not stop.wait(LIVE_SECONDS):
+            board.live.remote(who)
+
+    board.begin.remote(who, f"process {os.getpid()} on node {node_name()}", context.current_actor)
+    threading.Thread(target=live, daemon=True).start()
+    try:
+        yield
+    finally:
+        stop.set()
+        board.rest.remote(who)
+
+
 @contextlib.contextmanager
 def following(board, take, every_seconds: float = 0.5):
     """Call `take` with what is put on the board, in a thread, until the block ends."""
-    import threading
-
     import ray
 
     stop = threading.Event()

@@ -15,10 +15,10 @@ from raygen.config_sections import GenerateSettings
 from raygen.generation import driver as generation
 from raygen.generation import one_file, request
 from raygen.generation.formats import Format
-from raygen.generation.progress import duration
 from raygen.generation.request import Job
 from raygen.generation.shards import Plan
 from raygen.model import folder as model_folder
+from raygen.report.text import duration
 from raygen.sampling import conditions
 from raygen.sampling import rows as sampling
 

@@ -6,7 +6,7 @@ from raygen.config import Config
 from raygen.config_sections import GenerateSettings
 from raygen.errors import ClusterError, ConfigError
 from raygen.generation import request
-from raygen.generation.progress import duration
+from raygen.report.text import duration
 from raygen.search import driver as search
 from raygen.search.space import Space
 from raygen.training import driver as training

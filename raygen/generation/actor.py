@@ -1,22 +1,16 @@
 """The actors of Ray Data that make and write shards."""
 
-import contextlib
-import os
-import threading
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from typing import Any
 
 from raygen import storage
+from raygen.cluster import mailbox
 from raygen.config_sections import GenerateSettings
 from raygen.errors import GenerationError, RaygenError
 from raygen.generation import request
 from raygen.generation.request import Job
 from raygen.generation.shard_writer import Event, NumberedRows, ShardWriter, Work
 from raygen.sampling.rows import Rows
-
-LIVE_SECONDS = 2.0  # between two signs of life
 
 
 class ShardActor(ABC):
@@ -36,16 +30,14 @@ class ShardActor(ABC):
         me, self.who = context.current_actor, context.get_actor_id()
         if not ray.get(board.enroll.remote(me)):
             ray.kill(me)
-        self.node = f"{ray.util.get_node_ip_address()} ({context.get_node_id()[:8]})"
-        self.board, self.me, self.name = board, me, f"process {os.getpid()} on node {self.node}"
-        threading.Thread(target=self._live, daemon=True).start()
+        self.board, self.node = board, mailbox.node_name()
         tags = {"tag_keys": ("run",)}
         self.row_counter = Counter("raygen_generated_rows", "synthetic rows made", **tags)
         self.byte_counter = Counter("raygen_generated_bytes", "bytes of synthetic shards written", **tags)
         for counter in (self.row_counter, self.byte_counter):
             counter.set_default_tags({"run": storage.name(storage.parent(model))})
         try:
-            with self._at_work():
+            with mailbox.at_work(board):
                 self.writer = ShardWriter(*self.opened(model, *arguments), self._tell, self._count)
         except RaygenError as error:
             self._fail(error)
@@ -61,26 +53,12 @@ class ShardActor(ABC):
     def __call__(self, batch: dict) -> dict:
         try:
             ((first, last),) = zip(batch["first"], batch["last"], strict=True)
-            with self._at_work():
+            with mailbox.at_work(self.board):
                 done = self.writer.item(int(first), int(last)) | {"node": self.node} | self.more()
             return {key: [value] for key, value in done.items()}
         except RaygenError as error:
             self._fail(error)
             raise
-
-    @contextlib.contextmanager
-    def _at_work(self) -> Iterator[None]:
-        """Have the driver know that this actor has something to do."""
-        self.board.begin.remote(self.who, self.name, self.me)
-        try:
-            yield
-        finally:
-            self.board.rest.remote(self.who)
-
-    def _live(self) -> None:
-        while True:
-            self.board.live.remote(self.who)
-            time.sleep(LIVE_SECONDS)
 
     def _tell(self, event: Event) -> None:
         self.board.add.remote(event, self.who)

@@ -4,6 +4,8 @@ in a job's log."""
 import threading
 import time
 
+from raygen.report.text import duration
+
 EVERY_SECONDS = {"terminal": 0.2, "log": 10.0}
 MAX_NODES = 20  # told by name
 
@@ -77,12 +79,3 @@ class Progress:
         told = sorted(self.nodes.items(), key=lambda one: -one[1]) if len(self.nodes) > 1 else []
         more = [f"  and {len(told) - MAX_NODES:,} more nodes"] * (len(told) > MAX_NODES)
         return [f"  {rows:>15,} rows made on node {node}" for node, rows in told[:MAX_NODES]] + more
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: 45 s, 12 min, 3.4 h, 2.1 days."""
-    for size, name in ((86_400 * 2, "days"), (7_200, "h"), (120, "min")):
-        if seconds >= size:
-            value = seconds / {"days": 86_400, "h": 3_600, "min": 60}[name]
-            return f"{value:,.0f} {name}" if value >= 10 else f"{value:.1f} {name}"
-    return f"{seconds:,.0f} s"

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from raygen.cluster import mailbox
+from raygen.cluster.watch import Watch
 from raygen.config_sections import GenerateSettings
 from raygen.errors import GenerationError, RaygenError
 from raygen.generation.actor import ShardActor
 from raygen.generation.manifest import Totals
 from raygen.generation.progress import Progress
 from raygen.generation.shard_writer import Event, NumberedRows, ShardWriter, Work
-from raygen.generation.watch import Watch
 
 Hears = Callable[[dict], object]
 
@@ -51,7 +51,8 @@ def by_actors(
         num_cpus=actors.settings.cpus_per_actor,
         num_gpus=actors.settings.gpus_per_actor,
     )
-    progress, totals, made, watch = Progress(asked.plan.rows, say), Totals(), 0, Watch(board, say)
+    progress, totals, made = Progress(asked.plan.rows, say), Totals(), 0
+    watch = Watch(board, say, "made no row for {}: it is slow, or its disk is.")
 
     def follow(events: list[Event]) -> None:
         progress.follow(events)

@@ -47,11 +47,9 @@ def value_text(value) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`21 s`, `15.2 min`, `3.4 h`."""
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 120
-        else f"{seconds / 60:.1f} min"
-        if seconds < 7200
-        else f"{seconds / 3600:.1f} h"
-    )
+    """Seconds as people say them: 45 s, 12 min, 3.4 h, 2.1 days."""
+    for size, name in ((86_400 * 2, "days"), (7_200, "h"), (120, "min")):
+        if seconds >= size:
+            value = seconds / {"days": 86_400, "h": 3_600, "min": 60}[name]
+            return f"{value:,.0f} {name}" if value >= 10 else f"{value:.1f} {name}"
+    return f"{seconds:,.0f} s"

@@ -22,6 +22,7 @@ from ray.util import get_node_ip_address
 
 from raygen import filesystems, storage
 from raygen.cluster import connection, devices, mailbox, ray_internals
+from raygen.cluster.watch import Watch
 from raygen.errors import ClusterError, RaygenError, StorageError, TrainingError
 from raygen.training import objective, worker
 from raygen.training.checkpoints import Checkpoints, rounds_of
@@ -99,6 +100,13 @@ def fit(job: TrainingJob, say, callbacks: Sequence = ()) -> train.Result:
         callbacks: Of Ray Train.
     """
     board = mailbox.new_board()
+    watch = Watch(board, say)
+
+    def follow(lines: list[str]) -> None:
+        for line in lines:
+            say(line)
+        watch.look()
+
     trainer = DataParallelTrainer(
         functools.partial(worker.work, job, functools.partial(joined, job, board)),
         backend_config=TensorFlowCluster(),
@@ -106,7 +114,7 @@ def fit(job: TrainingJob, say, callbacks: Sequence = ()) -> train.Result:
         run_config=_run_config(job, [LostWorkers(board), *callbacks]),
     )
     try:
-        with mailbox.following(board, lambda lines: [say(line) for line in lines]):
+        with mailbox.following(board, follow):
             result = _start(trainer, job.config.train.elastic)
     except TrainingFailedError as error:
         failure = ray.get(board.failure.remote())
@@ -255,8 +263,9 @@ def joined(job: TrainingJob, board) -> Iterator[WorkerContext | None]:
     if job.config.train.elastic:
         say(f"{world} of {job.config.train.most_workers} worker(s) are there.")
     try:
-        yield _context(job, say, rank, world)
-        barrier()  # the others wait for rank 0's model: a peer that leaves would end its collectives
+        with mailbox.at_work(board):
+            yield _context(job, say, rank, world)
+            barrier()  # the others wait for rank 0's model: a peer that leaves would end its collectives
     except Exception as error:
         if _is_final(error):
             ray.get(board.fail.remote(_known(error)))

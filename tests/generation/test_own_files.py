@@ -42,7 +42,7 @@ def repair(folder: Path) -> None:
     """What `verify --repair` does before it makes anything again."""
     run = manifest.read_run(str(folder))
     plan = manifest.plan_of(run)
-    verification._check({"first": [0], "last": [plan.num_parts]}, str(folder), run, True)
+    verification._check(0, plan.num_parts, str(folder), run, True)
 
 
 def edit_run(folder: Path, **values) -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from raygen.generation.progress import Progress, duration
+from raygen.generation.progress import Progress
+from raygen.report.text import duration
 
 
 class Clock:

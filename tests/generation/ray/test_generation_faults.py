@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from raygen.cluster import watch
 from raygen.errors import OutputError
-from raygen.generation import watch
 from tests.generation.ray.rows_of import generate, hashes, rows
 
 pytestmark = pytest.mark.ray

@@ -149,7 +149,7 @@ def test_the_front_and_where_the_time_went():
             f"trial {number} ({t['objective']:.2f} nats per row, {t['rows_per_second']:,.0f} rows/s)" in told
         )
     assert (
-        "1.8 trials at a time. Its trials trained and fitted samplers for 22.3 min; 26 % of the "
+        "1.8 trials at a time. Its trials trained and fitted samplers for 22 min; 26 % of the "
         "places for trials did neither." in told
     )
     one = with_gain(0.5)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import raygen
+from raygen.cluster import watch
 
 pytestmark = pytest.mark.ray
 
@@ -98,7 +99,11 @@ def test_a_driver_killed_and_its_last_checkpoint_damaged(trained, tiny, tmp_path
     seen("the last checkpoint cut in half", f"the one before it: {resumed}", "yes")
 
 
-def test_a_full_disk(trained, tiny, small_disk, toml, run_cli, seen):
+def test_a_full_disk_and_then_a_worker_that_is_stopped(
+    trained, tiny, small_disk, toml, run_cli, kill_one, seen, monkeypatch
+):
+    for name, seconds in (("EVERY", 1), ("SILENT", 8), ("LOST", 16)):
+        monkeypatch.setattr(watch, f"{name}_SECONDS", seconds)
     folder = trained.fresh_run(small_disk / "run")
     config = tiny(folder, {"train.num_workers": 1, "train.max_failures": -1})
     filler, began = small_disk / "filler", []
@@ -122,14 +127,24 @@ def test_a_full_disk(trained, tiny, small_disk, toml, run_cli, seen):
     status, _, err = run_cli("train", toml(config))
     assert status == 2 and "No space left on device" in err and "Traceback" not in err
     filler.unlink()
-    lines = []
-    assert raygen.train(config, lines.append).fingerprint == trained.training.fingerprint
-    assert any(line.startswith("Resuming at step") for line in lines)
+    lines, stopped = [], []
+
+    def stop(line):
+        lines.append(line)
+        if line.startswith("step     45") and not stopped:
+            stopped.append(kill_one("RayTrainWorker", signal.SIGSTOP))
+
+    assert raygen.train(config, stop).fingerprint == trained.training.fingerprint
+    _, again = (line for line in lines if line.startswith("Resuming at step"))
+    told = [line for line in lines if line.startswith("Warning: process ")]
+    assert stopped == [True] and len(told) == 2 and "on node" in told[0]
+    assert told[0].endswith("it is started again after 16 s.") and told[1].endswith(": started again.")
     seen(
         "a full disk at a checkpoint",
         f"{type(caught.value).__name__} after {took:.0f} s; with space, the same command goes on",
         "yes",
     )
+    seen("a worker stopped (SIGSTOP)", f"told, then started again: {again}", "yes")
 
 
 def test_storage_that_vanishes_for_a_while(trained, tiny, tmp_path, seen):

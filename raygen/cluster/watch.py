@@ -1,0 +1,73 @@
+"""Processes that stand still: the driver tells of them, and ends those that show no sign of life, so that Ray
+starts others."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+from raygen.report.text import duration
+
+EVERY_SECONDS = 5.0  # it looks
+SILENT_SECONDS, LOST_SECONDS = (
+    60.0,
+    300.0,
+)  # without a sign of life, until it is told and until it is started again
+STILL_SECONDS = 600.0  # without getting on, until it is told
+
+
+class Watch:
+    """Looks after processes at work now and then.
+
+    Args:
+        board: Where they show that they live (see `cluster.mailbox.at_work`).
+        say: Called with each line.
+        still: What is told of one that does not get on, with {} for how long; "" if nothing.
+    """
+
+    def __init__(self, board: Any, say: Callable, still: str = ""):
+        self.board, self.say, self.still = board, say, still
+        self.looked, self.told = time.monotonic(), set[tuple[str, str]]()
+
+    def look(self) -> None:
+        """Tell of processes at work that stand still, once each, and end those that have for long."""
+        import ray
+
+        if time.monotonic() - self.looked < EVERY_SECONDS:
+            return
+        self.looked = time.monotonic()
+        still_seconds = STILL_SECONDS if self.still else math.inf
+        for who, name, silent, still, actor in ray.get(
+            self.board.silent.remote(SILENT_SECONDS, still_seconds)
+        ):
+            if silent >= SILENT_SECONDS and _is_gone(actor):
+                self.board.rest.remote(who)
+            elif silent >= LOST_SECONDS:
+                self.say(f"Warning: {name} has shown no sign of life for {duration(silent)}: started again.")
+                self.board.rest.remote(who)
+                ray.kill(actor, no_restart=False)
+            elif silent >= SILENT_SECONDS:
+                when = f"started again after {duration(LOST_SECONDS)}"
+                self._once(name, f"has shown no sign of life for {duration(silent)}; it is {when}.")
+            else:
+                self._once(name, self.still.format(duration(still)))
+
+    def _once(self, name: str, what: str) -> None:
+        if (name, what.split()[0]) not in self.told:
+            self.told.add((name, what.split()[0]))
+            self.say(f"Warning: {name} {what}")
+
+
+def _is_gone(actor: Any) -> bool:
+    """Whether Ray knows that an actor has ended, and starts it no more."""
+    import ray
+    from ray.exceptions import RayActorError
+
+    ready = actor.__ray_ready__.remote()
+    if not ray.wait([ready], timeout=1)[0]:
+        return False
+    try:
+        ray.get(ready)
+    except RayActorError:
+        return True
+    return False
