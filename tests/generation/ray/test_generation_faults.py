@@ -79,7 +79,7 @@ def test_a_killed_actor_changes_nothing(trained, large, tmp_path, kill_one):
 
 def test_a_stopped_actor_is_told_and_started_again(trained, large, tmp_path, kill_one, monkeypatch):
     """As a process is that waits for a dead disk, or whose machine stands still."""
-    for name, seconds in (("EVERY", 1), ("SILENT", 5), ("LOST", 10)):
+    for name, seconds in (("EVERY", 1), ("SILENT", 20), ("LOST", 40)):
         monkeypatch.setattr(watch, f"{name}_SECONDS", seconds)
     stopped, lines = [], []
 
@@ -92,7 +92,7 @@ def test_a_stopped_actor_is_told_and_started_again(trained, large, tmp_path, kil
     assert stopped == [True] and done.rows == LARGE["generate.rows"]
     told = [line for line in lines if line.startswith("Warning: process ")]
     assert len(told) == 2 and "on node" in told[0] and "no sign of life for" in told[0]
-    assert told[0].endswith("it is started again after 10 s.") and told[1].endswith(": started again.")
+    assert told[0].endswith("it is started again after 40 s.") and told[1].endswith(": started again.")
     assert hashes(tmp_path / "out") == hashes(large)
 
 
