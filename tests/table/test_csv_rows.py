@@ -55,7 +55,9 @@ def test_a_late_word_is_missing_where_numbers_use_it_and_text_elsewhere(tmp_path
     assert "'None' is taken for missing" in source.doubts["country"]
 
 
-def test_late_rows_of_another_width_or_encoding_are_told_with_their_line(tmp_path):
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_late_rows_of_another_width_or_encoding_are_told_with_their_line(tmp_path, cpus, cpu_count):
+    cpu_count(cpus)
     with pytest.raises(SchemaError, match=f"has 7 fields in line {LATE:,}; its header has 6"):
         opened(tmp_path, {"age": "7,8"})
     folder = tmp_path / "latin"
@@ -64,6 +66,14 @@ def test_late_rows_of_another_width_or_encoding_are_told_with_their_line(tmp_pat
     (folder / "t.csv").write_bytes(text)
     with pytest.raises(SchemaError, match=r"not UTF-8 \(line 70,002\)"):
         Source.open(str(folder))
+
+
+@pytest.fixture
+def cpu_count():
+    """Set the CPUs that Arrow reads by, for a test."""
+    before = pa.cpu_count()
+    yield pa.set_cpu_count
+    pa.set_cpu_count(before)
 
 
 def test_a_zero_in_a_second_file_makes_the_column_text(tmp_path):
