@@ -98,5 +98,5 @@ def _beat(folder: str, mine: str, ended: threading.Event) -> None:
     while not ended.wait(BEAT_SECONDS):
         with contextlib.suppress(OSError):  # of storage that is gone for a moment
             found = _read(folder)
-            if found is None or found.id == mine:
+            if found and found.id == mine:  # a folder that is away for a moment is not made anew
                 _write(folder, mine)

@@ -96,3 +96,19 @@ def test_a_second_training_with_other_settings_exits_and_says_who_holds_the_fold
         status, _, err = run_cli(verb, config, "--set", "model.latent_dim=3")
     assert status == 2 and f"is held by process {os.getpid()} of {socket.gethostname()}" in err
     assert not (tmp_path / "run" / "model").exists() and not (tmp_path / "run" / "_claim.json").exists()
+
+
+def test_a_folder_that_is_away_for_a_moment_is_not_made_anew(tmp_path, monkeypatch):
+    looked, read = [], run_claim._read
+    monkeypatch.setattr(run_claim, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(run_claim, "_read", lambda folder: (looked.append(folder), read(folder))[1])
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with run_claim.held(str(folder)):
+        folder.rename(tmp_path / "away")
+        begun = len(looked)
+        while len(looked) < begun + 5:
+            time.sleep(0.01)
+        assert not folder.exists()
+        (tmp_path / "away").rename(folder)
+    assert list(folder.iterdir()) == []
