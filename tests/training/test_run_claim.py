@@ -99,16 +99,21 @@ def test_a_second_training_with_other_settings_exits_and_says_who_holds_the_fold
 
 
 def test_a_folder_that_is_away_for_a_moment_is_not_made_anew(tmp_path, monkeypatch):
-    looked, read = [], run_claim._read
+    """It goes just before the thread that renews the claim looks for it."""
+    folder, away, looked, read = tmp_path / "run", tmp_path / "away", [], run_claim._read
+
+    def look(uri: str):
+        looked.append(uri)
+        if len(looked) == 4:
+            folder.rename(away)
+        return read(uri)
+
     monkeypatch.setattr(run_claim, "BEAT_SECONDS", 0.01)
-    monkeypatch.setattr(run_claim, "_read", lambda folder: (looked.append(folder), read(folder))[1])
-    folder = tmp_path / "run"
+    monkeypatch.setattr(run_claim, "_read", look)
     folder.mkdir()
     with run_claim.held(str(folder)):
-        folder.rename(tmp_path / "away")
-        begun = len(looked)
-        while len(looked) < begun + 5:
+        while len(looked) < 8:
             time.sleep(0.01)
-        assert not folder.exists()
-        (tmp_path / "away").rename(folder)
+        assert away.exists() and not folder.exists()
+        away.rename(folder)
     assert list(folder.iterdir()) == []
