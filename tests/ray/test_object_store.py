@@ -154,6 +154,7 @@ def test_evaluation_plan_and_inspection(store, run, generated):
     )
 
 
+@pytest.mark.soak
 def test_a_worker_of_ray_train_goes_on_from_a_checkpoint_in_the_store(
     store, tiny, trained, toml, raygen_command
 ):

@@ -15,7 +15,7 @@ import pytest
 
 import raygen
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.soak]
 BIN = Path(sys.executable).parent
 RAYGEN = ("-m", "raygen.cli")
 GENERATE = {"generate.rows": 600_000, "generate.rows_per_shard": 50_000, "generate.num_actors": 2}
@@ -222,7 +222,6 @@ def test_workers_that_cannot_reach_each_other_are_told(nodes, trained, tiny, tom
     seen("workers behind a firewall from each other", "an error that says so", "")
 
 
-@pytest.mark.soak
 def test_training_goes_on_when_a_node_falls_silent(
     nodes, lost, undisturbed, long, trained, tiny, toml, tmp_path, seen
 ):

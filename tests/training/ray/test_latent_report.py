@@ -14,6 +14,7 @@ from raygen.training import driver as training
 pytestmark = pytest.mark.ray
 
 
+@pytest.mark.soak
 def test_the_report_of_a_real_table_ranks_samplers_as_their_rows_do(local_ray, tiny, tmp_path):
     """Every sampler beside bound, floor and ceiling; the page and the lines are made of the same figures."""
     settings = {

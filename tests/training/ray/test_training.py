@@ -68,6 +68,7 @@ def test_four_workers_follow_the_losses_of_one(trained, tiny, tmp_path):
         assert together["samplers"][name]["nats"] == pytest.approx(scores["nats"], abs=0.01)
 
 
+@pytest.mark.soak
 def test_workers_send_gradients_in_bfloat16_where_that_is_the_precision(trained, tiny, tmp_path):
     runs = {
         workers: train(trained, tiny, tmp_path / str(workers), workers, precision="bfloat16").metrics
