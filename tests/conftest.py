@@ -53,8 +53,8 @@ NOT_QUICK = ("ray", "slow", "browser", "gpu")
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the quick tests, skip those of GPUs where there are too few, and put the files that take long
-    first: pytest-xdist hands out files in this order, so that both processes are busy to the end."""
+    """Mark the quick tests, skip those of GPUs where there are too few, and put what takes long first:
+    pytest-xdist hands out files in this order, so that both processes are busy to the end."""
     ranks: dict[Path, list[bool]] = {}  # Ray or processes of its own, a slow test
     for item in items:
         if item.path.name == "test_page.py":  # a page takes a second to draw, and its tests draw many
@@ -69,13 +69,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         needs = [bool(starts or item.get_closest_marker("ray")), bool(item.get_closest_marker("slow"))]
         ranks[item.path] = max(needs, ranks.get(item.path, needs))
     turn = {RAY["first"]: 0, RAY["training"]: 2, RAY["search"]: 3}
-    items.sort(key=lambda item: [turn.get(scope(item.path), 1), *(not need for need in ranks[item.path])])
+
+    def when(item: pytest.Item) -> list:
+        needs = ranks[item.path]
+        return [turn.get(scope(item.path), 1 if any(needs) else 4), *(not need for need in needs)]
+
+    items.sort(key=when)
 
 
 def scope(file: Path) -> str:
     """What pytest-xdist hands to one process: a file, or one of three groups of the folders of tests on Ray.
-    One process begins with the first group; the others come when all else is done: two Rays that start at
-    once on two cores may take longer than Ray allows them."""
+    One process begins with the first group; the others come when the other one has done the files that take
+    long: two Rays that start at once on two cores may take longer than Ray allows them."""
     if file.parent.name != "ray":
         return str(file)
     return RAY.get(file.parts[-3], RAY["first"])
