@@ -45,7 +45,8 @@ os.environ.setdefault("RAY_worker_niceness", "0")
 os.environ.setdefault(
     "TF_ENABLE_ONEDNN_OPTS", "0"
 )  # as raygen imports TensorFlow; some tests do it themselves
-# Two processes whose classifiers each take both CPUs wait for one another, at full speed: ten times the work
+# Threads of OpenMP wait in a busy loop, many times slower where two processes each have one for every CPU.
+# Arrow reads by one CPU then, too: a test for which that matters sets its number.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 RAY = {"first": "ray", "training": "ray: training", "model": "ray: training", "search": "ray: search"}
 NOT_QUICK = ("ray", "slow", "browser", "gpu")

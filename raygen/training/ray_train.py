@@ -58,8 +58,8 @@ class LostWorkers(UserCallback):
 class TensorFlowCluster(BackendConfig):
     """Tells each worker the addresses of all, in TF_CONFIG, as TensorFlow reads them.
 
-    Ray's own `TensorflowConfig` does the same, and imports TensorFlow where the driver and the controller of
-    Ray Train run, which compute nothing: 7 s of a CPU and half a gigabyte in each.
+    Ray's own `TensorflowConfig` does the same, and imports TensorFlow in the driver and in the controller of
+    Ray Train, which compute nothing: some 5 s of a CPU in the controller.
     """
 
     @property
