@@ -36,7 +36,7 @@ from raygen.table.schema import Schema
 if TYPE_CHECKING:
     from raygen.model.proposal import Proposal
 
-FORMAT = 4
+FORMAT = 5
 FILES = (
     "schema.json",
     "codec.json",

@@ -148,9 +148,15 @@ class VAE(keras.Model):
                 name="turn",
             )
 
-    def set_tables(self, tables, frequencies):
-        """Take over the codec's constants and start the decoder at the log frequencies of the codes (shape
-        (num_codes,))."""
+    def set_tables(self, tables, frequencies, num_rows=None):
+        """Take over the codec's constants and start the decoder at the log frequencies of the codes.
+
+        Args:
+            tables: The codec's constants.
+            frequencies: Share of the rows that have each code, of shape (num_codes,).
+            num_rows: Rows of the table: codes of few share more of their vectors (see `CodeTable`); None: as
+                if they were many.
+        """
         from scipy.special import ndtri
 
         edge = 1e-5
@@ -158,6 +164,10 @@ class VAE(keras.Model):
         self.score_high.assign(ndtri(np.clip(tables.high, edge, 1 - edge)))
         self.has_offset.assign(tables.has_offset.astype(np.float32))
         self.code_bias.assign(np.log(np.maximum(frequencies, 1e-7)))
+        if num_rows is not None:
+            turn = [self.turn.embedding, self.turn.kernel] if self.turn else []
+            for table in (self.embedding, self.code_kernel, *turn):
+                table.count_rows(num_rows * np.asarray(frequencies))
 
     def encode(self, codes, offsets):
         """Parameters of q(z | row).

@@ -10,6 +10,7 @@ from typing import Any
 from raygen import storage
 from raygen.config import RESOURCES, Config
 from raygen.errors import ConfigError
+from raygen.model.folder import FORMAT
 from raygen.table import split
 from raygen.training.checkpoints import Checkpoints
 
@@ -89,9 +90,10 @@ Joining = Callable[[], AbstractContextManager[WorkerContext | None]]
 
 
 def run_name(config: Config) -> str:
-    """A name made of all settings that the trained model depends on: the same ones resume the same run."""
+    """A name made of all settings that the trained model depends on, and of what its weights mean: the same
+    ones resume the same run."""
     settings = {k: v for k, v in config.to_dict().items() if k not in AFTERWARDS}
-    settings["run"] = {"seed": config.run.seed}
+    settings["run"] = {"seed": config.run.seed, "format": FORMAT}
     settings["train"] = {k: v for k, v in settings["train"].items() if k not in RESOURCES}
     return "run-" + hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 

@@ -91,7 +91,7 @@ def measure(config: Config, codec: Codec, rows: Rows) -> Speed:
 
     began = time.perf_counter()
     model = VAE(**vae_settings(codec, own))
-    model.set_tables(codec.tables(), codec.frequencies())
+    model.set_tables(codec.tables(), codec.frequencies(), count)
     loop = Loop(model, own, Feed(read, count, own))
     loop.run(STEPS)
     started = time.perf_counter()

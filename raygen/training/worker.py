@@ -48,7 +48,7 @@ def work(job: TrainingJob, join: Joining) -> None:
         encoded = _read(job.encoded)
         feed = encoded.feed(config, context.rank, context.world_size)
         model = VAE(**vae_settings(encoded.codec, config))
-        model.set_tables(encoded.codec.tables(), encoded.codec.frequencies())
+        model.set_tables(encoded.codec.tables(), encoded.codec.frequencies(), encoded.num_rows)
         loop = Loop(model, config, feed, context.world_size, context.strategy)
         judge = objective.Judge(job.objective, loop, encoded.codec) if job.objective else None
         folder = storage.parent(job.model)

@@ -166,7 +166,7 @@ def side_by_side(encoded, stored, batch: int, steps: int):
         settings = {"model.decoder": kind, "train.steps": steps, "train.batch_size": batch}
         config = sized(stored.override(settings), encoded.num_rows)
         model = VAE(**vae_settings(encoded.codec, config))
-        model.set_tables(encoded.codec.tables(), encoded.codec.frequencies())
+        model.set_tables(encoded.codec.tables(), encoded.codec.frequencies(), encoded.num_rows)
         loops[kind] = Loop(model, config, encoded.feed(config, 0, 1))
         began = time.perf_counter()
         loops[kind].run(1)
