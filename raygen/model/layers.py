@@ -12,7 +12,7 @@ from raygen import rng
 
 LOG_2PI = math.log(2 * math.pi)
 GROUP_SIZES = (4, 16)
-OWN_ROWS = 400  # of an ordered code of so many, its own vector counts half beside those of its groups
+OWN_ROWS = (20, 400)  # rows of a code, unordered or ordered, of which its own vector counts half
 SUMMED = 64  # columns whose codes are summed by one product
 LOG_VAR_RANGE = (-12.0, 6.0)  # that log variances are clipped to
 _factors = "float32"
@@ -81,9 +81,9 @@ class CodeTable(keras.layers.Layer):
 
     In a block whose codes are ordered (a number's atoms and bars), a code's vector is the sum of those of its
     groups of 4 and of 16 neighbours and of a share of its own, so that neighbours share what they learn. The
-    share is rows / (rows + OWN_ROWS) for the rows of the code: Adam moves all vectors alike, so what counts
-    less is learned more slowly, and a code of few rows holds less of them. (18,576 rows of 9 numbers, 2,700
-    steps: held-out bound 39.2 -> 37.4 nats, XGB-C2ST .81 -> .88; 48,546 of 10: 22.1 and .75 as before.)
+    share is rows / (rows + OWN_ROWS) for the rows of the code, in other blocks too: Adam moves all vectors
+    alike, so what counts less is learned more slowly, and a code of few rows holds less of them. (18,576 rows
+    of 9 numbers, 2,700 steps: held-out bound 39.2 -> 37.4 nats, XGB-C2ST .81 -> .88.)
 
     Args:
         cardinalities: Codes of each block.
@@ -115,8 +115,8 @@ class CodeTable(keras.layers.Layer):
 
     def count_rows(self, rows):
         """Set the shares of codes' own vectors by the rows that have each code, of shape (codes,)."""
-        ordered = np.repeat(self.settings["ordered"], self.settings["cardinalities"])
-        self.own_share.assign(np.where(ordered, rows / (rows + OWN_ROWS), 1.0)[:, None])
+        half = np.take(OWN_ROWS, np.repeat(self.settings["ordered"], self.settings["cardinalities"]))
+        self.own_share.assign((rows / (rows + half))[:, None])
 
     def table(self):
         """float32 of shape (codes, width)."""
