@@ -12,6 +12,7 @@ import pytest
 import raygen
 
 ROOT = Path(raygen.__file__).parent
+TESTS = Path(__file__).parent
 MAX_LINES = 350
 MAX_FUNCTION_LINES = 60
 LONG = {  # to be cut
@@ -157,6 +158,12 @@ def test_what_uses_a_model_does_not_import_training(package):
 @pytest.mark.parametrize("module", MODULES)
 def test_files_are_short(module):
     assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+def test_files_of_tests_are_short():
+    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in TESTS.rglob("*.py")}
+    long = {str(path.relative_to(TESTS)): count for path, count in lines.items() if count > MAX_LINES}
+    assert lines and not long, long
 
 
 @pytest.mark.parametrize("module", MODULES)
