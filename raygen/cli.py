@@ -121,11 +121,8 @@ def _train(args) -> dict:
     from raygen.training import driver as training
 
     result = training.train(Config.load(args.config, args.set), _say)
-    again = [args.config, *(["--set", *args.set] if args.set else [])]
-    _say(
-        f"Next: {shlex.join(['raygen', 'generate', *again])}, or "
-        f"{shlex.join(['raygen', 'inspect', result.model])}"
-    )
+    again = ["raygen", "generate", args.config, *_set_to_generate(args.set)]
+    _say(f"Next: {shlex.join(again)}, or {shlex.join(['raygen', 'inspect', result.model])}")
     m = result.metrics
     state = (
         "was trained before, with the same settings"
@@ -139,6 +136,12 @@ def _train(args) -> dict:
         f"held-out {m['held_out_nats']:.3f} nats/row; z from {result.sampler}."
     )
     return result.to_dict()
+
+
+def _set_to_generate(settings: list[str]) -> list[str]:
+    """What `generate` needs of --set of `train`: its own settings, and where the run is."""
+    needed = [one for one in settings if parse_override(one)[0].startswith(("run.", "generate."))]
+    return ["--set", *needed] if needed else []
 
 
 def _tune(args) -> dict:

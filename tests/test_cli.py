@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 import raygen
-from raygen import __version__, cli_parser
+from raygen import __version__, cli, cli_parser
 from raygen.config import Config
 from raygen.config_sections import GenerateSettings
 from raygen.errors import ConfigError
+from raygen.generation import request
 from raygen.report import redrawn
 from raygen.sampling.rows import DRAWN_BY
 
@@ -164,6 +165,23 @@ def test_init_writes_a_config_that_loads_with_the_kinds_of_the_table(table, tmp_
         "generate",
         "evaluate",
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ([], []),
+        (["train.steps=5", "model.latent_dim=3"], []),
+        (["train.steps=5", "generate.rows=7", " run.folder = b"], ["generate.rows=7", " run.folder = b"]),
+    ],
+)
+def test_after_training_the_next_command_repeats_what_generate_needs(given, kept, tmp_path):
+    (tmp_path / "c.toml").write_text('[run]\nfolder = "r"\n')
+    assert cli._set_to_generate(given) == (["--set", *kept] if kept else [])
+    few, every = (
+        request.located(Config.load(str(tmp_path / "c.toml"), one), None, {}) for one in (kept, given)
+    )
+    assert few == every
 
 
 def test_init_replaces_a_file_only_when_told(table, tmp_path, run_cli):

@@ -1,6 +1,7 @@
 """Hostile or damaged files end in one clear error, and nothing outside raygen's own is touched; at a small
 size: `tests/bench/hostile.py` is the same at a large one."""
 
+import hashlib
 import json
 from collections import Counter
 
@@ -9,12 +10,13 @@ import pytest
 from raygen.errors import ModelError, StorageError
 from raygen.model import folder as model_folder
 from raygen.training import encoding
-from tests import hostile
+from tests import hostile, untrained
+from tests.place import Place
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory) -> hostile.Place:
-    return hostile.Place(tmp_path_factory.mktemp("place"))
+def place(tmp_path_factory) -> Place:
+    return Place(tmp_path_factory.mktemp("place"))
 
 
 @pytest.fixture(autouse=True)
@@ -95,12 +97,12 @@ def test_a_marker_that_was_edited_is_noticed(place):
 
 
 def test_weights_of_another_network_are_refused(place, tmp_path):
-    other = hostile.untrained.save(tmp_path / "other", settings={"model.latent_dim": 3})
+    other = untrained.save(tmp_path / "other", settings={"model.latent_dim": 3})
     content = (tmp_path / "other" / "vae.keras").read_bytes()
     (place.model / "vae.keras").write_bytes(content)
     path = place.model / "raygen.json"
     index = json.loads(path.read_text())
-    index["files"]["vae.keras"] = hostile.hashlib.sha256(content).hexdigest()
+    index["files"]["vae.keras"] = hashlib.sha256(content).hexdigest()
     index["checksum"] = model_folder._checksum(index)
     path.write_text(json.dumps(index))
     with pytest.raises(ModelError, match="its network has another latent_dim"):

@@ -46,6 +46,14 @@ class Autoscaler:
         return reply
 
 
+def data_parallel_trainer() -> type:
+    """Ray Train's trainer of any framework: `ray.train` has those of single ones alone, and TensorFlow's
+    imports TensorFlow."""
+    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+
+    return DataParallelTrainer
+
+
 def is_start_timeout(error: Exception) -> bool:
     """Whether Ray Train gave up a run because there was no room for its workers."""
     return isinstance(getattr(error, "controller_failure", None), WorkerGroupStartupTimeoutError)

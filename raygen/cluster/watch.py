@@ -37,10 +37,10 @@ class Watch:
             return
         self.looked = time.monotonic()
         still_seconds = STILL_SECONDS if self.still else math.inf
-        for who, name, silent, still, actor in ray.get(
-            self.board.silent.remote(SILENT_SECONDS, still_seconds)
-        ):
-            if silent >= SILENT_SECONDS and _is_gone(actor):
+        members = ray.get(self.board.silent.remote(SILENT_SECONDS, still_seconds))
+        gone = _gone({who: actor for who, _, silent, _, actor in members if silent >= SILENT_SECONDS})
+        for who, name, silent, still, actor in members:
+            if who in gone:
                 self.board.rest.remote(who)
             elif silent >= LOST_SECONDS:
                 self.say(f"Warning: {name} has shown no sign of life for {duration(silent)}: started again.")
@@ -58,16 +58,19 @@ class Watch:
             self.say(f"Warning: {name} {what}")
 
 
-def _is_gone(actor: Any) -> bool:
-    """Whether Ray knows that an actor has ended, and starts it no more."""
+def _gone(actors: dict[str, Any]) -> set[str]:
+    """Ids of those actors of which Ray knows that they have ended, and starts them no more."""
     import ray
     from ray.exceptions import RayActorError
 
-    ready = actor.__ray_ready__.remote()
-    if not ray.wait([ready], timeout=1)[0]:
-        return False
-    try:
-        ray.get(ready)
-    except RayActorError:
-        return True
-    return False
+    if not actors:
+        return set()
+    asked = {actor.__ray_ready__.remote(): who for who, actor in actors.items()}
+    answers, _ = ray.wait(list(asked), num_returns=len(asked), timeout=1)  # one second for all of them
+    gone = set()
+    for answer in answers:
+        try:
+            ray.get(answer)
+        except RayActorError:
+            gone.add(asked[answer])
+    return gone

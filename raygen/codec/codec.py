@@ -12,13 +12,13 @@ from raygen.codec.bins import NumericBlock
 from raygen.codec.block import Block
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.gaussian import GaussianBlock
-from raygen.codec.parts import TIME
 from raygen.codec.row_hash import content_hash
 from raygen.codec.tables import Tables
 from raygen.errors import ModelError, SchemaError
 from raygen.fakes.columns import Fakes
 from raygen.relations.reduction import Given, Reduction
 from raygen.table import arrow
+from raygen.table.part_names import column_of, time_of
 from raygen.table.protection import UNPROTECTED, Protection
 from raygen.table.schema import MADE, Schema
 from raygen.table.stats import CategoryStats, NumericStats
@@ -110,7 +110,7 @@ class Codec:
         ends = number_blocks.ends
         moments = {n: ends(schema, n, stats[n], blocks[n], protection.of(n)) for n in days}
         whole = replace(whole, levels=support.known_levels(whole, stats | (given or {}), protection))
-        lost = {n.removesuffix(TIME) for n, b in blocks.items() if b.missing == 1 and protection.of(n) > 1}
+        lost = {column_of(n) for n, b in blocks.items() if b.missing == 1 and protection.of(n) > 1}
         whole = support.with_missing(whole, lost)
         own = Reduction(whole, reduction.uses) if reduction else None
         return cls(whole, blocks, moments, own, shares, fakes)
@@ -136,10 +136,10 @@ class Codec:
             for relation in self.reduction.giving(column):
                 for name in relation.inputs:
                     put(name)
-            order.extend(n for n in (column, column + TIME) if n in self.blocks and n not in order)
+            order.extend(n for n in (column, time_of(column)) if n in self.blocks and n not in order)
 
         for name in self.parts:
-            put(name.removesuffix(TIME))
+            put(column_of(name))
         return [self.parts.index(name) for name in order]
 
     @property
@@ -176,7 +176,7 @@ class Codec:
             tie = ties.get(name, np.full(len(codes), -1))
             if (codes[tie < 0, i] >= block.cardinality).any():
                 message = (
-                    f"column '{name.removesuffix(TIME)}' has missing values; when its "
+                    f"column '{column_of(name)}' has missing values; when its "
                     "statistics were taken it had none."
                 )
                 raise SchemaError(message, "leave the source as it is while it is read.")
@@ -214,17 +214,17 @@ class Codec:
                 own = np.minimum(own, block.cardinality - 1)
             values[name] = block.decode(own, positions[:, i])
         for name in self.moments:
-            block = self.blocks[name + TIME]
-            alone = np.isnan(values[name + TIME]) & ~np.isnan(values[name])  # a day that was drawn no time
+            block, times = self.blocks[time_of(name)], values[time_of(name)]
+            alone = np.isnan(times) & ~np.isnan(values[name])  # a day that was drawn no time
             if not isinstance(block, CategoryBlock):
-                values[name + TIME][alone] = block.present(_chance(codes[alone], positions[alone]))
+                times[alone] = block.present(_chance(codes[alone], positions[alone]))
         inner = self.reduction.inner
         made = first_row, len(codes), seed
         columns = [self._column(field, values, *made) for field in inner.output]
 
         def present(name: str, shift: float = 0.0) -> pa.Array:
             chance = (_chance(codes, positions) + shift) % 1.0
-            drawn = {n: self.blocks[n].present(chance) for n in (name, name + TIME) if n in self.blocks}
+            drawn = {n: self.blocks[n].present(chance) for n in (name, time_of(name)) if n in self.blocks}
             return self._column(inner.arrow.field(name), drawn, *made)
 
         rows = self.reduction.restore(pa.table(columns, schema=inner.output), ties, present, given)
@@ -239,7 +239,8 @@ class Codec:
         if self.fakes and kind == "fake":
             return self.fakes.column(field, seed, first_row, rows, values.get(name))
         if kind == "datetime" and arrow.is_moment(field.type):
-            return arrow.from_day_and_time(values[name], values[name + TIME], field.type, *self.moments[name])
+            own = values[name], values[time_of(name)]
+            return arrow.from_day_and_time(*own, field.type, *self.moments[name])
         if kind == "datetime":
             return arrow.whole_units(values[name], field.type)
         if kind == "numeric":
@@ -282,7 +283,7 @@ class Codec:
         }
         try:
             reduction = Reduction.from_dict(schema, state["relations"])
-            saved.check(reduction.inner, state, TIME)
+            saved.check(reduction.inner, state)
             blocks = {n: types[block["type"]].from_dict(block) for n, block in state["blocks"].items()}
             moments = {name: tuple(ends) for name, ends in state["moments"].items()}
             explained = saved.explained(state["explained"], reduction.tied)

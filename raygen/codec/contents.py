@@ -7,7 +7,8 @@ import numpy as np
 from raygen.codec.bins import NumericBlock
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
-from raygen.codec.parts import TIME, holds_days
+from raygen.codec.parts import holds_days
+from raygen.table.part_names import column_of, is_time
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def contents(codec: Codec, rows: int) -> list[Content]:
     """What a codec holds of a table of so many rows, column by column, lookups last."""
     found = []
     for name, block in codec.blocks.items():
-        title = name.removesuffix(TIME) + (" (time of day)" if name.endswith(TIME) else "")
+        title = column_of(name) + (" (time of day)" if is_time(name) else "")
         there = rows * (1 - block.missing) * (1 - sum(codec.explained.get(name, ())))
         least, ends, rare, what, count = None, None, "", "numbers", 0
         if isinstance(block, CategoryBlock):
@@ -74,7 +75,7 @@ def contents(codec: Codec, rows: int) -> list[Content]:
 
 def _ends(codec: Codec, name: str, block: NumericBlock) -> tuple[str, str] | None:
     """The least and the greatest value, days as a calendar has them."""
-    if not len(block.grid) or name.endswith(TIME):
+    if not len(block.grid) or is_time(name):
         return None
     low, high = block.ends.tolist()
     if holds_days(codec.reduction.inner, name):

@@ -6,9 +6,9 @@ from raygen.codec import parts
 from raygen.codec.bins import NumericBlock
 from raygen.codec.block import Block
 from raygen.codec.gaussian import GaussianBlock
-from raygen.codec.parts import TIME
 from raygen.errors import SchemaError
 from raygen.table import arrow, readings
+from raygen.table.part_names import column_of, is_time
 from raygen.table.schema import Schema
 from raygen.table.stats import NumericStats
 
@@ -38,8 +38,8 @@ def _too_long(name: str) -> SchemaError:
 
 def _limits(schema: Schema, part: str) -> tuple[float, float]:
     """Lowest and highest number that a part of a column of its type can be."""
-    kind = schema.arrow.field(part.removesuffix(TIME)).type
-    if part.endswith(TIME) or pa.types.is_time(arrow.value_type(kind)):
+    kind = schema.arrow.field(column_of(part)).type
+    if is_time(part) or pa.types.is_time(arrow.value_type(kind)):
         return 0, arrow.ticks_per_day(kind) - 1
     return arrow.limits(kind)
 

@@ -5,10 +5,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raygen.table import arrow
-from raygen.table.schema import MADE, PART_OF, Schema
+from raygen.table.part_names import column_of, time_of
+from raygen.table.schema import MADE, Schema
 from raygen.table.stats import TAIL, CategoryStats, NumericStats
-
-TIME = PART_OF  # suffix of the part of a datetime column that holds the time of day
 
 
 def values(schema: Schema, table: pa.Table, exact: dict[str, bool] | None = None) -> dict:
@@ -31,7 +30,7 @@ def values(schema: Schema, table: pa.Table, exact: dict[str, bool] | None = None
             whole, missing = arrow.moments(column)
             day, time = arrow.day_and_time(whole, missing, column.type)
             if arrow.is_moment(column.type):
-                out[name], out[name + TIME] = day, time
+                out[name], out[time_of(name)] = day, time
             elif arrow.is_day(column.type):
                 out[name] = day
             else:
@@ -47,14 +46,14 @@ def observe(schema: Schema, table: pa.Table) -> dict[str, NumericStats | Categor
     read = values(schema, table)
     for name, own in read.items():
         if isinstance(own, np.ndarray):
-            kind = arrow.value_type(schema.arrow.field(name.removesuffix(TIME)).type)
+            kind = arrow.value_type(schema.arrow.field(column_of(name)).type)
             single = pa.types.is_float32(kind) or pa.types.is_float16(kind)
             scale = arrow.scale_of(kind)
             out[name] = NumericStats.observe(own, single, scale)
         else:
             out[name] = CategoryStats.observe(own)
         if is_moment(schema, name):
-            tails = _tails(own, read[name + TIME], schema.arrow.field(name).type)
+            tails = _tails(own, read[time_of(name)], schema.arrow.field(name).type)
             out[name].first, out[name].last = tails
     return out
 

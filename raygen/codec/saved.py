@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from raygen.records import Record, checked
 from raygen.table import arrow
+from raygen.table.part_names import time_of
 from raygen.table.protection import MADE_UP
 from raygen.table.schema import MADE, Schema
 from raygen.table.stats import MAX_DECIMALS
@@ -121,15 +122,14 @@ OF_KIND = {
 }
 
 
-def check(schema: Schema, state: Any, time: str) -> None:
-    """Refuse the state of a codec that is not one of this schema; `time` is the ending of a part's name that
-    holds the time of day.
+def check(schema: Schema, state: Any) -> None:
+    """Refuse the state of a codec that is not one of this schema.
 
     Raises:
         ValueError: Saying what is wrong with it.
     """
     moments = {f.name for f in schema.arrow if schema.kinds[f.name] == "datetime" and arrow.is_moment(f.type)}
-    kinds = schema.kinds | {name + time: "datetime" for name in moments}
+    kinds = schema.kinds | {time_of(name): "datetime" for name in moments}
     for name, block in state["blocks"].items():
         if name not in kinds or kinds[name] == "drop":
             raise ValueError(f"it has a block of '{name}', which is no column")

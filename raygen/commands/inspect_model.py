@@ -6,10 +6,10 @@ from raygen import storage, uris
 from raygen.codec.bins import NumericBlock
 from raygen.codec.contents import Content, contents
 from raygen.codec.gaussian import GaussianBlock
-from raygen.codec.parts import TIME
 from raygen.config_privacy import PrivacySettings
 from raygen.model import folder as model_folder
 from raygen.report.latent import terminal
+from raygen.table.part_names import time_of
 
 USES = {
     "computed": "computed in every row",
@@ -35,9 +35,8 @@ def inspect(model: str | os.PathLike[str], say=print) -> dict:
     columns = {}
     for field in found.codec.schema.arrow:
         kind = found.codec.schema.kinds[field.name]
-        codes = " + ".join(
-            _codes(found.codec.blocks[n]) for n in (field.name, field.name + TIME) if n in found.codec.blocks
-        )
+        own = [n for n in (field.name, time_of(field.name)) if n in found.codec.blocks]
+        codes = " + ".join(_codes(found.codec.blocks[n]) for n in own)
         if kind == "fake" and found.codec.fakes:
             missing = ", missing" if field.name in found.codec.blocks else ""
             codes = f"{found.codec.fakes.columns[field.name]}, {found.codec.fakes.state.locale}{missing}"

@@ -12,9 +12,9 @@ from raygen.codec.bins import NumericBlock
 from raygen.codec.block import Block
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
-from raygen.codec.parts import TIME
 from raygen.completion.partial import Partial
 from raygen.table import arrow
+from raygen.table.part_names import column_of, is_time
 from raygen.table.schema import MADE
 
 PLACES = 16  # inside a bar, that are asked what a relation says of them
@@ -82,7 +82,7 @@ class Encoder:
         known, codes, places = np.zeros(shape, np.float32), np.zeros(shape, np.int32), np.full(shape, 0.5)
         allowed, unseen = np.zeros((shape[0], self.num_codes), np.float32), dict[str, np.ndarray]()
         for i, (part, block) in enumerate(self.codec.blocks.items()):
-            name = part.removesuffix(TIME)
+            name = column_of(part)
             span = slice(int(self.starts[i]), int(self.starts[i]) + self.codec.cardinalities[i])
             self._forbid_missing(part, block, rows.valued[name], allowed[:, span])
             here = rows.known[name]
@@ -91,7 +91,7 @@ class Encoder:
             own, place, seen = _encoded(block, values[part])
             tie = self._tie(name, rows, ties)
             own, seen = np.where(tie >= 0, block.cardinality + tie, own), seen | (tie >= 0)
-            if not part.endswith(TIME):
+            if not is_time(part):
                 unseen[name] = here & ~seen
             here = here & seen
             known[:, i], codes[here, i], places[here, i] = here, own[here], place[here]
@@ -103,7 +103,7 @@ class Encoder:
 
     def blocks_of(self, known: dict[str, np.ndarray]) -> np.ndarray:
         """bool of shape (rows, blocks) of what is known by column."""
-        return np.stack([known[part.removesuffix(TIME)] for part in self.codec.parts], axis=1)
+        return np.stack([known[column_of(part)] for part in self.codec.parts], axis=1)
 
     def _tie(self, name: str, rows: Partial, ties: dict[str, np.ndarray]) -> np.ndarray:
         """Number of the relation that gives a column's value, all of whose inputs are known; -1: none."""
@@ -116,7 +116,7 @@ class Encoder:
     def _forbid_missing(self, part: str, block: Block, valued: np.ndarray, allowed: np.ndarray) -> None:
         """No missing value is drawn where one is asked for, if there are others."""
         there = len(block.members) if isinstance(block, CategoryBlock) else block.cardinality > 1
-        if self.codec.schema.kinds[part.removesuffix(TIME)] not in MADE and block.missing > 0 and there:
+        if self.codec.schema.kinds[column_of(part)] not in MADE and block.missing > 0 and there:
             allowed[valued, block.cardinality - 1] = FORBIDDEN
 
     def _restrictions(self) -> "list[_Restriction]":

@@ -11,13 +11,13 @@ from raygen.codec.categories import CategoryBlock
 from raygen.codec.code_ranges import Interval, Pieces, of_members, of_values, whole
 from raygen.codec.codec import Codec
 from raygen.codec.levels import levels_of, pieces_of
-from raygen.codec.parts import TIME
 from raygen.errors import ConfigError, did_you_mean, listed
 from raygen.sampling import condition_values, row_blocks, row_tests
 from raygen.sampling.conditions import Condition, parse, parse_per
 from raygen.sampling.row_tests import RowTests
 from raygen.sampling.strata import Stratum, strata_of
 from raygen.table import arrow
+from raygen.table.part_names import time_of
 
 
 @dataclass(frozen=True)
@@ -172,8 +172,8 @@ def _column(codec: Codec, column: str, conditions: list[Condition]) -> dict[str,
         pieces = _given(codec, column, conditions)
         return {} if pieces is None else {column: pieces}
     parts = [column]
-    if column + TIME in codec.blocks:
-        parts.append(column + TIME)
+    if time_of(column) in codec.blocks:
+        parts.append(time_of(column))
     signs = {c.sign for c in conditions}
     if "is null" in signs:
         if len(signs) > 1:

@@ -2,8 +2,11 @@
 
 import csv
 import io
+import itertools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -11,6 +14,7 @@ import pyarrow.csv as pacsv
 from raygen.table.spelling import Numbers, Spelling, spelling
 
 HEAD_BYTES = 1 << 20
+CSV_BLOCK_BYTES = 1 << 24  # of a file that Arrow reads at a time, which holds the longest row
 DELIMITERS = ",;\t|"
 ROWS_FOR_DELIMITER = 200
 MISSING = ["", "NULL", "null", "NaN", "nan", "N/A", "NA", "n/a", "#N/A", "None", "\\N", ".", "<NA>", "NaT"]
@@ -130,17 +134,15 @@ class Dialect:
         )
 
 
+def reader(text: Iterable[str], delimiter: str) -> Any:
+    """Python's reader of CSV, which reads fields as long as Arrow does: as it comes, it stops at 128 KiB."""
+    csv.field_size_limit(max(csv.field_size_limit(), CSV_BLOCK_BYTES))
+    return csv.reader(text, delimiter=delimiter)
+
+
 def _records(text: str, delimiter: str, most: int | None = None) -> list[list[str]]:
-    found = []
-    try:
-        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter):
-            if row:
-                found.append(row)
-            if most and len(found) >= most:
-                break
-    except csv.Error:  # a field without an end: the reader of the whole file says so better
-        pass
-    return found
+    rows = filter(None, reader(io.StringIO(text, newline=""), delimiter))
+    return list(itertools.islice(rows, most))
 
 
 def _changed(values: list[str]) -> str:

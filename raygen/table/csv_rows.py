@@ -13,11 +13,10 @@ import pyarrow.csv as pacsv
 from pyarrow import fs as pafs
 
 from raygen.errors import SchemaError
-from raygen.table import spelling
-from raygen.table.csv_dialect import MISSING, NUMBER, TYPED, Dialect
+from raygen.table import csv_dialect, spelling
+from raygen.table.csv_dialect import CSV_BLOCK_BYTES, MISSING, NUMBER, TYPED, Dialect
 from raygen.table.spelling import Numbers, Spelling
 
-CSV_BLOCK_BYTES = 1 << 24
 WORDS = pa.array(MISSING)
 PADDED = "^0[0-9]+$"
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -137,7 +136,7 @@ def _others(way: Spelling, values: pa.Array) -> pa.BooleanArray:
 def width_error(filesystem: pafs.FileSystem, path: str, delimiter: str) -> SchemaError | None:
     """The error of the first row that has not as many fields as the header; None if there is none."""
     wide = 0
-    for line, row in _records(filesystem, path, delimiter):
+    for line, row in records(filesystem, path, delimiter):
         if wide and len(row) != wide:
             fields = f"{len(row)} field{'s' * (len(row) != 1)}"
             return SchemaError(
@@ -151,24 +150,35 @@ def width_error(filesystem: pafs.FileSystem, path: str, delimiter: str) -> Schem
 def line_of(filesystem: pafs.FileSystem, path: str, delimiter: str, test: Callable[[list[str]], bool]) -> int:
     """The first line with fields that pass a test; 0 if there is none. Bytes that are no text are in the
     fields as `surrogateescape` has them."""
-    return next((line for line, row in _records(filesystem, path, delimiter) if test(row)), 0)
+    return next((line for line, row in records(filesystem, path, delimiter) if test(row)), 0)
 
 
 def _line_of_row(filesystem: pafs.FileSystem, path: str, delimiter: str, row: int) -> int:
-    numbered = enumerate(_records(filesystem, path, delimiter), -1)  # the header comes before row 0
+    numbered = enumerate(records(filesystem, path, delimiter), -1)  # the header comes before row 0
     return next((line for number, (line, _) in numbered if number == row), 0)
 
 
-def _records(filesystem: pafs.FileSystem, path: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The last line and the fields of each row, the header first."""
+def records(
+    filesystem: pafs.FileSystem, path: str, delimiter: str, errors: str = "surrogateescape"
+) -> Iterator[tuple[int, list[str]]]:
+    """The last line and the fields of each row, the header first.
+
+    Raises:
+        SchemaError: If a field has no end, or is longer than Arrow reads.
+    """
     with (
         opened(filesystem, path) as stream,
-        io.TextIOWrapper(stream, "utf-8-sig", "surrogateescape", newline="") as text,
+        io.TextIOWrapper(stream, "utf-8-sig", errors, newline="") as text,
     ):
-        reader = csv.reader(text, delimiter=delimiter)
+        rows, last = csv_dialect.reader(text, delimiter), 0
         try:
-            for row in reader:
+            for row in rows:
                 if row:
-                    yield reader.line_num, row
-        except csv.Error:  # a field without an end
-            return
+                    yield rows.line_num, row
+                last = rows.line_num
+        except csv.Error:
+            raise SchemaError(
+                f"file '{path}' has a field in line {last + 1:,} that has no end within "
+                f"{csv.field_size_limit():,} characters.",
+                "close the quote before it, and double each quote that belongs to the text.",
+            ) from None

@@ -1,6 +1,5 @@
 """Types of the columns of CSV files that fit every row."""
 
-import csv
 import io
 import re
 
@@ -10,8 +9,8 @@ from pyarrow import fs as pafs
 
 from raygen.errors import SchemaError, listed
 from raygen.table import spelling
-from raygen.table.csv_dialect import HEAD_BYTES, Dialect
-from raygen.table.csv_rows import CSV_BLOCK_BYTES, line_of, opened, settled, width_error
+from raygen.table.csv_dialect import CSV_BLOCK_BYTES, HEAD_BYTES, Dialect
+from raygen.table.csv_rows import line_of, opened, records, settled, width_error
 from raygen.table.files import check_names, not_utf8
 from raygen.table.spelling import Spelling
 
@@ -184,11 +183,7 @@ def _wider(kind: str, value: str, dialect: Dialect) -> pa.DataType:
 
 
 def _header(filesystem: pafs.FileSystem, path: str, dialect: Dialect) -> list[str]:
-    with (
-        opened(filesystem, path) as stream,
-        io.TextIOWrapper(stream, "utf-8-sig", "replace", newline="") as text,
-    ):
-        return next(filter(None, csv.reader(text, delimiter=dialect.delimiter)), [])
+    return next((row for _, row in records(filesystem, path, dialect.delimiter, "replace")), [])
 
 
 def _checked(path: str, names: list[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from raygen.table.schema import PART_OF
+from raygen.table.part_names import column_of
 
 MADE_UP = "_rare_"  # stands for rare texts
 
@@ -24,7 +24,7 @@ class Protection:
 
     def of(self, *names: str) -> int:
         """Rows that what is stored of some columns, or of parts of them, must stand for."""
-        return max(self.columns.get(name.removesuffix(PART_OF), self.min_rows) for name in names)
+        return max(self.columns.get(column_of(name), self.min_rows) for name in names)
 
     def of_units(self, most: int) -> "Protection":
         """The same of persons with so many rows each, at most."""

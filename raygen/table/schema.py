@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from raygen.errors import ModelError, SchemaError, did_you_mean, listed
-from raygen.table import arrow, readings
+from raygen.table import arrow, part_names, readings
 from raygen.table.stats import CategoryStats, NumericStats
 
 MIN_ROWS = 10
@@ -35,7 +35,6 @@ TEXT_OF = {
     "times": re.compile(r"-?\d+:\d\d(:\d\d([.,]\d+)?)?"),
     "coordinates": re.compile(r"[-+(]?\s*\d{1,3}\.\d+°?\s*[NS]?\s*[,; ]\s*[-+]?\d{1,3}\.\d+°?\s*[EW)]?"),
 }
-PART_OF = "\0time"  # ends the name of what the codec makes of a moment's time of day
 NO_VALUES = "has no values; they stay missing"
 
 
@@ -98,9 +97,7 @@ class Schema:
             raise SchemaError(
                 f"source '{where}' has a column '{unnamed[0]}' that [schema.columns] does not name.", hint
             )
-        if taken := [
-            name for name in source.names if name.endswith((PART_OF, "\0tie")) and kinds[name] != "drop"
-        ]:
+        if taken := [name for name in source.names if part_names.is_time(name) and kinds[name] != "drop"]:
             message = f"source '{where}' has a column {taken[0]!r}: raygen itself ends names so."
             raise SchemaError(message, "rename it, or give it the kind drop.")
         schema = cls(source, {name: kinds[name] for name in source.names}, levels or {})

@@ -13,8 +13,9 @@ from raygen.codec.support import is_text
 from raygen.config import Config
 from raygen.errors import ConfigError, SchemaError, did_you_mean, listed
 from raygen.table import arrow
+from raygen.table.part_names import column_of
 from raygen.table.protection import MADE_UP, Protection
-from raygen.table.schema import PART_OF, Schema
+from raygen.table.schema import Schema
 from raygen.table.stats import CategoryStats
 
 FEW_LEVELS = 32  # of a number
@@ -97,7 +98,7 @@ def _of_numbers(built: Codec, stats: dict) -> str:
         if isinstance(block, NumericBlock) and block.min_rows > 1 and len(block.grid) > 0:
             small = stats[name].num_usual < FEW_LEVELS * block.min_rows
             if small and len(stats[name].values) > len(block.grid):
-                left[name.removesuffix(PART_OF)] = len(block.grid)
+                left[column_of(name)] = len(block.grid)
     if not left:
         return ""
     names, most = listed([f"'{name}'" for name in left], 5), max(left.values())
@@ -107,7 +108,7 @@ def _of_numbers(built: Codec, stats: dict) -> str:
 
 
 def _of_column(part: str, block, stats) -> str:
-    name, least = part.removesuffix(PART_OF), block.min_rows
+    name, least = column_of(part), block.min_rows
     if least == 1 or part != name:
         return ""
     start = f"column '{name}': "

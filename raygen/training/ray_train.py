@@ -13,11 +13,9 @@ from typing import Any
 import ray
 from ray import train
 from ray.exceptions import RayError
-from ray.train import FailureConfig, RunConfig, ScalingConfig, UserCallback
+from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError, UserCallback
 from ray.train.backend import Backend, BackendConfig
 from ray.train.collective import barrier, broadcast_from_rank_zero
-from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
-from ray.train.v2.api.exceptions import TrainingFailedError
 from ray.util import get_node_ip_address
 
 from raygen import filesystems, storage
@@ -107,7 +105,7 @@ def fit(job: TrainingJob, say, callbacks: Sequence = ()) -> train.Result:
             say(line)
         watch.look()
 
-    trainer = DataParallelTrainer(
+    trainer = ray_internals.data_parallel_trainer()(
         functools.partial(worker.work, job, functools.partial(joined, job, board)),
         backend_config=TensorFlowCluster(),
         scaling_config=_scaling(job),

@@ -1,7 +1,7 @@
 """What raygen uses of Ray's insides: tried with these versions; with another one, look at each anew."""
 
 import ray
-from ray.train.v2.api.exceptions import ControllerError
+from ray.train import ControllerError
 from ray.tune.execution import class_cache
 
 from raygen.cluster import ray_internals

@@ -150,7 +150,7 @@ def test_what_comes_out_went_in(kind, data):
 
 
 def test_every_type_that_is_learned_is_here():
-    """Others are named when they are left out (test_codec.LEFT_OUT)."""
+    """Others are named when they are left out (test_types.LEFT_OUT)."""
     names = {str(kind).split("(")[0].split("[")[0].split("<")[0] for kind in TYPES}
     assert {"int64", "uint8", "decimal256", "float", "halffloat", "double", "date32", "time64"} <= names
     assert {"timestamp", "duration", "string", "large_string", "string_view", "bool", "dictionary"} <= names

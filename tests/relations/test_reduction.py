@@ -9,13 +9,13 @@ import pytest
 from raygen import rng
 from raygen.codec import parts
 from raygen.codec.codec import Codec
-from raygen.codec.parts import TIME
 from raygen.errors import SchemaError
 from raygen.relations.counts import Counts
 from raygen.relations.differences import added, difference
 from raygen.relations.language import parse
 from raygen.relations.reduction import Reduction, Use
 from raygen.relations.uses import uses, why_unused
+from raygen.table.part_names import time_of
 from raygen.table.schema import Schema, infer
 from tests.relations import every_use as planted
 
@@ -71,7 +71,7 @@ def test_each_kind_has_its_use(whole):
 
 def test_a_computed_column_has_no_codes(whole):
     assert not {"total", "borough", "doubled", "year"} & set(whole.parts)
-    assert "ended" + TIME not in whole.parts  # a duration is one part
+    assert time_of("ended") not in whole.parts  # a duration is one part
 
 
 def test_what_is_reduced_comes_back(table, whole):

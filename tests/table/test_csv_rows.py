@@ -2,9 +2,11 @@
 
 import pyarrow as pa
 import pytest
+from pyarrow import fs as pafs
 
 from raygen.errors import SchemaError
-from raygen.table.csv_dialect import HEAD_BYTES
+from raygen.table import csv_rows
+from raygen.table.csv_dialect import CSV_BLOCK_BYTES, HEAD_BYTES
 from raygen.table.source import Source
 
 ROWS = 40_000  # the first ones fill more than the first MiB
@@ -66,6 +68,29 @@ def test_late_rows_of_another_width_or_encoding_are_told_with_their_line(tmp_pat
     (folder / "t.csv").write_bytes(text)
     with pytest.raises(SchemaError, match=r"not UTF-8 \(line 70,002\)"):
         Source.open(str(folder))
+
+
+LONG = "z" * 200_000  # Python's csv reads 128 KiB of a field where nobody tells it more
+
+
+def test_a_long_text_does_not_hide_the_line_of_what_comes_behind_it(tmp_path):
+    source = opened(tmp_path, {"country": LONG}, {"age": "x"})
+    assert source.doubts == {"age": f"text, since line {LATE + 1:,} of '{source.paths[0]}' has 'x'"}
+    with pytest.raises(SchemaError, match=f"has 7 fields in line {LATE + 1:,}; its header has 6"):
+        opened(tmp_path, {"country": LONG}, {"age": "7,8"})
+
+
+def test_a_long_text_does_not_hide_a_code_behind_it(tmp_path):
+    (tmp_path / "t.csv").write_text(f"zip,{LONG}\n12345,{LONG}\n02116,x\n")
+    table = Source.open(str(tmp_path / "t.csv")).head()
+    assert table.to_pydict() == {"zip": ["12345", "02116"], LONG: [LONG, "x"]}
+
+
+def test_a_field_without_an_end_is_told_with_its_line(tmp_path):
+    (tmp_path / "t.csv").write_text('a,b\n1,x\n2,"' + "z" * (CSV_BLOCK_BYTES + 1))
+    with pytest.raises(SchemaError, match="field in line 3 that has no end within 16,777,216") as caught:
+        csv_rows.line_of(pafs.LocalFileSystem(), str(tmp_path / "t.csv"), ",", lambda row: False)
+    assert "quote" in caught.value.hint
 
 
 @pytest.fixture

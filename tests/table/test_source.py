@@ -11,7 +11,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
-from raygen.table.csv_rows import CSV_BLOCK_BYTES
+from raygen.table.csv_dialect import CSV_BLOCK_BYTES
 from raygen.table.source import HEAD_ROWS, Source
 
 

@@ -12,19 +12,15 @@ import pytest
 
 import raygen
 from raygen.errors import ConfigError, SchemaError
-from raygen.evaluation import real_rows, synthetic_rows
+from raygen.evaluation import real_rows
 from raygen.model import folder as model_folder
 from raygen.report.evaluation import sentences
 from raygen.report.evaluation.record import Report, Run, read
 from raygen.sampling.rows import Rows
 from raygen.score_catalogue import SCORES
-from tests.metrics.test_far_values import NO_PARQUET, ROWS, far, kinds
+from tests.evaluation.ray.conftest import quick, silent
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("here")]
-
-
-def silent(line: str) -> None:
-    pass
 
 
 @pytest.fixture(scope="module")
@@ -40,20 +36,11 @@ def synthetic(trained, here, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def real(table) -> str:
-    return str(table)
-
-
-@pytest.fixture(scope="module")
 def few(table, tmp_path_factory) -> str:
     """300 real rows, for tests of other things than scores."""
     path = tmp_path_factory.mktemp("few") / "real.parquet"
     pq.write_table(pq.read_table(table).slice(0, 300), path)
     return str(path)
-
-
-def quick(real, **settings):
-    return raygen.Config().override({"data.source": real, **settings})
 
 
 GATE = {"c2st": 0.5}
@@ -106,27 +93,6 @@ def test_rows_that_were_chosen_are_compared_with_a_note_and_without_a_budget(tra
     assert "are compared with all real rows." in (tmp_path / "out" / "index.html").read_text()
 
 
-def test_held_out_rows_are_those_of_the_training(trained, table):
-    """Found again from the source by the hash of their codes: as many, and none of them seen in training."""
-    from raygen.codec import row_hash
-    from raygen.training import encoding
-    from raygen.training.job import sized
-
-    found = model_folder.load(trained.model)
-    whole = pq.read_table(table)
-    mask = real_rows.held_out(found, whole)
-    encoded = encoding.encode(trained.config, silent)
-    held = encoded.feed(sized(trained.config, encoded.num_rows)).held
-    codes, offsets = found.codec.encode(whole.filter(pa.array(mask)))
-    assert sorted(row_hash.content_hash(codes, offsets)) == sorted(row_hash.content_hash(*held))
-    assert real_rows.held_out(found, whole.slice(1)) is None
-    ages = pc.add(whole["age"], pa.array([1] + [0] * 1999))
-    assert (
-        real_rows.held_out(found, whole.set_column(0, whole.schema.field("age"), pc.cast(ages, pa.int64())))
-        is None
-    )
-
-
 def test_anybodys_rows_side_by_side(real, reported, tmp_path):
     rows = pq.read_table(real)
     pq.write_table(rows, tmp_path / "copy.parquet")
@@ -171,38 +137,6 @@ def test_verdict_and_gate_do_not_hang_on_sample_rows(real, synthetic, reported, 
     assert few.scored_rows == 10_000 and few.runs[0].scores["c2st"].rows == few.gate[0].rows == 1500
     assert few.runs[0].c2st_of_sample.rows == 400 and many.runs[0].c2st_of_sample is None
     assert few.runs[0].c2st_of_sample.value != few.runs[0].scores["c2st"].value
-
-
-def test_values_that_pandas_cannot_hold_and_rare_classes_are_evaluated(tmp_path):
-    paths = [str(tmp_path / f"{name}.parquet") for name in ("real", "rows")]
-    for seed, path in enumerate(paths):
-        target = ["rare" if i < 3 else "up" if i % 2 else "down" for i in range(ROWS)]
-        rows = far(seed).append_column("target", pa.array(target)).drop_columns([NO_PARQUET, "bytes"])
-        pq.write_table(rows, path)
-    columns = {name: (kinds(False) | {"target": "categorical"})[name] for name in rows.column_names}
-    settings = {"schema.columns": columns, "evaluate.target": "target", "evaluate.holdout": paths[1]}
-    report = raygen.evaluate(
-        quick(paths[0], **settings), [paths[1]], str(tmp_path / "out"), say=silent
-    ).report
-    assert any("left out of AUC and macro F1: 'rare' (3 rows)" in note for note in report.notes)
-    run = report.runs[0]
-    assert run.scores["shape_error"].value < 30 and run.scores["mle_accuracy"].value is not None
-    lines = sentences.verdict(report)
-    assert lines[0].startswith("Do not publish these rows") and "category that too few real rows" in lines[0]
-    assert any(line.startswith("60 rows show nothing") for line in lines)
-    assert [example.name for example in run.examples] == list(columns)
-    assert "year 12000" in (tmp_path / "out" / "index.html").read_text()
-
-
-def test_a_holdout_makes_copying_known(real, tmp_path):
-    rows = pq.read_table(real)
-    for name, piece in (("train", rows.slice(0, 1000)), ("holdout", rows.slice(1000))):
-        pq.write_table(piece, tmp_path / f"{name}.parquet")
-    config = quick(str(tmp_path / "train.parquet"), **{"evaluate.holdout": str(tmp_path / "holdout.parquet")})
-    done = raygen.evaluate(config, [str(tmp_path / "train.parquet")], str(tmp_path / "out"), say=silent)
-    scores = done.report.runs[0].scores
-    assert scores["exact_copies"].value == 1 and scores["dcr_share"].value > 0.9
-    assert scores["memory"].value > 0.3 and not done.report.holdout.chose_model
 
 
 def damaged(synthetic, tmp_path) -> Path:
@@ -289,14 +223,6 @@ def test_a_holdout_that_cannot_tell_copying_is_refused(kind, message, real, synt
     config = quick(real, **{"evaluate.holdout": holdout_of(kind, table, tmp_path)})
     with pytest.raises(SchemaError, match=message):
         raygen.evaluate(config, [str(synthetic)], str(tmp_path / "out"), say=silent)
-
-
-def test_names_tell_runs_apart():
-    assert synthetic_rows.short_names(["runs/a/synthetic/", "runs/b/synthetic"]) == [
-        "a/synthetic",
-        "b/synthetic",
-    ]
-    assert synthetic_rows.short_names(["x/one.parquet", "y/two.parquet"]) == ["one.parquet", "two.parquet"]
 
 
 def broken(kind, synthetic, tmp_path) -> Path:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from raygen.report.evaluation.record import Report, Run, read
-from tests.report.latent.test_page import full as latent_report
+from tests.report.latent.reports import full as latent_report
 
 SCORES = {  # value, low, high, floor, ceiling, better
     "shape_error": (1.15, 1.02, 1.29, 0.0, 0.34, "lower"),

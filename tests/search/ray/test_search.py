@@ -1,15 +1,8 @@
-"""Searches by Ray Tune on 2,000 real rows: points, stops, resuming, failures, several workers for a trial."""
+"""Searches by Ray Tune on 2,000 real rows: the best trial, points, stops, objectives, what is left behind."""
 
 import json
 import math
 import os
-import queue
-import shutil
-import signal
-import subprocess
-import sys
-import threading
-import time
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,38 +13,15 @@ import pytest
 import raygen
 from raygen import storage
 from raygen.config import Config
-from raygen.errors import ClusterError, ConfigError, OutputError, TrainingError
+from raygen.errors import TrainingError
 from raygen.model import folder as model_folder
 from raygen.search.log import SearchLog
 from raygen.search.space import Space
-from raygen.training.job import run_name, sized
 from raygen.training.objective import heard
 from tests import stores
+from tests.search.ray.conftest import ROWS
 
 pytestmark = pytest.mark.ray
-
-ROWS = 2000
-
-QUICK = {
-    "train.num_workers": 1,
-    "search.trials": 2,
-    "search.concurrent_trials": 2,  # as many as there are cores: each at a time imports TensorFlow anew
-    "search.objective": "nats",
-    "search.space": {
-        "model.latent_dim": {"choice": [2, 4]},
-        "train.learning_rate": {"log_uniform": [1e-3, 1e-2]},
-    },
-}
-
-
-@pytest.fixture(scope="module")
-def quick(tiny, trained):
-    """A config of a small search in a folder that holds the encoded table already."""
-
-    def make(folder, settings=None) -> Config:
-        return tiny(trained.fresh_run(folder), QUICK | (settings or {}))
-
-    return make
 
 
 @pytest.fixture(scope="module")
@@ -225,81 +195,6 @@ def test_the_same_search_again_keeps_what_is_finished(searched):
     assert len(more.search.model_dump()["trials"]) == 6
 
 
-def test_a_killed_search_goes_on_from_its_checkpoints(tiny, trained, toml, raygen_command, tmp_path):
-    """Also the command line: exit status, table, hint."""
-    settings = {
-        "search.trials": 3,
-        "search.scheduler": "none",
-        "train.steps": 1000,
-        "train.num_workers": 1,
-        "search.concurrent_trials": 1,
-    }
-    space = {"search.space": {"train.learning_rate": {"choice": [2e-3, 1e-3, 5e-4]}}}
-    path = toml(tiny(trained.fresh_run(tmp_path / "run"), {**settings, **space}))
-    first = raygen_command("tune", path)
-    first.wait_for("Trial 0 finished")
-    folder = tmp_path / "run" / "checkpoints"
-    while len({p.parent for p in folder.glob("*/step-*.npz")}) < 2:
-        time.sleep(0.02)
-    first.send(signal.SIGKILL)
-    first.finish()
-    from raygen.training import checkpoints
-
-    before = [checkpoints.rounds_of(checkpoints.unpack(p.read_bytes())) for p in folder.glob("*/step-*.npz")]
-    again = raygen_command("tune", path)
-    assert again.finish() == 0, again.output
-    trials = json.loads((tmp_path / "run" / "search" / "search.json").read_text())["trials"]
-    assert [t["state"] for t in trials] == ["finished"] * 3
-    after = [[h[:2] for h in t["history"]] for t in trials]
-    for rounds in before:  # the seconds of a round would differ if it had been trained again
-        assert [[r["step"], r["seconds"]] for r in rounds] in [h[: len(rounds)] for h in after]
-    assert "Next: raygen generate" in again.output and "Traceback" not in again.output
-
-
-def test_a_failed_trial_is_reported_and_the_rest_go_on(local_ray, quick, tmp_path):
-    config = quick(
-        tmp_path,
-        {
-            "search.algorithm": "grid",
-            "search.scheduler": "none",
-            "search.space": {"model.latent_dim": {"choice": [2, 4]}},
-        },
-    )
-    broken = tmp_path / "search" / "trials" / run_name(config.settled().override({"model.latent_dim": 2}))
-    broken.parent.mkdir(parents=True)
-    broken.write_text("a file where a folder should be")
-    done = raygen.tune(config, say=lambda line: None)
-    assert [t["state"] for t in done.search.model_dump()["trials"]] == ["failed", "finished"]
-    assert str(broken) in done.search.model_dump()["trials"][0]["reason"]
-    assert done.search.model_dump()["best"] == 1
-
-
-def test_a_search_of_failed_trials_fails(local_ray, quick, toml, run_cli, tmp_path):
-    config = quick(tmp_path, {"search.trials": 1})
-    (tmp_path / "search").mkdir()
-    (tmp_path / "search" / "trials").write_text("a file where a folder should be")
-    status, out, err = run_cli("tune", toml(config))
-    assert status == 1
-    assert (
-        "TrainingError: no trial of 1 finished: " in err
-        and "search/trials" in err
-        and "Traceback" not in out + err
-    )
-    assert json.loads((tmp_path / "search" / "search.json").read_text())["best"] is None
-
-
-def test_trials_without_the_gpu_that_they_ask_for_fail(local_ray, gpus, quick, tmp_path):
-    if gpus:
-        pytest.skip("this machine has a GPU")
-    with pytest.raises(
-        TrainingError, match=r"no trial of 1 finished: train\.use_gpu = true: TensorFlow finds no GPU"
-    ):
-        raygen.tune(
-            quick(tmp_path, {"train.use_gpu": True, "search.trials": 1, "search.concurrent_trials": 1}),
-            say=lambda line: None,
-        )
-
-
 def test_optuna_with_two_objectives_c2st_and_a_log(local_ray, quick, tmp_path):
     settings = {
         "search.objective": "c2st",
@@ -348,165 +243,6 @@ def test_other_bars_and_another_prior_are_compared_by_the_nats_of_values(local_r
     codes, values = (abs(nats[16][i] - nats[128][i]) for i in (0, 1))
     assert codes > 4 and values < 2, nats  # codes of 128 bars say more than those of 16
     assert len(list((tmp_path / "encoded").iterdir())) == 2
-
-
-def test_a_killed_trial_goes_on_under_its_own_number(local_ray, quick, kill_one, tmp_path):
-    """Then another objective judges the same models anew."""
-    space = {"train.learning_rate": {"choice": [2e-3, 1e-3, 5e-4]}}
-    settings = {
-        "search.algorithm": "grid",
-        "search.scheduler": "none",
-        "search.trials": 3,
-        "search.space": space,
-        "search.concurrent_trials": 1,
-    }
-    killed = []
-
-    def kill_once(line):
-        if line.startswith("Trial 0 finished"):
-            while not list(tmp_path.glob(f"checkpoints/{run_name(second)}-*/*.npz")):
-                time.sleep(0.05)
-            killed.append(kill_one("ImplicitFunc"))
-
-    config = quick(tmp_path, {**settings, "train.steps": 1000})
-    second = sized(config.settled().override({"train.learning_rate": 1e-3}), ROWS)
-    killer = queue.Queue()
-    thread = threading.Thread(target=lambda: [kill_once(line) for line in iter(killer.get, None)])
-    thread.start()
-    trials = raygen.tune(config, say=killer.put).search.model_dump()["trials"]
-    killer.put(None)
-    thread.join()
-    assert killed == [True]
-    assert [(t["params"]["train.learning_rate"], t["state"]) for t in trials] == [
-        (2e-3, "finished"),
-        (1e-3, "finished"),
-        (5e-4, "finished"),
-    ]
-    for t in trials:
-        assert (
-            model_folder.read_index(t["model"])["config"]["train"]["learning_rate"]
-            == t["params"]["train.learning_rate"]
-        )
-        assert [h[0] for h in t["history"]] == list(range(50, t["steps"] + 1, 50))
-
-    c2st = raygen.tune(
-        config.override({"search.objective": "c2st"}), say=lambda line: None
-    ).search.model_dump()["trials"]
-    assert [t["fingerprint"] for t in c2st] == [t["fingerprint"] for t in trials]
-    assert all(t["objective"] == t["c2st"] and 0 <= t["objective"] <= 1 for t in c2st)
-    assert all(t["objective"] > 10 for t in trials)
-
-
-def test_an_interrupted_search_says_how_to_go_on(tiny, trained, toml, raygen_command, tmp_path):
-    run = raygen_command("tune", toml(tiny(trained.fresh_run(tmp_path), {**QUICK, "train.steps": 20000})))
-    run.wait_for("trials: ")
-    run.send(signal.SIGINT)
-    assert run.finish() == 130, run.output
-    assert (
-        "What was finished stays; to go on, run: raygen tune" in run.output and "Traceback" not in run.output
-    )
-    assert not run.wait_for_no_others()
-
-
-REFUSED = {
-    "no room": ({"train.cpus_per_worker": 64}, ClusterError, "train.num_workers = 1 with 64 CPUs"),
-    "too many at a time": (
-        {"search.concurrent_trials": 50},
-        ClusterError,
-        "search.concurrent_trials = 50: the cluster holds 4 trial",
-    ),
-    "no dashboard": ({"train.num_workers": 2}, ClusterError, "needs Ray's dashboard, which does not answer"),
-    "batch": (
-        {"search.space": {"train.batch_size": {"choice": [64, 4096]}}},
-        ConfigError,
-        "train.batch_size = 4096: the table has",
-    ),
-    "points": (
-        {"search.trials": 4, "search.space": {"model.latent_dim": {"choice": [2, 4]}}},
-        ConfigError,
-        "search.trials = 4: search.space has only 2",
-    ),
-    "space": (
-        {"search.space": {"model.latent_dim": {"choice": []}}},
-        ConfigError,
-        "search.space.'model.latent_dim'",
-    ),
-}
-
-
-@pytest.mark.parametrize(("settings", "error", "message"), REFUSED.values(), ids=REFUSED)
-def test_refused_before_the_first_trial(local_ray, quick, tmp_path, settings, error, message):
-    with pytest.raises(error, match=message):
-        raygen.tune(quick(tmp_path, settings), say=lambda line: None)
-    assert not (tmp_path / "search" / "trials").exists()
-
-
-def test_a_model_of_something_else_is_not_replaced(local_ray, quick, trained, tmp_path):
-    config = quick(tmp_path)
-    shutil.copytree(trained.model, tmp_path / "model")
-    with pytest.raises(OutputError, match="was not made by this search, which would replace it"):
-        raygen.tune(config, say=lambda line: None)
-    assert model_folder.load(str(tmp_path / "model")).fingerprint == trained.training.fingerprint
-
-
-def test_a_damaged_record_of_a_search_is_refused(local_ray, quick, tmp_path):
-    (tmp_path / "search").mkdir()
-    (tmp_path / "search" / "search.json").write_text('{"space": ')
-    with pytest.raises(OutputError, match=r"search\.json' is no record of a search: Expecting value"):
-        raygen.tune(quick(tmp_path), say=lambda line: None)
-
-
-def test_stopped_trials_of_two_workers_each_free_their_resources(
-    tiny, trained, toml, raygen_command, tmp_path
-):
-    """Two CPUs hold one trial: the last one waits for ever if the stopped one before it keeps its placement
-    group."""
-    space = {"search.space": {"train.learning_rate": {"choice": [5e-3, 1e-5, 1e-6]}}}
-    settings = {
-        "train.num_workers": 2,
-        "train.steps": 60,
-        "search.objective": "nats",
-        "search.algorithm": "grid",
-        "search.trials": 3,
-    }
-    two_cpus = {"RAY_OVERRIDE_RESOURCES": '{"CPU": 2}'}
-    config = toml(tiny(trained.fresh_run(tmp_path), settings | space))
-    run = raygen_command("tune", config, "--json", env=two_cpus)
-    assert run.finish(480) == 0, run.output
-    record = json.loads(run.lines[-1])["search"]
-    assert [t["state"] for t in record["trials"]] == ["finished", "stopped", "stopped"]
-    assert record["best"] == 0
-    assert not run.wait_for_no_others()
-
-
-def test_a_run_folder_that_other_nodes_do_not_see_is_refused(tmp_path):
-    """A descriptor of this process, which no other process has."""
-    script = """
-import os, ray, sys
-from ray.cluster_utils import Cluster
-from raygen import Config, tune
-from raygen.errors import ClusterError
-os.dup2(os.open(".", os.O_RDONLY), 200)
-nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-nodes.add_node(num_cpus=1)
-ray.init(address=nodes.address, log_to_driver=False)
-try:
-    tune(Config().override({"run.folder": "/proc/self/fd/200/run", "data.source": sys.argv[1]}), say=print)
-except ClusterError as error:
-    print("refused:", error)
-"""
-    environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"}
-    source = str(Path(raygen.__file__).parent / "datasets" / "adult.parquet")
-    done = subprocess.run(
-        [sys.executable, "-c", script, source],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert "refused: run.folder = '/proc/self/fd/200/run': node " in done.stdout, done.stdout + done.stderr
-    assert "Hint: set it to a mount that all nodes share" in done.stdout
 
 
 def test_the_job_and_the_next_config_are_toml(searched):
