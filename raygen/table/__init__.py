@@ -2,7 +2,7 @@
 
 In reading order: `schema` (a column's kind), `source` (a table and its rows), `files` (which files hold it),
 `csv_dialect` (how CSV is written), `csv_rows` (what rows behind the first ones tell), `spelling` (how a value
-is), `csv_types` and `json_lines` (types of text), `arrow` (values as Arrow keeps them), `stats` (mergeable
-statistics of columns), `readings` (numbers that are days or times), `split` (which rows are held out, and how
-workers share the others).
+is: of `spelled_numbers`, `spelled_moments`), `csv_types` and `json_lines` (types of text), `arrow` (values as
+Arrow keeps them), `stats` (mergeable statistics of columns), `readings` (numbers that are days or times),
+`split` (which rows are held out, and how workers share the others).
 """

@@ -108,7 +108,7 @@ def test_what_would_be_written_otherwise_is_told():
 
     assert (
         "'2024-02-29 10:00:00.5' would be written as"
-        in doubts("2024-02-29 10:00:00.5", "2024-02-29 10:00:00")["c"]
+        in doubts("2024-02-29 10:00:00.5", "2024-02-29 10:00:00.50")["c"]
     )
     assert "'1e5' would be written as '100000'" in doubts("1e5", "2")["c"]
     assert "day and the month cannot be told apart" in doubts("01/02/2020", "02/01/2020")["c"]

@@ -1,0 +1,111 @@
+"""Text that spells numbers, with a currency, a unit, or a sign of its own."""
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+CURRENCY = "[$€£¥₹]|USD|EUR|GBP|CHF|JPY|CAD|AUD|SEK|NOK|DKK|PLN|INR|CNY"
+SPACE = "[ \u00a0\u202f]"  # the others do not break a line
+UNIT = rf"{SPACE}?(?:{CURRENCY}|%|‰|°?[A-Za-z]{{1,4}})"
+AMOUNT = re.compile(
+    rf"(?P<start>[-+\u2212(]?)(?P<before>(?:{CURRENCY}){SPACE}?)?(?P<inner>[-+(]?)"
+    rf"\d[\d,.'\u2019 \u00a0\u202f]*?(\.\d+|,\d+)?(?P<after>{UNIT})?(?P<end>[-)]?)"
+)
+SEPARATORS = [(",", "."), (".", ","), ("'", "."), ("\u2019", ".")]
+SEPARATORS += [(space, point) for space in " \u00a0\u202f" for point in ",."]
+SEPARATORS += [("", "."), ("", ",")]
+USUAL = "-$1"
+SIGNS = (USUAL, "$-1", "($1)", "$(1)", "$1-", "\u2212$1", "+$1")
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Numbers such as $1,234.50 or 12,5 %.
+
+    Attributes:
+        before, after: Text around each.
+        thousands, point: Between the digits.
+        digits: After the point; -1: as few as the number takes.
+        sign: How a number below zero is marked, with $ for what is before the digits and 1 for what follows;
+            "+$1": those that are not are marked too.
+    """
+
+    before: str = ""
+    after: str = ""
+    thousands: str = ""
+    point: str = "."
+    digits: int = -1
+    sign: str = USUAL
+
+    @property
+    def type(self) -> pa.DataType:
+        return pa.float64() if self.digits else pa.int64()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether any reader takes it for a number."""
+        others = self.before or self.after or self.thousands or self.sign != USUAL
+        return not others and self.point == "."
+
+    @property
+    def _below(self) -> str:
+        """How a number below zero is marked."""
+        return self.sign.replace("+", "-")
+
+    def read(self, text: pa.Array) -> pa.Array:
+        """Numbers; null where the text is none."""
+        given = (self.before, self.after, self.point, self.thousands)
+        before, after, point, thousands = map(re.escape, given)
+        body = rf"[0-9]{{1,3}}(?:{thousands}[0-9]{{3}})*" if thousands else "[0-9]+"
+        marks = re.split(r"[$1]", self._below)
+        start, inner, end = (f"(?:{re.escape(mark)})?" for mark in marks)
+        if self.sign[0] == "+":
+            start = "[-+]"
+        shape = f"(?P<start>{start}){before}(?P<inner>{inner})(?P<body>{body}(?:{point}[0-9]+)?){after}"
+        found = pc.extract_regex(text, f"^{shape}(?P<end>{end})$")
+        signs = pc.binary_join_element_wise(*map(found.field, ("start", "inner", "end")), "")
+        below = pc.equal(signs, "".join(marks))
+        there = pc.and_(found.is_valid(), pc.or_(below, pc.is_in(signs, pa.array(["", "+"]))))
+        digits = found.field("body")
+        if self.thousands:
+            digits = pc.replace_substring(digits, self.thousands, "")
+        digits = pc.replace_substring(digits, self.point, ".")
+        plain = pc.binary_join_element_wise(pc.if_else(below, "-", ""), digits, "")
+        return pc.if_else(there, plain, pa.scalar(None, plain.type)).cast(self.type, safe=False)
+
+    def write(self, values: pa.Array) -> pa.Array:
+        form = ",.15g" if self.digits < 0 else f",.{self.digits}f"
+        encoded = values.dictionary_encode()
+        marks = str.maketrans({",": self.thousands, ".": self.point})
+        above = "+$1" if self.sign[0] == "+" else "$1"
+        shapes = [one.replace("$", self.before) for one in (above, self._below)]
+        whole = []
+        for value in encoded.dictionary.to_pylist():
+            shape = shapes[math.copysign(1, value) < 0]
+            whole.append(shape.replace("1", format(abs(value), form).translate(marks) + self.after, 1))
+        return pa.array(whole, pa.string()).take(encoded.indices)
+
+
+def numbers_of(values: list[str]) -> Iterator[Numbers]:
+    """Ways in which some texts may spell numbers."""
+    shapes = [AMOUNT.fullmatch(value) for value in values]
+    known = [shape for shape in shapes if shape]
+    if len(known) < len(values):
+        return
+    before, after = (known[0][name] or "" for name in ("before", "after"))
+    signs = {f"{one['start']}{'$' * bool(before)}{one['inner']}1{one['end']}" for one in known}
+    signs = {sign if before else sign.replace("1", "$1") for sign in signs} - {"$1"}
+    sign = "+$1" if signs == {"+$1", USUAL} else next(iter(signs), USUAL)
+    if sign not in SIGNS or (sign == "+$1") != (len(signs) > 1):  # telephone numbers have no other sign
+        return
+    bodies = [re.sub(r"^\D+|\D+$", "", value) for value in values]
+    for thousands, point in SEPARATORS:
+        if thousands and not any(re.search(rf"\d{re.escape(thousands)}\d{{3}}", value) for value in values):
+            continue
+        ends = {len(body.rpartition(point)[2]) if point in body else 0 for body in bodies}
+        digits = ends.pop() if len(ends) == 1 else -1
+        yield Numbers(before, after, thousands, point, digits, sign)
