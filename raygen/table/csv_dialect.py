@@ -13,12 +13,20 @@ from raygen.table.spelling import Numbers, Spelling, spelling
 HEAD_BYTES = 1 << 20
 DELIMITERS = ",;\t|"
 ROWS_FOR_DELIMITER = 200
-MISSING = ["", "NULL", "null", "NaN", "nan", "N/A", "NA", "n/a", "#N/A", "None", "\\N", ".", "<NA>", "NaT"]
-MISSING += ["?", "-", "--", "n.a.", "N.A.", "none", "(null)", "#NULL!", "-nan"]
-MISSING += ["#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!"]  # what spreadsheets show for an error
+MISSING = ["", " ", "\\N", ".", "?", "-", "--", "---", "<NA>", "-nan", "N/a", "n.A.", "k.A."]
+MISSING += [
+    spelled
+    for word in ("null", "(null)", "[null]", "<null>", "nan", "nat", "na", "n/a", "n.a.", "none", "missing")
+    for spelled in (word, word.upper(), word.capitalize())
+]
+MISSING += ["NaN", "NaT", "#N/A", "#NULL!"]  # and what spreadsheets show for an error, in some languages:
+MISSING += ["#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NV", "#N/V", "#N/D", "#WERT!", "#BEZUG!"]
+MISSING += ["#ZAHL!", "#VALEUR!", "#NOM?", "#NOMBRE!", "#VALOR!"]
+MISSING = list(dict.fromkeys(MISSING))
 TRUTH = {"true", "True", "TRUE", "false", "False", "FALSE"}
 NUMBER = re.compile(r"[-+]?(\d[\d,]*\.?\d*|\.\d+)([eE][-+]?\d+)?")
 PADDED = re.compile(r"[-+]?0\d.*")  # a number whose first zero would be lost
+HEX = re.compile("0[xX][0-9a-fA-F]+")  # Arrow takes it for a number
 TYPED = re.compile(
     NUMBER.pattern + r"|\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?|\d\d:\d\d(:\d\d.*)?|[Tt]rue|[Ff]alse|TRUE|FALSE"
 )
@@ -34,7 +42,7 @@ class Dialect:
         decimal_point: In numbers.
         nulls: Words that stand for a missing value; none that is a value of a text column.
         quoted_nulls: A missing value stands in quotes too, since every field does.
-        text: Columns of digits that a number would not give back, such as 02116.
+        text: Columns of digits that a number would not give back, such as 02116 and 0x1F.
         typed: Columns that hold numbers, moments or truth in the rows that this was read from.
         cut: There are more rows than that.
         spellings: How the values of a column are written, where Arrow would write them otherwise.
@@ -78,7 +86,8 @@ class Dialect:
         for name, fields in columns.items():
             values = [one for one in dict.fromkeys(fields) if one not in MISSING]
             digits = bool(values) and all(map(NUMBER.fullmatch, values))
-            if digits and any(PADDED.fullmatch(v) and v.isdigit() for v in values):
+            is_padded = digits and any(PADDED.fullmatch(v) and v.isdigit() for v in values)
+            if is_padded or any(map(HEX.fullmatch, values)):
                 padded.append(name)
             else:
                 way, doubt = spelling(values)
@@ -88,7 +97,7 @@ class Dialect:
                     doubts[name] = doubt
             typed = name in spellings or (all(map(TYPED.fullmatch, values)) and name not in padded)
             words = set(fields) & set(MISSING)
-            if typed:
+            if typed and (values or len(words - {""}) < 2):  # several words alone tell something apart
                 words_of_others |= words
                 every_typed += [name] * bool(values)
             else:

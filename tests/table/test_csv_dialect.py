@@ -102,6 +102,25 @@ def test_text_that_holds_dates_but_for_one_is_told(tmp_path):
     assert "dates but for '0000-00-00'" in notes["day"]
 
 
+@pytest.mark.parametrize("word", ["Null", "NAN", "na", "missing", "[NULL]", "#NV", "#WERT!", " ", "k.A."])
+def test_words_for_missing_in_other_cases_and_languages(tmp_path, word):
+    table = read(tmp_path, f"a,b\n1.5,x\n{word},y\n2.5,z\n")
+    assert table["a"].to_pylist() == [1.5, None, 2.5]
+    table = read(tmp_path, f"a,b\nx,1\n{word},2\n")
+    assert table["a"].to_pylist() == ["x", word]
+
+
+def test_several_words_for_missing_alone_are_text(tmp_path):
+    table = read(tmp_path, "a,b\nnone,1\nNA,2\n,3\n")
+    assert table["a"].to_pylist() == ["none", "NA", None]
+    assert read(tmp_path, "a,b\nnone,1\n,2\n")["a"].null_count == 2
+
+
+def test_hexadecimal_codes_are_text(tmp_path):
+    table = read(tmp_path, "a,b\n0x80070005,1\n0x1F,2\n")
+    assert table["a"].to_pylist() == ["0x80070005", "0x1F"]
+
+
 def test_what_would_be_written_otherwise_is_told():
     def doubts(*values: str) -> dict[str, str]:
         return Dialect.of("\n".join(["c,d", *(f"{value},x" for value in values)]).encode()).doubts
