@@ -65,7 +65,7 @@ class NumericBlock:
         odd = np.empty(0)
         if reading:
             stats, odd = readings.on_line(stats, reading, min_rows)
-        law = Law.of(stats, bars, days or reading == "YYYYMMDD", min_rows, odd)
+        law = Law.of(stats, bars, days or reading in readings.DAYS, min_rows, odd)
         cells = law.cells()
         special = np.where(stats.special >= min_rows, stats.special, 0)
         for mark in np.flatnonzero(special):
