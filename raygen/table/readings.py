@@ -101,6 +101,8 @@ def _allowed(values: np.ndarray, name: str) -> np.ndarray:
 
 
 def _moments_to_line(values: np.ndarray, name: str) -> np.ndarray:
+    """As `to_line`, where no list holds them all; what lies between two days is not told apart to the last
+    digit."""
     first, last = _ends(name)
     low, high = _moment(np.array([first, last]), name)
     usual = np.where(np.abs(values) <= LARGEST, values, low)
