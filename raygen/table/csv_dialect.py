@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from raygen.table.spelled_numbers import exact_type
 from raygen.table.spelling import Numbers, Spelling, spelling
 
 HEAD_BYTES = 1 << 20
@@ -45,6 +46,7 @@ class Dialect:
         text: Columns of digits that a number would not give back, such as 02116 and 0x1F.
         typed: Columns that hold numbers, moments or truth in the rows that this was read from.
         cut: There are more rows than that.
+        exact: Types of columns of numbers with more digits than int64 or float64 keeps.
         spellings: How the values of a column are written, where Arrow would write them otherwise.
         doubts: What a user should know of a column.
     """
@@ -56,6 +58,7 @@ class Dialect:
     text: tuple[str, ...] = ()
     typed: tuple[str, ...] = ()
     cut: bool = False
+    exact: dict[str, pa.DataType] = field(default_factory=dict)
     spellings: dict[str, Spelling] = field(default_factory=dict)
     doubts: dict[str, str] = field(default_factory=dict)
 
@@ -78,6 +81,7 @@ class Dialect:
     def _with_columns(self, columns: dict[str, list[str]]) -> "Dialect":
         """With what the fields of each column tell of it."""
         padded: list[str] = []
+        exact: dict[str, pa.DataType] = {}
         spellings: dict[str, Spelling] = {}
         doubts: dict[str, str] = {}
         words_of_text: dict[str, set[str]] = {}
@@ -89,6 +93,8 @@ class Dialect:
             is_padded = digits and any(PADDED.fullmatch(v) and v.isdigit() for v in values)
             if is_padded or any(map(HEX.fullmatch, values)):
                 padded.append(name)
+            elif digits and self.decimal_point == "." and (kind := exact_type(values)):
+                exact[name] = kind
             else:
                 way, doubt = spelling(values)
                 if way:
@@ -102,9 +108,8 @@ class Dialect:
                 every_typed += [name] * bool(values)
             else:
                 words_of_text[name] = words
-        found = replace(
-            self, text=tuple(padded), typed=tuple(every_typed), spellings=spellings, doubts=doubts
-        )
+        found = replace(self, text=tuple(padded), typed=tuple(every_typed), exact=exact)
+        found = replace(found, spellings=spellings, doubts=doubts)
         return found.with_words(words_of_text, words_of_others)
 
     def with_words(self, words_of_text: dict[str, set[str]], words_of_others: set[str]) -> "Dialect":

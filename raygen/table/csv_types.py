@@ -47,6 +47,12 @@ def dialect_of(filesystem: pafs.FileSystem, path: str) -> Dialect:
         raise SchemaError(
             f"file '{path}' is text in UTF-16.", "convert it, as in: iconv -f utf-16 -t utf-8 OLD > NEW."
         )
+    if head.removeprefix(b"\xef\xbb\xbf")[:4].lower() == b"sep=":
+        line = head.splitlines()[0].decode("utf-8-sig", "replace")
+        raise SchemaError(
+            f"file '{path}' begins with a line for Excel alone, '{line}'.",
+            "delete that line, as in: tail -n +2 OLD > NEW.",
+        )
     return Dialect.of(head)
 
 
@@ -93,7 +99,7 @@ class _Types:
 
     def __init__(self, dialect: Dialect):
         self.dialect = dialect
-        self.types: dict[str, pa.DataType] = dict.fromkeys(dialect.text, pa.string())
+        self.types: dict[str, pa.DataType] = {**dict.fromkeys(dialect.text, pa.string()), **dialect.exact}
         self.spellings: dict[str, Spelling] = {}
         for name, way in dialect.spellings.items():
             self._spell(name, way)
@@ -137,12 +143,21 @@ class _Types:
             re.DOTALL,
         )
         if not refused:
-            raise error
+            self._widen_decimal(error, names)
+            return
         name = names[int(refused[1])]
         if refused[3] == "invalid UTF8":
             raise self.not_utf8(filesystem, path, names.index(name), name) from None
         self.types[name] = _wider(refused[2], refused[4], self.dialect)
         self.spellings.pop(name, None)
+
+    def _widen_decimal(self, error: pa.ArrowInvalid, names: list[str]) -> None:
+        """As `widen`, of decimals, of which Arrow tells the column alone."""
+        column = re.search(r"column #(\d+):", str(error))
+        name = names[int(column[1])] if column else ""
+        if not pa.types.is_decimal(self.types.get(name, pa.null())):
+            raise error
+        self.types[name] = pa.string()
 
     def not_utf8(self, filesystem: pafs.FileSystem, path: str, column: int, name: str) -> SchemaError:
         def odd(row: list[str]) -> bool:

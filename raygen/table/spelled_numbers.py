@@ -18,6 +18,9 @@ AMOUNT = re.compile(
 SEPARATORS = [(",", "."), (".", ","), ("'", "."), ("\u2019", ".")]
 SEPARATORS += [(space, point) for space in " \u00a0\u202f" for point in ",."]
 SEPARATORS += [("", "."), ("", ",")]
+EXACT = re.compile(r"-?(?P<whole>0|[1-9]\d*)(?:\.(?P<part>\d+))?")
+WIDTH, MOST_WIDTH = 18, 38  # digits that any int64 and any decimal128 has room for
+MOST_PARTS = 16  # digits after the point of float64 that are told from chance
 USUAL = "-$1"
 SIGNS = (USUAL, "$-1", "($1)", "$(1)", "$1-", "\u2212$1", "+$1")
 
@@ -74,6 +77,8 @@ class Numbers:
         if self.thousands:
             digits = pc.replace_substring(digits, self.thousands, "")
         digits = pc.replace_substring(digits, self.point, ".")
+        if not self.digits:
+            there = pc.and_(there, pc.less_equal(pc.utf8_length(digits), WIDTH))
         plain = pc.binary_join_element_wise(pc.if_else(below, "-", ""), digits, "")
         return pc.if_else(there, plain, pa.scalar(None, plain.type)).cast(self.type, safe=False)
 
@@ -109,3 +114,22 @@ def numbers_of(values: list[str]) -> Iterator[Numbers]:
         ends = {len(body.rpartition(point)[2]) if point in body else 0 for body in bodies}
         digits = ends.pop() if len(ends) == 1 else -1
         yield Numbers(before, after, thousands, point, digits, sign)
+
+
+def exact_type(values: list[str]) -> pa.DataType | None:
+    """The type that keeps the digits of plain numbers of which int64 or float64 loses some; None where they
+    lose none, or are not all written alike."""
+    shapes = [EXACT.fullmatch(value) for value in values]
+    known = [shape for shape in shapes if shape]
+    digits = {len(shape["part"] or "") for shape in known}
+    if not known or len(known) < len(values) or len(digits) > 1:
+        return None
+    most, room = digits.pop(), max(len(shape["whole"]) for shape in known)
+    if most:
+        fits = most <= MOST_PARTS and all(format(float(value), f".{most}f") == value for value in values)
+    else:
+        whole = [int(value) for value in values] if room > WIDTH else [0]
+        fits = min(whole) >= -(2**63) and max(whole) < 2**63
+        if not fits and min(whole) >= 0 and max(whole) < 2**64:
+            return pa.uint64()
+    return None if fits or room + most > MOST_WIDTH else pa.decimal128(MOST_WIDTH, most)

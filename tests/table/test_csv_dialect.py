@@ -1,5 +1,7 @@
 """CSV as people write it: delimiters, decimal commas, words for what is missing, digits that are text."""
 
+from decimal import Decimal
+
 import pyarrow as pa
 import pytest
 
@@ -119,6 +121,45 @@ def test_several_words_for_missing_alone_are_text(tmp_path):
 def test_hexadecimal_codes_are_text(tmp_path):
     table = read(tmp_path, "a,b\n0x80070005,1\n0x1F,2\n")
     assert table["a"].to_pylist() == ["0x80070005", "0x1F"]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["18446744073709551615", "0"], pa.uint64()),
+        (["-18446744073709551615", "0"], pa.decimal128(38, 0)),
+        (["0.123456789012345678", "12.000000000000000001"], pa.decimal128(38, 18)),
+        (["0.500000000000000000", "2.250000000000000000"], pa.decimal128(38, 18)),
+        (["9223372036854775807", "-5"], pa.int64()),
+        (["0.1234567", "2.2500000"], pa.float64()),
+    ],
+)
+def test_numbers_keep_all_of_their_digits(tmp_path, values, kind):
+    table = read(tmp_path, "a,b\n" + "".join(f"{value},1\n" for value in values) + ",1\n")
+    assert table.schema.field("a").type == kind and not Source.open(str(tmp_path / "t.csv")).doubts
+    written = [
+        None
+        if v is None
+        else f"{v:.7f}"
+        if kind == pa.float64()
+        else f"{v:f}"
+        if isinstance(v, Decimal)
+        else str(v)
+        for v in table["a"].to_pylist()
+    ]
+    assert written == [*values, None]
+
+
+def test_a_later_number_with_more_digits_is_read(tmp_path):
+    lines = ["a,b", *(f"{i}.000000000000000001,{'x' * 50}" for i in range(20_000)), "1.5,x", "n.v.,x"]
+    assert read(tmp_path, "\n".join(lines) + "\n").schema.field("a").type == pa.string()
+
+
+def test_a_line_for_excel_alone_is_named(tmp_path):
+    with pytest.raises(SchemaError) as caught:
+        read(tmp_path, "sep=;\na;b\n1;2\n")
+    assert "begins with a line for Excel alone, 'sep=;'" in caught.value.message
+    assert "tail -n +2 OLD > NEW" in caught.value.hint
 
 
 def test_what_would_be_written_otherwise_is_told():

@@ -43,6 +43,12 @@ GUESSES = {
     "row numbers and NaN": (np.where(COUNT == 5, np.nan, COUNT), "numeric", ""),
     "halves": (COUNT / 2, "numeric", ""),
     "German days": ([f"{i % 28 + 1}. März {1960 + i}" for i in COUNT], "drop", "holds dates"),
+    "accounts": (
+        [f" $ ({i}.50)" if i % 3 else " $ -   " for i in COUNT * 37],
+        "categorical",
+        "holds numbers",
+    ),
+    "zeros are numbers": ([f"{i:08d}" for i in COUNT], "drop", "holds numbers, nearly"),
     "many keys with gaps": (1000 + 7 * np.arange(1500), "id", "own number"),
     "twelve ages": (np.arange(21, 33), "numeric", ""),
     "years": (np.arange(1990, 2020), "numeric", ""),
