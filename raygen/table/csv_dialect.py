@@ -96,7 +96,7 @@ class Dialect:
             elif digits and self.decimal_point == "." and (kind := exact_type(values)):
                 exact[name] = kind
             else:
-                way, doubt = spelling(values)
+                way, doubt = spelling(values, point=self.decimal_point)
                 if way:
                     spellings[name] = self._as_arrow_reads(way)
                 if doubt := doubt or _changed(values) * (way is None):
@@ -170,7 +170,9 @@ def _changed(values: list[str]) -> str:
         except pa.ArrowInvalid:
             continue
         if pa.types.is_timestamp(kind):
-            written = [one.replace(".000000000", "").removesuffix(" 00:00:00") for one in written]
+            written = [one.replace(".000000000", "") for one in written]
+            if not any(":" in one for one in values):
+                written = [one.removesuffix(" 00:00:00") for one in written]
         for before, after in zip(values, written, strict=True):
             if before != after:
                 return f"not all are written alike: '{before}' would be written as '{after}'"

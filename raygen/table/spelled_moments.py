@@ -14,11 +14,11 @@ MONTHS = ["January", "February", "March", "April", "May", "June", "July", "Augus
 MONTHS += ["November", "December"]
 SHAPE = re.compile(
     r"(?:(?P<one>\d{1,4}|[A-Za-z]{3,9})(?P<sep>[-/. ])(?P<two>\d{1,2}|[A-Za-z]{3,9})(?P<sep2>, |[-/. ])"
-    r"(?P<three>\d{4}|\d{1,2}))?(?P<gap>[T ])?(?:(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)"
-    r"(?:\.(?P<part>\d{1,9}))?)?(?P<half> ?[AaPp][Mm])?)?(?P<zone>Z| ?UTC|[+-]\d\d(?::?\d\d)?)?"
+    r"(?P<three>\d{4}|\d{1,2}))?(?P<gap>[T :])?(?:(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)"
+    r"(?:[.,](?P<part>\d{1,9}))?)?(?P<half> ?[AaPp][Mm])?)?(?P<zone>Z| ?UTC| ?GMT| ?[+-]\d\d(?::?\d\d)?)?"
 )
 COMPACT = re.compile(r"\d{8}(?P<gap>[T_ -])(?P<clock>\d{4}(?P<second>\d\d)?)(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?")
-FRACTION = re.compile(r":\d\d\.(\d{1,9})")
+FRACTION = re.compile(r":\d\d([.,])(\d{1,9})")
 TOKEN = re.compile(r"%-?\d?[A-Za-z]")
 WIDTHS = {"Y": 4, "y": 2, "m": 2, "d": 2, "H": 2, "I": 2, "M": 2, "S": 2}
 PLAIN = re.compile(r"%Y-%m-%d|(%Y-%m-%d )?%H:%M:%S(\.%[369]f)?")  # as Arrow writes moments
@@ -66,7 +66,7 @@ class Moments:
         if not zone:
             return None
         digits = zone.replace(":", "").ljust(5, "0")
-        return "UTC" if zone in ("Z", "UTC") or digits[1:] == "0000" else f"{digits[:3]}:{digits[3:]}"
+        return "UTC" if zone in ("Z", "UTC", "GMT") or digits[1:] == "0000" else f"{digits[:3]}:{digits[3:]}"
 
     @property
     def _words(self) -> list[str]:
@@ -197,11 +197,12 @@ def moments_of(values: list[str]) -> Iterator[Moments]:
 
 def _fractions(values: list[str]) -> list[str]:
     """Ways in which the digits after the point of seconds may be written."""
-    sizes = {len(found[1]) if (found := FRACTION.search(value)) else 0 for value in values}
+    found = [FRACTION.search(value) for value in values]
+    sizes = {len(one[2]) if one else 0 for one in found}
     most = max(sizes)
     if len(sizes) > 1:
         return [f"%-{most}f", f"%-{most}F"]
-    return [f".%{most}f" if most else ""]
+    return [f"{found[0][1]}%{most}f" if found[0] else ""]
 
 
 def _dates(shape: re.Match) -> Iterator[str]:

@@ -19,6 +19,7 @@ SEPARATORS = [(",", "."), (".", ","), ("'", "."), ("\u2019", ".")]
 SEPARATORS += [(space, point) for space in " \u00a0\u202f" for point in ",."]
 SEPARATORS += [("", "."), ("", ",")]
 EXACT = re.compile(r"-?(?P<whole>0|[1-9]\d*)(?:\.(?P<part>\d+))?")
+AFTER_POINT = re.compile(r"\d+[.,]\d{3}")
 WIDTH, MOST_WIDTH = 18, 38  # digits that any int64 and any decimal128 has room for
 MOST_PARTS = 16  # digits after the point of float64 that are told from chance
 USUAL = "-$1"
@@ -95,8 +96,9 @@ class Numbers:
         return pa.array(whole, pa.string()).take(encoded.indices)
 
 
-def numbers_of(values: list[str]) -> Iterator[Numbers]:
-    """Ways in which some texts may spell numbers."""
+def numbers_of(values: list[str], usual_point: str = ".") -> Iterator[Numbers]:
+    """Ways in which some texts may spell numbers; where all have three digits after the usual point, it is
+    that."""
     shapes = [AMOUNT.fullmatch(value) for value in values]
     known = [shape for shape in shapes if shape]
     if len(known) < len(values):
@@ -110,6 +112,8 @@ def numbers_of(values: list[str]) -> Iterator[Numbers]:
     bodies = [re.sub(r"^\D+|\D+$", "", value) for value in values]
     for thousands, point in SEPARATORS:
         if thousands and not any(re.search(rf"\d{re.escape(thousands)}\d{{3}}", value) for value in values):
+            continue
+        if thousands == usual_point and all(AFTER_POINT.fullmatch(body) for body in bodies):
             continue
         ends = {len(body.rpartition(point)[2]) if point in body else 0 for body in bodies}
         digits = ends.pop() if len(ends) == 1 else -1

@@ -56,17 +56,17 @@ def keeps(spelling: Spelling, text: pa.Array) -> bool:
     return read.null_count == text.null_count and spelling.write(read).equals(text.cast(pa.string()))
 
 
-def spelling(values: list[str], in_quotes: bool = False) -> tuple[Spelling | None, str]:
+def spelling(values: list[str], in_quotes: bool = False, point: str = ".") -> tuple[Spelling | None, str]:
     """How all of some distinct texts spell numbers, moments or truth; None where they do not, or are written
     so by Arrow itself, which takes nothing `in_quotes` for anything but text. And a few words on what is in
-    doubt."""
+    doubt. `point` is the decimal point of other columns."""
     if not values:
         return None, ""
     text = pa.array(values, pa.string())
     for true, false in (("True", "False"), ("TRUE", "FALSE")):
         if set(values) <= {true, false}:
             return Words(true, false), ""
-    for candidate in numbers_of(values):
+    for candidate in numbers_of(values, point):
         if keeps(candidate, text):
             usual = candidate.is_plain and (candidate.digits <= 0 or in_quotes)
             odd = next((one for one in values if candidate.is_plain and ZERO_BELOW.fullmatch(one)), "")

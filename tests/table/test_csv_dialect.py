@@ -150,6 +150,13 @@ def test_numbers_keep_all_of_their_digits(tmp_path, values, kind):
     assert written == [*values, None]
 
 
+@pytest.mark.parametrize(("delimiter", "point"), [(",", "."), (";", ","), (";", ".")])
+def test_three_digits_after_the_point_are_no_thousands(tmp_path, delimiter, point):
+    rows = [("ms", "pay"), *((f"{1 + i * 7 % 900}{point}{i:03d}", f"{i}{point}50") for i in range(60))]
+    table = read(tmp_path, "".join(delimiter.join(row) + "\n" for row in rows))
+    assert table["ms"].type == pa.float64() and table["ms"].to_pylist()[1] == 8.001
+
+
 def test_a_later_number_with_more_digits_is_read(tmp_path):
     lines = ["a,b", *(f"{i}.000000000000000001,{'x' * 50}" for i in range(20_000)), "1.5,x", "n.v.,x"]
     assert read(tmp_path, "\n".join(lines) + "\n").schema.field("a").type == pa.string()
@@ -175,6 +182,8 @@ def test_what_would_be_written_otherwise_is_told():
     assert "'True' would be written as 'true'" in doubts("false", "True", "FALSE")["c"]
     assert "' 12' would be written as '12'" in doubts("345", " 12")["c"]
     assert not doubts("true", "false") and not doubts("TRUE", "FALSE") and not doubts(" a", "12")
+    assert not doubts("2024-02-29 00:00:00", "2024-02-28 00:00:00") and not doubts("2024-02-29", "2023-02-28")
+    assert doubts("2024-02-29 00:00:00", "2024-02-28")["c"].endswith("written as '2024-02-28 00:00:00'")
     assert not doubts("1.50", "2.25") and not doubts("1", "2") and not doubts("2024-02-29")
 
 

@@ -92,6 +92,16 @@ SPELLED = {
         Moments("%Y-%m-%dT%H:%M:%S%-6F"),
         "timestamp[us]",
     ),
+    "logs of Python": (
+        ["2024-01-01 10:00:00,123", "2024-01-01 10:00:00,500"],
+        Moments("%Y-%m-%d %H:%M:%S,%3f"),
+        "timestamp[ms]",
+    ),
+    "logs of Apache": (
+        ["13/Mar/2024:10:39:36 +0000", "01/Jan/2024:00:39:36 +0000"],
+        Moments("%d/%b/%Y:%H:%M:%S", " +0000"),
+        "timestamp[s, tz=UTC]",
+    ),
     "compact": (clock("%Y%m%dT%H%M%SZ"), Moments("%Y%m%dT%H%M%S", "Z"), "timestamp[s, tz=UTC]"),
     "compact minutes": (clock("%Y%m%d %H%M"), Moments("%Y%m%d %H%M"), "timestamp[s]"),
     "times": (["8:05", "23:59", "0:00"], Moments("%-H:%M"), "time32[s]"),
@@ -168,6 +178,16 @@ def test_day_and_month_that_cannot_be_told_apart():
     way, doubt = spelling.spelling(["01/02/2020", "03/04/2021"])
     assert way is None
     assert doubt == "dates of which the day and the month cannot be told apart; kept as text"
+
+
+def test_three_digits_after_the_usual_point_are_no_thousands():
+    for point, other in (".,", ",."):
+        values = [f"{i}{point}125" for i in range(1, 40)]
+        way, _ = spelling.spelling(values, point=point)
+        assert way == Numbers(point=point, digits=3)
+        assert way.read(pa.array(["2" + point + "125"])).to_pylist() == [2.125]
+        assert spelling.spelling([*values, f"1{point}234{point}125"], point=point)[0].type == pa.int64()
+        assert spelling.spelling(values, point=other)[0] == Numbers("", "", point, other, 0)
 
 
 def test_a_zero_that_loses_its_sign_is_told():
