@@ -117,7 +117,8 @@ class _Types:
             if field.name in names and way and field.name not in self.spellings:
                 self._spell(field.name, way)
             elif field.name in names and not way and (kind := _as_read(field.type)):
-                if field.name in self.spellings and not pa.types.is_string(kind):
+                own = self.spellings.get(field.name)
+                if own and not own.is_plain and not pa.types.is_string(kind):
                     continue  # it is a number or a moment, in a way of its own
                 self.types[field.name] = kind
                 self.spellings.pop(field.name, None)
@@ -178,6 +179,8 @@ def _as_read(kind: pa.DataType) -> pa.DataType | None:
     """The type as which Arrow reads text that is to become `kind`; None where the text is to tell it."""
     if pa.types.is_dictionary(kind):
         return pa.string() if pa.types.is_string(kind.value_type) else None
+    if pa.types.is_float16(kind):
+        return pa.float32()  # Arrow reads none narrower from text
     never = (pa.types.is_nested, pa.types.is_null, pa.types.is_duration, pa.types.is_string_view)
     return None if any(test(kind) for test in never) else kind
 
