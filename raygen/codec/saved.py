@@ -59,8 +59,20 @@ class Numbers(Record):
     min_rows: int = Field(default=1, ge=1)
     scale: int | None = Field(default=None, ge=-100, le=100)
     reading: Literal[
-        *("", "YYYYMMDD", "YYMMDD", "CYYMMDD", "YYYYDDD", "MMDD", "YYYYWW", "YYWW", "YYYYMM", "YYMM"),
-        *("HHMM", "HHMMSS", "YYYYMMDDHHMM", "YYYYMMDDHHMMSS"),
+        "",
+        "MMDD",
+        "YYYYMMDD",
+        "YYMMDD",
+        "CYYMMDD",
+        "YYYYDDD",
+        "YYYYWW",
+        "YYWW",
+        "YYYYMM",
+        "YYMM",
+        "HHMM",
+        "HHMMSS",
+        "YYYYMMDDHHMM",
+        "YYYYMMDDHHMMSS",
     ] = ""
 
     @model_validator(mode="after")
