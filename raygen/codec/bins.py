@@ -65,7 +65,7 @@ class NumericBlock:
         odd = np.empty(0)
         if reading:
             stats, odd = readings.on_line(stats, reading, min_rows)
-        law = Law.of(stats, bars, days or reading == "YYYYMMDD", min_rows, odd)
+        law = Law.of(stats, bars, days or reading in readings.DAYS, min_rows, odd)
         cells = law.cells()
         special = np.where(stats.special >= min_rows, stats.special, 0)
         for mark in np.flatnonzero(special):
@@ -142,7 +142,10 @@ class NumericBlock:
                 code[~exact] = atoms[nearest(points, x[~exact])]
         if len(bars):
             knots, position = self._knots(bars)
-            place = np.interp(x[~exact].astype(float), knots.astype(float), position)
+            others, knots = x[~exact].astype(float), knots.astype(float)
+            place = np.interp(others, knots, position)
+            steep = ~np.isfinite(place)  # between knots that differ by less than 1e-308
+            place[steep] = position[np.searchsorted(knots, others[steep]).clip(0, len(knots) - 1)]
             code[~exact] = bars[place.astype(int).clip(0, len(bars) - 1)]
             offset[~exact] = ((place % 1) * 256).astype(np.uint8)
             if self.min_rows > 1 and len(atoms):

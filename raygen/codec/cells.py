@@ -19,6 +19,7 @@ MUCH_ROOM = 1e12  # numbers on the grid: that many have no two rows by chance
 MIN_REPEATS = 5  # rows of a value that is said to come again and again
 OFTEN = 8.0  # times as often as the values beside it
 BESIDE = 8  # of these, on either side
+WIDE = 2.0  # times as wide as what lies beside it is a gap in which nothing lies
 
 
 class Cell(NamedTuple):
@@ -49,6 +50,7 @@ class Law:
         continuous: There is a continuum of values.
         spacing, days: Where they can lie.
         seen: Values that are no atoms and rows of each, as they came; None where not all are known.
+        borders: Values before which there is a wide gap (see `borders`).
     """
 
     values: np.ndarray
@@ -61,6 +63,7 @@ class Law:
     spacing: Grid
     days: Days | None
     seen: tuple[np.ndarray, np.ndarray] | None
+    borders: np.ndarray
 
     @classmethod
     def of(cls, stats: NumericStats, bars: int, days: bool, min_rows: int, odd: np.ndarray) -> "Law":
@@ -85,14 +88,19 @@ class Law:
             calendar = Days.fit(values[~atom], counts[~atom], min_rows, spacing)
         seen = (values[~atom], counts[~atom]) if known else None
         mean = np.zeros(len(values), bool)
-        law = cls(values, shares, atom, mean, bars, rows, continuous, spacing, calendar, seen)
+        far = borders(values[~atom], max(ROWS_PER_BAR, MEANS_PER_BAR * min_rows), bars // 4)
+        law = cls(values, shares, atom, mean, bars, rows, continuous, spacing, calendar, seen, far)
         return law._supported(counts, min_rows, gaps) if min_rows > 1 else law
 
     def _supported(self, counts: np.ndarray, min_rows: int, gaps: bool) -> "Law":
         """The same law with values that each stand for so many rows; `gaps`: between them is no value."""
         rows, few = np.round(counts).astype(np.int64), bool(self.atom.all())
         stay = self.atom & (rows >= min_rows) & (not few)
-        kept, mass, mean = support.pooled(self.values[~stay], rows[~stay], min_rows, gaps)
+        sides = self._sides(self.values[~stay])
+        parts = [support.pooled(self.values[~stay][a], rows[~stay][a], min_rows, gaps) for a in sides]
+        if not all(len(one[0]) for one in parts):
+            parts = [support.pooled(self.values[~stay], rows[~stay], min_rows, gaps)]
+        kept, mass, mean = (np.concatenate(one) for one in zip(*parts, strict=True))
         kept = self._snapped(kept, mean & few)
         frequent, often = self.values[stay], rows[stay]
         if not len(kept) and len(frequent):
@@ -131,17 +139,23 @@ class Law:
         """Atoms, and bars of equal mass."""
         found = [Cell(self.values[i : i + 1], self.shares[i : i + 1]) for i in np.flatnonzero(self.atom)]
         values, shares, mean = (x[~self.atom] for x in (self.values, self.shares, self.mean))
-        for members in _cut(shares, self.bars, mean):
+        sides = [(a, one) for a in self._sides(values) for one in _cut(shares[a], self.bars, mean[a])]
+        for side, within in sides:
+            members = side[within]
             some, own = values[members], shares[members]
             if self._is_stepped(some, own):
                 found.append(Cell(self._snapped(some, mean[members]), own))
             elif self.mean.any():  # the last mean of a bar is far from the first one of the next
-                before, after = values[max(members[0] - 1, 0)], values[min(members[-1] + 1, len(values) - 1)]
+                before, after = values[max(members[0] - 1, side[0])], values[min(members[-1] + 1, side[-1])]
                 ends = _middle(before, some[0]), _middle(some[-1], after)
                 found.append(Cell(some, own, False, ends))
             else:
                 found.append(Cell(some, own, False))
         return found
+
+    def _sides(self, values: np.ndarray) -> list[np.ndarray]:
+        """Numbers of the values between one border and the next."""
+        return np.split(np.arange(len(values)), np.searchsorted(values, self.borders))
 
     def _is_stepped(self, values: np.ndarray, shares: np.ndarray) -> bool:
         """Whether those of a bar are drawn as they are."""
@@ -162,6 +176,17 @@ def scattered(values: np.ndarray, rows: float, spacing: Grid) -> bool:
         return False
     room = float(values[-1] - values[0]) / spacing.resolution + 1
     return bool(len(values) < SCATTERED * (room * -np.expm1(-rows / room) if room < MUCH_ROOM else rows))
+
+
+def borders(values: np.ndarray, least: int, most: int) -> np.ndarray:
+    """Those of some distinct values, in ascending order, before which there is a gap much wider than the next
+    `least` values take on either side of it, so that nothing lies in it; at most so many."""
+    at = np.arange(least, len(values) - least + 1)
+    gaps = values[at] - values[at - 1]
+    beside = np.maximum(values[at - 1] - values[at - least], values[at + least - 1] - values[at])
+    wide = np.flatnonzero(gaps > WIDE * beside)
+    widest = wide[np.argsort(-gaps[wide], kind="stable")[:most]]
+    return values[np.sort(at[widest])]
 
 
 def atoms(counts: np.ndarray, bars: int) -> np.ndarray:

@@ -15,6 +15,7 @@ SAMPLE = 8  # values
 MOST = 0.5  # share of the rows that would have more significant digits than nearly all have
 DIGITS, DIGITS_OF_SINGLE = 15, 6  # that any number in 64 and in 32 bits keeps
 CHANCE = 1e-9  # that the days that never come would never come in days at random
+WEEKEND, CHANCE_OF_WEEKEND = (2, 3), 1e-4  # Saturday and Sunday; many tables hold neither
 
 
 @dataclass(frozen=True)
@@ -150,12 +151,14 @@ class Days:
         found: list[tuple[int, ...] | None] = []
         step, base = max(1, grid.step), grid.base
         between = calendars(_every(days.min(), days.max(), step, base))
-        for of_day, of_all in zip(calendars(days), between, strict=True):
+        for number, (of_day, of_all) in enumerate(zip(calendars(days), between, strict=True)):
             shares = np.bincount(of_all) / len(of_all)
             came = np.bincount(of_day, counts, len(shares))
             some = (came > RARE * shares * counts.sum()) & (came >= min_rows)
             never = shares[~some].sum()
-            unlikely = never > 0 and len(days) * np.log(max(1 - never, 1e-300)) < np.log(CHANCE)
+            is_weekend = number == 0 and tuple(np.flatnonzero(~some)) == WEEKEND
+            chance = CHANCE_OF_WEEKEND if is_weekend else CHANCE
+            unlikely = never > 0 and len(days) * np.log(max(1 - never, 1e-300)) < np.log(chance)
             found.append(tuple(np.flatnonzero(some).tolist()) if unlikely else None)
         if not any(found):
             return None

@@ -62,6 +62,8 @@ def numbered(first_row: int, rows: int, kind: pa.DataType, there: pa.Array | Non
     """An `id` column of some rows: their numbers, counted from 1, but null where `there` is."""
     missing = None if there is None else there.is_null().to_numpy(zero_copy_only=False)
     numbers = pa.array(np.arange(first_row + 1, first_row + rows + 1, dtype=np.int64), mask=missing)
+    if pa.types.is_decimal(kind):
+        numbers = numbers.cast(pa.decimal128(19, 0))  # as long as any of 64 bits
     return numbers.cast(arrow.value_type(kind)).cast(kind)
 
 

@@ -59,7 +59,22 @@ class Numbers(Record):
     days: Calendar | None
     min_rows: int = Field(default=1, ge=1)
     scale: int | None = Field(default=None, ge=-100, le=100)
-    reading: Literal["", "YYYYMMDD", "YYYYMM", "HHMM", "HHMMSS"] = ""
+    reading: Literal[
+        "",
+        "MMDD",
+        "YYYYMMDD",
+        "YYMMDD",
+        "CYYMMDD",
+        "YYYYDDD",
+        "YYYYWW",
+        "YYWW",
+        "YYYYMM",
+        "YYMM",
+        "HHMM",
+        "HHMMSS",
+        "YYYYMMDDHHMM",
+        "YYYYMMDDHHMMSS",
+    ] = ""
 
     @model_validator(mode="after")
     def _fits(self) -> "Numbers":

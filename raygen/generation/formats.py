@@ -20,6 +20,7 @@ from raygen.table import arrow, spelling
 
 NAMES = {"parquet": "Parquet", "csv": "CSV", "jsonl": "JSON Lines"}
 JSON_ROWS = 8 * BLOCK_ROWS  # spelled at once
+LONGEST = 38  # digits of a decimal of 128 bits
 FORMULA = r"^[\t\r\n ]*[=+\-@]"  # as a spreadsheet takes it
 WRITTEN_NUMBER = r"^[+-]?([0-9]+([.,][0-9]*)*|[.,][0-9]+)([eE][+-]?[0-9]+)?\s*%?$"
 ENDINGS = {"none": "", "gzip": ".gz", "zstd": ".zst"}  # of text, by its compression
@@ -229,9 +230,9 @@ def _csv(field: pa.Field, column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array
 
 def _with_digits(column: pa.Array, digits: int) -> pa.Array:
     """Numbers with so many digits after the point, as decimals, which Arrow writes without quotes; as they
-    are where one is too large for that."""
+    are where one is too large for that, or the digits are too many."""
     largest = pc.max(pc.abs(column)).as_py() or 0.0
-    if largest >= 2.0**53 / 10.0**digits:
+    if digits > LONGEST - arrow.EXACT_POWER or largest >= 2.0**53 / 10.0**digits:
         return column
     return arrow.from_numbers(
         column.to_numpy(zero_copy_only=False), pa.decimal128(arrow.EXACT_POWER + digits, digits)

@@ -143,6 +143,7 @@ def from_numbers(values: np.ndarray, kind: pa.DataType, nullable: bool = True) -
         and np.abs(values).max(initial=0.0, where=~np.isnan(values)) > LARGEST
     ):
         values = np.select([values == mark for mark in SPECIAL], [-np.inf, np.inf, np.nan], values)
+    values = values + 0.0  # no zero is below zero
     return _through_dictionary(pa.array(values, pa.float64(), mask=missing), kind, _from_floats)
 
 

@@ -11,18 +11,27 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from raygen.table.spelled_numbers import exact_type
 from raygen.table.spelling import Numbers, Spelling, spelling
 
 HEAD_BYTES = 1 << 20
 CSV_BLOCK_BYTES = 1 << 24  # of a file that Arrow reads at a time, which holds the longest row
 DELIMITERS = ",;\t|"
 ROWS_FOR_DELIMITER = 200
-MISSING = ["", "NULL", "null", "NaN", "nan", "N/A", "NA", "n/a", "#N/A", "None", "\\N", ".", "<NA>", "NaT"]
-MISSING += ["?", "-", "--", "n.a.", "N.A.", "none", "(null)", "#NULL!", "-nan"]
-MISSING += ["#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!"]  # what spreadsheets show for an error
+MISSING = ["", " ", "\\N", ".", "?", "-", "--", "---", "<NA>", "-nan", "N/a", "n.A.", "k.A."]
+MISSING += [
+    spelled
+    for word in ("null", "(null)", "[null]", "<null>", "nan", "nat", "na", "n/a", "n.a.", "none", "missing")
+    for spelled in (word, word.upper(), word.capitalize())
+]
+MISSING += ["NaN", "NaT", "#N/A", "#NULL!"]  # and what spreadsheets show for an error, in some languages:
+MISSING += ["#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NV", "#N/V", "#N/D", "#WERT!", "#BEZUG!"]
+MISSING += ["#ZAHL!", "#VALEUR!", "#NOM?", "#NOMBRE!", "#VALOR!"]
+MISSING = list(dict.fromkeys(MISSING))
 TRUTH = {"true", "True", "TRUE", "false", "False", "FALSE"}
 NUMBER = re.compile(r"[-+]?(\d[\d,]*\.?\d*|\.\d+)([eE][-+]?\d+)?")
 PADDED = re.compile(r"[-+]?0\d.*")  # a number whose first zero would be lost
+HEX = re.compile("0[xX][0-9a-fA-F]+")  # Arrow takes it for a number
 TYPED = re.compile(
     NUMBER.pattern + r"|\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?|\d\d:\d\d(:\d\d.*)?|[Tt]rue|[Ff]alse|TRUE|FALSE"
 )
@@ -38,9 +47,10 @@ class Dialect:
         decimal_point: In numbers.
         nulls: Words that stand for a missing value; none that is a value of a text column.
         quoted_nulls: A missing value stands in quotes too, since every field does.
-        text: Columns of digits that a number would not give back, such as 02116.
+        text: Columns of digits that a number would not give back, such as 02116 and 0x1F.
         typed: Columns that hold numbers, moments or truth in the rows that this was read from.
         cut: There are more rows than that.
+        exact: Types of columns of numbers with more digits than int64 or float64 keeps.
         spellings: How the values of a column are written, where Arrow would write them otherwise.
         doubts: What a user should know of a column.
     """
@@ -52,6 +62,7 @@ class Dialect:
     text: tuple[str, ...] = ()
     typed: tuple[str, ...] = ()
     cut: bool = False
+    exact: dict[str, pa.DataType] = field(default_factory=dict)
     spellings: dict[str, Spelling] = field(default_factory=dict)
     doubts: dict[str, str] = field(default_factory=dict)
 
@@ -74,6 +85,7 @@ class Dialect:
     def _with_columns(self, columns: dict[str, list[str]]) -> "Dialect":
         """With what the fields of each column tell of it."""
         padded: list[str] = []
+        exact: dict[str, pa.DataType] = {}
         spellings: dict[str, Spelling] = {}
         doubts: dict[str, str] = {}
         words_of_text: dict[str, set[str]] = {}
@@ -82,24 +94,26 @@ class Dialect:
         for name, fields in columns.items():
             values = [one for one in dict.fromkeys(fields) if one not in MISSING]
             digits = bool(values) and all(map(NUMBER.fullmatch, values))
-            if digits and any(PADDED.fullmatch(v) and v.isdigit() for v in values):
+            is_padded = digits and any(PADDED.fullmatch(v) and v.isdigit() for v in values)
+            if is_padded or any(map(HEX.fullmatch, values)):
                 padded.append(name)
+            elif digits and self.decimal_point == "." and (kind := exact_type(values)):
+                exact[name] = kind
             else:
-                way, doubt = spelling(values)
+                way, doubt = spelling(values, point=self.decimal_point)
                 if way:
                     spellings[name] = self._as_arrow_reads(way)
                 if doubt := doubt or _changed(values) * (way is None):
                     doubts[name] = doubt
             typed = name in spellings or (all(map(TYPED.fullmatch, values)) and name not in padded)
             words = set(fields) & set(MISSING)
-            if typed:
+            if typed and (values or len(words - {""}) < 2):  # several words alone tell something apart
                 words_of_others |= words
                 every_typed += [name] * bool(values)
             else:
                 words_of_text[name] = words
-        found = replace(
-            self, text=tuple(padded), typed=tuple(every_typed), spellings=spellings, doubts=doubts
-        )
+        found = replace(self, text=tuple(padded), typed=tuple(every_typed), exact=exact)
+        found = replace(found, spellings=spellings, doubts=doubts)
         return found.with_words(words_of_text, words_of_others)
 
     def with_words(self, words_of_text: dict[str, set[str]], words_of_others: set[str]) -> "Dialect":
@@ -158,7 +172,9 @@ def _changed(values: list[str]) -> str:
         except pa.ArrowInvalid:
             continue
         if pa.types.is_timestamp(kind):
-            written = [one.replace(".000000000", "").removesuffix(" 00:00:00") for one in written]
+            written = [one.replace(".000000000", "") for one in written]
+            if not any(":" in one for one in values):
+                written = [one.removesuffix(" 00:00:00") for one in written]
         for before, after in zip(values, written, strict=True):
             if before != after:
                 return f"not all are written alike: '{before}' would be written as '{after}'"

@@ -46,6 +46,12 @@ def dialect_of(filesystem: pafs.FileSystem, path: str) -> Dialect:
         raise SchemaError(
             f"file '{path}' is text in UTF-16.", "convert it, as in: iconv -f utf-16 -t utf-8 OLD > NEW."
         )
+    if head.removeprefix(b"\xef\xbb\xbf")[:4].lower() == b"sep=":
+        line = head.splitlines()[0].decode("utf-8-sig", "replace")
+        raise SchemaError(
+            f"file '{path}' begins with a line for Excel alone, '{line}'.",
+            "delete that line, as in: tail -n +2 OLD > NEW.",
+        )
     return Dialect.of(head)
 
 
@@ -92,7 +98,7 @@ class _Types:
 
     def __init__(self, dialect: Dialect):
         self.dialect = dialect
-        self.types: dict[str, pa.DataType] = dict.fromkeys(dialect.text, pa.string())
+        self.types: dict[str, pa.DataType] = {**dict.fromkeys(dialect.text, pa.string()), **dialect.exact}
         self.spellings: dict[str, Spelling] = {}
         for name, way in dialect.spellings.items():
             self._spell(name, way)
@@ -110,7 +116,8 @@ class _Types:
             if field.name in names and way and field.name not in self.spellings:
                 self._spell(field.name, way)
             elif field.name in names and not way and (kind := _as_read(field.type)):
-                if field.name in self.spellings and not pa.types.is_string(kind):
+                own = self.spellings.get(field.name)
+                if own and not own.is_plain and not pa.types.is_string(kind):
                     continue  # it is a number or a moment, in a way of its own
                 self.types[field.name] = kind
                 self.spellings.pop(field.name, None)
@@ -136,12 +143,21 @@ class _Types:
             re.DOTALL,
         )
         if not refused:
-            raise error
+            self._widen_decimal(error, names)
+            return
         name = names[int(refused[1])]
         if refused[3] == "invalid UTF8":
             raise self.not_utf8(filesystem, path, names.index(name), name) from None
         self.types[name] = _wider(refused[2], refused[4], self.dialect)
         self.spellings.pop(name, None)
+
+    def _widen_decimal(self, error: pa.ArrowInvalid, names: list[str]) -> None:
+        """As `widen`, of decimals, of which Arrow tells the column alone."""
+        column = re.search(r"column #(\d+):", str(error))
+        name = names[int(column[1])] if column else ""
+        if not pa.types.is_decimal(self.types.get(name, pa.null())):
+            raise error
+        self.types[name] = pa.string()
 
     def not_utf8(self, filesystem: pafs.FileSystem, path: str, column: int, name: str) -> SchemaError:
         def odd(row: list[str]) -> bool:
@@ -162,6 +178,8 @@ def _as_read(kind: pa.DataType) -> pa.DataType | None:
     """The type as which Arrow reads text that is to become `kind`; None where the text is to tell it."""
     if pa.types.is_dictionary(kind):
         return pa.string() if pa.types.is_string(kind.value_type) else None
+    if pa.types.is_float16(kind):
+        return pa.float32()  # Arrow reads none narrower from text
     never = (pa.types.is_nested, pa.types.is_null, pa.types.is_duration, pa.types.is_string_view)
     return None if any(test(kind) for test in never) else kind
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.json as pajson
 from pyarrow import fs as pafs
 
@@ -23,6 +24,7 @@ def schema_of(filesystem: pafs.FileSystem, paths: list[str], like: pa.Schema | N
     or amounts all over is marked with how it does; a column that a line lacks is missing there."""
     types: dict[str, pa.DataType] = {}
     ways: dict[str, Spelling | None] = {}
+    zoned = {one.name for one in like or () if pa.types.is_timestamp(one.type) and one.type.tz}
     for path in paths:
         for piece in _pieces(filesystem, path):
             table = _read(path, piece)
@@ -30,16 +32,19 @@ def schema_of(filesystem: pafs.FileSystem, paths: list[str], like: pa.Schema | N
             texts = _read(path, piece, pa.schema(moments)) if moments else table
             for field in table.schema:
                 column = texts[field.name] if pa.types.is_timestamp(field.type) else table[field.name]
-                types[field.name] = _both(path, field.name, types.get(field.name, pa.null()), column.type)
+                kind = pa.uint64() if _is_unsigned(path, piece, field.name, column) else column.type
+                types[field.name] = _both(path, field.name, types.get(field.name, pa.null()), kind)
                 if pa.types.is_string(column.type):
                     _spelled(ways, field.name, column.combine_chunks(), like)
+                    if like is not None and field.name in zoned and not _is_of(column, like, field.name):
+                        zoned.remove(field.name)
     if not types:
         raise SchemaError(f"file '{paths[0]}' holds no line of JSON.", "check that the files are whole.")
     fields = []
     for name, kind in types.items():
         way = ways.get(name) if kind == pa.string() else None
         fields.append(spelling.marked(pa.field(name, way.type), way) if way else pa.field(name, kind))
-    return pa.schema([_like(field, like) for field in fields])
+    return pa.schema([_like(field, like, zoned) for field in fields])
 
 
 def _pieces(filesystem: pafs.FileSystem, path: str) -> Iterator[bytes]:
@@ -91,11 +96,23 @@ def _read(path: str, piece: bytes, types: pa.Schema | None = None) -> pa.Table:
         raise SchemaError(f"file '{path}' {reason}.", hint) from None
 
 
+def _is_unsigned(path: str, piece: bytes, name: str, column: pa.ChunkedArray) -> bool:
+    """Whether a column holds whole numbers that need all of 64 bits, of which Arrow makes floats."""
+    if column.type != pa.float64() or not (pc.max(column).as_py() or 0) >= 2.0**63:
+        return False
+    try:
+        return _read(path, piece, pa.schema([(name, pa.uint64())])).num_rows == len(column)
+    except SchemaError:
+        return False
+
+
 def _both(path: str, name: str, before: pa.DataType, found: pa.DataType) -> pa.DataType:
     if pa.types.is_null(before) or before == found:
         return found
     if pa.types.is_null(found):
         return before
+    if pa.uint64() in (before, found) and pa.int64() in (before, found):
+        return pa.uint64()
     if before in NUMBERS and found in NUMBERS:
         return pa.float64()
     try:
@@ -116,18 +133,33 @@ def _both(path: str, name: str, before: pa.DataType, found: pa.DataType) -> pa.D
 def _spelled(ways: dict[str, Spelling | None], name: str, text: pa.Array, like: pa.Schema | None) -> None:
     """Find how a column is spelled, the first time, or give it up where some texts are not."""
     if name not in ways:
-        known = spelling.of_field(like.field(name)) if like is not None and name in like.names else None
-        ways[name] = known or spelling.spelling(text.drop_null().unique().to_pylist(), in_quotes=True)[0]
+        same = like.field(name) if like is not None and name in like.names else None
+        known = spelling.of_field(same) if same else None
+        if known is None and not (same and pa.types.is_string(same.type)):
+            known = spelling.spelling(text.drop_null().unique().to_pylist(), in_quotes=True)[0]
+        ways[name] = known
     way = ways[name]
     if way and not spelling.keeps(way, text):
         ways[name] = None
 
 
-def _like(field: pa.Field, like: pa.Schema | None) -> pa.Field:
-    """In the type of a table like it, of numbers that JSON tells no type of."""
+def _is_of(column: pa.ChunkedArray, like: pa.Schema, name: str) -> bool:
+    """Whether text is that of moments in the zone of a table like it, each with its own offset."""
+    try:
+        return column.cast(like.field(name).type).null_count == column.null_count
+    except pa.ArrowInvalid:
+        return False
+
+
+def _like(field: pa.Field, like: pa.Schema | None, zoned: set[str]) -> pa.Field:
+    """In the type of a table like it, of numbers and moments in a zone that JSON tells no type of."""
     if like is None or field.name not in like.names or spelling.of_field(field):
         return field
     kind = like.field(field.name).type
+    if pa.types.is_string(field.type) and field.name in zoned:
+        return pa.field(field.name, kind)
     numbers = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
     wider = field.type in NUMBERS and any(test(kind) for test in numbers) and not pa.types.is_integer(kind)
+    if wider and pa.types.is_float16(kind):
+        return pa.field(field.name, pa.float32())  # Arrow reads none narrower from text
     return pa.field(field.name, kind) if wider or (kind.id == field.type.id) else field

@@ -2,14 +2,13 @@
 
 import base64
 import dataclasses
-import re
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from raygen.errors import ModelError, SchemaError, did_you_mean, listed
-from raygen.table import arrow, part_names, readings
+from raygen.table import arrow, part_names, readings, texts
 from raygen.table.stats import CategoryStats, NumericStats
 
 MIN_ROWS = 10
@@ -23,18 +22,6 @@ ROUND = 1000  # moments in nanoseconds are multiples of it, identifiers are not
 ODD = 0.002  # of distinct numbers, at either end
 FEW_LARGE = 256  # distinct numbers above 2^53 that are categories
 FEW_TEXTS = 20  # distinct texts, of which no one asks whether they are numbers
-NEARLY = 0.97
-TEXT_OF = {
-    "numbers": re.compile(
-        r"[-+(]?\s*[$€£¥]?\s*[-+]?\d{1,3}([,.'\s]?\d{3})*([.,]\d+)?\s*[%€$£)]?|[-+]?\d+([.,]\d+)?"
-    ),
-    "dates": re.compile(
-        r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ].*)?|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})([T ].*)?"
-        r"|\d{1,2}[- ][A-Za-z]{3,9}[- ,]+(\d{4}|\d{2})|[A-Za-z]{3,9} \d{1,2},? \d{4}"
-    ),
-    "times": re.compile(r"-?\d+:\d\d(:\d\d([.,]\d+)?)?"),
-    "coordinates": re.compile(r"[-+(]?\s*\d{1,3}\.\d+°?\s*[NS]?\s*[,; ]\s*[-+]?\d{1,3}\.\d+°?\s*[EW)]?"),
-}
 NO_VALUES = "has no values; they stay missing"
 
 
@@ -115,8 +102,8 @@ class Schema:
             SchemaError: If a column's integers end before.
         """
         for field in self.output:
-            if self.kinds[field.name] == "id" and pa.types.is_integer(field.type):
-                last = int(np.iinfo(field.type.to_pandas_dtype()).max)
+            if self.kinds[field.name] == "id" and _is_number(field.type):
+                last = _last_whole(field.type)
                 if rows > last:
                     message = (
                         f"column '{field.name}' of kind id and type {field.type} cannot number "
@@ -151,8 +138,8 @@ def _check_saved(source: pa.Schema, kinds: dict[str, str], levels: dict[str, lis
         raise ValueError("its columns are not those of its Arrow schema")
     for name, kind in kinds.items():
         _check_kind(name, kind, source.field(name).type)
-    for name, texts in levels.items():
-        if not pa.types.is_dictionary(source.field(name).type) or not all(isinstance(t, str) for t in texts):
+    for name, own in levels.items():
+        if not pa.types.is_dictionary(source.field(name).type) or not all(isinstance(t, str) for t in own):
             raise ValueError(f"the levels of column '{name}' are no texts of a dictionary")
 
 
@@ -212,6 +199,17 @@ def _is_number(kind: pa.DataType) -> bool:
     return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
 
 
+def _is_whole_decimal(kind: pa.DataType) -> bool:
+    return pa.types.is_decimal(kind) and kind.scale == 0
+
+
+def _last_whole(kind: pa.DataType) -> int:
+    """Up to which a type of numbers holds all whole numbers from 1 on."""
+    if pa.types.is_decimal(kind):
+        return int(10**kind.precision) - 1
+    return arrow.EXACT if pa.types.is_floating(kind) else int(np.iinfo(kind.to_pandas_dtype()).max)
+
+
 def _is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
@@ -229,13 +227,14 @@ def fits(source: pa.DataType) -> dict[str, bool]:
     """Whether a column of this type may be of each kind."""
     plain = arrow.value_type(source)
     number, text, boolean = _is_number(plain), _is_text(plain), pa.types.is_boolean(plain)
+    whole = pa.types.is_integer(source) and source.bit_width >= 32
     return {
         "numeric": number,
         "categorical": number or text or boolean or pa.types.is_date(plain) or pa.types.is_null(plain),
         "boolean": boolean,
         "datetime": _is_datetime(plain),
-        "id": (pa.types.is_integer(source) and source.bit_width >= 32) or _is_text(source),
-        "fake": (pa.types.is_integer(source) and source.bit_width >= 32) or _is_text(source),
+        "id": whole or _is_text(source) or pa.types.is_float64(source) or _is_whole_decimal(source),
+        "fake": whole or _is_text(source),
         "drop": True,
     }
 
@@ -278,7 +277,8 @@ def _infer_number(column: pa.ChunkedArray) -> tuple[str, str]:
     reading = readings.find(stats)
     if reading:
         return "numeric", f"{readings.WORDS[reading]}; learned as such"
-    if fits(column.type)["id"] and distinct == present >= MIN_ROWS and _are_keys(stats):
+    is_whole = not stats.digits[1:].any() and not stats.special.any()
+    if fits(column.type)["id"] and is_whole and distinct == present >= MIN_ROWS and _are_keys(stats):
         return "id", "every row has its own number; numbered anew"
     return "numeric", "is constant" if stats.minimum == stats.maximum else ""
 
@@ -315,7 +315,7 @@ def _infer_categories(column: pa.ChunkedArray) -> tuple[str, str]:
         return "categorical", NO_VALUES
     if pa.types.is_dictionary(column.type):
         return "categorical", "is constant" if len(names) == 1 else ""
-    written_as = _written_as(names[:1000])
+    written_as = texts.held(names[:1000])
     if present >= MIN_ROWS and (stats.sketch is not None or len(names) > 0.9 * present):
         if written_as:
             return (
@@ -329,13 +329,3 @@ def _infer_categories(column: pa.ChunkedArray) -> tuple[str, str]:
         return "categorical", "is constant"
     many = written_as and len(names) > FEW_TEXTS
     return "categorical", f"text that holds {written_as}; learned as categories, not by size" if many else ""
-
-
-def _written_as(names: list[str]) -> str:
-    """What nearly all of some texts hold, by the names of `TEXT_OF`, and one that does not; "" for anything
-    else."""
-    for words, pattern in TEXT_OF.items():
-        others = [name for name in names if not pattern.fullmatch(name.strip()) or not name.strip("0-/. ")]
-        if len(others) <= (1 - NEARLY) * len(names) and names:
-            return words + (f" but for '{others[0]}'" if others else "")
-    return ""

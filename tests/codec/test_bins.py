@@ -303,3 +303,17 @@ def test_groups_are_as_ever_where_there_are_too_many_kinds():
     stats = CategoryStats.observe(strings(names))
     plain, kin = CategoryBlock.fit(stats, 64), {name: f"{i % 900}" for i, name in enumerate(names)}
     assert CategoryBlock.fit(stats, 64, kin=kin).num_codes == plain.num_codes
+
+
+@pytest.mark.parametrize("power", [-310, -300, 0])
+def test_the_smallest_numbers_have_codes(power):
+    """Such as p-values near zero, which differ by less than the inverse of the largest float."""
+    values = np.random.default_rng(3).random(2000) * 10.0**power
+    values[:200] = np.linspace(1e-320, 5e-315, 200)
+    block = NumericBlock.fit(NumericStats.observe(values), 64)
+    with np.errstate(all="raise", under="ignore"):
+        codes, offsets = block.encode(values)
+    order = np.argsort(values)
+    assert np.all(np.diff(codes[order]) >= 0) and len(np.unique(codes)) > 50
+    made = block.decode(codes, (offsets + 0.5) / 256)
+    assert values.min() <= made.min() and made.max() <= values.max()

@@ -153,6 +153,16 @@ def test_ids_are_numbered_by_row_and_dropped_columns_are_gone():
     assert out["name"].to_pylist() == [str(n) for n in out["key"].to_pylist()]
 
 
+@pytest.mark.parametrize("kind", [pa.float64(), pa.decimal128(12, 0), pa.decimal128(38, 0)], ids=str)
+def test_ids_of_pandas_and_of_oracle_keep_their_type_and_their_nulls(kind):
+    keys = pa.array([None if i % 4 == 0 else i for i in range(200)], pa.int64())
+    wide = keys if pa.types.is_floating(kind) else keys.cast(pa.decimal128(19, 0))
+    built = fitted(pa.table({"key": wide.cast(kind), "word": ["a", "b"] * 100}))
+    assert built.schema.kinds["key"] == "id"
+    out = built.decode(np.array([[0, 0], [1, 0], [0, 1]]), np.zeros((3, 2)), 7)["key"]
+    assert out.type == kind and out.to_pylist() == [8, None, 10]
+
+
 def test_more_rows_than_an_id_can_number():
     table = pa.table({"key": pa.array(range(50), pa.int32()), "word": ["a", "b"] * 25})
     built = fitted(table)

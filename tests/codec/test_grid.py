@@ -10,8 +10,10 @@ import pyarrow.compute as pc
 import pytest
 
 from raygen.codec import parts
+from raygen.codec.cells import borders
 from raygen.codec.codec import Codec
 from raygen.codec.grid import Days, Grid
+from raygen.table.protection import Protection
 from raygen.table.schema import Schema, infer
 from raygen.table.stats import NumericStats
 
@@ -124,6 +126,50 @@ def test_days_stay_in_their_calendar(first, last, fits):
     assert set(days(made)) - set(days(real)), "not only those of the table"
     moments = pc.add(real.cast(pa.timestamp("s")), pa.scalar(3600 * 9, pa.duration("s")))
     assert all(fits(moment.date()) for moment in days(drawn(moments)[1]))
+
+
+def test_two_months_of_trading_days_have_no_weekend():
+    real = np.arange("2024-01-01", "2024-03-01", dtype="datetime64[D]")
+    _, made = drawn(pa.array(real[np.is_busday(real)]))
+    assert np.is_busday(np.array(days(made), "datetime64[D]")).all()
+
+
+DAYS_SINCE = rng.integers(0, 9000, ROWS)
+APART = {
+    "two units": np.where(rng.random(ROWS) < 0.1, rng.normal(75_000, 9000, ROWS), rng.normal(75, 9, ROWS)),
+    "seconds and milliseconds": np.where(
+        rng.random(ROWS) < 0.1, 1.6e12 + rng.integers(0, 10**10, ROWS), 1.6e9 + rng.integers(0, 10**7, ROWS)
+    ),
+    "far and few": np.where(rng.random(ROWS) < 0.02, rng.normal(1e6, 5, ROWS), rng.normal(5, 1, ROWS)),
+    "three": np.repeat([0, 1e3, 1e9], ROWS // 3) + rng.normal(size=ROWS // 3 * 3),
+    "days": np.where(
+        rng.random(ROWS) < 0.1, rng.integers(-40_000, -39_000, ROWS), rng.integers(0, 9000, ROWS)
+    ),
+}
+
+
+@pytest.mark.parametrize("least", [1, 8])
+@pytest.mark.parametrize("name", APART)
+def test_between_values_that_lie_far_apart_is_nothing(name, least):
+    real = APART[name]
+    table = pa.table({"c": pa.array(real.astype(np.int32), pa.date32()) if name == "days" else real})
+    schema = Schema.of(table.schema, infer(table)[0], "here")
+    built = Codec.fit(schema, parts.observe(schema, table), 128, 256, "bars", Protection(least))
+    codes, _ = built.encode(table)
+    made = built.decode(codes.repeat(20, 0).astype(int), rng.random((20 * len(codes), codes.shape[1])))["c"]
+    made = made.cast(pa.int32()).to_numpy() if name == "days" else made.to_numpy()
+    real = np.sort(real)
+    for gap in np.argsort(np.diff(real))[-(2 if name == "three" else 1) :]:
+        assert not ((made > real[gap]) & (made < real[gap + 1])).any()
+    assert real[0] <= made.min() and made.max() <= real[-1]
+
+
+def test_a_heavy_tail_is_no_gap():
+    values = np.unique(rng.pareto(0.5, ROWS))
+    assert not len(borders(values, 16, 9))
+    assert not len(borders(values[:1], 16, 9)) and not len(borders(values[:0], 16, 9))
+    groups = np.arange(320) + 1000 * (np.arange(320) // 16)
+    assert len(borders(groups, 16, 99)) == 19 and len(borders(groups, 16, 9)) == 9
 
 
 def test_all_days_have_no_calendar():

@@ -227,6 +227,7 @@ SPELLED = {
     "money": (Numbers("$", "", ",", ".", 2), [1234.5, -0.05], ["$1,234.50", "-$0.05"]),
     "price": (Numbers(digits=2), [12.5, None], ["12.50", ""]),
     "large": (Numbers(digits=2), [1e17, 2.5], ["1e+17", "2.5"]),
+    "long": (Numbers(digits=18), [0.5, 2.25], ["0.5", "2.25"]),
     "truth": (Words("True", "False"), [True, False], ["True", "False"]),
 }
 

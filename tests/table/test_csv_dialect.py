@@ -1,5 +1,7 @@
 """CSV as people write it: delimiters, decimal commas, words for what is missing, digits that are text."""
 
+from decimal import Decimal
+
 import pyarrow as pa
 import pytest
 
@@ -102,19 +104,86 @@ def test_text_that_holds_dates_but_for_one_is_told(tmp_path):
     assert "dates but for '0000-00-00'" in notes["day"]
 
 
+@pytest.mark.parametrize("word", ["Null", "NAN", "na", "missing", "[NULL]", "#NV", "#WERT!", " ", "k.A."])
+def test_words_for_missing_in_other_cases_and_languages(tmp_path, word):
+    table = read(tmp_path, f"a,b\n1.5,x\n{word},y\n2.5,z\n")
+    assert table["a"].to_pylist() == [1.5, None, 2.5]
+    table = read(tmp_path, f"a,b\nx,1\n{word},2\n")
+    assert table["a"].to_pylist() == ["x", word]
+
+
+def test_several_words_for_missing_alone_are_text(tmp_path):
+    table = read(tmp_path, "a,b\nnone,1\nNA,2\n,3\n")
+    assert table["a"].to_pylist() == ["none", "NA", None]
+    assert read(tmp_path, "a,b\nnone,1\n,2\n")["a"].null_count == 2
+
+
+def test_hexadecimal_codes_are_text(tmp_path):
+    table = read(tmp_path, "a,b\n0x80070005,1\n0x1F,2\n")
+    assert table["a"].to_pylist() == ["0x80070005", "0x1F"]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["18446744073709551615", "0"], pa.uint64()),
+        (["-18446744073709551615", "0"], pa.decimal128(38, 0)),
+        (["0.123456789012345678", "12.000000000000000001"], pa.decimal128(38, 18)),
+        (["0.500000000000000000", "2.250000000000000000"], pa.decimal128(38, 18)),
+        (["9223372036854775807", "-5"], pa.int64()),
+        (["0.1234567", "2.2500000"], pa.float64()),
+    ],
+)
+def test_numbers_keep_all_of_their_digits(tmp_path, values, kind):
+    table = read(tmp_path, "a,b\n" + "".join(f"{value},1\n" for value in values) + ",1\n")
+    assert table.schema.field("a").type == kind and not Source.open(str(tmp_path / "t.csv")).doubts
+    written = [
+        None
+        if v is None
+        else f"{v:.7f}"
+        if kind == pa.float64()
+        else f"{v:f}"
+        if isinstance(v, Decimal)
+        else str(v)
+        for v in table["a"].to_pylist()
+    ]
+    assert written == [*values, None]
+
+
+@pytest.mark.parametrize(("delimiter", "point"), [(",", "."), (";", ","), (";", ".")])
+def test_three_digits_after_the_point_are_no_thousands(tmp_path, delimiter, point):
+    rows = [("ms", "pay"), *((f"{1 + i * 7 % 900}{point}{i:03d}", f"{i}{point}50") for i in range(60))]
+    table = read(tmp_path, "".join(delimiter.join(row) + "\n" for row in rows))
+    assert table["ms"].type == pa.float64() and table["ms"].to_pylist()[1] == 8.001
+
+
+def test_a_later_number_with_more_digits_is_read(tmp_path):
+    lines = ["a,b", *(f"{i}.000000000000000001,{'x' * 50}" for i in range(20_000)), "1.5,x", "n.v.,x"]
+    assert read(tmp_path, "\n".join(lines) + "\n").schema.field("a").type == pa.string()
+
+
+def test_a_line_for_excel_alone_is_named(tmp_path):
+    with pytest.raises(SchemaError) as caught:
+        read(tmp_path, "sep=;\na;b\n1;2\n")
+    assert "begins with a line for Excel alone, 'sep=;'" in caught.value.message
+    assert "tail -n +2 OLD > NEW" in caught.value.hint
+
+
 def test_what_would_be_written_otherwise_is_told():
     def doubts(*values: str) -> dict[str, str]:
         return Dialect.of("\n".join(["c,d", *(f"{value},x" for value in values)]).encode()).doubts
 
     assert (
         "'2024-02-29 10:00:00.5' would be written as"
-        in doubts("2024-02-29 10:00:00.5", "2024-02-29 10:00:00")["c"]
+        in doubts("2024-02-29 10:00:00.5", "2024-02-29 10:00:00.50")["c"]
     )
     assert "'1e5' would be written as '100000'" in doubts("1e5", "2")["c"]
     assert "day and the month cannot be told apart" in doubts("01/02/2020", "02/01/2020")["c"]
     assert "'True' would be written as 'true'" in doubts("false", "True", "FALSE")["c"]
     assert "' 12' would be written as '12'" in doubts("345", " 12")["c"]
     assert not doubts("true", "false") and not doubts("TRUE", "FALSE") and not doubts(" a", "12")
+    assert not doubts("2024-02-29 00:00:00", "2024-02-28 00:00:00") and not doubts("2024-02-29", "2023-02-28")
+    assert doubts("2024-02-29 00:00:00", "2024-02-28")["c"].endswith("written as '2024-02-28 00:00:00'")
     assert not doubts("1.50", "2.25") and not doubts("1", "2") and not doubts("2024-02-29")
 
 

@@ -5,8 +5,10 @@ import gzip
 import io
 import pickle
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as pads
 import pyarrow.feather as feather
@@ -14,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from raygen.errors import SchemaError
+from raygen.generation.formats import Format
 from raygen.table import json_lines, spelling
 from raygen.table.source import Source
 
@@ -102,6 +105,31 @@ def test_json_lines_are_read_in_pieces(tmp_path, monkeypatch):
     monkeypatch.setattr(json_lines, "PIECE_BYTES", 7)
     uri = folder_of(tmp_path, {"t.jsonl": b'{"a": 1}\n{"a": 2.5}\n{"a": null, "b": "x"}'})
     assert Source.open(uri).head().to_pydict() == {"a": [1.0, 2.5, None], "b": [None, None, "x"]}
+
+
+def test_whole_numbers_of_64_bits_keep_their_digits(tmp_path):
+    lines = {"a.jsonl": b'{"a": 1, "b": 1}\n', "b.jsonl": b'{"a": 18446744073709551615, "b": 1e30}\n'}
+    table = Source.open(folder_of(tmp_path, lines)).head()
+    assert table.schema.types == [pa.uint64(), pa.float64()] and table["a"].to_pylist() == [1, 2**64 - 1]
+
+
+def test_what_a_table_like_another_holds_comes_back_from_text(tmp_path):
+    """Moments in a zone, each with its offset; text that looks like something else; half floats; decimals."""
+    zone = pa.timestamp("us", "Europe/Berlin")
+    columns = {
+        "at": pa.array([950_464_646_463_696, 963_500_646_000_000, None], zone),
+        "day": pa.array(["2024-01-31", "2024-02-01", None]),
+        "truth": pa.array(["True", "False", None]),
+        "half": pa.array(np.array([0.5, 1.25, -2]), pa.float64()).cast(pa.float16()),
+        "pay": pa.array([Decimal("48.680"), Decimal("-22.029"), None], pa.decimal128(12, 3)),
+    }
+    real = pa.table(columns)
+    for name in ("csv", "jsonl"):
+        with (tmp_path / f"t.{name}").open("wb") as stream:
+            Format(name, "none").write(stream, real.schema, [real])
+        again = Source.open(str(tmp_path / f"t.{name}"), real.schema).head()
+        types = [pa.float32() if pa.types.is_float16(kind) else kind for kind in real.schema.types]
+        assert again.schema.types == types and again.cast(real.schema).equals(real)
 
 
 def test_a_table_like_another_has_its_numbers(tmp_path):

@@ -38,6 +38,21 @@ COLUMNS = {
     "times": (written(MINUTES, "%H%M"), "HHMM"),
     "quarters of an hour": (written(MINUTES - MINUTES.astype(int) % 15, "%H%M"), "HHMM"),
     "seconds": (written(SECONDS, "%H%M%S"), "HHMMSS"),
+    "short days": (written(rng.choice(DAYS, ROWS), "%y%m%d"), "YYMMDD"),
+    "days of an AS/400": (written(rng.choice(DAYS, ROWS), "%Y%m%d") - 19_000_000, "CYYMMDD"),
+    "days of the year": (written(rng.choice(DAYS, ROWS), "%Y%j"), "YYYYDDD"),
+    "days without a year": (written(rng.choice(DAYS[:250], ROWS), "%m%d"), "MMDD"),
+    "weeks": (written(rng.choice(DAYS, ROWS), "%G%V"), "YYYYWW"),
+    "short weeks": (written(rng.choice(DAYS, ROWS), "%G%V") - 200_000, "YYWW"),
+    "short months": (written(rng.choice(DAYS, ROWS), "%y%m"), "YYMM"),
+    "moments": (
+        written(rng.choice(DAYS, ROWS) + (SECONDS - SECONDS.astype("datetime64[D]")), "%Y%m%d%H%M%S"),
+        "YYYYMMDDHHMMSS",
+    ),
+    "moments in minutes": (
+        written(rng.choice(DAYS, ROWS) + (MINUTES - MINUTES.astype("datetime64[D]")), "%Y%m%d%H%M"),
+        "YYYYMMDDHHMM",
+    ),
 }
 OTHERS = {
     "row numbers": np.arange(2359),
@@ -65,7 +80,9 @@ def test_other_numbers_have_none(values):
 
 @given(st.lists(st.integers(-(10**9), 10**9), min_size=1), st.sampled_from(sorted(readings.WORDS)))
 def test_any_number_comes_back(values, name):
-    values = np.unique(np.array([*values, 20240229, 20240230, 2359, 2360, 202412, 202413], float))
+    days = [20240229, 20240230, 2359, 2360, 202412, 202413, 202453, 2024366, 2024367, 1240229]
+    moments = [202402292359, 20240229235959, 20240229125960, 99991231235959]
+    values = np.unique(np.array([*values, *days, *moments], float))
     line = readings.to_line(values, name)
     assert np.all(np.diff(line) > 0) and np.array_equal(readings.from_line(line, name), values)
 
@@ -83,20 +100,28 @@ def drawn(built: Codec, table: pa.Table) -> pa.Array:
 
 
 def is_possible(number: int, reading: str) -> bool:
-    forms = {"YYYYMMDD": "%Y%m%d", "YYYYMM": "%Y%m", "HHMM": "%H%M", "HHMMSS": "%H%M%S"}
-    widths = {"YYYYMMDD": 8, "YYYYMM": 6, "HHMM": 4, "HHMMSS": 6}
+    if reading == "CYYMMDD":
+        number, reading = number + 19_000_000, "YYYYMMDD"
+    if reading in ("YYYYWW", "YYWW"):
+        year, week = divmod(number, 100)
+        return 1 <= week <= datetime.date(2000 + year % 100, 12, 28).isocalendar().week
+    if reading == "MMDD":
+        number, reading = 20_240_000 + number, "YYYYMMDD"
+    form = reading.replace("HHMM", "%H%M").replace("SS", "%S").replace("YYYY", "%Y").replace("YY", "%y")
+    form = form.replace("YMMDD", "Y%m%d").replace("yMMDD", "y%m%d").replace("MM", "%m").replace("DDD", "%j")
     try:
-        return bool(datetime.datetime.strptime(f"{number:0{widths[reading]}}", forms[reading]))
+        return bool(datetime.datetime.strptime(f"{number:0{len(reading)}}", form))
     except ValueError:
         return False
 
 
 @pytest.mark.parametrize("min_rows", [1, 8])
-@pytest.mark.parametrize("kind", [pa.int32(), pa.float64()])
+@pytest.mark.parametrize("kind", [pa.int64(), pa.float64()])
 @pytest.mark.parametrize(("values", "reading"), COLUMNS.values(), ids=COLUMNS)
 def test_what_is_drawn_is_possible(values, reading, kind, min_rows):
     strays = [20_240_230, 77] if reading == "YYYYMMDD" else [180_077, 2_360_00] if reading == "HHMMSS" else []
-    often = {"YYYYMMDD": 0, "YYYYMM": 999_999, "HHMM": 9999, "HHMMSS": 999_999}[reading]
+    strays = [20_240_230_101_010, 20_240_229_101_099] if reading == "YYYYMMDDHHMMSS" else strays
+    often = 0 if reading == "YYYYMMDD" else 10 ** len(reading) - 1
     column = np.concatenate([values, strays, np.full(30, often)]).astype(int)
     built, table = fitted(pa.array(column, mask=rng.random(len(column)) < 0.1).cast(kind), min_rows)
     made = drawn(built, table)

@@ -30,6 +30,25 @@ GUESSES = {
     "row numbers in 16 bits": (COUNT.astype(np.int16), "numeric", ""),
     "row numbers, one missing": (pa.array(COUNT, mask=COUNT == 5), "id", "own number"),
     "keys with gaps": (1000 + 7 * COUNT[::-1], "numeric", ""),
+    "row numbers of pandas, one missing": (
+        pa.array(COUNT.astype(float), mask=COUNT == 5),
+        "id",
+        "own number",
+    ),
+    "row numbers of Oracle": (
+        pa.array(COUNT.tolist(), pa.int64()).cast(pa.decimal128(38, 0)),
+        "id",
+        "own number",
+    ),
+    "row numbers and NaN": (np.where(COUNT == 5, np.nan, COUNT), "numeric", ""),
+    "halves": (COUNT / 2, "numeric", ""),
+    "German days": ([f"{i % 28 + 1}. März {1960 + i}" for i in COUNT], "drop", "holds dates"),
+    "accounts": (
+        [f" $ ({i}.50)" if i % 3 else " $ -   " for i in COUNT * 37],
+        "categorical",
+        "holds numbers",
+    ),
+    "zeros are numbers": ([f"{i:08d}" for i in COUNT], "drop", "holds numbers, nearly"),
     "many keys with gaps": (1000 + 7 * np.arange(1500), "id", "own number"),
     "twelve ages": (np.arange(21, 33), "numeric", ""),
     "years": (np.arange(1990, 2020), "numeric", ""),
@@ -86,7 +105,10 @@ FITS = {
     pa.int32(): "numeric categorical id fake drop",
     pa.uint64(): "numeric categorical id fake drop",
     pa.float16(): "numeric categorical drop",
+    pa.float32(): "numeric categorical drop",
+    pa.float64(): "numeric categorical id drop",
     pa.decimal128(9, 2): "numeric categorical drop",
+    pa.decimal128(9, 0): "numeric categorical id drop",
     pa.string(): "categorical id fake drop",
     pa.string_view(): "categorical id fake drop",
     pa.dictionary(pa.int8(), pa.string()): "categorical drop",
@@ -241,6 +263,13 @@ def test_rows_that_ids_can_number():
         SchemaError, match="column 'a' of kind id and type uint32 cannot number 4,294,967,296 rows"
     ):
         schema.check_ids(2**32)
+    kinds = {"a": "id", "b": "id", "x": "numeric"}
+    schema = Schema.of(
+        pa.schema({"a": pa.decimal128(3, 0), "b": pa.float64(), "x": pa.int8()}), kinds, "here"
+    )
+    schema.check_ids(999)
+    with pytest.raises(SchemaError, match=r"decimal128\(3, 0\) cannot number 1,000 rows; it ends at 999"):
+        schema.check_ids(1000)
 
 
 def test_a_column_named_as_the_codec_names_a_time_of_day_is_refused():

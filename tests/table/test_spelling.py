@@ -45,6 +45,15 @@ SPELLED = {
     "units": (["133 kWh", "7 kWh"], Numbers("", " kWh", "", ".", 0), "int64"),
     "thousands": (["1,234", "12", "1,000,000"], Numbers("", "", ",", ".", 0), "int64"),
     "spaces": (["1 234", "12"], Numbers("", "", " ", ",", 0), "int64"),
+    "French": (["1\u202f234,50 €", "-2,00 €"], Numbers("", " €", "\u202f", ",", 2), "double"),
+    "Swiss": (["1\u2019234.50", "-2.00"], Numbers("", "", "\u2019", ".", 2), "double"),
+    "SAP": (["1.234,50-", "17,00", "0,00"], Numbers("", "", ".", ",", 2, "$1-"), "double"),
+    "accounts": (["$(1,234.50)", "$3.00"], Numbers("$", "", ",", ".", 2, "$(1)"), "double"),
+    "brackets": (["($12.00)", "$3.00"], Numbers("$", "", "", ".", 2, "($1)"), "double"),
+    "Dutch": (["€ -12,50", "€ 3,00"], Numbers("€ ", "", "", ",", 2, "$-1"), "double"),
+    "both signs": (["+2.5%", "-1.0%", "+0.0%"], Numbers("", "%", "", ".", 1, "+$1"), "double"),
+    "a sign of print": (["\u22121.5", "2.5"], Numbers("", "", "", ".", 1, "\u2212$1"), "double"),
+    "zero from below": (["-$0.00", "$1.25"], Numbers("$", "", "", ".", 2), "double"),
     "two digits": (["1.50", "2.25"], Numbers("", "", "", ".", 2), "double"),
     "day first": (day("%d/%m/%Y"), Moments("%d/%m/%Y"), "date32[day]"),
     "month first": (day("%m/%d/%Y"), Moments("%m/%d/%Y"), "date32[day]"),
@@ -73,6 +82,28 @@ SPELLED = {
         Moments("%Y-%m-%dT%H:%M:%S", "-07:00"),
         "timestamp[s, tz=-07:00]",
     ),
+    "Postgres": (
+        ["2024-01-01 10:00:00.5+00", "2024-01-01 10:00:00.123456+00", "2024-01-01 10:00:00+00"],
+        Moments("%Y-%m-%d %H:%M:%S%-6f", "+00"),
+        "timestamp[us, tz=UTC]",
+    ),
+    "Python": (
+        ["2024-01-01T10:00:00.500000", "2024-01-01T10:00:00"],
+        Moments("%Y-%m-%dT%H:%M:%S%-6F"),
+        "timestamp[us]",
+    ),
+    "logs of Python": (
+        ["2024-01-01 10:00:00,123", "2024-01-01 10:00:00,500"],
+        Moments("%Y-%m-%d %H:%M:%S,%3f"),
+        "timestamp[ms]",
+    ),
+    "logs of Apache": (
+        ["13/Mar/2024:10:39:36 +0000", "01/Jan/2024:00:39:36 +0000"],
+        Moments("%d/%b/%Y:%H:%M:%S", " +0000"),
+        "timestamp[s, tz=UTC]",
+    ),
+    "compact": (clock("%Y%m%dT%H%M%SZ"), Moments("%Y%m%dT%H%M%S", "Z"), "timestamp[s, tz=UTC]"),
+    "compact minutes": (clock("%Y%m%d %H%M"), Moments("%Y%m%d %H%M"), "timestamp[s]"),
     "times": (["8:05", "23:59", "0:00"], Moments("%-H:%M"), "time32[s]"),
     "truth": (["True", "False"], Words("True", "False"), "bool"),
 }
@@ -129,6 +160,10 @@ OTHERS = {
     "points": ["52.1, 13.2"],
     "zeros": ["0012.50"],
     "two zones": ["2024-02-29T10:00:00+01:00", "2024-07-29T10:00:00+02:00"],
+    "telephones": ["+491701234567", "+491601234567"],
+    "two signs": ["-5", "(5)"],
+    "half a bracket": ["(1.00", "2.00"],
+    "some signs": ["+1", "2", "-3"],
     "words": ["a"],
     "nothing": [],
 }
@@ -143,6 +178,21 @@ def test_day_and_month_that_cannot_be_told_apart():
     way, doubt = spelling.spelling(["01/02/2020", "03/04/2021"])
     assert way is None
     assert doubt == "dates of which the day and the month cannot be told apart; kept as text"
+
+
+def test_three_digits_after_the_usual_point_are_no_thousands():
+    for point, other in (".,", ",."):
+        values = [f"{i}{point}125" for i in range(1, 40)]
+        way, _ = spelling.spelling(values, point=point)
+        assert way == Numbers(point=point, digits=3)
+        assert way.read(pa.array(["2" + point + "125"])).to_pylist() == [2.125]
+        assert spelling.spelling([*values, f"1{point}234{point}125"], point=point)[0].type == pa.int64()
+        assert spelling.spelling(values, point=other)[0] == Numbers("", "", point, other, 0)
+
+
+def test_a_zero_that_loses_its_sign_is_told():
+    way, doubt = spelling.spelling(["-0.00", "1.25"])
+    assert (way, doubt) == (Numbers(digits=2), "'-0.00' would be written as '0.00'")
 
 
 def test_in_quotes_arrow_reads_nothing_but_text():
