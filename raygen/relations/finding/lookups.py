@@ -24,7 +24,7 @@ def choose(sample: Sample, ties: Ties) -> None:
     that nearly always do."""
     comparable = sample.of_kind("number", "moment", "span", "text", "truth")
     columns = [k for k in comparable if sample.names[k] not in ties.derived]
-    keys = [k for k in comparable if not _is_copy(sample.names[k], ties)]
+    keys = [k for k in comparable if not _tells_as_much(sample, k, ties)]
     alone = np.ones(len(sample.names))  # the fewest differences that one key leaves of a column
     found = [one for x in keys for one in _by_key(sample, (x,), columns, alone)]
     _choose([one for one in found if not one.breaks], ties)
@@ -43,14 +43,13 @@ def _choose(found: list[Finding], ties: Ties) -> None:
             seen.add(one.relation.column)
 
 
-def _is_copy(name: str, ties: Ties) -> bool:
-    return (
-        any(
-            one.relation.column == name and one.relation.kind == "function" and len(one.relation.inputs) == 1
-            for one in ties.chosen
-        )
-        and name in ties.derived
-    )
+def _tells_as_much(sample: Sample, key: int, ties: Ties) -> bool:
+    """Whether a column has as many values as the one that it is a function of, such as a copy, and not fewer
+    as the month of a day."""
+    name = sample.names[key]
+    given = [one.relation for one in ties.chosen if one.relation.column == name and name in ties.derived]
+    of = [one.inputs[0] for one in given if one.kind == "function" and len(one.inputs) == 1]
+    return any(sample.distinct[sample.names.index(x)] <= sample.distinct[key] for x in of)
 
 
 def _best_keys(sample: Sample, keys: list[int]) -> list[int]:
@@ -102,7 +101,9 @@ def _counted(sample: Sample, keys: tuple[int, ...], y: int, code: np.ndarray) ->
     alone = int((np.add.reduceat(counts, starts) == 1).sum())
     share = holds / told
     cost = len(starts) * np.log(max(sample.distinct[y], 2)) / told
-    gain = share * float(sample.entropy[y]) - float(entropy_of(share)) * (holds < told) - float(cost)
+    own = np.bincount(sample.codes[y][there])
+    entropy = float(-(own[own > 0] / told) @ np.log(own[own > 0] / told))
+    gain = share * entropy - float(entropy_of(share)) * (holds < told) - float(cost)
     if share < SHARE or alone > (1 - COVERED) * told or gain < LEAST_GAIN:
         return None
     pairs = Pairs.of_counts(counted(sample.table, (*names, sample.names[y])))
