@@ -113,6 +113,41 @@ def requests(stream: np.random.Generator) -> dict:
     return {"start": start, "lasts": lasts, "stop": start + lasts.astype("timedelta64[us]")}
 
 
+def districts(stream: np.random.Generator) -> dict:
+    """Sizes that are like each other, and nearly never in another order."""
+    rooms = stream.lognormal(6, 0.7, ROWS).round()
+    people, homes = (
+        rooms * stream.lognormal(mean, spread, ROWS) for mean, spread in ((0.9, 0.38), (-1, 0.5))
+    )
+    return {"rooms": rooms, "people": people.round(), "homes": homes.round()}
+
+
+def calls(stream: np.random.Generator) -> dict:
+    begun = np.datetime64("2023-03-01", "us") + stream.integers(0, 4 * 10**13, ROWS).astype("timedelta64[us]")
+    ended = begun + stream.lognormal(18, 1, ROWS).astype("timedelta64[us]")
+    local = pa.array(begun).cast(pa.timestamp("us", "America/New_York"))
+    return {"begun": pa.array(begun), "ended": pa.array(ended), "local": local}
+
+
+def quotes(stream: np.random.Generator) -> dict:
+    low, range_ = stream.integers(1000, 9000, ROWS), stream.integers(1, 300, ROWS)
+    high = low + range_ + stream.integers(0, 300, ROWS)
+    return {"low": low, "high": high, "adjusted": high}
+
+
+def rooms(stream: np.random.Generator) -> dict:
+    day = np.datetime64("2022-01-01") + stream.integers(0, 900, ROWS).astype("timedelta64[D]")
+    month = day.astype("datetime64[M]").astype(int) % 12 + 1
+    gone = stream.random(ROWS) < 0.15
+    return {
+        "day": day,
+        "month": month,
+        "name": np.array([f"m{k * 7 % 12}" for k in range(13)])[month],
+        "status": np.where(gone, "gone", "stayed"),
+        "room": pa.array(stream.integers(100, 400, ROWS), mask=gone),
+    }
+
+
 CASES: list[tuple[Callable[[np.random.Generator], dict], set[str]]] = [
     (
         hierarchy,
@@ -139,6 +174,10 @@ CASES: list[tuple[Callable[[np.random.Generator], dict], set[str]]] = [
     ),
     (questions, {"score = q0 + q1 + q2 + q3 + q4 + q5", "mean = round(score / 6, 2)"}),
     (requests, {"stop = start + 1 microsecond * lasts"}),
+    (districts, set()),
+    (calls, {"ended = >= begun"}),
+    (quotes, {"adjusted = high", "high = >= low"}),
+    (rooms, {"month = month(day)", "name = lookup(month)", "room = missing where status = 'gone'"}),
     (
         flights,
         {"hour = floor(planned / 100)", "minute = planned - 100 * hour"}
