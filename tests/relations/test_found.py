@@ -148,6 +148,17 @@ def rooms(stream: np.random.Generator) -> dict:
     }
 
 
+def bookings(stream: np.random.Generator) -> dict:
+    """One of two columns in each row, and one of three in some."""
+    which, other = stream.integers(0, 2, ROWS), stream.integers(0, 4, ROWS)
+    numbers = stream.integers(0, 1000, (5, ROWS))
+    two = {name: pa.array(numbers[k], mask=which != k) for k, name in enumerate(("debit", "credit"))}
+    three = {
+        name: pa.array(numbers[k + 2], mask=other != k) for k, name in enumerate(("cash", "card", "bank"))
+    }
+    return two | three
+
+
 CASES: list[tuple[Callable[[np.random.Generator], dict], set[str]]] = [
     (
         hierarchy,
@@ -178,6 +189,11 @@ CASES: list[tuple[Callable[[np.random.Generator], dict], set[str]]] = [
     (calls, {"ended = >= begun"}),
     (quotes, {"adjusted = high", "high = >= low"}),
     (rooms, {"month = month(day)", "name = lookup(month)", "room = missing where status = 'gone'"}),
+    (
+        bookings,
+        {"credit = missing where debit is not missing", "card = missing at least where cash is not missing"}
+        | {f"bank = missing at least where {other} is not missing" for other in ("cash", "card")},
+    ),
     (
         flights,
         {"hour = floor(planned / 100)", "minute = planned - 100 * hour"}
