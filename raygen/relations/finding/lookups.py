@@ -16,6 +16,7 @@ EXPECTED = 20.0  # differences within keys by chance, of which there is none
 LEAST_GAIN = 0.05
 SHARE = 0.99  # of the rows that a lookup must explain to be one
 LEFT = 0.25  # of the differences expected by chance may be seen
+MANY = 20  # numbers that are keys
 MOST_KEYS = 40  # columns that are tried in pairs
 
 
@@ -95,7 +96,7 @@ def _counted(sample: Sample, keys: tuple[int, ...], y: int, code: np.ndarray) ->
     told = int(there.sum())
     both = code[there] * int(sample.distinct[y] + 1) + sample.codes[y][there]
     distinct, counts = np.unique(both, return_counts=True)
-    group = distinct // int(sample.distinct[y] + 1)
+    group, value = np.divmod(distinct, int(sample.distinct[y] + 1))
     starts = np.flatnonzero(np.append(True, group[1:] != group[:-1]))
     holds = int(np.maximum.reduceat(counts, starts).sum())
     alone = int((np.add.reduceat(counts, starts) == 1).sum())
@@ -104,6 +105,8 @@ def _counted(sample: Sample, keys: tuple[int, ...], y: int, code: np.ndarray) ->
     own = np.bincount(sample.codes[y][there])
     entropy = float(-(own[own > 0] / told) @ np.log(own[own > 0] / told))
     gain = share * entropy - float(entropy_of(share)) * (holds < told) - float(cost)
+    if len(keys) == 1 and sample.kinds[names[0]] == "number" and _is_of_one_key(group, value, counts, starts):
+        return None
     if share < SHARE or alone > (1 - COVERED) * told or gain < LEAST_GAIN:
         return None
     pairs = Pairs.of_counts(counted(sample.table, (*names, sample.names[y])))
@@ -111,3 +114,19 @@ def _counted(sample: Sample, keys: tuple[int, ...], y: int, code: np.ndarray) ->
     relation = parse(sample.names[y], text, "always", sample.schema).with_pairs(pairs)
     one = Finding(relation, sample.rows, holds, told - holds, sample.rows - told, gain)
     return one.as_it_holds()
+
+
+def _is_of_one_key(group: np.ndarray, value: np.ndarray, counts: np.ndarray, starts: np.ndarray) -> bool:
+    """Whether of many numbers all but the most frequent one have hardly more than one value: that a tip is 0
+    where one pays cash does not make the payment a lookup of the tip.
+
+    Args:
+        group, value, counts: Key, value and rows of each pair, in the order of keys.
+        starts: The first pair of each key.
+    """
+    if len(starts) < MANY:
+        return False
+    rows = np.add.reduceat(counts, starts)
+    others = group != group[starts[rows.argmax()]]
+    left = np.bincount(value[others], weights=counts[others])
+    return bool(left.max() >= SHARE * left.sum())
