@@ -132,3 +132,10 @@ def test_what_a_category_binds_is_found_behind_many_others():
     assert [(one.relation.column, one.relation.text) for one in found] == [
         ("tip", "0 where payment = 'cash'")
     ]
+
+
+def test_a_copy_with_few_mistakes_is_in_no_order():
+    whole = rng.generator(5, "rows of a copy with mistakes").integers(0, 10**5, 400)
+    table = pa.table({"billed": whole, "paid": np.where(np.arange(400) % 100, whole, whole // 2)})
+    found = discover(table, 0)
+    assert [(one.relation.column, one.relation.text) for one in found] == [("paid", "billed")]

@@ -20,6 +20,7 @@ LEAST_GAIN = 0.02  # nats per row, of such an order
 STEPS = 8  # rows on, at most
 FEWEST_TOLD = 500  # pairs of rows by which a share is told about
 LESS = 0.8  # of the rows that would break it by chance may, about
+FEWEST_APART = 10  # rows that are not equal: of a copy with a few mistakes these may all be on one side
 JUMP = 5  # times as many rows just above x as just below it
 
 
@@ -95,6 +96,8 @@ def _above(sample: Sample, x: int, columns: np.ndarray, ties: Ties) -> dict[int,
             continue
         above, below = sample.numbers[y][there], values[there]
         breaks = int((above < below).sum())
+        if np.count_nonzero(above != below) < FEWEST_APART:
+            continue
         few = min(MOST_BREAKS, LESS * others) * told
         if breaks and not (is_learned and breaks <= few and _jumps(above, below)):
             continue
