@@ -135,6 +135,10 @@ class Sample:
         """Whether a column is of moments that another clock shows than that of Greenwich."""
         return getattr(arrow.value_type(self.table.schema.field(k).type), "tz", None) not in (None, "UTC")
 
+    def is_instant(self, k: int) -> bool:
+        """Whether a column is of moments that know their zone."""
+        return getattr(arrow.value_type(self.table.schema.field(k).type), "tz", None) is not None
+
     def of_kind(self, *kinds: str) -> list[int]:
         """Columns of these kinds with at least two values."""
         return [k for k, name in enumerate(self.names) if self.kinds[name] in kinds and self.distinct[k] > 1]

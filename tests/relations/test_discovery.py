@@ -121,3 +121,21 @@ def test_types_of_all_sorts_keep_theirs():
         if relation.gives:
             assert relation.values(table).type == table.schema.field(relation.column).type
             assert (relation.keeps(table) == 1).all()
+
+
+def test_what_a_category_binds_is_found_behind_many_others():
+    stream = rng.generator(4, "rows of many categories")
+    columns = {f"k{k}": stream.choice(list("abcd"), 600) for k in range(70)}
+    columns |= {"payment": stream.choice(["card", "cash"], 600), "tip": stream.integers(1, 99, 600)}
+    columns["tip"][columns["payment"] == "cash"] = 0
+    found = discover(pa.table(columns), 0)
+    assert [(one.relation.column, one.relation.text) for one in found] == [
+        ("tip", "0 where payment = 'cash'")
+    ]
+
+
+def test_a_copy_with_few_mistakes_is_in_no_order():
+    whole = rng.generator(5, "rows of a copy with mistakes").integers(0, 10**5, 400)
+    table = pa.table({"billed": whole, "paid": np.where(np.arange(400) % 100, whole, whole // 2)})
+    found = discover(table, 0)
+    assert [(one.relation.column, one.relation.text) for one in found] == [("paid", "billed")]

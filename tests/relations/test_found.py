@@ -82,6 +82,83 @@ def flights(stream: np.random.Generator) -> dict:
     }
 
 
+def invoices(stream: np.random.Generator) -> dict:
+    amount, cents = stream.integers(1, 12, ROWS), stream.integers(99, 9999, ROWS)
+    net, rate = amount * cents, stream.choice([5, 7, 19], ROWS)
+    day = np.datetime64("2022-01-01") + stream.integers(0, 700, ROWS).astype("timedelta64[D]")
+    days = stream.choice([14, 30, 60], ROWS)
+    vat = (2 * net * rate + 100) // 200
+    columns = {"amount": amount, "price": cents / 100, "net": net / 100, "rate": rate, "vat": vat / 100}
+    return columns | {"gross": (net + vat) / 100, "day": day, "days": days, "due": day + days}
+
+
+def wages(stream: np.random.Generator) -> dict:
+    base, more = stream.integers(200_000, 900_000, ROWS), stream.integers(0, 80_000, ROWS)
+    bonus = np.where(stream.random(ROWS) < 0.9, 0, stream.integers(10_000, 400_000, ROWS))
+    gross = base + more + bonus
+    pension, tax = (5 * gross + 50) // 100, (gross * stream.uniform(0.1, 0.4, ROWS)).astype(int)
+    cents = {"base": base, "more": more, "bonus": bonus, "gross": gross, "pension": pension, "tax": tax}
+    return {name: own / 100 for name, own in cents.items()} | {"net": (gross - pension - tax) / 100}
+
+
+def questions(stream: np.random.Generator) -> dict:
+    answers = stream.integers(1, 6, (6, ROWS))
+    score = answers.sum(axis=0)
+    return {f"q{k}": own for k, own in enumerate(answers)} | {"score": score, "mean": (score / 6).round(2)}
+
+
+def requests(stream: np.random.Generator) -> dict:
+    start = np.datetime64("2023-03-01", "us") + stream.integers(0, 4 * 10**13, ROWS).astype("timedelta64[us]")
+    lasts = stream.integers(1, 10**9, ROWS)
+    return {"start": start, "lasts": lasts, "stop": start + lasts.astype("timedelta64[us]")}
+
+
+def districts(stream: np.random.Generator) -> dict:
+    """Sizes that are like each other, and nearly never in another order."""
+    rooms = stream.lognormal(6, 0.7, ROWS).round()
+    people, homes = (
+        rooms * stream.lognormal(mean, spread, ROWS) for mean, spread in ((0.9, 0.38), (-1, 0.5))
+    )
+    return {"rooms": rooms, "people": people.round(), "homes": homes.round()}
+
+
+def calls(stream: np.random.Generator) -> dict:
+    begun = np.datetime64("2023-03-01", "us") + stream.integers(0, 4 * 10**13, ROWS).astype("timedelta64[us]")
+    ended = begun + stream.lognormal(18, 1, ROWS).astype("timedelta64[us]")
+    local = pa.array(begun).cast(pa.timestamp("us", "America/New_York"))
+    return {"begun": pa.array(begun), "ended": pa.array(ended), "local": local}
+
+
+def quotes(stream: np.random.Generator) -> dict:
+    low, range_ = stream.integers(1000, 9000, ROWS), stream.integers(1, 300, ROWS)
+    high = low + range_ + stream.integers(0, 300, ROWS)
+    return {"low": low, "high": high, "adjusted": high}
+
+
+def rooms(stream: np.random.Generator) -> dict:
+    day = np.datetime64("2022-01-01") + stream.integers(0, 900, ROWS).astype("timedelta64[D]")
+    month = day.astype("datetime64[M]").astype(int) % 12 + 1
+    gone = stream.random(ROWS) < 0.15
+    return {
+        "day": day,
+        "month": month,
+        "name": np.array([f"m{k * 7 % 12}" for k in range(13)])[month],
+        "status": np.where(gone, "gone", "stayed"),
+        "room": pa.array(stream.integers(100, 400, ROWS), mask=gone),
+    }
+
+
+def bookings(stream: np.random.Generator) -> dict:
+    """One of two columns in each row, and one of three in some."""
+    which, other = stream.integers(0, 2, ROWS), stream.integers(0, 4, ROWS)
+    numbers = stream.integers(0, 1000, (5, ROWS))
+    two = {name: pa.array(numbers[k], mask=which != k) for k, name in enumerate(("debit", "credit"))}
+    three = {
+        name: pa.array(numbers[k + 2], mask=other != k) for k, name in enumerate(("cash", "card", "bank"))
+    }
+    return two | three
+
+
 CASES: list[tuple[Callable[[np.random.Generator], dict], set[str]]] = [
     (
         hierarchy,
@@ -98,6 +175,26 @@ CASES: list[tuple[Callable[[np.random.Generator], dict], set[str]]] = [
     (shares, {"s4 = 1 - s0 - s1 - s2 - s3"}),
     (bills, {f"paid{k} ~ bill{k}" for k in range(4)}),
     (correlated, set()),
+    (
+        invoices,
+        {"net = amount * price", "vat = round(net * rate / 100, 2)", "gross = net + vat"}
+        | {"due = day + 1 day * days"},
+    ),
+    (
+        wages,
+        {"gross = base + more + bonus", "pension = round(gross / 20, 2)", "net = gross - pension - tax"},
+    ),
+    (questions, {"score = q0 + q1 + q2 + q3 + q4 + q5", "mean = round(score / 6, 2)"}),
+    (requests, {"stop = start + 1 microsecond * lasts"}),
+    (districts, set()),
+    (calls, {"ended = >= begun"}),
+    (quotes, {"adjusted = high", "high = >= low"}),
+    (rooms, {"month = month(day)", "name = lookup(month)", "room = missing where status = 'gone'"}),
+    (
+        bookings,
+        {"credit = missing where debit is not missing", "card = missing at least where cash is not missing"}
+        | {f"bank = missing at least where {other} is not missing" for other in ("cash", "card")},
+    ),
     (
         flights,
         {"hour = floor(planned / 100)", "minute = planned - 100 * hour"}

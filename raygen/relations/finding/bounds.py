@@ -12,7 +12,7 @@ MOST_CATEGORIES = 20
 FEWEST = 50  # rows of the categories together
 FEWEST_OF_EACH = 20
 CHANCE = 25.0  # nats against chance
-MOST_KEYS = 60
+MOST_PAIRS = 450_000  # of a category's column and another one
 NEARLY = 0.995  # of the rows of a category have its value
 OUTSTANDING = 10  # times as many rows of other categories have another value
 LEAST_GAIN = 0.01  # nats per row
@@ -24,16 +24,16 @@ MOST_OF_A_COLUMN = 3
 def findings(sample: Sample, ties: Ties) -> list[Finding]:
     """`0 where x = 'a'` and `>= 0 where x = 'a'`, of columns that no relation gives."""
     keys = [k for k in range(len(sample.names)) if 1 < sample.distinct[k] <= MOST_CATEGORIES]
-    keys = [k for k in keys if sample.names[k] not in ties.derived and _spells(sample, k)][:MOST_KEYS]
+    keys = [k for k in keys if sample.names[k] not in ties.derived and _spells(sample, k)]
     columns = [k for k in sample.of_kind("number", "text", "truth") if sample.names[k] not in ties.derived]
     numbers = [k for k in columns if sample.kinds[sample.names[k]] == "number"]
     numbers = [k for k in numbers if np.nanmin(sample.numbers[k]) < 0 < np.nanmax(sample.numbers[k])]
     out: dict[int, list[Finding]] = {}
-    for x in keys:
+    for x in keys[: MOST_PAIRS // max(len(columns), 1)]:
         for y in _constant_somewhere(sample, x, columns):
             if y != x and not ties.are_tied(sample.names[x], sample.names[y]):
                 out.setdefault(y, []).extend(_fixed(sample, x, y))
-        for y in (k for k in numbers if k != x and not _rises_with(sample, k, x)):
+        for y in (k for k in _signed_somewhere(sample, x, numbers) if not _rises_with(sample, k, x)):
             out.setdefault(y, []).extend(_signed(sample, x, y))
     good = ([one for one in found if one.gain >= LEAST_GAIN] for found in out.values())
     best = [sorted(found, key=lambda one: -one.gain)[:MOST_OF_A_COLUMN] for found in good]
@@ -59,6 +59,19 @@ def _constant_somewhere(sample: Sample, x: int, columns: list[int]) -> list[int]
     rows = np.diff(np.append(starts, len(order)))
     constant = np.any(changes <= 2.5 * (1 - NEARLY) * rows[:, None], axis=0).tolist()
     return [k for k in columns if constant[k]]
+
+
+def _signed_somewhere(sample: Sample, x: int, columns: list[int]) -> list[int]:
+    """Columns that are never below zero, or never above it, in some category of x with rows enough."""
+    if not columns:
+        return []
+    there = sample.codes[x] >= 0
+    of = np.zeros((int(sample.distinct[x]), sample.rows), np.float32)
+    of[sample.codes[x][there], np.flatnonzero(there)] = 1
+    values = sample.numbers[columns].T
+    below, above, known = (of @ one.astype(np.float32) for one in (values < 0, values > 0, ~np.isnan(values)))
+    signed = np.any((known >= FEWEST) & ((below == 0) | (above == 0)), axis=0).tolist()
+    return [k for k, is_signed in zip(columns, signed, strict=True) if is_signed and k != x]
 
 
 def _spells(sample: Sample, x: int) -> bool:

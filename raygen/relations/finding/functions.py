@@ -18,8 +18,11 @@ RARE = np.log(20.0)  # nats: mean surprise of values that a partial one explains
 GLANCE = 64  # rows by which most pairs are ruled out
 MOST_FOR_EACH = 4  # candidates of one column
 GROUPS = (("number",), ("moment",), ("span",), ("text",), ("truth",))
+UNITS = {"days": Fraction(86_400), "hours": Fraction(3600), "minutes": Fraction(60), "seconds": Fraction(1)}
+UNITS |= {"milliseconds": Fraction(1, 10**3), "microseconds": Fraction(1, 10**6)}
 DIVISORS = (1, 10, 60, 100, 1000)
 NEARLY_ONE = 0.02  # that a correlation leaves
+MOST_BELOW = 25  # denominator of a factor that is no decimal
 OFFSETS_BELOW = 300  # columns: beyond, offsets that hold in some rows alone are not looked for
 
 
@@ -183,7 +186,7 @@ def amount(number: Fraction, kind: str = "number") -> str:
     """A positive number, or a span of so many seconds."""
     if kind == "number":
         return decimal(number)
-    for unit, seconds in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
+    for unit, seconds in UNITS.items():
         if (number / seconds).denominator == 1:
             return f"{decimal(number / seconds)} {unit if number != seconds else unit[:-1]}"
     return f"{decimal(number)} seconds"
@@ -244,8 +247,7 @@ def _rounded_line(x: np.ndarray, y: np.ndarray, per: int, name: str) -> str | No
     x, y = x[both], y[both]
     centre = x - x.mean()
     raw = float(centre @ y / (centre @ centre))
-    for digits in range(7):
-        factor = Fraction(round(raw * 10**digits), 10**digits)
+    for factor in _simple_first(raw):
         if not factor or abs(float(factor) - raw) * (x.max() - x.min()) > 2 / per:
             continue
         rest = float((y - float(factor) * x).mean())
@@ -254,6 +256,13 @@ def _rounded_line(x: np.ndarray, y: np.ndarray, per: int, name: str) -> str | No
             if off.max() <= 0.5 / per * (1 + 1e-6) + 1e-9 * np.abs(y).max():
                 return f"round({plus(times(factor, name), offset)}, {round(np.log10(per))})"
     return None
+
+
+def _simple_first(number: float) -> Iterator[Fraction]:
+    """Fractions near a number: of at most two decimals, of a small denominator, and of more decimals."""
+    yield from (Fraction(round(number * 10**digits), 10**digits) for digits in range(3))
+    yield from (Fraction(round(number * below), below) for below in range(3, MOST_BELOW))
+    yield from (Fraction(round(number * 10**digits), 10**digits) for digits in range(3, 7))
 
 
 def correlations(values: np.ndarray) -> np.ndarray:
@@ -272,14 +281,17 @@ def correlations(values: np.ndarray) -> np.ndarray:
 
 
 def _line(x: np.ndarray, y: np.ndarray, name: str) -> str | None:
-    """The text of y = a x + b through the two rows farthest apart; None if a or b has many digits."""
+    """The text of y = a x + b through the two rows farthest apart; None if a or b has many digits, or most
+    rows are off it, as those are that a rounding moves."""
     both = np.flatnonzero(~np.isnan(x) & ~np.isnan(y))
     low, high = both[x[both].argmin()], both[x[both].argmax()]
     factor = simple((y[high] - y[low]) / (x[high] - x[low]))
     offset = None if factor is None else simple(y[low] - float(factor) * x[low])
     if factor is None or offset is None or factor == 0 or (factor == 1 and offset == 0):
         return None
-    return plus(times(factor, name), offset)
+    x, y = float(factor) * x[both], y[both]
+    off = np.abs(y - x - float(offset)) > 1e-9 * (np.abs(x) + np.abs(y))
+    return None if off.mean() > 0.5 else plus(times(factor, name), offset)
 
 
 def times(factor: Fraction, name: str) -> str:

@@ -16,6 +16,7 @@ EXPECTED = 20.0  # differences within keys by chance, of which there is none
 LEAST_GAIN = 0.05
 SHARE = 0.99  # of the rows that a lookup must explain to be one
 LEFT = 0.25  # of the differences expected by chance may be seen
+MANY = 20  # numbers that are keys
 MOST_KEYS = 40  # columns that are tried in pairs
 
 
@@ -24,7 +25,7 @@ def choose(sample: Sample, ties: Ties) -> None:
     that nearly always do."""
     comparable = sample.of_kind("number", "moment", "span", "text", "truth")
     columns = [k for k in comparable if sample.names[k] not in ties.derived]
-    keys = [k for k in comparable if not _is_copy(sample.names[k], ties)]
+    keys = [k for k in comparable if not _tells_as_much(sample, k, ties)]
     alone = np.ones(len(sample.names))  # the fewest differences that one key leaves of a column
     found = [one for x in keys for one in _by_key(sample, (x,), columns, alone)]
     _choose([one for one in found if not one.breaks], ties)
@@ -43,14 +44,13 @@ def _choose(found: list[Finding], ties: Ties) -> None:
             seen.add(one.relation.column)
 
 
-def _is_copy(name: str, ties: Ties) -> bool:
-    return (
-        any(
-            one.relation.column == name and one.relation.kind == "function" and len(one.relation.inputs) == 1
-            for one in ties.chosen
-        )
-        and name in ties.derived
-    )
+def _tells_as_much(sample: Sample, key: int, ties: Ties) -> bool:
+    """Whether a column has as many values as the one that it is a function of, such as a copy, and not fewer
+    as the month of a day."""
+    name = sample.names[key]
+    given = [one.relation for one in ties.chosen if one.relation.column == name and name in ties.derived]
+    of = [one.inputs[0] for one in given if one.kind == "function" and len(one.inputs) == 1]
+    return any(sample.distinct[sample.names.index(x)] <= sample.distinct[key] for x in of)
 
 
 def _best_keys(sample: Sample, keys: list[int]) -> list[int]:
@@ -96,13 +96,17 @@ def _counted(sample: Sample, keys: tuple[int, ...], y: int, code: np.ndarray) ->
     told = int(there.sum())
     both = code[there] * int(sample.distinct[y] + 1) + sample.codes[y][there]
     distinct, counts = np.unique(both, return_counts=True)
-    group = distinct // int(sample.distinct[y] + 1)
+    group, value = np.divmod(distinct, int(sample.distinct[y] + 1))
     starts = np.flatnonzero(np.append(True, group[1:] != group[:-1]))
     holds = int(np.maximum.reduceat(counts, starts).sum())
     alone = int((np.add.reduceat(counts, starts) == 1).sum())
     share = holds / told
     cost = len(starts) * np.log(max(sample.distinct[y], 2)) / told
-    gain = share * float(sample.entropy[y]) - float(entropy_of(share)) * (holds < told) - float(cost)
+    own = np.bincount(sample.codes[y][there])
+    entropy = float(-(own[own > 0] / told) @ np.log(own[own > 0] / told))
+    gain = share * entropy - float(entropy_of(share)) * (holds < told) - float(cost)
+    if len(keys) == 1 and sample.kinds[names[0]] == "number" and _is_of_one_key(group, value, counts, starts):
+        return None
     if share < SHARE or alone > (1 - COVERED) * told or gain < LEAST_GAIN:
         return None
     pairs = Pairs.of_counts(counted(sample.table, (*names, sample.names[y])))
@@ -110,3 +114,19 @@ def _counted(sample: Sample, keys: tuple[int, ...], y: int, code: np.ndarray) ->
     relation = parse(sample.names[y], text, "always", sample.schema).with_pairs(pairs)
     one = Finding(relation, sample.rows, holds, told - holds, sample.rows - told, gain)
     return one.as_it_holds()
+
+
+def _is_of_one_key(group: np.ndarray, value: np.ndarray, counts: np.ndarray, starts: np.ndarray) -> bool:
+    """Whether of many numbers all but the most frequent one have hardly more than one value: that a tip is 0
+    where one pays cash does not make the payment a lookup of the tip.
+
+    Args:
+        group, value, counts: Key, value and rows of each pair, in the order of keys.
+        starts: The first pair of each key.
+    """
+    if len(starts) < MANY:
+        return False
+    rows = np.add.reduceat(counts, starts)
+    others = group != group[starts[rows.argmax()]]
+    left = np.bincount(value[others], weights=counts[others])
+    return bool(left.max() >= SHARE * left.sum())

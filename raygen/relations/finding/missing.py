@@ -10,11 +10,13 @@ from raygen.relations.tokens import spelled
 FEWEST = 20  # rows that are missing, and that are not
 CHANCE = 20.0  # nats against chance
 MOST_CATEGORIES = 50
+MOST_INSTEAD = 3  # columns that are never there together with one
 
 
 def findings(sample: Sample, ties: Ties) -> list[Finding]:
-    """Each column once: as another one, as a category says, or at least where another one is missing. Columns
-    that are missing where those are from which they are computed need no more."""
+    """Each column once: as another one, as a category says, wherever another one is there, or at least where
+    others are missing or there. Columns that are missing where those are from which they are computed need no
+    more."""
     counts = sample.missing.sum(axis=1)
     columns = [k for k in range(len(sample.names)) if FEWEST <= counts[k] <= sample.rows - FEWEST]
     columns = [k for k in columns if not _follows(sample, k, ties)]
@@ -30,9 +32,25 @@ def findings(sample: Sample, ties: Ties) -> list[Finding]:
     said = {y: found for y in heads if (found := _category(sample, y))}
     for y, condition in said.items():
         out.append(_finding(sample, y, condition, float(entropy_of(counts[y] / sample.rows))))
-    for y in heads:
+    for place, y in enumerate(heads):
         if y not in said:
-            out += _subsets(sample, y, heads, counts)
+            out += _instead(sample, y, heads[:place], counts) or _subsets(sample, y, heads, counts)
+    return out
+
+
+def _instead(sample: Sample, y: int, heads: list[int], counts: np.ndarray) -> list[Finding]:
+    """Columns of which none is there where y is: one that is wherever y is not, or a few more."""
+    apart = [x for x in heads if (sample.missing[x] | sample.missing[y]).all()]
+    for x in apart:
+        if counts[x] + counts[y] == sample.rows:
+            text = f"missing where {spelled(sample.names[x])} is not missing"
+            return [_finding(sample, y, text, float(entropy_of(counts[y] / sample.rows)))]
+    out = []
+    for x in sorted(apart, key=lambda x: counts[x])[:MOST_INSTEAD]:
+        surprise = -np.log(counts[y] / sample.rows) * (sample.rows - counts[x])
+        if surprise > CHANCE:
+            text = f"missing at least where {spelled(sample.names[x])} is not missing"
+            out.append(_finding(sample, y, text, float(surprise / sample.rows)))
     return out
 
 

@@ -2,6 +2,7 @@
 after another one (2350 and 20 minutes are 10)."""
 
 from collections.abc import Iterator
+from itertools import product
 
 import numpy as np
 
@@ -38,23 +39,29 @@ def clocks(sample: Sample, look: Sample) -> Iterator[Candidate]:
 
 
 def products(sample: Sample, look: Sample) -> Iterator[Candidate]:
-    """`a * b`, rounded where the column has fewer digits than the product."""
+    """`a * b`, or `a * b / 100` where one is of percents, rounded where the column has fewer digits."""
     columns = [k for k in sample.of_kind("number") if sample.distinct[k] > 2]
     per = np.array([sample.quantities[sample.names[k]].per for k in columns], float)
     if not 2 < len(columns) <= MOST_FACTORS:
         return
     numbers, surprise = look.numbers[columns], look.surprise[columns]
     half = np.divide(0.5, per, out=np.zeros(len(per)), where=per > 0)[:, None] * (1 + 1e-6)
+    whole = sample.numbers[columns]
+    are_percents = (np.nanmin(whole, axis=1) >= 0) & (np.nanmax(whole, axis=1) <= 100)
     for i, a in enumerate(columns):
-        for j, b in enumerate(columns[: i + 1]):
-            near = _near(numbers[:, :GLANCE], numbers[i, :GLANCE] * numbers[j, :GLANCE], half)
+        for (j, b), below in product(enumerate(columns[: i + 1]), (1, 100)):
+            if below > 1 and not (are_percents[i] or are_percents[j]):
+                continue
+            values = numbers[i] * numbers[j] / below
+            near = _near(numbers[:, :GLANCE], values[:GLANCE], half)
             likely = np.flatnonzero(near.mean(axis=1) > SHARE)
             for k in (k for k in likely if k not in (i, j)):
-                near = _near(numbers[[k]], numbers[i] * numbers[j], half[[k]])
+                near = _near(numbers[[k]], values, half[[k]])
                 gain, _ = saved(near, surprise[[k]], np.array([max(look.rows, 1)]))
                 if gain[0] > LEAST_GAIN and near.mean() > SHARE:
                     text = f"{spelled(sample.names[b])} * {spelled(sample.names[a])}"
-                    if 0 < per[k] < per[i] * per[j]:
+                    text += f" / {below}" if below > 1 else ""
+                    if 0 < per[k] < per[i] * per[j] * below:
                         text = f"round({text}, {round(np.log10(per[k]))})"
                     yield Candidate(sample.names[columns[k]], text, float(gain[0]), rank=3)
 

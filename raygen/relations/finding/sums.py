@@ -9,9 +9,10 @@ from fractions import Fraction
 
 import numpy as np
 
+from raygen.relations import syntax
 from raygen.relations.finding.functions import amount, correlations, decimal, simple, times
 from raygen.relations.sampled import Candidate, Sample
-from raygen.relations.syntax import Call
+from raygen.relations.syntax import Column, Constant, Node, Scaled
 from raygen.relations.ties import Ties
 from raygen.relations.tokens import spelled
 
@@ -35,20 +36,33 @@ def candidates(sample: Sample, ties: Ties) -> list[Candidate]:
     """Each sum, solved for each of its columns."""
     columns = [k for k in sample.of_kind("number", "moment", "span") if not _is_linear(sample.names[k], ties)]
     found = [one for one in _always(sample, columns) if _holds(one, sample) == 1.0]
-    found = [one for one in _shorter(found) if len(one) <= MOST_PARTS + 2]
-    sums = list({_key(one): one for one in found}.values())
+    sums = _apart(found)
     given = {max(one, key=lambda k: _spread(sample, k)) for one in sums}
-    for one in _often(sample, [k for k in columns if k not in given]):
-        if _key(one) not in {_key(other) for other in sums}:
-            sums.append(one)
+    often = _often(sample, [k for k in columns if k not in given])
+    always = [one for one in often if _holds(one, sample) == 1.0]
+    sums = _apart(sums + always) + [one for one in often if one not in always]
     return [candidate for one in sums for candidate in _solved(one, sample)]
+
+
+def _apart(sums: list[Sum]) -> list[Sum]:
+    """Sums of few parts, each once: what follows from others is told by them."""
+    short = [one for one in _shorter(sums) if len(one) <= MOST_PARTS + 2]
+    return list({_key(one): one for one in short}.values())
 
 
 def _is_linear(name: str, ties: Ties) -> bool:
     """Whether a column is a multiple of another one, up to a constant."""
-    return name in ties.derived and any(
-        one.relation.column == name and not isinstance(one.relation.rule.of, Call) for one in ties.chosen
-    )
+    given = [one.relation for one in ties.chosen if one.relation.column == name and name in ties.derived]
+    return any(len(one.inputs) == 1 and _is_sum(one.rule.of) for one in given)
+
+
+def _is_sum(node: Node | None) -> bool:
+    """Whether an expression has neither functions nor products of columns."""
+    if isinstance(node, Scaled):
+        return _is_sum(node.of)
+    if isinstance(node, syntax.Sum):
+        return all(map(_is_sum, node.parts))
+    return isinstance(node, Column | Constant)
 
 
 def _spread(sample: Sample, k: int) -> float:
@@ -87,29 +101,37 @@ def _null_space(values: np.ndarray, columns: list[int]) -> list[Sum]:
     for y, parts in zip(dependent, factors.T, strict=True):
         used = np.flatnonzero(np.abs(parts) > 1e-7)
         raw = parts[used] * spread[y] / spread[basis[used]]
-        offset = middle[y] - float(raw @ middle[basis[used]])
-        size = max(abs(middle[y]), float(np.abs(raw * middle[basis[used]]).max(initial=0)))
-        one = _exact([columns[basis[k]] for k in used], raw, columns[y], (offset, size))
+        one = _exact([columns[basis[k]] for k in used], raw, middle[basis[used]], columns[y], middle[y])
         out += [one] if one else []
     return out
 
 
-def _exact(parts: list[int], factors: np.ndarray, y: int, offset: tuple[float, float]) -> Sum | None:
+def _exact(parts: list[int], factors: np.ndarray, middle: np.ndarray, y: int, at: float) -> Sum | None:
     """The sum with factors of few digits; None if one has more, or there are too many parts.
 
     Args:
-        offset: The constant, and the size of the largest term that it was left by.
+        middle: A number of each part.
+        at: The number of y that belongs to them.
     """
     if not 0 < len(parts) <= MOST_BEFORE:
         return None
-    near = [Fraction(float(factor)).limit_denominator(100) for factor in factors]
+    near = [_near(float(factor)) for factor in factors]
     if any(abs(float(f) - raw) > 1e-5 * abs(raw) for f, raw in zip(near, factors, strict=True)):
         return None
-    digits = int(np.clip(13 - np.ceil(np.log10(max(offset[1], 1e-300))), 0, 6))
-    constant = simple(round(offset[0], digits))
+    terms = np.array([float(factor) for factor in near]) * middle
+    size = max(abs(at), float(np.abs(terms).max(initial=0)))
+    digits = int(np.clip(13 - np.ceil(np.log10(max(size, 1e-300))), 0, 6))
+    constant = simple(round(at - float(terms.sum()), digits))
     if constant is None:
         return None
     return {**dict(zip(parts, near, strict=True)), y: Fraction(-1), -1: constant}
+
+
+def _near(factor: float) -> Fraction:
+    """The nearest factor of few digits; of a small one its inverse is: a microsecond is one of a million."""
+    if 0 < abs(factor) < 0.01:
+        return 1 / Fraction(1 / factor).limit_denominator(100)
+    return Fraction(factor).limit_denominator(100)
 
 
 def _holds(one: Sum, sample: Sample) -> float:
@@ -206,10 +228,9 @@ def _deviations(numbers: np.ndarray, y: int, near: list[int], columns: list[int]
     factors = np.linalg.lstsq(design[exact], target[exact], rcond=None)[0]
     raw = factors[:-1] / spread[used]
     large = np.abs(factors[:-1]) > 1e-7 * scale
-    offset = float(factors[-1] - raw[large] @ middle[used][large])
     parts = [columns[k] for k, keep in zip(np.array(near)[used], large, strict=True) if keep]
-    size = max(abs(float(target.mean())), float(np.abs(raw[large] * middle[used][large]).max(initial=0)))
-    return _exact(parts, raw[large], columns[y], (offset, size)) if len(parts) > 1 else None
+    own = float(factors[-1])
+    return _exact(parts, raw[large], middle[used][large], columns[y], own) if len(parts) > 1 else None
 
 
 def _solved(one: Sum, sample: Sample) -> list[Candidate]:
