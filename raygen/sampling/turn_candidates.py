@@ -59,7 +59,7 @@ class TurnCandidates:
         self.pieces = {i: _Piece(model, i, p) for i, p in selection.pieces.items()}
         order, laws = order_of(model), range(selection.num_laws)
         conditioned = set[int]().union(*map(selection.pieces_of, laws))
-        last = max((order.index(column) for column in conditioned), default=-1)
+        last = max((order.index(column) for column in conditioned), default=0)  # all rows may meet them
         if any(map(selection.tests_of, laws)):
             last = len(order) - 1  # what a relation gives may hang on any column
         self.drawn = columns_of(model, order[: last + 1], temperature)

@@ -133,6 +133,15 @@ def test_rows_are_those_of_the_model_that_satisfy_the_condition(pieces, temperat
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
+def test_rows_under_a_condition_that_all_meet_are_those_of_the_model(decoder, free):
+    vae, law, found = network(decoder), sampler(), Selection("it", {})
+    laws = explore(vae, law, 1.0, found)
+    assert laws[0].probability == pytest.approx(1)
+    codes, _ = rows(Conditional(vae, law, 3, 1.0, found, laws))
+    assert distance(free[decoder, 1.0][0], codes) < 3 * np.sqrt(max(SIZES) / len(codes))
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
 def test_a_stratum_is_its_code_alone(decoder, free):
     vae, law, block = network(decoder), sampler(), len(SIZES) - 1
     strata = (Stratum("a", piece([0])), Stratum("b", piece([1], 0.25, 0.5)))
