@@ -40,7 +40,7 @@ def to_table(data: Any, kinds: str = KINDS, columns: Collection[str] = ()) -> pa
         if is_frame(data):
             _check_frame(data, columns)
             return pa.Table.from_pandas(data, preserve_index=False)
-        if hasattr(data, "__arrow_c_stream__"):
+        if hasattr(data, "__arrow_c_stream__") and not hasattr(data, "to_frame"):  # which a single column has
             return pa.table(data)
     except SchemaError:
         raise
@@ -48,9 +48,9 @@ def to_table(data: Any, kinds: str = KINDS, columns: Collection[str] = ()) -> pa
         reason = str(error).splitlines()[0].rstrip(".")
         hint = "give each column values of one type, such as df[name].astype(str)."
         raise SchemaError(f"the rows cannot be read as a table: {reason}.", hint) from None
+    kind = f"{type(data).__module__}.{type(data).__qualname__}".removeprefix("builtins.")
     raise SchemaError(
-        f"data is a {type(data).__module__}.{type(data).__qualname__}: expected {kinds}.",
-        "make a DataFrame of it: pandas.DataFrame(data).",
+        f"data is a {kind}: expected {kinds}.", "make a DataFrame of it: pandas.DataFrame(data)."
     )
 
 

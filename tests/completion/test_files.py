@@ -98,7 +98,7 @@ def test_mistakes_are_told(model, partial, tmp_path):
     with pytest.raises(ConfigError, match=r"complete\(\) has no setting 'draw'"):
         raygen.complete(model, partial, say=silent, draw=2)
     for verb in (raygen.complete, raygen.score):
-        with pytest.raises(SchemaError, match=r"data is a builtins\.list: expected a DataFrame"):
+        with pytest.raises(SchemaError, match=r"data is a list: expected a DataFrame"):
             verb(model, [1, 2], say=silent)
     with pytest.raises(SchemaError, match="has no rows to score"):
         raygen.score(model, str(tmp_path / "empty.parquet"), say=silent)

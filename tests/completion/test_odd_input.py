@@ -54,9 +54,10 @@ FRAMES = {
         pd.DataFrame({"a": [1, 2]}, pd.MultiIndex.from_arrays([[1, 2], LETTERS], names=[None, "letter"])),
         "is named 'letter'",
     ),
-    "a list": ([1, 2], r"data is a builtins\.list"),
+    "a list": ([1, 2], r"data is a list"),
+    "a Series": (pd.Series([1, 2], name="a"), r"data is a pandas\..*Series: expected a DataFrame"),
     "an array": (np.zeros((2, 2)), r"data is a numpy\.ndarray"),
-    "None": (None, r"data is a builtins\.NoneType"),
+    "None": (None, r"data is a NoneType"),
 }
 
 

@@ -193,7 +193,7 @@ def test_a_wrong_setting_is_told(settings, message, hint, table, tmp_path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ([1, 2], "data is a builtins.list"),
+        ([1, 2], "data is a list"),
         (pd.DataFrame({"a": [1, "b", 2.0]}), "cannot be read as a table"),
         (pd.DataFrame(), "no columns"),
         (pd.DataFrame({"a": pd.Series([], dtype="float64")}), "row"),
