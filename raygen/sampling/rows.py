@@ -50,9 +50,9 @@ def settings_of(n: int | None, settings: dict[str, Any]) -> GenerateSettings:
     given = {**settings, **({} if n is None else {"rows": n})}
     section = Config().override({f"generate.{name}": value for name, value in given.items()}).generate
     if (n is None) != bool(section.per):
+        told = "neither a number of rows nor per was" if n is None else f"both {n} rows and per were"
         raise ConfigError(
-            "sample() needs either n or per, which says how many rows of each category.",
-            "write sample(model, 1000).",
+            f"{told} given; per says how many rows of each category.", "give one of the two, such as 1000."
         )
     return section
 

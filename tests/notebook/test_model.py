@@ -58,7 +58,7 @@ def test_its_settings_are_those_of_a_generation(model, path, settings):
 
 def test_per_says_how_many(model):
     assert model.sample(per="letter=3").num_rows == 15
-    with pytest.raises(ConfigError, match="either n or per"):
+    with pytest.raises(ConfigError, match="neither a number of rows nor per"):
         model.sample()
     with pytest.raises(ConfigError, match=r"no setting 'temprature'") as caught:
         model.sample(5, temprature=1.0)

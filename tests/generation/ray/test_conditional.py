@@ -208,8 +208,11 @@ def test_a_plan_of_more_rows_than_an_id_can_number_is_refused(local_ray, tiny, t
 
 
 def test_a_sample_says_how_many_rows_in_one_way(trained):
-    for given in ({}, {"n": 5, "per": "income=5"}):
-        with pytest.raises(ConfigError, match="either n or per"):
+    for given, told in (
+        ({}, "neither a number of rows nor per"),
+        ({"n": 5, "per": "income=5"}, "both 5 rows"),
+    ):
+        with pytest.raises(ConfigError, match=told):
             raygen.sample(trained.model, **given)
     with pytest.raises(ConfigError, match=r"generate\.rows = 0"):
         raygen.sample(trained.model, 0)
