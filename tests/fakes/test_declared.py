@@ -51,7 +51,7 @@ MISTAKES = {
     "a type": (
         {"schema.columns": {"mail": "fake", "x": "fake"}, "schema.fake": {"mail": "email", "x": "card"}},
         'schema.columns.x = "fake" does not fit its type double',
-        "use one of: numeric, categorical, drop.",
+        "use one of: numeric, categorical, id, drop.",
     ),
     "nothing to learn": (
         {"schema.columns": {"mail": "fake", "x": "drop"}, "schema.fake": RIGHT},
