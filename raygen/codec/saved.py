@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from raygen.records import Record, checked
-from raygen.table import arrow
+from raygen.table import arrow, readings
 from raygen.table.part_names import time_of
 from raygen.table.protection import MADE_UP
 from raygen.table.schema import MADE, Schema
@@ -59,22 +59,7 @@ class Numbers(Record):
     days: Calendar | None
     min_rows: int = Field(default=1, ge=1)
     scale: int | None = Field(default=None, ge=-100, le=100)
-    reading: Literal[
-        "",
-        "MMDD",
-        "YYYYMMDD",
-        "YYMMDD",
-        "CYYMMDD",
-        "YYYYDDD",
-        "YYYYWW",
-        "YYWW",
-        "YYYYMM",
-        "YYMM",
-        "HHMM",
-        "HHMMSS",
-        "YYYYMMDDHHMM",
-        "YYYYMMDDHHMMSS",
-    ] = ""
+    reading: str = ""
 
     @model_validator(mode="after")
     def _fits(self) -> "Numbers":
@@ -86,6 +71,8 @@ class Numbers(Record):
             raise ValueError("low and high: shares that fall")
         if self.minimum > self.maximum:
             raise ValueError("minimum is above maximum")
+        if self.reading not in ("", *readings.WORDS):
+            raise ValueError(f"reading: {self.reading[:40]!r} is none")
         return self
 
 

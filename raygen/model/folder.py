@@ -240,8 +240,8 @@ def read_index(uri: str) -> dict:
             f"'{uri}' was made by raygen {made.raygen} (format {made.format}); this is "
             f"raygen {__version__} (format {FORMAT})."
         )
-        newer = made.format > FORMAT
-        raise ModelError(message, "pip install -U raygen" if newer else "train it again with this raygen.")
+        again = "train again with this raygen, in another run.folder or after deleting this folder."
+        raise ModelError(message, "pip install -U raygen" if made.format > FORMAT else again)
     return index
 
 

@@ -52,7 +52,8 @@ def settings_of(n: int | None, settings: dict[str, Any]) -> GenerateSettings:
     if (n is None) != bool(section.per):
         told = "neither a number of rows nor per was" if n is None else f"both {n} rows and per were"
         raise ConfigError(
-            f"{told} given; per says how many rows of each category.", "give one of the two, such as 1000."
+            f"{told} given; per says how many rows of each category.",
+            "give one of the two: 1000 rows, say, or per='income=500'.",
         )
     return section
 

@@ -109,7 +109,7 @@ def test_a_newer_format_is_refused_by_name(model):
 def test_a_model_of_the_release_before_is_refused_by_name(model):
     edit_index(model, lambda index: index.update(format=1, raygen="0.1.0"))
     error = refused(model, r"was made by raygen 0\.1\.0 \(format 1\); this is raygen .* \(format 5\)")
-    assert error.hint == "train it again with this raygen."
+    assert error.hint == "train again with this raygen, in another run.folder or after deleting this folder."
 
 
 def test_what_is_no_model_folder_is_refused(tmp_path, table):
