@@ -147,7 +147,8 @@ def _written(job: CompletionJob, say: Say) -> tuple[manifest.Totals, int, Told, 
         else:
             available = stack.enter_context(connection.connected())
             resources.check_shared(job.folder, available, "--out")
-            actors = generation.num_actors(settings, plan, available)
+            missing = completeness.num_missing(job.folder, plan, available.cpus)
+            actors = generation.num_actors(settings, plan, available, missing)
             generation.tell_of_waiting(settings, actors, available, say)
         manifest.check_links(job.folder, plan)
         pinned, made_with = same_rows.made_with(job, settings, available, say)

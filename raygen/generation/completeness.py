@@ -1,10 +1,26 @@
-"""Whether all rows of a generation are there."""
+"""Whether all rows of a generation are there, and how many shards are not."""
 
 from raygen import storage
 from raygen.errors import GenerationError, OutputError
-from raygen.generation.manifest import of_shard, read_part, read_run, sizes
+from raygen.generation.manifest import of_shard, read_part, read_run, run_of, sizes
 from raygen.generation.run_records import PARTS
 from raygen.generation.shards import Plan
+
+
+def num_missing(folder: str, plan: Plan, most: int) -> int:
+    """How many shards are still to be made, counted up to `most`: no part of the manifest names them, one of
+    their files is not there, or the folder was begun for fewer rows."""
+    named = {info.base_name for info in storage.entries(storage.join(folder, PARTS))}
+    end = plan.first_row + (run["rows"] if (run := run_of(folder)) else 0)
+    missing, listed = 0, dict[str, dict[str, int]]()
+    for number in range(plan.num_parts):
+        shards = plan.part(number)
+        there = sizes(folder, plan, shards, listed) if plan.part_name(number) in named else {}
+        for shard in shards:
+            missing += plan.span(shard)[1] > end or not there.keys() >= set(plan.files(shard))
+        if missing >= most:
+            break
+    return missing
 
 
 def check_rows(folder: str, plan: Plan) -> None:

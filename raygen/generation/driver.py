@@ -80,8 +80,8 @@ def check_cluster(asked: Job, available: resources.Resources, setting: str) -> i
     return actors
 
 
-def written(asked: Job, say, most: int | None = None) -> Generation:
-    """Make what is missing of a generation (see `generate`), at most so many shards where that is known."""
+def written(asked: Job, say, missing: int | None = None) -> Generation:
+    """Make what is missing of a generation (see `generate`): so many shards, where that is known."""
     folder, settings, say = asked.folder, asked.settings, redrawn.teller(say)
     if asked.found.sampler == NAIVE:
         say(
@@ -102,11 +102,11 @@ def written(asked: Job, say, most: int | None = None) -> Generation:
         else:
             available = stack.enter_context(connection.connected())
             check_cluster(asked, available, "--out")
-            tell_of_waiting(settings, num_actors(settings, asked.plan, available, most), available, say)
+            tell_of_waiting(settings, _actors_for(asked, available, missing), available, say)
         pinned, made_with = same_rows.made_with(asked, settings, available, say)
         asked, laws = request.prepared(asked, say, here, pinned)
         plan, identity, told = asked.plan, asked.identity, asked.told | {"made_with": made_with}
-        actors = num_actors(settings, plan, available, most) if available else 0
+        actors = _actors_for(asked, available, missing) if available else 0
         by = f"with {actors} actor(s) of {settings.cpus_per_actor} CPU(s)" if actors else "in this process"
         manifest.check_links(folder, plan)
         if grown := manifest.claim(folder, identity, told):
@@ -146,10 +146,18 @@ def runs_here(settings: GenerateSettings, rows: int) -> bool:
     return rows <= ROWS_HERE and not actors and not connection.is_named()
 
 
-def num_actors(settings, plan: Plan, available: resources.Resources, most: int | None = None) -> int:
-    """Decode actors: what was asked for, or as many as the cluster holds and the shards need, of which at
-    most so many are missing."""
-    shards, cpus, gpus = most or plan.num_shards, settings.cpus_per_actor, settings.gpus_per_actor
+def _actors_for(asked: Job, available: resources.Resources, missing: int | None) -> int:
+    """How many actors are to make what is missing."""
+    if missing is None:
+        missing = completeness.num_missing(asked.folder, asked.plan, available.cpus)
+    return num_actors(asked.settings, asked.plan, available, missing)
+
+
+def num_actors(settings, plan: Plan, available: resources.Resources, missing: int | None = None) -> int:
+    """Decode actors: what was asked for, or as many as the cluster holds, but no more than there are shards,
+    or than so many of them that are missing."""
+    shards = plan.num_shards if missing is None else max(1, missing)
+    cpus, gpus = settings.cpus_per_actor, settings.gpus_per_actor
     if settings.num_actors:
         resources.require("generate.num_actors", settings.num_actors, cpus, gpus, available)
         return min(settings.num_actors, shards)

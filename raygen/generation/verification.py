@@ -96,8 +96,8 @@ def verify(folder: str, repair: bool = False, say=print) -> Verification:
             say(f"  ... and {sum(found.values()) - len(problems):,} more")
         repaired = 0
         if asked and found.keys() - NOT_REPAIRED:
-            most = plan.num_shards if "manifest" in found else sum(found.values())
-            done = generation.written(asked, say, most)
+            missing = plan.num_shards if "manifest" in found else sum(found.values())
+            done = generation.written(asked, say, missing)
             totals, repaired = Totals(done.rows, done.shards, done.bytes), done.shards - done.kept
             found = {kind: count for kind, count in found.items() if kind == "surplus"}
     told = [problem for kind, problem in problems if kind in found]

@@ -136,6 +136,15 @@ def test_running_again_makes_only_what_is_missing(trained, one_actor, tmp_path):
     assert {name: (out / name).stat().st_mtime_ns for name in before} == before
 
 
+def test_what_is_gone_on_with_has_as_many_actors_as_shards_are_missing(trained, one_actor, tmp_path):
+    out, lines = shutil.copytree(one_actor, tmp_path / "out"), []
+    (out / "part-00000001.parquet").unlink()
+    (out / "_manifest.json").unlink()
+    done = generate(trained, out, {"generate.num_actors": 2}, lines.append)
+    assert done.kept == 4 and hashes(out) == hashes(one_actor)
+    assert any("in 5 shard(s) with 1 actor(s) of 1 CPU(s)" in line for line in lines), lines
+
+
 def test_a_shard_that_nothing_vouches_for_is_read_to_its_end(trained, one_actor, tmp_path):
     """Its part of the manifest is lost, and its rows were edited: the pages' checksums tell."""
     out = shutil.copytree(one_actor, tmp_path / "out")
