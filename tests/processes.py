@@ -11,6 +11,9 @@ import uuid
 from pathlib import Path
 from typing import NamedTuple
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as where a script starts the tests with &
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 class Command:
     """A process in a session of its own, the lines that it prints (stderr among them), and all that it
