@@ -7,7 +7,7 @@ from types import MappingProxyType
 import numpy as np
 import pyarrow as pa
 
-from raygen.codec import number_blocks, parts, saved, support
+from raygen.codec import number_blocks, parts, saved, support, weekdays
 from raygen.codec.bins import NumericBlock
 from raygen.codec.block import Block
 from raygen.codec.categories import CategoryBlock
@@ -18,7 +18,7 @@ from raygen.errors import ModelError, SchemaError
 from raygen.fakes.columns import Fakes
 from raygen.relations.reduction import Given, Reduction
 from raygen.table import arrow
-from raygen.table.part_names import column_of, time_of
+from raygen.table.part_names import column_of, is_weekday, parts_of, time_of
 from raygen.table.protection import UNPROTECTED, Protection
 from raygen.table.schema import MADE, Schema
 from raygen.table.stats import CategoryStats, NumericStats
@@ -29,8 +29,9 @@ class Codec:
 
     Args:
         schema: The table's columns.
-        blocks: A block for each part (a column, or the time of day of a timestamp column) by its name; of an
-            `id` or `fake` column, only where some of its values are missing.
+        blocks: A block for each part (a column, the weekday of its days, the time of day of a timestamp
+            column) by its name; of an `id` or `fake` column, only where some of its values are missing, of
+            weekdays, only where the days do not tell them.
         moments: First and last moment of each timestamp column, as a clock in its zone shows them and in its
             units.
         reduction: What relations leave of the table to learn; None: all of it.
@@ -99,16 +100,20 @@ class Codec:
             min_rows = protection.of(name)
             if schema.kinds.get(name) in MADE and part.num_missing < min_rows:
                 continue
-            if isinstance(part, CategoryStats):
+            if is_weekday(name):
+                days = blocks[column_of(name)]
+                if isinstance(days, NumericBlock) and weekdays.told_apart(days):
+                    blocks[name] = CategoryBlock.fit(part, weekdays.WEEK, min_rows)
+            elif isinstance(part, CategoryStats):
                 room, text = limits.get(name, max_categories), support.is_text(schema, name)
                 kin = reduction.kin(name) if reduction else {}
                 blocks[name] = CategoryBlock.fit(part, room, min_rows, protection.rare_of(name), text, kin)
             else:
                 most = bars if numeric == "bars" else 0
                 blocks[name] = number_blocks.fit(schema, name, part, most, min_rows)
-        days = [name for name in stats if parts.is_moment(schema, name)]
+        timed = [name for name in stats if parts.is_moment(schema, name)]
         ends = number_blocks.ends
-        moments = {n: ends(schema, n, stats[n], blocks[n], protection.of(n)) for n in days}
+        moments = {n: ends(schema, n, stats[n], blocks[n], protection.of(n)) for n in timed}
         whole = replace(whole, levels=support.known_levels(whole, stats | (given or {}), protection))
         lost = {column_of(n) for n, b in blocks.items() if b.missing == 1 and protection.of(n) > 1}
         whole = support.with_missing(whole, lost)
@@ -127,8 +132,8 @@ class Codec:
     @property
     def turn_order(self) -> list[int]:
         """Numbers of the blocks in the order in which they are drawn in turn: what a relation needs comes
-        before what it gives; empty: as they are."""
-        if not self.explained:
+        before what it gives, a day before its weekday; empty: as they are."""
+        if not self.explained and not any(map(is_weekday, self.parts)):
             return []
         order: list[str] = []
 
@@ -136,7 +141,7 @@ class Codec:
             for relation in self.reduction.giving(column):
                 for name in relation.inputs:
                     put(name)
-            order.extend(n for n in (column, time_of(column)) if n in self.blocks and n not in order)
+            order.extend(n for n in parts_of(column) if n in self.blocks and n not in order)
 
         for name in self.parts:
             put(column_of(name))
@@ -213,6 +218,10 @@ class Codec:
                 ties[name] = np.maximum(own - block.cardinality, -1)
                 own = np.minimum(own, block.cardinality - 1)
             values[name] = block.decode(own, positions[:, i])
+        for name in filter(is_weekday, self.parts):
+            column = column_of(name)
+            drawn_as = codes[:, self.parts.index(column)], positions[:, self.parts.index(column)]
+            values[column] = weekdays.moved(self.blocks[column], values[column], *drawn_as, values[name])
         for name in self.moments:
             block, times = self.blocks[time_of(name)], values[time_of(name)]
             alone = np.isnan(times) & ~np.isnan(values[name])  # a day that was drawn no time

@@ -8,7 +8,7 @@ from raygen.codec.bins import NumericBlock
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
 from raygen.codec.parts import holds_days
-from raygen.table.part_names import column_of, is_time
+from raygen.table.part_names import is_time, title
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,6 @@ def contents(codec: Codec, rows: int) -> list[Content]:
     """What a codec holds of a table of so many rows, column by column, lookups last."""
     found = []
     for name, block in codec.blocks.items():
-        title = column_of(name) + (" (time of day)" if is_time(name) else "")
         there = rows * (1 - block.missing) * (1 - sum(codec.explained.get(name, ())))
         least, ends, rare, what, count = None, None, "", "numbers", 0
         if isinstance(block, CategoryBlock):
@@ -64,12 +63,12 @@ def contents(codec: Codec, rows: int) -> list[Content]:
         elif isinstance(block, NumericBlock):
             atoms = (block.high - block.low)[~block.is_bar]
             least, count, ends = _least(atoms, there), len(atoms), _ends(codec, name, block)
-        found.append(Content(title, what, count, least, block.min_rows, ends, rare))
+        found.append(Content(title(name), what, count, least, block.min_rows, ends, rare))
     for use in codec.reduction.uses:
         pairs = use.relation.pairs
         if pairs is not None:
-            title, support = f"{use.relation.column} = {use.relation.text}", pairs.support
-            found.append(Content(title, "pairs", len(pairs), min(support, default=None), 1))
+            told, support = f"{use.relation.column} = {use.relation.text}", pairs.support
+            found.append(Content(told, "pairs", len(pairs), min(support, default=None), 1))
     return found
 
 

@@ -154,9 +154,9 @@ class Days:
         for number, (of_day, of_all) in enumerate(zip(calendars(days), between, strict=True)):
             shares = np.bincount(of_all) / len(of_all)
             came = np.bincount(of_day, counts, len(shares))
-            some = (came > RARE * shares * counts.sum()) & (came >= min_rows)
-            never = shares[~some].sum()
-            is_weekend = number == 0 and tuple(np.flatnonzero(~some)) == WEEKEND
+            comes = came > RARE * shares * counts.sum()
+            some, never = comes & (came >= min_rows), shares[~comes].sum()
+            is_weekend = number == 0 and tuple(np.flatnonzero(~comes)) == WEEKEND
             chance = CHANCE_OF_WEEKEND if is_weekend else CHANCE
             unlikely = never > 0 and len(days) * np.log(max(1 - never, 1e-300)) < np.log(chance)
             found.append(tuple(np.flatnonzero(some).tolist()) if unlikely else None)

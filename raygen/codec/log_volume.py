@@ -11,12 +11,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from raygen.codec import weekdays
 from raygen.codec.bins import NumericBlock
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.cells import GRID
 from raygen.codec.codec import Codec
 from raygen.codec.gaussian import GaussianBlock
 from raygen.codec.grid import Grid
+from raygen.table.part_names import weekday_of
 from raygen.table.stats import MAX_DECIMALS
 
 OFFSETS = 256  # stored positions inside a bar
@@ -54,7 +56,7 @@ def log_volume(codec: Codec, codes: np.ndarray, offsets: np.ndarray) -> np.ndarr
         float64 of shape (rows,).
     """
     total = np.zeros(len(codes))
-    for i, block in enumerate(codec.blocks.values()):
+    for i, (name, block) in enumerate(codec.blocks.items()):
         own = codes[:, i] < block.cardinality  # the others stand for what a relation gives
         code = codes[own, i]
         if isinstance(block, CategoryBlock):
@@ -64,7 +66,8 @@ def log_volume(codec: Codec, codes: np.ndarray, offsets: np.ndarray) -> np.ndarr
         elif isinstance(block, GaussianBlock):
             total[own] += np.where(code == 0, gaussian_volume(block, offsets[own, i]), 0.0)
         elif isinstance(block, NumericBlock):
-            total[own] += bar_volume(block)[code, offsets[own, i]]
+            weekly = weekday_of(name) in codec.blocks
+            total[own] += bar_volume(block, weekly)[code, offsets[own, i]]
     return total
 
 
@@ -81,18 +84,23 @@ def gaussian_volume(block: GaussianBlock, away: np.ndarray) -> np.ndarray:
     return np.log(resolution(block.mean + block.std * away.astype(float), block.spacing) / block.std)
 
 
-def bar_volume(block: NumericBlock) -> np.ndarray:
+def bar_volume(block: NumericBlock, weekly: bool = False) -> np.ndarray:
     """Expected log(du) of the values stored as a code and an offset, float64 of shape (cardinality,
-    OFFSETS)."""
+    OFFSETS); of days that are moved to a weekday of their own if `weekly`."""
     block = replace(block, reading="")  # places on the line
     bars = np.flatnonzero(block.is_bar)
     drawn = np.repeat(bars, STEPS)
     values = block.decode(drawn, np.tile((np.arange(STEPS) + 0.5) / STEPS, len(bars)))
     floats = values.astype(float)
-    width = resolution(floats, block.spacing)
+    width = resolution(floats, block.spacing) * (weekdays.WEEK if weekly else 1)
     cells = zip(bars, floats.reshape(-1, STEPS), width.reshape(-1, STEPS), strict=True)
     shares = np.array(
-        [share(block.grid[bar].astype(float), block.stepped[bar], *cell) for bar, *cell in cells]
+        [
+            weekdays.share_listed(block, bar, cell[0])
+            if weekly and block.stepped[bar]
+            else share(block.grid[bar].astype(float), block.stepped[bar], *cell)
+            for bar, *cell in cells
+        ]
     )
     volume = np.log(np.maximum(shares, FINEST_POSITION)).reshape(-1)
     out = np.zeros((block.cardinality, OFFSETS))

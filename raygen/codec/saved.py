@@ -6,9 +6,11 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from raygen.codec.parts import holds_days
+from raygen.codec.weekdays import NAMES
 from raygen.records import Record, checked
 from raygen.table import arrow, readings
-from raygen.table.part_names import time_of
+from raygen.table.part_names import column_of, time_of, weekday_of
 from raygen.table.protection import MADE_UP
 from raygen.table.schema import MADE, Schema
 from raygen.table.stats import MAX_DECIMALS
@@ -132,7 +134,11 @@ def check(schema: Schema, state: Any) -> None:
     """
     moments = {f.name for f in schema.arrow if schema.kinds[f.name] == "datetime" and arrow.is_moment(f.type)}
     kinds = schema.kinds | {time_of(name): "datetime" for name in moments}
+    days = {weekday_of(name) for name in schema.kinds if holds_days(schema, name)}
     for name, block in state["blocks"].items():
+        if name in days:
+            _check_weekdays(name, state["blocks"], block)
+            continue
         if name not in kinds or kinds[name] == "drop":
             raise ValueError(f"it has a block of '{name}', which is no column")
         kind = block["type"]
@@ -152,6 +158,15 @@ def check(schema: Schema, state: Any) -> None:
     for name, ends in state["moments"].items():
         if len(ends) != 2 or not all(one is None or _is_moment(one) for one in ends):
             raise ValueError(f"the moments of '{name}' are {ends!r:.60}")
+
+
+def _check_weekdays(name: str, blocks: dict, block: Any) -> None:
+    day, members = blocks.get(column_of(name)), block["members"]
+    if day is None or day["type"] != "NumericBlock" or block["type"] != "CategoryBlock":
+        raise ValueError(f"it has weekdays of '{column_of(name)}', but no days")
+    checked(Categories, block)
+    if not set(members) <= set(NAMES):
+        raise ValueError(f"the weekdays of '{column_of(name)}' are {members!r:.60}")
 
 
 def explained(state: Any, tied: dict[str, list]) -> dict[str, list[float]]:

@@ -9,7 +9,7 @@ from raygen.codec.gaussian import GaussianBlock
 from raygen.config_privacy import PrivacySettings
 from raygen.model import folder as model_folder
 from raygen.report.latent import terminal
-from raygen.table.part_names import time_of
+from raygen.table.part_names import parts_of
 
 USES = {
     "computed": "computed in every row",
@@ -35,7 +35,7 @@ def inspect(model: str | os.PathLike[str], say=print) -> dict:
     columns = {}
     for field in found.codec.schema.arrow:
         kind = found.codec.schema.kinds[field.name]
-        own = [n for n in (field.name, time_of(field.name)) if n in found.codec.blocks]
+        own = [n for n in parts_of(field.name) if n in found.codec.blocks]
         codes = " + ".join(_codes(found.codec.blocks[n]) for n in own)
         if kind == "fake" and found.codec.fakes:
             missing = ", missing" if field.name in found.codec.blocks else ""

@@ -14,7 +14,7 @@ from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
 from raygen.completion.partial import Partial
 from raygen.table import arrow
-from raygen.table.part_names import column_of, is_time
+from raygen.table.part_names import column_of
 from raygen.table.schema import MADE
 
 PLACES = 16  # inside a bar, that are asked what a relation says of them
@@ -91,7 +91,7 @@ class Encoder:
             own, place, seen = _encoded(block, values[part])
             tie = self._tie(name, rows, ties)
             own, seen = np.where(tie >= 0, block.cardinality + tie, own), seen | (tie >= 0)
-            if not is_time(part):
+            if part == name:
                 unseen[name] = here & ~seen
             here = here & seen
             known[:, i], codes[here, i], places[here, i] = here, own[here], place[here]

@@ -1,8 +1,8 @@
-"""The share of drawn rows in which a relation gives a value, made that of the table.
+"""The share of drawn rows that have each code, made that of the table.
 
-Training with dropout and little data leaves the codes that stand for relations a few percent too likely: the
-mass of a column's other codes lies on many, and falls when the noise that they were trained under is gone. A
-shift of the bias of such a code sets its share right and leaves what it depends on.
+z of drawn rows does not lie quite where that of training rows does, and training with dropout and little data
+leaves some codes a few percent too likely: a value is missing, or a relation gives one, more often than in
+the table. A shift of the biases of a column's codes sets their shares right and leaves what they depend on.
 """
 
 import numpy as np
@@ -14,16 +14,18 @@ from raygen.sampling.decoder import decoder_of
 from raygen.sampling.draws import latents
 from raygen.sampling.row_blocks import BLOCK_ROWS
 
+DRAWS = 2  # of rows: a shift of one column changes those that are drawn after it
 BLOCKS = 8  # of drawn rows, at most
-ALL_LOGITS = 2**28  # about, of all rows that are drawn
+ALL_LOGITS = 2**26  # of all rows that are looked at, at most
 LOGITS = 2**24  # at once
 ROUNDS = 50  # of proportional fitting
 FLOOR = 1e-6
+FEW = 20  # drawn rows that have a code: of so few, half of its shift may be chance
+FARTHEST = 4.0  # shift
 
 
 def calibrate(model: VAE, codec: Codec, sampler, seed: int) -> None:
-    """Shift the biases of the codes that stand for relations, so that drawn rows have them as often as the
-    table has; nothing without such codes.
+    """Shift the biases of the codes, so that drawn rows have each as often as the table has.
 
     Args:
         model: Trained, with the weights that are kept.
@@ -31,22 +33,23 @@ def calibrate(model: VAE, codec: Codec, sampler, seed: int) -> None:
         sampler: Where z is drawn from.
         seed: Of the run.
     """
-    if not codec.explained:
-        return
-    bias = model.code_bias.numpy()
+    shares = np.split(codec.frequencies(), model.starts[1:])
+    for _ in range(DRAWS):
+        drawn = _logits(model, sampler, seed)
+        shifts = [_shift(_probabilities(own), target) for own, target in zip(drawn, shares, strict=True)]
+        model.code_bias.assign_add(np.concatenate(shifts))
+
+
+def _logits(model: VAE, sampler, seed: int) -> list[np.ndarray]:
+    """Of each block's codes in some drawn rows, float32 of shape (rows, codes)."""
     codes, position, z = _drawn(model, sampler, seed)
-    shares = {name: np.zeros((0, len(own) + 1)) for name, own in codec.explained.items()}
+    z = z[: max(1, ALL_LOGITS // model.num_codes)]
     at_once = max(1, min(BLOCK_ROWS, LOGITS // model.num_codes))
+    found = []
     for start in range(0, len(z), at_once):
-        rows = slice(start, start + at_once)
-        logits = model.decode(z[rows], codes[rows], position[rows, : model.num_offsets])[0].numpy()
-        for name, seen in shares.items():
-            shares[name] = np.concatenate([seen, _probabilities(logits, model, codec, name)])
-    for name, seen in shares.items():
-        place = codec.parts.index(name)
-        first = model.starts[place] + codec.blocks[name].cardinality
-        bias[first : first + len(codec.explained[name])] += _shift(seen, np.array(codec.explained[name]))
-    model.code_bias.assign(bias)
+        rows = slice(start, min(start + at_once, len(z)))
+        found.append(model.decode(z[rows], codes[rows], position[rows, : model.num_offsets])[0].numpy())
+    return np.split(np.concatenate(found), model.starts[1:], axis=1)
 
 
 def _drawn(model: VAE, sampler, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -60,22 +63,24 @@ def _drawn(model: VAE, sampler, seed: int) -> tuple[np.ndarray, np.ndarray, np.n
     return codes, position, np.concatenate([one.numpy() for one in z])
 
 
-def _probabilities(logits: np.ndarray, model: VAE, codec: Codec, name: str) -> np.ndarray:
-    """Of each relation of a column, and of its own codes together, of shape (rows, relations + 1)."""
-    place, own = codec.parts.index(name), codec.blocks[name].cardinality
-    start, count = int(model.starts[place]), own + len(codec.explained[name])
-    part = logits[:, start : start + count].astype(float)
-    mass = np.exp(part - part.max(axis=1, keepdims=True))
-    mass = np.concatenate([mass[:, own:], mass[:, :own].sum(axis=1, keepdims=True)], axis=1)
+def _probabilities(logits: np.ndarray) -> np.ndarray:
+    mass = np.exp(logits - logits.max(axis=1, keepdims=True))
     return mass / mass.sum(axis=1, keepdims=True)
 
 
-def _shift(probabilities: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """What to add to the logits of relations so that their mean probabilities are the target."""
-    shift = np.zeros(len(target))
+def _shift(probabilities: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """What to add to the logits of a block, float32 of shape (codes,), so that their mean probabilities are
+    the shares; less where these are of few rows.
+
+    Args:
+        probabilities: Of shape (rows, codes).
+        shares: Of the table's rows, sum 1.
+    """
+    shift, target = np.zeros(len(shares)), np.maximum(shares, FLOOR)
     for _ in range(ROUNDS):
-        mass = probabilities * np.exp(np.append(shift, 0.0))
+        mass = probabilities * np.exp(shift)
         share = (mass / mass.sum(axis=1, keepdims=True)).mean(axis=0)
-        odds = np.log(np.maximum(target, FLOOR) / np.maximum(1 - target.sum(), FLOOR))
-        shift += odds - np.log(np.maximum(share[:-1], FLOOR) / np.maximum(share[-1], FLOOR))
-    return shift.astype(np.float32)
+        shift += np.log(target / np.maximum(share, FLOOR))
+        shift = np.clip(shift - np.sum(shift * shares), -FARTHEST, FARTHEST)
+    rows = shares * len(probabilities)
+    return (shift * rows / (rows + FEW)).astype(np.float32)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from raygen.codec import weekdays
 from raygen.codec.bins import NumericBlock
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.code_ranges import Interval, Pieces, of_members, of_values, whole
@@ -17,7 +18,7 @@ from raygen.sampling.conditions import Condition, parse, parse_per
 from raygen.sampling.row_tests import RowTests
 from raygen.sampling.strata import Stratum, strata_of
 from raygen.table import arrow
-from raygen.table.part_names import time_of
+from raygen.table.part_names import parts_of, weekday_of
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Selection:
     Attributes:
         text: The conditions in one spelling, for people.
         pieces: By number of the block; a block without conditions is not in it.
-        tests: Of columns that relations give; None: no condition is on such a column, or strata have them.
+        tests: Of columns that relations give and of days that weekdays move; None: no condition is on such a
+            column, or strata have them.
         column, block: The column and the block that strata differ in; None without `per`, and the block where
             a relation gives all of the column.
         strata: In the order of their rows; empty without `per`.
@@ -171,9 +173,7 @@ def _column(codec: Codec, column: str, conditions: list[Condition]) -> dict[str,
     if column in codec.reduction.touched:
         pieces = _given(codec, column, conditions)
         return {} if pieces is None else {column: pieces}
-    parts = [column]
-    if time_of(column) in codec.blocks:
-        parts.append(time_of(column))
+    parts = [part for part in parts_of(column) if part in codec.blocks]
     signs = {c.sign for c in conditions}
     if "is null" in signs:
         if len(signs) > 1:
@@ -194,7 +194,11 @@ def _column(codec: Codec, column: str, conditions: list[Condition]) -> dict[str,
         known[column] = of_members(block, condition_values.allowed(block.members, rest))
     elif isinstance(block, NumericBlock):
         cast = _caster(codec, column)
-        known[column] = of_values(block, _intervals(codec, rest), lambda x: cast(block.floats(x)))
+        intervals = _intervals(codec, rest)
+        if weekday_of(column) in codec.blocks:
+            known[column] = whole(weekdays.near_codes(block, intervals))
+        else:
+            known[column] = of_values(block, intervals, lambda x: cast(block.floats(x)))
     else:
         message = (
             f"generate.where: column '{column}' was learned by squared error (schema.numeric = \"gaussian\")."

@@ -84,7 +84,8 @@ class Schema:
             raise SchemaError(
                 f"source '{where}' has a column '{unnamed[0]}' that [schema.columns] does not name.", hint
             )
-        if taken := [name for name in source.names if part_names.is_time(name) and kinds[name] != "drop"]:
+        ours = [name for name in source.names if part_names.column_of(name) != name]
+        if taken := [name for name in ours if kinds[name] != "drop"]:
             message = f"source '{where}' has a column {taken[0]!r}: raygen itself ends names so."
             raise SchemaError(message, "rename it, or give it the kind drop.")
         schema = cls(source, {name: kinds[name] for name in source.names}, levels or {})

@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--target", default="")
     args = parser.parse_args()
     train, test = pq.read_table(args.train), pq.read_table(args.test).slice(0, args.rows)
-    names = raygen.load(args.model).codec.schema.output.names
+    names = list(raygen.load(args.model).columns)
     train, test = train.select(names), test.select(names)
     numbers = [f.name for f in test.schema if pa.types.is_integer(f.type) or pa.types.is_floating(f.type)]
     print(f"{args.model}: {test.num_rows:,} test rows, {len(numbers)} numbers of {len(names)} columns")
