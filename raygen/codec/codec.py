@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -133,7 +134,7 @@ class Codec:
     def turn_order(self) -> list[int]:
         """Numbers of the blocks in the order in which they are drawn in turn: what a relation needs comes
         before what it gives, a day before its weekday; empty: as they are."""
-        if not self.explained and not any(map(is_weekday, self.parts)):
+        if not (self.explained or self.reduction.differences or any(map(is_weekday, self.parts))):
             return []
         order: list[str] = []
 
@@ -221,7 +222,8 @@ class Codec:
         for name in filter(is_weekday, self.parts):
             column = column_of(name)
             drawn_as = codes[:, self.parts.index(column)], positions[:, self.parts.index(column)]
-            values[column] = weekdays.moved(self.blocks[column], values[column], *drawn_as, values[name])
+            days = cast(NumericBlock, self.blocks[column])
+            values[column] = weekdays.moved(days, values[column], *drawn_as, values[name])
         for name in self.moments:
             block, times = self.blocks[time_of(name)], values[time_of(name)]
             alone = np.isnan(times) & ~np.isnan(values[name])  # a day that was drawn no time

@@ -96,7 +96,7 @@ def bar_volume(block: NumericBlock, weekly: bool = False) -> np.ndarray:
     cells = zip(bars, floats.reshape(-1, STEPS), width.reshape(-1, STEPS), strict=True)
     shares = np.array(
         [
-            weekdays.share_listed(block, bar, cell[0])
+            weekdays.share_listed(block, int(bar), cell[0])
             if weekly and block.stepped[bar]
             else share(block.grid[bar].astype(float), block.stepped[bar], *cell)
             for bar, *cell in cells

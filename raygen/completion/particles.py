@@ -131,20 +131,24 @@ class Particles:
 
     def _latents(self, number: int, givens: Givens) -> tuple[np.ndarray, np.ndarray]:
         """z of the particles, float32 of shape (BLOCK_ROWS, latent_dim), and log p(z) - log q(z), float64 of
-        shape (rows, particles). Half of them come from the proposal, if there is one, and q is the mixture of
-        both."""
+        shape (rows, particles). All but an eighth of them come from the proposal, if there is one, and q is
+        the mixture of both."""
         z, noise = (x.numpy() for x in self.latents(tf.constant(number * BLOCK_ROWS, tf.int64)))
         if self.gaussian is None:
             return z, np.zeros((self.rows, self.count))
         offsets = givens.places[:, : self.model.num_offsets]
         inputs = map(tf.constant, (givens.known, givens.codes, offsets))
         mean, log_var = (np.repeat(x.numpy(), self.count, axis=0) for x in self.gaussian(*inputs))
-        proposed = (np.arange(BLOCK_ROWS) % self.count < self.count // 2)[:, None]
+        many = self.count - max(1, self.count // 8)
+        proposed = (np.arange(BLOCK_ROWS) % self.count < many)[:, None]
         z = np.where(proposed, mean + np.exp(0.5 * log_var) * noise, z).astype(np.float32)
         log_p = self.log_prob(z)
         away = (z - mean).astype(float)
         log_q = -0.5 * np.sum(away**2 * np.exp(-log_var.astype(float)) + log_var + LOG_2PI, axis=1)
-        return z, (log_p - (np.logaddexp(log_p, log_q) - np.log(2))).reshape(self.rows, self.count)
+        share = many / self.count
+        with np.errstate(divide="ignore"):  # of one particle, none is proposed
+            log_q = np.logaddexp(log_p + np.log(1 - share), log_q + np.log(share))
+        return z, (log_p - log_q).reshape(self.rows, self.count)
 
     def _from_sampler(self, first):
         component, normals = self.keys[:2]

@@ -48,37 +48,59 @@ class Solver:
 
     def solve(self, cloud: Cloud, rows: Partial) -> tuple[pa.Table, Cloud]:
         """All particles as rows that keep what always holds where that can be, and the particles with the
-        weights that these rows have; `cloud` was drawn without regard to these relations."""
-        made, known = self._solved(cloud, rows)
-        return made, self._weighed(cloud, rows, made, known)
+        weights that these rows have; `cloud` was drawn without regard to these relations.
+
+        Where y = x + a difference is given and x is not, x follows from the difference that was drawn, or the
+        difference from the x that was drawn: for each row, that of which more particles count."""
+        made, weighed = self._way(cloud, rows, True)
+        if any((rows.known[y] & ~rows.known[one.inputs[0]]).any() for y, one in self.differences.items()):
+            other, kept = self._way(cloud, rows, False)
+            least = IMPOSSIBLE / 2
+            can, could = (one.log_weight.max(axis=1) > least for one in (kept, weighed))
+            better = can & (~could | (kept.effective > weighed.effective))
+            weight = np.where(better[:, None], kept.log_weight, weighed.log_weight)
+            weighed = replace(weighed, log_weight=weight)
+            better, own = np.repeat(better[: rows.num_rows], cloud.codes.shape[1]), np.arange(made.num_rows)
+            made = arrow.taken(pa.concat_tables([made, other]), np.where(better, own + len(own), own))
+        return made, weighed
+
+    def _way(self, cloud: Cloud, rows: Partial, shift: bool) -> tuple[pa.Table, Cloud]:
+        made, known, drawn = self._solved(cloud, rows, shift)
+        return made, self._weighed(cloud, rows, made, known, drawn)
 
     def drawn(self, cloud: Cloud, rows: Partial) -> pa.Table:
         """All particles as rows."""
         codes, places, repeated = _flat(cloud, rows)
         return self.codec.decode(codes, places, 0, 0, repeated.given)
 
-    def _solved(self, cloud: Cloud, rows: Partial) -> tuple[pa.Table, dict[str, np.ndarray]]:
-        """The same with cells solved for, and which of them were given or are solved for."""
+    def _solved(
+        self, cloud: Cloud, rows: Partial, shift: bool
+    ) -> tuple[pa.Table, dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """The same with cells solved for; which of them were given or are solved for; and of which given ones
+        the difference that is learned was drawn."""
         codes, places, repeated = _flat(cloud, rows)
-        given, known = dict(repeated.given), dict(repeated.known)
+        given, known, drawn = dict(repeated.given), dict(repeated.known), dict[str, np.ndarray]()
         free = self.codec.decode(codes, places)
-        for name, relation in self.differences.items():
-            self._shift(name, relation.inputs[0], free, given, known)
+        for name, relation in self.differences.items() if shift else ():
+            drawn[name] = self._shift(name, relation.inputs[0], free, given, known)
         made = self.codec.decode(codes, places, 0, 0, given)
         for relation in reversed(self.always):
             if self._invert(relation, made, given, known):
                 made = self.codec.decode(codes, places, 0, 0, given)
-        return made, known
+        return made, known, drawn
 
-    def _shift(self, y: str, x: str, free: pa.Table, given: dict, known: dict[str, np.ndarray]) -> None:
-        """x as far from the given y as it was drawn from the y that was drawn."""
+    def _shift(self, y: str, x: str, free: pa.Table, given: dict, known: dict[str, np.ndarray]) -> np.ndarray:
+        """x as far from the given y as it was drawn from the y that was drawn; where it was, bool of shape
+        (rows,)."""
         where = known[y] & ~known[x]
         if not where.any():
-            return
+            return where
         kind = self.codec.schema.arrow.field(x).type
         step = difference(free[x], free[y])
         moved = added(given[y][0].combine_chunks(), step, kind)
-        self._give(x, moved, where & moved.is_valid().to_numpy(zero_copy_only=False), free, given, known)
+        where &= moved.is_valid().to_numpy(zero_copy_only=False)
+        self._give(x, moved, where, free, given, known)
+        return where
 
     def _invert(self, relation: Relation, made: pa.Table, given: dict, known: dict[str, np.ndarray]) -> bool:
         """Solve a relation for one of its inputs where its column is given and is not what it says."""
@@ -103,7 +125,14 @@ class Solver:
         given[name] = chosen(where, values, before, kind), known[name] | where
         known[name] = known[name] | where
 
-    def _weighed(self, cloud: Cloud, rows: Partial, made: pa.Table, known: dict[str, np.ndarray]) -> Cloud:
+    def _weighed(
+        self,
+        cloud: Cloud,
+        rows: Partial,
+        made: pa.Table,
+        known: dict[str, np.ndarray],
+        drawn: dict[str, np.ndarray],
+    ) -> Cloud:
         """The particles with weights of the rows that they have become."""
         count, each = rows.num_rows, cloud.codes.shape[1]
         everywhere = np.ones(count * each, bool)
@@ -115,11 +144,11 @@ class Solver:
         flat = cloud.z.reshape(-1, cloud.z.shape[2])
         log_p = self.particles.log_likelihood(flat, givens.codes, givens.places)
         log_p = np.where(givens.known > 0, log_p, OUTSIDE).reshape(shape).astype(float)
-        settled = self.encoder.blocks_of(known).astype(bool)
-        settled = np.pad(settled, [(0, len(flat) - len(settled)), (0, 0)]).reshape(shape)
+        settled = self.encoder.blocks_of({n: own & ~drawn.get(n, False) for n, own in known.items()})
+        settled = np.pad(settled.astype(bool), [(0, len(flat) - len(settled)), (0, 0)]).reshape(shape)
         log_weight = cloud.log_prior + np.sum(np.where(settled, log_p, log_p - cloud.log_drawn), axis=2)
         broken = np.zeros(count * each, bool)
-        for relation in self.always:
+        for relation in (*self.always, *(one for one in self.differences.values() if one.is_total)):
             broken |= relation.keeps(made) == BREAKS
         broken = np.pad(broken, (0, len(flat) - len(broken))).reshape(shape[:2])
         return replace(cloud, log_weight=log_weight + np.where(broken, IMPOSSIBLE, 0.0))

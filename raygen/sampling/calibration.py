@@ -20,7 +20,7 @@ ALL_LOGITS = 2**26  # of all rows that are looked at, at most
 LOGITS = 2**24  # at once
 ROUNDS = 50  # of proportional fitting
 FLOOR = 1e-6
-FEW = 20  # drawn rows that have a code: of so few, half of its shift may be chance
+FEW = 4  # drawn rows that have a code: of so few, half of its shift may be chance
 FARTHEST = 4.0  # shift
 
 
