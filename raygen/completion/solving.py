@@ -51,13 +51,12 @@ class Solver:
         weights that these rows have; `cloud` was drawn without regard to these relations.
 
         Where y = x + a difference is given and x is not, x follows from the difference that was drawn, or the
-        difference from the x that was drawn: for each row, that of which more particles count."""
+        difference from the x that was drawn: for each row, that by which the given cells seem more likely, as
+        particles that are few miss most of what is likely."""
         made, weighed = self._way(cloud, rows, True)
         if any((rows.known[y] & ~rows.known[one.inputs[0]]).any() for y, one in self.differences.items()):
             other, kept = self._way(cloud, rows, False)
-            least = IMPOSSIBLE / 2
-            can, could = (one.log_weight.max(axis=1) > least for one in (kept, weighed))
-            better = can & (~could | (kept.effective > weighed.effective))
+            better = kept.log_probability > weighed.log_probability
             weight = np.where(better[:, None], kept.log_weight, weighed.log_weight)
             weighed = replace(weighed, log_weight=weight)
             better, own = np.repeat(better[: rows.num_rows], cloud.codes.shape[1]), np.arange(made.num_rows)
