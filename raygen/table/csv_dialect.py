@@ -45,7 +45,8 @@ class Dialect:
     Attributes:
         delimiter: Between the fields.
         decimal_point: In numbers.
-        nulls: Words that stand for a missing value; none that is a value of a text column.
+        nulls: Words that stand for a missing value, but in columns of `worded`.
+        worded: Columns of text in which some of these words are values.
         quoted_nulls: A missing value stands in quotes too, since every field does.
         text: Columns of digits that a number would not give back, such as 02116 and 0x1F.
         typed: Columns that hold numbers, moments or truth in the rows that this was read from.
@@ -58,6 +59,7 @@ class Dialect:
     delimiter: str = ","
     decimal_point: str = "."
     nulls: tuple[str, ...] = tuple(MISSING)
+    worded: tuple[str, ...] = ()
     quoted_nulls: bool = False
     text: tuple[str, ...] = ()
     typed: tuple[str, ...] = ()
@@ -118,13 +120,16 @@ class Dialect:
 
     def with_words(self, words_of_text: dict[str, set[str]], words_of_others: set[str]) -> "Dialect":
         """With those words for a missing value that no column of text has alone."""
-        doubts = dict(self.doubts)
+        doubts, worded = dict(self.doubts), []
         for name, words in words_of_text.items():
             if both := sorted(words & words_of_others - {""}):
-                doubts[name] = f"'{both[0]}' is taken for missing, since it is that in columns of numbers"
+                doubts[name] = (
+                    f"'{both[0]}' is a value here; in columns of numbers it stands for a missing one"
+                )
+                worded.append(name)
         kept = set().union(*words_of_text.values()) - words_of_others
         nulls = tuple(word for word in MISSING if not word or word not in kept)
-        return replace(self, nulls=nulls, doubts=doubts)
+        return replace(self, nulls=nulls, worded=tuple(worded), doubts=doubts)
 
     def _as_arrow_reads(self, way: Spelling) -> Spelling:
         """Numbers that differ from usual ones in the decimal point of the whole file alone are usual ones."""
@@ -137,12 +142,12 @@ class Dialect:
     def parsing(self) -> pacsv.ParseOptions:
         return pacsv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True)
 
-    def conversion(self, types: dict[str, pa.DataType]) -> pacsv.ConvertOptions:
-        """With these types of columns; others are found."""
+    def conversion(self, types: dict[str, pa.DataType], words: bool = True) -> pacsv.ConvertOptions:
+        """With these types of columns; others are found. Without `words` only what is empty is missing."""
         return pacsv.ConvertOptions(
             column_types=types,
             strings_can_be_null=True,
-            null_values=list(self.nulls),
+            null_values=list(self.nulls) if words else [""],
             quoted_strings_can_be_null=self.quoted_nulls,
             decimal_point=self.decimal_point,
         )

@@ -1,6 +1,6 @@
 """Where a table comes from: its files, their columns and their first rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -170,15 +170,19 @@ class Source:
                 batches = whole.subset(row_group_ids=range(first, last)).to_batches(self.stored)
             else:
                 batches = self._dataset([path]).to_batches()
+            if worded := self.dialect.worded if self.format == "csv" else ():
+                batches = _with_columns(batches, self._dataset([path], worded).to_batches())
             for batch in batches:
                 yield self._as_table(batch, path, folders)
 
-    def _dataset(self, paths: list[str]) -> pads.Dataset:
+    def _dataset(self, paths: list[str], worded: tuple[str, ...] = ()) -> pads.Dataset:
+        """All columns, or those in which words for missing values are values."""
+        stored = pa.schema([self.stored.field(name) for name in worded]) if worded else self.stored
         layout = LAYOUTS.get(self.format) or pads.CsvFileFormat(
             parse_options=self.dialect.parsing,
-            convert_options=self.dialect.conversion({f.name: f.type for f in self.stored}),
+            convert_options=self.dialect.conversion({f.name: f.type for f in stored}, not worded),
         )
-        return pads.dataset(paths, self.stored, layout, filesystem=self.filesystem)
+        return pads.dataset(paths, stored, layout, filesystem=self.filesystem)
 
     def _as_table(self, batch: pa.RecordBatch, path: str, folders: dict[str, str | None]) -> pa.RecordBatch:
         """Rows of a file as rows of the table."""
@@ -235,6 +239,18 @@ class Source:
                 check_text(table, self.uri)
                 taken.append(arrow.taken(table, _evenly(table.num_rows, rows // len(chosen))))
             return pa.concat_tables(taken)
+
+
+def _with_columns(
+    batches: Iterable[pa.RecordBatch], others: Iterable[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    """Batches with columns of others, which are cut alike, in place of their own."""
+    for batch, other in zip(batches, others, strict=True):
+        for name in other.schema.names:
+            batch = batch.set_column(
+                batch.schema.get_field_index(name), other.schema.field(name), other[name]
+            )
+        yield batch
 
 
 def _evenly(count: int, most: int) -> np.ndarray:

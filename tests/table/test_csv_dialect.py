@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -47,14 +48,31 @@ def test_words_for_missing_values_are_those_of_numbers_not_of_text(tmp_path):
     assert table["note"].null_count >= 1
 
 
-def test_a_word_for_missing_numbers_that_text_has_too_is_told(tmp_path):
+def test_a_word_for_missing_numbers_is_a_value_of_text(tmp_path):
     assert Dialect.of(b"country,age\nNA,1\nDE,NA\n").doubts == {
-        "country": "'NA' is taken for missing, since it is that in columns of numbers"
+        "country": "'NA' is a value here; in columns of numbers it stands for a missing one"
     }
     assert read(tmp_path, "a,b\n1,-\n?,x\nn.a.,--\n").to_pydict() == {
         "a": [1, None, None],
         "b": ["-", "x", "--"],
     }
+    lines = ["country,age,grade", "NA,1,None", "DE,NA,", ",None,A"]
+    assert read(tmp_path, "\n".join(lines) + "\n").to_pydict() == {
+        "country": ["NA", "DE", None],
+        "age": [1, None, None],
+        "grade": ["None", None, "A"],
+    }
+
+
+def test_words_of_text_are_kept_over_many_blocks(tmp_path):
+    rows = 300_000  # some megabytes, which Arrow reads in pieces
+    lines = [f"{'NA' if n % 7 == 0 else 'DE'},{'NA' if n % 5 == 0 else n},{n}" for n in range(rows)]
+    (tmp_path / "t.csv").write_text("country,age,number\n" + "\n".join(lines) + "\n")
+    table = Source.open(str(tmp_path / "t.csv")).head(rows)
+    number = table["number"].to_numpy()
+    assert (number == np.arange(rows)).all()
+    assert ((np.array(table["country"]) == "NA") == (number % 7 == 0)).all()
+    assert (table["age"].is_null().to_numpy() == (number % 5 == 0)).all()
 
 
 def test_what_spreadsheets_show_for_an_error_is_missing(tmp_path):

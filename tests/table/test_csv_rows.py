@@ -53,8 +53,8 @@ def test_a_late_value_tells_what_its_column_is(tmp_path, column, value, kind, do
 def test_a_late_word_is_missing_where_numbers_use_it_and_text_elsewhere(tmp_path):
     source = opened(tmp_path, {"country": "NA", "age": "None"}, {"country": "None"})
     late = source.head(ROWS + 2).slice(ROWS).to_pydict()
-    assert late["country"] == ["NA", None] and late["age"] == [None, 7]
-    assert "'None' is taken for missing" in source.doubts["country"]
+    assert late["country"] == ["NA", "None"] and late["age"] == [None, 7]
+    assert "'None' is a value here" in source.doubts["country"]
 
 
 @pytest.mark.parametrize("cpus", [1, 2])
