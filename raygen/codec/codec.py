@@ -103,8 +103,9 @@ class Codec:
                 continue
             if is_weekday(name):
                 days = blocks[column_of(name)]
-                if isinstance(days, NumericBlock) and weekdays.told_apart(days):
-                    blocks[name] = CategoryBlock.fit(part, weekdays.WEEK, min_rows)
+                found = CategoryBlock.fit(part, weekdays.WEEK, min_rows)
+                if isinstance(days, NumericBlock) and weekdays.told_apart(days) and found.members:
+                    blocks[name] = found
             elif isinstance(part, CategoryStats):
                 room, text = limits.get(name, max_categories), support.is_text(schema, name)
                 kin = reduction.kin(name) if reduction else {}

@@ -93,6 +93,13 @@ def test_there_is_no_part_where_the_days_tell_it(name):
     assert built.parts == ["day"] and built.turn_order == []
 
 
+def test_few_rows_have_no_weekdays_to_tell():
+    days = pa.array((FIRST + 36 * np.arange(28)).astype(np.int32), pa.date32())  # four of each weekday
+    rows = pa.table([days], pa.schema([pa.field("day", pa.date32(), nullable=False)]))
+    built = fitted(rows)
+    assert built.parts == ["day"] and not built.schema.output.field("day").nullable
+
+
 def test_missing_days_have_no_weekday():
     days = DAYS["twenty years"](np.random.default_rng(1))
     gone = np.arange(ROWS) % 3 == 0
