@@ -102,10 +102,8 @@ class Codec:
             if schema.kinds.get(name) in MADE and part.num_missing < min_rows:
                 continue
             if is_weekday(name):
-                days = blocks[column_of(name)]
-                found = CategoryBlock.fit(part, weekdays.WEEK, min_rows)
-                if isinstance(days, NumericBlock) and weekdays.told_apart(days) and found.members:
-                    blocks[name] = found
+                found = weekdays.fit(part, blocks[column_of(name)], min_rows)
+                blocks |= {name: found} if found else {}
             elif isinstance(part, CategoryStats):
                 room, text = limits.get(name, max_categories), support.is_text(schema, name)
                 kin = reduction.kin(name) if reduction else {}

@@ -11,7 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raygen.codec.bins import NumericBlock
+from raygen.codec.block import Block
+from raygen.codec.categories import CategoryBlock
 from raygen.codec.cells import GRID
+from raygen.table.stats import CategoryStats
 
 NAMES = ("Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday")  # the epoch's first
 WEEK = len(NAMES)
@@ -27,7 +30,13 @@ def names_of(days: np.ndarray) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(index, mask=missing), names).dictionary_decode()
 
 
-def told_apart(block: NumericBlock) -> bool:
+def fit(stats: CategoryStats, days: Block, min_rows: int) -> CategoryBlock | None:
+    """The block of the weekdays of `days`; None where these tell them, or no weekday has `min_rows` rows."""
+    found = CategoryBlock.fit(stats, WEEK, min_rows)
+    return found if isinstance(days, NumericBlock) and _is_wide(days) and found.members else None
+
+
+def _is_wide(block: NumericBlock) -> bool:
     """Whether the bars of a block of days say too little of the weekday, and any weekday can be near."""
     if block.reading or not block.is_bar.any() or block.spacing.step > 1:
         return False
