@@ -78,8 +78,8 @@ def _shift(probabilities: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """
     shift, target = np.zeros(len(shares)), np.maximum(shares, FLOOR)
     for _ in range(ROUNDS):
-        mass = probabilities * np.exp(shift)
-        share = (mass / mass.sum(axis=1, keepdims=True)).mean(axis=0)
+        factor = np.exp(shift)
+        share = factor * ((1 / (probabilities @ factor)) @ probabilities) / len(probabilities)
         shift += np.log(target / np.maximum(share, FLOOR))
         shift = np.clip(shift - np.sum(shift * shares), -FARTHEST, FARTHEST)
     rows = shares * len(probabilities)
