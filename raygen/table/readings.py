@@ -55,6 +55,19 @@ def of_values(values: np.ndarray) -> str:
     return found
 
 
+def year_last(values: np.ndarray) -> str:
+    """DDMMYYYY or MMDDYYYY, if nearly all of some distinct whole numbers are days written so, whose order is
+    not that of their size; else no name."""
+    high, year = np.divmod(values, 10**4)
+    first, second = np.divmod(high, 100)
+    for name, day, month in (("DDMMYYYY", first, second), ("MMDDYYYY", second, first)):
+        inside = (year >= 1900) & (year < 2101)
+        inside &= np.isin((year * 100 + month) * 100 + day, _knots("YYYYMMDD")[0])
+        if inside.sum() >= max(FEW, (1 - STRAY) * len(values)):
+            return name
+    return ""
+
+
 def to_line(values: np.ndarray, name: str) -> np.ndarray:
     """Numbers to days or seconds since the epoch, or weeks, months, minutes or seconds since the first: whole
     for those that the reading allows, in between or beyond for others."""

@@ -275,10 +275,12 @@ def _infer_number(column: pa.ChunkedArray) -> tuple[str, str]:
         large = np.abs(stats.distribution()[0]) > arrow.EXACT
         if stats.distribution()[1][large].sum() > MOSTLY:
             return _infer_large(stats, distinct)
-    reading = readings.find(stats)
+    reading, is_whole = readings.find(stats), not stats.digits[1:].any() and not stats.special.any()
     if reading:
         return "numeric", f"{readings.WORDS[reading]}; learned as such"
-    is_whole = not stats.digits[1:].any() and not stats.special.any()
+    known = is_whole and stats.sketch is None and stats.scale is None
+    if known and (written := readings.year_last(stats.values)):
+        return "numeric", f"looks like days written as {written}; learned as numbers: write them as YYYYMMDD"
     if fits(column.type)["id"] and is_whole and distinct == present >= MIN_ROWS and _are_keys(stats):
         return "id", "every row has its own number; numbered anew"
     return "numeric", "is constant" if stats.minimum == stats.maximum else ""

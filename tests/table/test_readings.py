@@ -152,3 +152,12 @@ def test_conditions_are_in_numbers():
     for position in (pieces.low, pieces.high):
         made = built.decode(pieces.codes[:, None], position[:, None])["c"].to_numpy()
         assert ((made >= 20_200_201) & (made <= 20_200_229)).all()
+
+
+@pytest.mark.parametrize(("form", "name"), [("%d%m%Y", "DDMMYYYY"), ("%m%d%Y", "MMDDYYYY")])
+def test_days_with_the_year_last_are_told(form, name):
+    days = written(rng.choice(DAYS, ROWS), form).astype(np.int64)
+    kinds, notes = infer(pa.table({"day": days}))
+    assert kinds == {"day": "numeric"}
+    assert notes["day"] == f"looks like days written as {name}; learned as numbers: write them as YYYYMMDD"
+    assert readings.year_last(np.unique(rng.integers(10**6, 32 * 10**6, ROWS))) == ""
