@@ -214,13 +214,13 @@ class NumericBlock:
     def _knots(self, bars: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Values in ascending order, and bar number + position inside it for each: the inverse of the
         grids."""
-        knots, position = [], []
+        knots, position, even = [], [], np.linspace(0, 1 - 1e-6, GRID)
         for number, bar in enumerate(bars):
             if self.stepped[bar]:
                 points, where = np.unique(self.grid[bar], return_inverse=True)
                 inside = np.bincount(where, (np.arange(GRID) + 0.5) / GRID) / np.bincount(where)
             else:
-                points, inside = self.grid[bar], np.linspace(0, 1 - 1e-6, GRID)
+                points, inside = self.grid[bar], even
             knots.append(points)
             position.append(number + inside)
         return np.concatenate(knots), np.concatenate(position)
