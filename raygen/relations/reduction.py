@@ -5,7 +5,8 @@ difference   y - x is learned in place of y, where y stands always or often on o
 tied         a column beside y says which relation gave the value, if any did, and y is learned from the
              other rows alone
 override     y is learned as it is, and set where the relation says what it is, or where it breaks it
-checked      nothing is done: the relation holds by what else is learned, and is counted
+checked      nothing is done: the relation holds by what else is learned, and is counted; but where a value
+             must be missing, which a circle keeps from being set in turn, it is emptied at the end
 """
 
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ from raygen.errors import SchemaError
 from raygen.relations import conditions
 from raygen.relations.conditions import is_missing
 from raygen.relations.differences import Values, added, difference, difference_type
-from raygen.relations.enforcement import within
+from raygen.relations.enforcement import emptied, explained_by, keeping, to_empty, within
 from raygen.relations.pairs import texts_of
 from raygen.relations.relation import Relation
 from raygen.table import arrow
@@ -47,6 +48,11 @@ class Use:
     how: str
     is_complete: bool
     is_enforced: bool = False
+
+    @property
+    def empties(self) -> bool:
+        """Whether a circle keeps it from being set in turn, so that rows are emptied by it at the end."""
+        return self.how == "checked" and self.relation.kind == "missing" and self.relation.is_total
 
     def to_dict(self) -> dict:
         flags = {"complete": self.is_complete, "enforced": self.is_enforced}
@@ -83,7 +89,10 @@ class Reduction:
                 home = self.tied if use.how == "tied" else self.overrides
                 home.setdefault(use.relation.column, []).append(use.relation)
         self.complete = {u.relation.column for u in uses if u.is_complete}
+        emptied = [u.relation for u in uses if u.empties]
+        self.emptied = [one for one in emptied if one.column not in self.computed]
         self.touched = {u.relation.column for u in uses if u.how != "checked"}
+        self.touched |= {relation.column for relation in self.emptied}
         self.order = _order(uses)
         self.inner = self._inner()
 
@@ -174,6 +183,23 @@ class Reduction:
             given: Values that cells have in any case, and where, by column: what relations say of others
                 follows from them.
         """
+        rows = self._restored(inner, ties, present, given)
+        for _ in self.emptied:
+            empty = to_empty(self.emptied, rows, given)
+            if not empty:
+                break
+            inner, ties = emptied(inner, ties, empty)
+            rows = self._restored(inner, ties, present, given)
+        return rows
+
+    def _restored(
+        self,
+        inner: pa.Table,
+        ties: dict[str, np.ndarray],
+        present: Present,
+        given: Mapping[str, Given],
+    ) -> pa.Table:
+        """As `restore`, but that what closes a circle is not emptied."""
         columns = {
             name: self._as_given(name, inner[name], given) if name not in self.order else inner[name]
             for name in inner.column_names
@@ -292,29 +318,6 @@ class Reduction:
     @classmethod
     def from_dict(cls, schema: Schema, state: list[dict]) -> "Reduction":
         return cls(schema, tuple(map(Use.from_dict, state)))
-
-
-def keeping(relations: list[Relation], table: pa.Table) -> pa.Table:
-    """The rows that break none of some relations."""
-    if not relations:
-        return table
-    return table.filter(pa.array(np.logical_and.reduce([one.keeps(table) != 0 for one in relations])))
-
-
-def explained_by(relations: list[Relation], table: pa.Table) -> np.ndarray:
-    """Number of the first relation that gives the value of its column, int64 of shape (rows,); -1: none. A
-    missing value is given by one that gives none."""
-    source = np.full(table.num_rows, -1)
-    for number, relation in reversed(list(enumerate(relations))):
-        source[explains(relation, table)] = number
-    return source
-
-
-def explains(relation: Relation, table: pa.Table) -> np.ndarray:
-    """Whether a relation gives the value of its column, bool of shape (rows,)."""
-    missing = table[relation.column].is_null().to_numpy()
-    gives_none = np.asarray(relation.values(table).is_null())
-    return (relation.keeps(table) == 1) | (missing & gives_none)
 
 
 def _plain(values: Values) -> pa.Array:

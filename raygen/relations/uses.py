@@ -53,7 +53,7 @@ def why_unused(number: int, used: tuple[Use, ...], counts: list[Count]) -> str:
     """Why nothing is made of a relation that always holds, in words; empty: it is used, or the codes of its
     column keep it as they are."""
     use, relation = used[number], used[number].relation
-    if use.how != "checked" or not relation.is_total:
+    if use.how != "checked" or not relation.is_total or use.empties:
         return ""
     if not counts[number].holds:
         return "there is no row of which it says anything"

@@ -29,9 +29,10 @@ def plain(array: pa.Array | pa.ChunkedArray) -> pa.Array:
     return pa.concat_arrays(chunks) if chunks else pa.array([], value_type(array.type))
 
 
-def taken(table: pa.Table, numbers: np.ndarray) -> pa.Table:
-    """The rows of these numbers, in this order, in the table's own types."""
-    places, columns = pa.array(numbers, pa.int64()), []
+def taken(table: pa.Table, numbers: np.ndarray | pa.Array) -> pa.Table:
+    """The rows of these numbers, in this order, in the table's own types; null for a number that is null."""
+    places = numbers if isinstance(numbers, pa.Array) else pa.array(numbers, pa.int64())
+    columns = []
     for column in table.columns:
         plain = pa.large_string() if pa.types.is_string_view(column.type) else column.type
         plain = pa.large_binary() if pa.types.is_binary_view(column.type) else plain  # Arrow takes no views

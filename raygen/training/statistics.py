@@ -12,7 +12,8 @@ from raygen.errors import ConfigError, SchemaError
 from raygen.relations import checks, language
 from raygen.relations.broken_rows import first_broken, in_words
 from raygen.relations.counts import Count, Counts, often
-from raygen.relations.reduction import Reduction, Use, keeping
+from raygen.relations.enforcement import keeping
+from raygen.relations.reduction import Reduction, Use
 from raygen.relations.relation import Relation
 from raygen.relations.sample import find
 from raygen.relations.uses import uses, why_unused

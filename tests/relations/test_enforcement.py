@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from raygen import rng
@@ -11,6 +12,7 @@ from raygen.relations.counts import Counts
 from raygen.relations.language import parse
 from raygen.relations.reduction import Reduction
 from raygen.relations.uses import uses
+from raygen.sampling.selection import select
 from raygen.table.schema import Schema, infer
 from tests.relations.test_reduction import any_codes, fitted, reduced
 
@@ -109,3 +111,35 @@ def test_what_is_drawn_from_a_gaussian_keeps_its_bounds():
         assert (kept == 1).all(), relation.text
     assert (np.array(made["price"]) == 0).mean() < 0.01  # drawn again, not put beside the bound
     assert np.array(made["price"]).min() < 1 and np.median(made["price"]) < codec.blocks["price"].mean * 1.5
+
+
+def test_a_value_that_must_be_missing_by_a_circle_is_emptied():
+    """The arrival is planned arrival + delay, so that no delay can be set missing by a missing arrival."""
+    draws = rng.generator(0, "table of a circle")
+    planned, delay = draws.integers(0, 999, ROWS), draws.integers(-30, 90, ROWS)
+    no_arrival, no_delay = draws.random(ROWS) < 0.1, draws.random(ROWS) < 0.1
+    flights = pa.table(
+        {
+            "planned": planned,
+            "delay": pa.array(delay, mask=no_arrival | no_delay),
+            "arrival": pa.array(planned + delay, mask=no_arrival),
+            "taxi": pa.array(draws.integers(1, 9, ROWS), mask=no_arrival | no_delay),
+        }
+    )
+    texts = {
+        "arrival": "planned + delay",
+        "delay": "missing at least where arrival is missing",
+        "taxi": "missing where delay is missing",
+    }
+    reduction = reduced(flights, texts)
+    assert [use.how for use in reduction.uses] == ["tied", "checked", "override"]
+    assert reduction.uses[1].empties and "delay" in reduction.touched
+    codec = fitted(flights, reduction)
+    codes, positions = any_codes(codec, 5000)
+    made = codec.decode(codes, positions)
+    assert made["delay"].null_count < 4000
+    for use in reduction.uses:
+        assert not (use.relation.keeps(made) == 0).any(), use.relation.column
+    wanted = select(codec, "delay > 5")
+    holds = wanted.tests.hold(codes, positions)
+    assert 0 < holds.sum() == (pc.greater(made["delay"], 5).fill_null(False)).to_numpy().sum()
