@@ -48,7 +48,7 @@ def inspect(model: str | os.PathLike[str], say=print) -> dict:
         say(f"{field.name[:24]:24} {kind:12} {str(field.type)[:22]:22} {codes or '-'}")
     held = contents(found.codec, m["rows"])
     for use in found.codec.reduction.uses:
-        how = USES["override" if use.empties else use.how]
+        how = USES["override" if use.relation in found.codec.reduction.emptying else use.how]
         say(f"Relation: {use.relation.column} {use.relation.phrase} ({how})")
     say("")
     for line in held_lines(held, found.config.privacy):

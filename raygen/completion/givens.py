@@ -7,14 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from raygen.codec import parts
+from raygen.codec import parts, weekdays
 from raygen.codec.bins import NumericBlock
 from raygen.codec.block import Block
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
 from raygen.completion.partial import Partial
 from raygen.table import arrow
-from raygen.table.part_names import column_of
+from raygen.table.part_names import column_of, weekday_of
 from raygen.table.schema import MADE
 
 PLACES = 16  # inside a bar, that are asked what a relation says of them
@@ -144,6 +144,8 @@ class Encoder:
         codes = np.zeros((len(own), len(self.codec.parts)), np.int64)
         places = np.full(codes.shape, 0.5)
         codes[:, i], places[:, i] = own, np.tile((np.arange(PLACES) + 0.5) / PLACES, block.cardinality)
+        if weekday_of(name) in self.codec.parts:  # no weekday moves them
+            codes[:, self.codec.parts.index(weekday_of(name))] = weekdays.WEEK
         return own, arrow.plain(self.codec.decode(codes, places)[name])
 
     def _restrict(self, one: "_Restriction", rows: Partial, known: np.ndarray, allowed: np.ndarray) -> None:

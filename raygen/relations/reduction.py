@@ -49,11 +49,6 @@ class Use:
     is_complete: bool
     is_enforced: bool = False
 
-    @property
-    def empties(self) -> bool:
-        """Whether a circle keeps it from being set in turn, so that rows are emptied by it at the end."""
-        return self.how == "checked" and self.relation.kind == "missing" and self.relation.is_total
-
     def to_dict(self) -> dict:
         flags = {"complete": self.is_complete, "enforced": self.is_enforced}
         return {**self.relation.to_dict(), "use": self.how, **flags}
@@ -73,6 +68,7 @@ class Reduction:
     Attributes:
         inner: The schema of what is learned.
         touched: Columns whose values do not follow from codes of their own.
+        emptying: Relations that a circle keeps from being set in turn, by which whole rows are emptied.
 
     Raises:
         SchemaError: If relations go in a circle.
@@ -89,12 +85,14 @@ class Reduction:
                 home = self.tied if use.how == "tied" else self.overrides
                 home.setdefault(use.relation.column, []).append(use.relation)
         self.complete = {u.relation.column for u in uses if u.is_complete}
-        emptied = [u.relation for u in uses if u.empties]
-        self.emptied = [one for one in emptied if one.column not in self.computed]
+        self.emptying = [u.relation for u in uses if u.how == "checked" and self._empties(u.relation)]
         self.touched = {u.relation.column for u in uses if u.how != "checked"}
-        self.touched |= {relation.column for relation in self.emptied}
+        self.touched |= {relation.column for relation in self.emptying}
         self.order = _order(uses)
         self.inner = self._inner()
+
+    def _empties(self, relation: Relation) -> bool:
+        return relation.kind == "missing" and relation.is_total and relation.column not in self.computed
 
     def _inner(self) -> Schema:
         if not self.touched:
@@ -184,8 +182,8 @@ class Reduction:
                 follows from them.
         """
         rows = self._restored(inner, ties, present, given)
-        for _ in self.emptied:
-            empty = to_empty(self.emptied, rows, given)
+        for _ in self.emptying:
+            empty = to_empty(self.emptying, rows, given)
             if not empty:
                 break
             inner, ties = emptied(inner, ties, empty)

@@ -53,7 +53,7 @@ def why_unused(number: int, used: tuple[Use, ...], counts: list[Count]) -> str:
     """Why nothing is made of a relation that always holds, in words; empty: it is used, or the codes of its
     column keep it as they are."""
     use, relation = used[number], used[number].relation
-    if use.how != "checked" or not relation.is_total or use.empties:
+    if use.how != "checked" or not relation.is_total:
         return ""
     if not counts[number].holds:
         return "there is no row of which it says anything"
@@ -63,7 +63,7 @@ def why_unused(number: int, used: tuple[Use, ...], counts: list[Count]) -> str:
             return f"'{relation.column}' is computed in every row, {other.relation.phrase}"
         if other.how != "checked":
             inputs.setdefault(other.relation.column, set()).update(other.relation.inputs)
-    if relation.column in _above(relation.inputs, inputs):
+    if relation.kind != "missing" and relation.column in _above(relation.inputs, inputs):
         return f"what it needs is given by '{relation.column}' itself, by other relations"
     return ""
 

@@ -46,7 +46,7 @@ class Dialect:
         delimiter: Between the fields.
         decimal_point: In numbers.
         nulls: Words that stand for a missing value, but in columns of `worded`.
-        worded: Columns of text in which some of these words are values.
+        worded: Columns of text, but for those in `text`, in which some of these words are values.
         quoted_nulls: A missing value stands in quotes too, since every field does.
         text: Columns of digits that a number would not give back, such as 02116 and 0x1F.
         typed: Columns that hold numbers, moments or truth in the rows that this was read from.
@@ -122,10 +122,11 @@ class Dialect:
         """With those words for a missing value that no column of text has alone."""
         doubts, worded = dict(self.doubts), []
         for name, words in words_of_text.items():
-            if both := sorted(words & words_of_others - {""}):
-                doubts[name] = (
-                    f"'{both[0]}' is a value here; in columns of numbers it stands for a missing one"
-                )
+            both = sorted(words & words_of_others - {""})
+            if both and name in self.text:
+                doubts[name] = f"'{both[0]}' is taken for missing, as in columns of numbers"
+            elif both:
+                doubts[name] = f"'{both[0]}' is a value here; in columns of numbers it is taken for missing"
                 worded.append(name)
         kept = set().union(*words_of_text.values()) - words_of_others
         nulls = tuple(word for word in MISSING if not word or word not in kept)

@@ -275,7 +275,8 @@ def _infer_number(column: pa.ChunkedArray) -> tuple[str, str]:
         large = np.abs(stats.distribution()[0]) > arrow.EXACT
         if stats.distribution()[1][large].sum() > MOSTLY:
             return _infer_large(stats, distinct)
-    reading, is_whole = readings.find(stats), not stats.digits[1:].any() and not stats.special.any()
+    reading = readings.find(stats)
+    is_whole = not stats.digits[1:].any() and not stats.special.any()
     if reading:
         return "numeric", f"{readings.WORDS[reading]}; learned as such"
     known = is_whole and stats.sketch is None and stats.scale is None

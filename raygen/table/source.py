@@ -170,7 +170,8 @@ class Source:
                 batches = whole.subset(row_group_ids=range(first, last)).to_batches(self.stored)
             else:
                 batches = self._dataset([path]).to_batches()
-            if worded := self.dialect.worded if self.format == "csv" else ():
+            worded = tuple(n for n in self.dialect.worded if pa.types.is_string(self.stored.field(n).type))
+            if self.format == "csv" and worded:
                 batches = _with_columns(batches, self._dataset([path], worded).to_batches())
             for batch in batches:
                 yield self._as_table(batch, path, folders)

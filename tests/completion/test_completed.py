@@ -219,3 +219,16 @@ def test_ids_and_made_up_columns_are_made_from_the_rows_number(tmp_path, setting
     assert made["number_of_row"].to_pylist() == list(range(1, 101))
     names = made["name"].to_pylist()
     assert names[::2] == ["Ada"] * 50 and None not in names and len(set(names[1::2])) > 40
+
+
+def test_a_given_weekday_leaves_all_days_that_have_it(tmp_path):
+    """Not that alone which comes so often that it has a code of its own."""
+    draws = rng.generator(0, "days of a week")
+    day = draws.integers(18_000, 19_000, 2000).astype(np.int32)
+    day[:600], day[600:900] = 18_501, 18_500
+    rows = pa.table({"day": pa.array(day, pa.date32()), "of_week": (day + 3) % 7})
+    model = untrained.save(tmp_path / "model", rows, relations={"of_week": "weekday(day)"})
+    of_week = (18_500 + 3) % 7
+    made, _ = complete(model, pa.table({"of_week": np.full(200, of_week, np.int32)}))
+    days = np.array(made["day"].cast(pa.int32()))
+    assert ((days + 3) % 7 == of_week).all() and len(set(days.tolist())) > 20

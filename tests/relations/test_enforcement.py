@@ -133,7 +133,7 @@ def test_a_value_that_must_be_missing_by_a_circle_is_emptied():
     }
     reduction = reduced(flights, texts)
     assert [use.how for use in reduction.uses] == ["tied", "checked", "override"]
-    assert reduction.uses[1].empties and "delay" in reduction.touched
+    assert reduction.emptying == [reduction.uses[1].relation] and "delay" in reduction.touched
     codec = fitted(flights, reduction)
     codes, positions = any_codes(codec, 5000)
     made = codec.decode(codes, positions)

@@ -50,7 +50,7 @@ def test_words_for_missing_values_are_those_of_numbers_not_of_text(tmp_path):
 
 def test_a_word_for_missing_numbers_is_a_value_of_text(tmp_path):
     assert Dialect.of(b"country,age\nNA,1\nDE,NA\n").doubts == {
-        "country": "'NA' is a value here; in columns of numbers it stands for a missing one"
+        "country": "'NA' is a value here; in columns of numbers it is taken for missing"
     }
     assert read(tmp_path, "a,b\n1,-\n?,x\nn.a.,--\n").to_pydict() == {
         "a": [1, None, None],
@@ -62,6 +62,17 @@ def test_a_word_for_missing_numbers_is_a_value_of_text(tmp_path):
         "age": [1, None, None],
         "grade": ["None", None, "A"],
     }
+
+
+def test_a_word_among_codes_of_digits_or_in_a_column_told_to_be_numbers_is_missing(tmp_path):
+    (tmp_path / "zip.csv").write_text("zip,age\n02116,1\nNA,NA\n00601,3\n")
+    source = Source.open(str(tmp_path / "zip.csv"))
+    assert source.head()["zip"].to_pylist() == ["02116", None, "00601"]
+    assert source.doubts["zip"] == "'NA' is taken for missing, as in columns of numbers"
+    (tmp_path / "told.csv").write_text("age,weight\nNA,NA\nn/a,n/a\n,2\n")
+    like = pa.schema([("age", pa.int64()), ("weight", pa.int64())])
+    told = Source.open(str(tmp_path / "told.csv"), like=like).head()
+    assert told.to_pydict() == {"age": [None] * 3, "weight": [None, None, 2]}
 
 
 def test_words_of_text_are_kept_over_many_blocks(tmp_path):
