@@ -29,7 +29,7 @@ def table() -> pa.Table:
     office = pa.array((FIRST * 86_400 + rng.integers(0, 3 * 365 * 86_400, ROWS)) * 10**6, zone).cast(zone)
     local = pc.local_timestamp(office)
     weekend = pc.day_of_week(local).to_numpy() >= 5
-    shifted = pc.add(office, pa.array(np.where(weekend, 2 * 86_400_000_000, 0), pa.duration("us")))
+    later = pa.array(np.where(weekend, 50 * 3_600_000_000, 0), pa.duration("us"))  # some days have 25 hours
     prices = np.round(rng.lognormal(3, 1, ROWS), 2)
     prices[:6] = np.nextafter(prices[:6], np.inf)
     months = rng.integers(480, 640, ROWS).astype("datetime64[M]").astype("datetime64[D]").astype(int)
@@ -45,7 +45,7 @@ def table() -> pa.Table:
         {
             "day": days(day),
             "sales": sales,
-            "visit": shifted,
+            "visit": pc.add(office, later),
             "price": prices,
             "month": days(months),
             "valid_from": days(valid),

@@ -57,16 +57,15 @@ def test_rows_that_come_out_otherwise_are_refused(model, tmp_path, settings):
     out, other = tmp_path / "out", tmp_path / "other"
     raygen.generate(model, 5000, out=str(other), say=silent, seed=1, **SHARDS, **settings)
     raygen.generate(model, 5000, out=str(out), say=silent, **SHARDS, **settings)
-    begun_elsewhere(out, instructions="AVX512_CORE")
+    begun_elsewhere(out, instructions="another processor's")
     for path in sorted(other.rglob("part-00000001.*")):  # as another processor might have drawn them
         theirs = path.read_bytes()
         mine = out / path.relative_to(other)
         mine.write_bytes(theirs)
         _vouched(out, mine)
     before = hashes(out)
-    with pytest.raises(
-        OutputError, match=r"begun with instructions AVX512_CORE; with instructions"
-    ) as caught:
+    told = "begun with instructions another processor's; with instructions"
+    with pytest.raises(OutputError, match=told) as caught:
         raygen.generate(model, 9000, out=str(out), say=silent, **SHARDS, **settings)
     assert "empty folder" in caught.value.hint
     assert hashes(out) == before
