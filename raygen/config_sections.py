@@ -21,6 +21,13 @@ class DataSettings(Section):
         default="",
         description="Parquet, CSV, JSON Lines or Feather, one file or a folder of them, local or a URI",
     )
+    test: float = Field(
+        default=0.0,
+        ge=0,
+        lt=0.9,
+        description="share of rows that no step and no choice sees, for raygen evaluate; without it, the "
+        "held-out rows are taken, which have stopped the training",
+    )
 
 
 class RelationSettings(Section):

@@ -32,7 +32,7 @@ def forecast(config: Config, available: resources.Resources, say) -> dict:
     rows = sum(source.count_rows())
     settled = sized(config, rows)
     t = settled.train
-    epochs = t.steps * t.batch_size / (rows * (1 - t.holdout))
+    epochs = t.steps * t.batch_size / (rows * (1 - t.holdout - config.data.test))
     say(
         f"Source: {config.data.source}: {rows:,} rows x {len(schema.kinds)} columns "
         f"({len(schema.learned)} learned) in {len(source.paths)} file(s)."

@@ -20,8 +20,9 @@ from raygen.table.source import Source
 FEW_ROWS = 500
 CHOSE_MODEL = (
     "The held-out rows also chose the weights that were kept and the latent sampler, so they are not quite "
-    "unseen; evaluate.holdout names others."
+    "unseen; evaluate.holdout names others, and data.test keeps others back from the next training."
 )
+TESTED = "The unseen rows were kept back by data.test: no step and no choice has seen them."
 CHANGED = (
     "The source has changed since the model was trained, so its held-out rows are not known and copying "
     "cannot be told."
@@ -86,10 +87,11 @@ def real_rows(config: Config, model: model_folder.Artifact | None) -> RealRows:
     if config.evaluate.holdout:
         holdout = _holdout(config.evaluate.holdout, schema)
         return rows(table, holdout, _few(holdout))
-    mask = held_out(model, table) if model else None
-    if mask is not None:
-        holdout = table.filter(pa.array(mask))
-        return rows(table.filter(pa.array(~mask)), holdout, [CHOSE_MODEL, *_few(holdout)], chose_model=True)
+    if model and (masks := split_of(model, table)):
+        learned, held, tested = (table.filter(pa.array(mask)) for mask in masks)
+        if model.config.data.test:
+            return rows(learned, tested, [TESTED, *_few(tested)])
+        return rows(learned, held, [CHOSE_MODEL, *_few(held)], chose_model=True)
     return rows(table, table.slice(0, 0), [CHANGED if model else NONE_UNSEEN], has_unseen=False)
 
 
@@ -126,9 +128,9 @@ def _few(holdout: pa.Table) -> list[str]:
     return [f"Only {holdout.num_rows} real rows were kept back: the ceiling is mostly the noise of so few."]
 
 
-def held_out(model: model_folder.Artifact, table: pa.Table) -> np.ndarray | None:
-    """Which rows of the source were held out from the model, bool of shape (rows,); None if it is not the
-    table that was trained on."""
+def split_of(model: model_folder.Artifact, table: pa.Table) -> list[np.ndarray] | None:
+    """Which rows of the source the model learned, which were held out and which were kept for a test, each
+    bool of shape (rows,); None if it is not the table that was trained on."""
     if table.num_rows != model.metrics["rows"]:
         return None
     try:
@@ -137,13 +139,10 @@ def held_out(model: model_folder.Artifact, table: pa.Table) -> np.ndarray | None
         return None
     if model.metrics.get("content", row_hash.content(hashes)) != row_hash.content(hashes):
         return None
-    order = np.argsort(hashes, kind="stable")
-    rows = split.held_out(
-        np.arange(len(order)), len(order), model.config.train.holdout, model.config.run.seed
-    )
-    mask = np.zeros(len(order), bool)
-    mask[order[rows]] = True
-    return mask
+    place = np.empty(len(hashes), np.int64)  # of each row in the encoded table
+    place[np.argsort(hashes, kind="stable")] = np.arange(len(hashes))
+    rows = split.Split.of(model.config, len(place))
+    return [rows.learned(place), rows.held(place), rows.tested(place)]
 
 
 def apart(real: RealRows) -> tuple[pa.Table, pa.Table]:

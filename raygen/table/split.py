@@ -1,26 +1,60 @@
 """Which rows are held out, which worker holds a row, and how many make a step: arithmetic on row numbers."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
+
+from raygen.config import Config
 
 LANES = 8
 MOST_HELD = 200_000  # rows held out: they tell nats to .01 and are scored twenty times in a run
 COUNTED = 2**20  # rows at once
 
 
-def held_out(rows: np.ndarray, num_rows: int, share: float, seed: int) -> np.ndarray:
-    """bool for each row number of a table of `num_rows`: kept out of training. A function of the number and
-    the seed alone, but for the share, which is less where it would be more than MOST_HELD rows."""
-    hashed = pd.util.hash_array(pd.util.hash_array(rows.astype(np.uint64)) ^ np.uint64(seed))
-    return hashed < np.uint64(min(share, MOST_HELD / max(1, num_rows)) * 2**64)
+@dataclass(frozen=True)
+class Split:
+    """Which rows of a table are learned, which are held out to score and choose, and which are for a test
+    that neither has seen: a function of a row's number and the seed alone, but for the share that is held
+    out, which is less where it would be more than MOST_HELD rows.
 
+    Attributes:
+        num_rows: Of the table.
+        holdout, test: Shares of the rows.
+    """
 
-def num_held(num_rows: int, share: float, seed: int) -> int:
-    """How many rows of a table are held out."""
-    starts = range(0, num_rows, COUNTED)
-    return sum(
-        int(held_out(np.arange(a, min(a + COUNTED, num_rows)), num_rows, share, seed).sum()) for a in starts
-    )
+    num_rows: int
+    holdout: float
+    test: float
+    seed: int
+
+    @classmethod
+    def of(cls, config: Config, num_rows: int) -> "Split":
+        """As a config asks for."""
+        return cls(num_rows, config.train.holdout, config.data.test, config.run.seed)
+
+    def held(self, rows: np.ndarray) -> np.ndarray:
+        """bool for each row number: held out."""
+        return self._hashes(rows) < np.uint64(min(self.holdout, MOST_HELD / max(1, self.num_rows)) * 2**64)
+
+    def tested(self, rows: np.ndarray) -> np.ndarray:
+        """bool for each row number: neither learned nor held out."""
+        return self._hashes(rows) > ~np.uint64(self.test * 2**64)
+
+    def learned(self, rows: np.ndarray) -> np.ndarray:
+        """bool for each row number: training row."""
+        return ~(self.held(rows) | self.tested(rows)) if self.test else ~self.held(rows)
+
+    def counts(self) -> tuple[int, int]:
+        """How many rows are learned, and how many are held out."""
+        learned = held = 0
+        for start in range(0, self.num_rows, COUNTED):
+            rows = np.arange(start, min(start + COUNTED, self.num_rows))
+            learned, held = learned + int(self.learned(rows).sum()), held + int(self.held(rows).sum())
+        return learned, held
+
+    def _hashes(self, rows: np.ndarray) -> np.ndarray:
+        return pd.util.hash_array(pd.util.hash_array(rows.astype(np.uint64)) ^ np.uint64(self.seed))
 
 
 def num_lanes(batch_size: int, most_workers: int) -> int:

@@ -110,13 +110,11 @@ def sized(config: Config, num_rows: int) -> Config:
         ConfigError: If the table cannot fill the batch, or the holdout leaves nothing.
     """
     t, workers = config.train, config.train.most_workers
-    held = split.num_held(num_rows, t.holdout, config.run.seed)
-    training = num_rows - held
+    training, held = split.Split.of(config, num_rows).counts()
     if held < 2 * workers or training < workers:
-        message = (
-            f"train.holdout = {t.holdout} leaves {training} of {num_rows} rows to train on and {held} "
-            "to score."
-        )
+        test = f" and data.test = {config.data.test} leave" if config.data.test else " leaves"
+        kinds = f"{training} of {num_rows} rows to train on and {held} to score."
+        message = f"train.holdout = {t.holdout}{test} {kinds}"
         raise ConfigError(message, "change it.")
     most = training // split.LANES * split.LANES if training >= split.LANES else training // workers * workers
     size = t.batch_size or _batch_size(most, workers)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from raygen import rng
-from raygen.table.split import LANES, Batches, held_out, num_lanes, spread
+from raygen.table.split import LANES, Batches, Split, num_lanes, spread
 
 READ_ROWS = 2**15  # at once, from storage
 READS = 8  # in a window, at least
@@ -29,8 +29,8 @@ class Feed:
         read: `read(first, last)` gives codes and offsets of rows [first, last) of the table, which lie in an
             order as good as random.
         num_rows: Of the table.
-        config: Settled and sized: `train.batch_size`, `train.shuffle_rows`, `train.holdout` and `run.seed`
-            are looked at.
+        config: Settled and sized: `train.batch_size`, `train.shuffle_rows`, `run.seed` and how the rows are
+            split are looked at.
         rank, world_size: This worker, of how many.
 
     Attributes:
@@ -43,16 +43,14 @@ class Feed:
         self, read: Callable[[int, int], Rows], num_rows: int, config, rank: int = 0, world_size: int = 1
     ):
         t, self.seed = config.train, config.run.seed
-        self._read, self._share = read, t.holdout
+        split = Split.of(config, num_rows)
+        self._read, self._kinds = read, {True: split.held, False: split.learned}
         self._edges = _edges(num_rows, t.shuffle_rows)
-        held = [
-            int(held_out(np.arange(a, b), num_rows, t.holdout, self.seed).sum())
-            for a, b in zip(self._edges, self._edges[1:], strict=False)
-        ]
+        pieces = [np.arange(a, b) for a, b in zip(self._edges, self._edges[1:], strict=False)]
         self._before = {
-            True: np.cumsum([0, *held]),
-            False: self._edges - np.cumsum([0, *held]),
-        }  # rows held out or not, before each piece
+            held: np.cumsum([0, *(int(is_such(rows).sum()) for rows in pieces)])
+            for held, is_such in self._kinds.items()
+        }  # rows held out or learned, before each piece
         all_held, all_trained = (int(self._before[kind][-1]) for kind in (True, False))
         self.batches = Batches(
             all_trained,
@@ -130,9 +128,7 @@ class Feed:
         codes, offsets = (np.empty((total, empty.shape[1]), empty.dtype) for empty in self._read(0, 0))
         for piece in pieces:
             numbers = np.arange(self._edges[piece.number], self._edges[piece.number + 1])
-            keep = np.flatnonzero(
-                held_out(numbers, int(self._edges[-1]), self._share, self.seed) == piece.held
-            )
+            keep = np.flatnonzero(self._kinds[piece.held](numbers))
             start = int(self._before[piece.held][piece.number])
             keep = keep[piece.first - start : piece.last - start]
             some_codes, some_offsets = self._read(int(numbers[0]), int(numbers[-1]) + 1)
@@ -143,8 +139,8 @@ class Feed:
 
 @dataclass(frozen=True)
 class _Piece:
-    """Rows [first, last) of those that are held out (or of those that are not), which lie in piece `number`
-    of the table."""
+    """Rows [first, last) of those that are held out (or of those that are learned), which lie in piece
+    `number` of the table."""
 
     number: int
     first: int

@@ -49,7 +49,7 @@ class Speed:
             num_rows: Of the table.
         """
         t = config.train
-        held = split.num_held(num_rows, t.holdout, config.run.seed) / t.most_workers
+        held = split.Split.of(config, num_rows).counts()[1] / t.most_workers
         scored = min(ROUNDS, t.steps) * held / self.held_rows_per_second
         return self.start_seconds + t.steps / self.steps_per_second + scored
 
@@ -83,7 +83,7 @@ def measure(config: Config, codec: Codec, rows: Rows) -> Speed:
     t = config.train
     share = -(-t.batch_size // t.most_workers)
     own = config.override({"train.batch_size": share, "train.num_workers": 0})
-    count = max(len(rows[0]), int(4 * share / (1 - t.holdout)))
+    count = max(len(rows[0]), int(4 * share / (1 - t.holdout - config.data.test)))
 
     def read(first: int, last: int) -> Rows:
         numbers = np.arange(first, last) % len(rows[0])

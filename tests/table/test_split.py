@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raygen.table.split import MOST_HELD, Batches, held_out, num_held, num_lanes, spread
+from raygen.table.split import MOST_HELD, Batches, Split, num_lanes, spread
 
 patient = settings(deadline=None)  # the machine may be busy
 
@@ -49,17 +49,27 @@ def test_lanes(batch_size, world_size, lanes):
 @given(st.lists(st.integers(0, 2**62), min_size=1, max_size=50), st.integers(0, 2**31 - 1))
 def test_held_out_is_a_function_of_number_and_seed(rows, seed):
     rows = np.array(rows)
-    alone = [bool(held_out(np.array([row]), 100, 0.3, seed)[0]) for row in rows]
-    assert held_out(rows, 100, 0.3, seed).tolist() == alone
-    assert np.all(
-        held_out(rows, 100, 0.3, seed) <= held_out(rows, 100, 0.5, seed)
-    )  # a larger share holds out the same rows and more
+    split = Split(100, 0.3, 0.2, seed)
+    for kind in (split.held, split.tested, split.learned):
+        assert kind(rows).tolist() == [bool(kind(np.array([row]))[0]) for row in rows]
+    # a larger share holds out the same rows and more
+    assert np.all(split.held(rows) <= Split(100, 0.5, 0.0, seed).held(rows))
+
+
+@pytest.mark.parametrize("test", [0.0, 0.05, 0.3])
+def test_each_row_is_learned_held_out_or_kept_for_a_test(test):
+    rows, split = np.arange(100_000), Split(100_000, 0.1, test, 3)
+    kinds = [split.learned(rows), split.held(rows), split.tested(rows)]
+    assert np.array_equal(np.sum(kinds, axis=0), np.ones(len(rows)))
+    assert [kind.mean() for kind in kinds] == pytest.approx([0.9 - test, 0.1, test], abs=0.004)
+    assert split.counts() == (kinds[0].sum(), kinds[1].sum())
+    assert np.array_equal(kinds[1], Split(100_000, 0.1, 0.0, 3).held(rows))
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.89])
 def test_share_of_held_out_rows(share):
     rows = np.arange(200_000)
-    seeds = [held_out(rows, len(rows), share, seed) for seed in (0, 1)]
+    seeds = [Split(len(rows), share, 0.0, seed).held(rows) for seed in (0, 1)]
     for held in seeds:
         assert held.mean() == pytest.approx(share, abs=0.004)
     assert np.mean(seeds[0] & seeds[1]) == pytest.approx(share**2, abs=0.004)  # other seeds, other rows
@@ -68,13 +78,9 @@ def test_share_of_held_out_rows(share):
 
 def test_of_a_large_table_no_more_rows_are_held_out_than_scores_need():
     rows = 50_000_000
-    held = held_out(np.arange(0, rows, 50), rows, 0.1, 0).mean() * rows
+    held = Split(rows, 0.1, 0.0, 0).held(np.arange(0, rows, 50)).mean() * rows
     assert held == pytest.approx(MOST_HELD, rel=0.1)
-    assert (
-        num_held(3_000_000, 0.1, 0)
-        == held_out(np.arange(3_000_000), 3_000_000, 0.1, 0).sum()
-        == pytest.approx(MOST_HELD, rel=0.02)
-    )
+    assert Split(3_000_000, 0.1, 0.0, 0).counts()[1] == pytest.approx(MOST_HELD, rel=0.02)
 
 
 @given(count=st.integers(0, 10_000), most=st.integers(1, 500))

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raygen.config import Config
-from raygen.table.split import held_out
+from raygen.table.split import Split
 from raygen.training.loader import Feed
 
 pytestmark = pytest.mark.slow
@@ -58,20 +58,22 @@ def test_any_number_of_workers_takes_the_same_rows_in_each_step(each, num_rows, 
 
 
 @pytest.mark.parametrize("shuffle_rows", [64, 1000, 100_000])
-@pytest.mark.parametrize("world_size", [1, 3, 4])
-def test_an_epoch_has_each_training_row_once_and_no_other(shuffle_rows, world_size):
-    table, made = Table(5000), config(48, **{"train.shuffle_rows": shuffle_rows})
+@pytest.mark.parametrize(("world_size", "test"), [(1, 0.0), (3, 0.2), (4, 0.0)])
+def test_an_epoch_has_each_training_row_once_and_no_other(shuffle_rows, world_size, test):
+    table = Table(5000)
+    made = config(48, **{"train.shuffle_rows": shuffle_rows, "data.test": test})
     feeds = [table.feed(made, rank, world_size) for rank in range(world_size)]
     steps = feeds[0].batches.steps_per_epoch
-    held = np.flatnonzero(held_out(np.arange(5000), 5000, 0.1, 0))
+    split = Split(5000, 0.1, test, 0)
+    held, tested = (np.flatnonzero(kind(np.arange(5000))) for kind in (split.held, split.tested))
     epochs = [
         np.concatenate([numbers(feed.take(epoch * steps, steps)) for feed in feeds], axis=1)
         for epoch in (0, 1, 2)
     ]
     for rows in epochs:
         assert len(np.unique(rows)) == rows.size == steps * 48
-        assert not np.isin(rows, held).any()
-        assert 5000 - len(held) - rows.size < 48 + 8
+        assert not np.isin(rows, [*held, *tested]).any()
+        assert 5000 - len(held) - len(tested) - rows.size < 48 + 8
     assert not np.array_equal(epochs[0], epochs[1]) and not np.array_equal(
         np.sort(epochs[1]), np.sort(epochs[2])
     )
@@ -129,7 +131,7 @@ def test_windows_mix_rows_from_all_over_the_lane():
 def test_some_rows_and_all_held_ones_are_the_same_on_each_worker(most):
     made = config(80, **{"train.shuffle_rows": 400})
     feeds = [Table(4000).feed(made, rank, 2) for rank in range(2)]
-    held = held_out(np.arange(4000), 4000, 0.1, 0)
+    held = Split(4000, 0.1, 0.0, 0).held(np.arange(4000))
     rows, others = (numbers(feed.some(most)) for feed in feeds)
     assert np.array_equal(rows, others) and len(np.unique(rows)) == len(rows) == min(most, 4000 - held.sum())
     assert not held[rows].any()

@@ -1,5 +1,6 @@
 """Evaluation beside real rows that were held out, on a real local Ray."""
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -23,17 +24,29 @@ def test_held_out_rows_are_those_of_the_training(trained, table):
 
     found = model_folder.load(trained.model)
     whole = pq.read_table(table)
-    mask = real_rows.held_out(found, whole)
+    learned, mask, tested = real_rows.split_of(found, whole)
+    assert not tested.any() and np.array_equal(learned, ~mask)
     encoded = encoding.encode(trained.config, silent)
     held = encoded.feed(sized(trained.config, encoded.num_rows)).held
     codes, offsets = found.codec.encode(whole.filter(pa.array(mask)))
     assert sorted(row_hash.content_hash(codes, offsets)) == sorted(row_hash.content_hash(*held))
-    assert real_rows.held_out(found, whole.slice(1)) is None
+    assert real_rows.split_of(found, whole.slice(1)) is None
     ages = pc.add(whole["age"], pa.array([1] + [0] * 1999))
     assert (
-        real_rows.held_out(found, whole.set_column(0, whole.schema.field("age"), pc.cast(ages, pa.int64())))
+        real_rows.split_of(found, whole.set_column(0, whole.schema.field("age"), pc.cast(ages, pa.int64())))
         is None
     )
+
+
+def test_rows_kept_for_a_test_are_those_that_nothing_has_seen(trained, tiny, tmp_path):
+    config = tiny(trained.fresh_run(tmp_path), {"data.test": 0.2, "train.steps": 20})
+    model = raygen.train(config, say=silent).model
+    found = model_folder.load(model)
+    learned, held, tested = real_rows.split_of(found, pq.read_table(config.data.source))
+    real = real_rows.real_rows(config, found)
+    assert (real.table.num_rows, real.holdout.num_rows) == (learned.sum(), tested.sum())
+    assert 300 < tested.sum() < 500 and held.sum() > 100 and learned.sum() + held.sum() + tested.sum() == 2000
+    assert not real.chose_model and real.notes[0] == real_rows.TESTED
 
 
 def test_values_that_pandas_cannot_hold_and_rare_classes_are_evaluated(tmp_path):
