@@ -1,5 +1,6 @@
 """The `raygen` command: each verb calls the function of the same name and prints what it returns."""
 
+import argparse
 import contextlib
 import io
 import json
@@ -19,6 +20,7 @@ from raygen.config import Config, parse_override
 from raygen.config_sections import GenerateSettings
 from raygen.errors import ConfigError, GenerationError, RaygenError, TrainingError, printable
 from raygen.report import redrawn
+from raygen.report.redrawn import Say
 
 FAILED = (TrainingError, GenerationError)
 
@@ -80,11 +82,11 @@ def _say(line: str) -> None:
     print(printable(line), flush=True)
 
 
-def _say_or_redraw():
+def _say_or_redraw() -> Say:
     return redrawn.Terminal() if sys.stdout.isatty() else _say
 
 
-def _config_or_model(args) -> Config | str:
+def _config_or_model(args: argparse.Namespace) -> Config | str:
     """A config for a .toml file, a model folder for anything else."""
     if args.config.endswith(".toml") or (Path(args.config).is_file() and not args.config.endswith(".tar")):
         return Config.load(args.config, args.set)
@@ -96,20 +98,20 @@ def _config_or_model(args) -> Config | str:
     return args.config
 
 
-def _settings(args) -> dict:
+def _settings(args: argparse.Namespace) -> dict:
     """What generate and plan take alike: `out`, and the settings of [generate] that have a flag."""
     settings = {name: getattr(args, name) for name in GenerateSettings.model_fields}
     where = " AND ".join(args.where) if args.where else None
     return settings | {"out": args.out, "where": where}
 
 
-def _demo(args) -> dict:
+def _demo(args: argparse.Namespace) -> dict:
     from raygen.commands import demo
 
     return demo.run(args.folder, args.set, _say)
 
 
-def _init(args) -> dict:
+def _init(args: argparse.Namespace) -> dict:
     from raygen.commands import init as starter
 
     path = starter.init(args.data, args.out, args.force, _say)
@@ -117,7 +119,7 @@ def _init(args) -> dict:
     return {"config": str(path)}
 
 
-def _train(args) -> dict:
+def _train(args: argparse.Namespace) -> dict:
     from raygen.training import driver as training
 
     result = training.train(Config.load(args.config, args.set), _say)
@@ -144,7 +146,7 @@ def _set_to_generate(settings: list[str]) -> list[str]:
     return ["--set", *needed] if needed else []
 
 
-def _tune(args) -> dict:
+def _tune(args: argparse.Namespace) -> dict:
     from raygen.report.search import terminal
     from raygen.search import driver as search
 
@@ -163,7 +165,7 @@ def _tune(args) -> dict:
     return named | {"search": result.search.model_dump()}
 
 
-def _generate(args) -> dict:
+def _generate(args: argparse.Namespace) -> dict:
     from raygen.cluster import devices
 
     devices.start_tensorflow()
@@ -178,7 +180,7 @@ def _generate(args) -> dict:
     return asdict(result)
 
 
-def _complete(args) -> dict:
+def _complete(args: argparse.Namespace) -> dict:
     from raygen.cluster import devices
 
     devices.start_tensorflow()
@@ -194,7 +196,7 @@ def _complete(args) -> dict:
     return asdict(result)
 
 
-def _score(args) -> dict:
+def _score(args: argparse.Namespace) -> dict:
     from raygen.cluster import devices
 
     devices.start_tensorflow()
@@ -208,7 +210,7 @@ def _score(args) -> dict:
     return asdict(result)
 
 
-def _verify(args) -> dict:
+def _verify(args: argparse.Namespace) -> dict:
     from raygen.generation import verification
 
     result = verification.verify(args.folder, args.repair, args.say)
@@ -225,7 +227,7 @@ def _verify(args) -> dict:
     return asdict(result) | {"passed": result.passed}
 
 
-def _evaluate(args) -> dict:
+def _evaluate(args: argparse.Namespace) -> dict:
     from raygen.evaluation import driver as evaluation
 
     if not args.config and not (args.real and args.synthetic):
@@ -263,7 +265,7 @@ def _limit(text: str) -> tuple[str, float]:
         raise ConfigError(f"'{text}' is no limit.", "write it as c2st=0.7.") from None
 
 
-def _plan(args) -> dict:
+def _plan(args: argparse.Namespace) -> dict:
     from raygen.cluster import devices
 
     devices.start_tensorflow()
@@ -272,7 +274,7 @@ def _plan(args) -> dict:
     return planning.plan(_config_or_model(args), within=args.within, say=_say, **_settings(args))
 
 
-def _inspect(args) -> dict:
+def _inspect(args: argparse.Namespace) -> dict:
     from raygen.cluster import devices
     from raygen.commands import inspect_model
 
@@ -283,7 +285,7 @@ def _inspect(args) -> dict:
     return inspect_model.inspect(model, _say)
 
 
-def _pack(args) -> dict:
+def _pack(args: argparse.Namespace) -> dict:
     from raygen.model import packed
 
     result = packed.pack(args.model, args.out, args.anyway)
@@ -291,7 +293,7 @@ def _pack(args) -> dict:
     return asdict(result)
 
 
-def _unpack(args) -> dict:
+def _unpack(args: argparse.Namespace) -> dict:
     from raygen.model import packed
 
     result = packed.unpack(args.file, args.out)
@@ -300,7 +302,7 @@ def _unpack(args) -> dict:
     return asdict(result)
 
 
-def _doctor(args) -> dict:
+def _doctor(args: argparse.Namespace) -> dict:
     from raygen.cluster import devices
     from raygen.diagnosis import driver as diagnosis
 
@@ -311,7 +313,7 @@ def _doctor(args) -> dict:
     )
 
 
-def _help(args) -> dict:
+def _help(args: argparse.Namespace) -> dict:
     from raygen.commands import help as manual
 
     text = manual.page(args.topic) if args.topic else manual.contents()

@@ -77,7 +77,7 @@ def _key(name: str) -> str:
     return name if bare else _value(name)
 
 
-def _value(value) -> str:
+def _value(value: object) -> str:
     """A setting as TOML, which is JSON but for one character and for tables."""
     if isinstance(value, dict):
         inner = ", ".join(f"{_key(name)} = {_value(one)}" for name, one in value.items())

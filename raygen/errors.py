@@ -2,6 +2,7 @@
 
 import difflib
 import unicodedata
+from collections.abc import Iterable
 
 TURNS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # of the direction of text
 
@@ -67,11 +68,11 @@ def _moves(sign: str) -> bool:
     return (unicodedata.category(sign) == "Cc" and sign != "\t") or sign in TURNS
 
 
-def did_you_mean(name: str, known) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The hint for a misspelt `name`: the nearest of `known`, or all of them."""
-    known = [str(k) for k in known]
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean '{near[0]}'?" if near else f"choose one of: {listed(known)}."
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"did you mean '{near[0]}'?" if near else f"choose one of: {listed(names)}."
 
 
 def listed(names: list[str], most: int = 20) -> str:

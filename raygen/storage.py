@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import itertools
 import json
 import math
 import posixpath
@@ -10,7 +9,9 @@ import random
 import stat
 import time
 import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
 
 import pyarrow as pa
 from pyarrow import fs as pafs
@@ -23,6 +24,7 @@ from raygen.uris import name as name
 from raygen.uris import parent as parent
 from raygen.uris import split as split
 
+Result = TypeVar("Result")
 PIECE_BYTES = 1 << 23
 MARK = "_raygen.txt"  # in a folder that is raygen's own to delete
 MARKED = b"raygen made this folder, and deletes it with all that is in it.\n"
@@ -127,7 +129,7 @@ def read_range(uri: str, start: int, size: int) -> bytes:
     return _part(uri, lambda whole: (start, size))
 
 
-def _part(uri: str, span) -> bytes:
+def _part(uri: str, span: Callable[[int], tuple[int, int]]) -> bytes:
     filesystem, path = resolve(uri)
 
     def part() -> bytes:
@@ -139,7 +141,7 @@ def _part(uri: str, span) -> bytes:
         return again(part)
 
 
-def read_json(uri: str):
+def read_json(uri: str) -> Any:
     return json.loads(read(uri))
 
 
@@ -149,12 +151,12 @@ def write(uri: str, content: bytes) -> None:
         stream.write(content)
 
 
-def write_json(uri: str, value) -> None:
+def write_json(uri: str, value: object) -> None:
     write(uri, json.dumps(value, indent=1).encode())
 
 
 @contextlib.contextmanager
-def whole(uri: str):
+def whole(uri: str) -> Iterator[pa.NativeFile]:
     """A stream that becomes the file `uri` when the block ends without an error; until then the file is not
     there, or as it was.
 
@@ -188,7 +190,7 @@ def whole(uri: str):
 
 
 @contextlib.contextmanager
-def writing(uri: str, setting: str = ""):
+def writing(uri: str, setting: str = "") -> Iterator[None]:
     """Turn the system's refusal to write into an OutputError that names the folder, and the setting that
     named it."""
     try:
@@ -202,7 +204,7 @@ def writing(uri: str, setting: str = ""):
 
 
 @contextlib.contextmanager
-def reading(uri: str):
+def reading(uri: str) -> Iterator[None]:
     """Turn the system's refusal to read into a StorageError; a file that is not there stays a
     FileNotFoundError."""
     try:
@@ -216,16 +218,18 @@ def reading(uri: str):
         ) from error
 
 
-def again(action):
+def again(action: Callable[[], Result]) -> Result:
     """What `action` returns, tried again where pyarrow does not: it gives up at once when S3's "slow down" is
     longer than what it asked for."""
-    for attempt in itertools.count(1):
+    tried = 0
+    while True:
         try:
             return action()
         except OSError as error:
-            if "Failed to flush response stream" not in str(error) or attempt >= attempts():
+            tried += 1
+            if "Failed to flush response stream" not in str(error) or tried >= attempts():
                 raise
-            time.sleep(random.uniform(0, 2 ** (attempt - 1)))
+            time.sleep(random.uniform(0, 2 ** (tried - 1)))
 
 
 class Hashing:
@@ -233,18 +237,18 @@ class Hashing:
 
     closed = False
 
-    def __init__(self, stream):
+    def __init__(self, stream: BinaryIO | pa.NativeFile):
         self.stream, self.digest = stream, hashlib.sha256()
 
-    def write(self, content) -> int:
+    def write(self, content: bytes | pa.Buffer) -> int:
         self.digest.update(content)
         self.stream.write(content)
         return len(content)
 
-    def flush(self):
+    def flush(self) -> None:
         self.stream.flush()
 
-    def close(self):
+    def close(self) -> None:
         """Leave the stream to whoever opened it."""
 
     def hexdigest(self) -> str:
@@ -314,7 +318,7 @@ def size(uri: str) -> int:
         return filesystem.get_file_info(path).size or 0
 
 
-def plain(value):
+def plain(value: object) -> Any:
     """The same for JSON: plain numbers, None for those that it has no word for."""
     if isinstance(value, dict):
         return {str(k): plain(v) for k, v in value.items()}

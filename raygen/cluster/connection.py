@@ -204,7 +204,7 @@ def _own_terminated() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _interruptible():
+def _interruptible() -> Iterator[None]:
     """Make Ctrl-C a KeyboardInterrupt: Ray Train puts a handler of its own in place that ends in SystemExit,
     and leaves it there."""
     import signal
@@ -276,7 +276,7 @@ def _refuse_client(address: str, connected: bool) -> None:
 
 
 @contextlib.contextmanager
-def silent_stderr():
+def silent_stderr() -> Iterator[None]:
     """Drop what C++ code writes to stderr, such as TensorFlow's lines at import, which no setting turns
     off."""
     sys.stderr.flush()

@@ -4,9 +4,14 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from raygen.errors import RaygenError
+
+if TYPE_CHECKING:
+    from ray.actor import ActorHandle
 
 LIVE_SECONDS = 2.0  # between two signs of life
 
@@ -26,31 +31,34 @@ class Board:
     """An actor between workers and driver: what workers put on it, the error that starting them again cannot
     mend, and which actors are to end."""
 
-    def __init__(self):
-        self.waiting, self.error, self.members, self.closed = [], None, [], False
+    def __init__(self) -> None:
+        self.waiting: list[Any] = []
+        self.members: list[ActorHandle] = []
+        self.error: RaygenError | None = None
+        self.closed = False
         self.at_work: dict[str, Member] = {}  # by the actor's id, which stays when its process is another
 
-    def add(self, item, who: str = ""):
+    def add(self, item: Any, who: str = "") -> None:
         """Put something on the board; a member's id shows that it gets on."""
         self.waiting.append(item)
         if who in self.at_work:
             self.at_work[who].alive = self.at_work[who].moved = time.monotonic()
 
-    def add_unless_failed(self, item):
+    def add_unless_failed(self, item: Any) -> None:
         if not self.error:
             self.add(item)
 
-    def take(self):
+    def take(self) -> list[Any]:
         taken, self.waiting = self.waiting, []
         return taken
 
-    def fail(self, error):
+    def fail(self, error: RaygenError) -> None:
         self.error = error
 
-    def failure(self):
+    def failure(self) -> RaygenError | None:
         return self.error
 
-    def enroll(self, actor) -> bool:
+    def enroll(self, actor: "ActorHandle") -> bool:
         """Note an actor that works for the driver; False if the driver wants no more of it."""
         self.members.append(actor)
         return not self.closed
@@ -83,7 +91,7 @@ class Board:
         return self.members
 
 
-def new_board():
+def new_board() -> "ActorHandle":
     """A Board on the driver's own node, so that it is lost with the driver only."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -122,13 +130,15 @@ def at_work(board: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def following(board, take, every_seconds: float = 0.5):
+def following(
+    board: "ActorHandle", take: Callable[[list[Any]], None], every_seconds: float = 0.5
+) -> Iterator[None]:
     """Call `take` with what is put on the board, in a thread, until the block ends."""
     import ray
 
     stop = threading.Event()
 
-    def follow():
+    def follow() -> None:
         while not stop.wait(every_seconds):
             take(ray.get(board.take.remote()))
 

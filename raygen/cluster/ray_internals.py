@@ -40,7 +40,7 @@ class Autoscaler:
             return None
         return [request.details for request in state.infeasible_gang_resource_requests]
 
-    def _status(self):
+    def _status(self) -> GetClusterStatusReply:
         reply = GetClusterStatusReply()
         reply.ParseFromString(self.gcs.get_cluster_status(timeout_s=self.timeout))
         return reply

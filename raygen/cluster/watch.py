@@ -3,9 +3,9 @@ starts others."""
 
 import math
 import time
-from collections.abc import Callable
 from typing import Any
 
+from raygen.report.redrawn import Say
 from raygen.report.text import duration
 
 EVERY_SECONDS = 5.0  # it looks
@@ -25,7 +25,7 @@ class Watch:
         still: What is told of one that does not get on, with {} for how long; "" if nothing.
     """
 
-    def __init__(self, board: Any, say: Callable, still: str = ""):
+    def __init__(self, board: Any, say: Say, still: str = ""):
         self.board, self.say, self.still = board, say, still
         self.looked, self.told = time.monotonic(), set[tuple[str, str]]()
 

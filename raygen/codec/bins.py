@@ -1,5 +1,6 @@
 """One block of codes: a number cut into atoms and bars, or a string among categories and groups."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import ClassVar
 
@@ -192,7 +193,7 @@ class NumericBlock:
         values[gone] = none
         return values
 
-    def floats(self, values) -> np.ndarray:
+    def floats(self, values: np.ndarray | Sequence[float]) -> np.ndarray:
         """Values that `decode` has made, none of them missing, as float64 in the column's units."""
         return np.asarray(values, float) / 10.0 ** (self.scale or 0)
 

@@ -236,5 +236,5 @@ def quantiles(cell: Cell) -> np.ndarray:
     return np.clip(exact, values[0], values[-1])
 
 
-def _middle(low, high):
+def _middle(low: float, high: float) -> float:
     return (low + high) // 2 if isinstance(low, int) else (low + high) / 2

@@ -72,10 +72,12 @@ def _position(steps: np.ndarray) -> np.ndarray:
     return (steps * STEP).astype(np.float32)
 
 
-def _span(value: Callable, bottom, top) -> tuple[np.ndarray, np.ndarray]:
+def _span(
+    value: Callable, bottom: np.ndarray | float, top: np.ndarray | float
+) -> tuple[np.ndarray, np.ndarray]:
     """First and last step at which `value`, which never falls as steps grow, lies within [bottom, top]; none
     where first > last."""
-    size = len(value(np.zeros(1, np.int64))) if np.ndim(bottom) == 0 else len(bottom)
+    size = len(bottom) if isinstance(bottom, np.ndarray) else len(value(np.zeros(1, np.int64)))
     first = _bisect(lambda steps: value(steps) >= bottom, size)
     return first, _bisect(lambda steps: value(steps) > top, size) - 1
 

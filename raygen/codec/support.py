@@ -100,7 +100,7 @@ def _groups(counts: np.ndarray, own: np.ndarray, min_rows: int, gaps: bool) -> l
     return found
 
 
-def _mean(values: np.ndarray, counts: np.ndarray):
+def _mean(values: np.ndarray, counts: np.ndarray) -> float:
     if len(values) == 1:
         return values[0]
     total = np.sum((values - values[0]) * counts)

@@ -13,6 +13,7 @@ from raygen.generation import driver as generation
 from raygen.metrics import fidelity
 from raygen.metrics.row_codes import take
 from raygen.model import folder as model_folder
+from raygen.report.redrawn import Say
 from raygen.training import driver as training
 
 ROWS = 100_000
@@ -29,7 +30,7 @@ def adult() -> str:
     return str(resources.files("raygen") / "datasets" / "adult.parquet")
 
 
-def run(folder: str = "runs/demo", overrides: Iterable[str] = (), say=print) -> dict:
+def run(folder: str = "runs/demo", overrides: Iterable[str] = (), say: Say = print) -> dict:
     """Train on UCI Adult, write 100,000 rows, and compare them with real ones.
 
     Args:

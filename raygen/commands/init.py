@@ -16,6 +16,7 @@ from raygen.fakes import looks
 from raygen.relations.counts import often
 from raygen.relations.sample import find
 from raygen.relations.ties import Finding
+from raygen.report.redrawn import Say
 from raygen.table import arrow
 from raygen.table.protection import Protection
 from raygen.table.schema import Schema, check_rows, infer
@@ -25,7 +26,7 @@ from raygen.training.protection import protection_of
 MANY_RARE = 0.02  # of the rows
 
 
-def init(source: str, out: str = "raygen.toml", force: bool = False, say=print) -> Path:
+def init(source: str, out: str = "raygen.toml", force: bool = False, say: Say = print) -> Path:
     """Look at a table and write a config to edit; say where a guess deserves a look.
 
     Args:

@@ -4,11 +4,13 @@ import os
 
 from raygen import storage, uris
 from raygen.codec.bins import NumericBlock
+from raygen.codec.block import Block
+from raygen.codec.categories import CategoryBlock
 from raygen.codec.contents import Content, contents
-from raygen.codec.gaussian import GaussianBlock
 from raygen.config_privacy import PrivacySettings
 from raygen.model import folder as model_folder
 from raygen.report.latent import terminal
+from raygen.report.redrawn import Say
 from raygen.table.part_names import parts_of
 
 USES = {
@@ -20,7 +22,7 @@ USES = {
 }
 
 
-def inspect(model: str | os.PathLike[str], say=print) -> dict:
+def inspect(model: str | os.PathLike[str], say: Say = print) -> dict:
     """Print columns, training and latent samplers of a model; the same as a dict.
 
     Raises:
@@ -98,14 +100,14 @@ def held_lines(held: list[Content], settings: PrivacySettings) -> list[str]:
     return [*lines, "  None of this is differential privacy: the network may still remember combinations."]
 
 
-def _codes(block) -> str:
+def _codes(block: Block) -> str:
     if isinstance(block, NumericBlock):
         bars = int(block.is_bar.sum())
         words = f"{len(block.grid) - bars} atoms, {bars} bars"
-    elif isinstance(block, GaussianBlock):
-        words = "Gaussian" if block.std else "one value"
-    else:
+    elif isinstance(block, CategoryBlock):
         words = f"{len(block.members)} categories" + (
             f" in {block.num_codes} codes" if block.num_codes < len(block.members) else ""
         )
+    else:
+        words = "Gaussian" if block.has_offset.any() else "one value"
     return words + (", missing" if block.missing else "")

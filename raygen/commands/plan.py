@@ -18,6 +18,7 @@ from raygen.generation.formats import Format
 from raygen.generation.request import Job
 from raygen.generation.shards import Plan
 from raygen.model import folder as model_folder
+from raygen.report.redrawn import Say
 from raygen.report.text import duration
 from raygen.sampling import conditions
 from raygen.sampling import rows as sampling
@@ -29,7 +30,7 @@ def plan(
     rows: int | None = None,
     out: str | None = None,
     within: float = 3600.0,
-    say=print,
+    say: Say = print,
     **settings: Any,
 ) -> dict:
     """Print rows, shards, bytes, workers and time of a run, and ask the cluster whether it fits; the same as
@@ -104,7 +105,7 @@ def _generation(
     actors: int,
     measured: tuple[float, float] | None,
     within: float,
-    say,
+    say: Say,
 ) -> dict:
     """Say how long a generation takes, and what it would need to be done in time.
 
@@ -149,7 +150,9 @@ def _generation(
     return {**answer, **figures, "within": within, "actors_needed": needed}
 
 
-def _completion(section: GenerateSettings, shards: Plan, actors: int, measured: speed.Speed, say) -> dict:
+def _completion(
+    section: GenerateSettings, shards: Plan, actors: int, measured: speed.Speed, say: Say
+) -> dict:
     """Say how long as many rows take to be completed, and to be scored."""
     rows, own = shards.rows, f"{measured.particles} particles for each, as measured now on rows of the model"
     completing = shards.seconds(actors, measured.completed)

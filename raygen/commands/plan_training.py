@@ -6,6 +6,7 @@ from raygen.config import Config
 from raygen.config_sections import GenerateSettings
 from raygen.errors import ClusterError, ConfigError
 from raygen.generation import request
+from raygen.report.redrawn import Say
 from raygen.report.text import duration
 from raygen.search import driver as search
 from raygen.search.space import Space
@@ -20,7 +21,7 @@ AFTERWARDS = (
 )
 
 
-def forecast(config: Config, available: resources.Resources, say) -> dict:
+def forecast(config: Config, available: resources.Resources, say: Say) -> dict:
     """Say how long the training of a config takes, and a search.
 
     Raises:
@@ -55,7 +56,7 @@ def forecast(config: Config, available: resources.Resources, say) -> dict:
     return {"train": train, "search": _search(settled, learned, rows, available, say)}
 
 
-def _timed(config: Config, learned: tuple[Codec, Rows], rows: int, cpus: int, say) -> dict:
+def _timed(config: Config, learned: tuple[Codec, Rows], rows: int, cpus: int, say: Say) -> dict:
     """Say how long the steps take, which are measured by an actor of so many CPUs; 0: in this process."""
     t = config.train
     measured = _measured(config, learned, cpus, 1.0 if t.use_gpu else 0.0, say)
@@ -73,7 +74,7 @@ def _timed(config: Config, learned: tuple[Codec, Rows], rows: int, cpus: int, sa
 
 
 def _search(
-    config: Config, learned: tuple[Codec, Rows], rows: int, available: resources.Resources, say
+    config: Config, learned: tuple[Codec, Rows], rows: int, available: resources.Resources, say: Say
 ) -> dict:
     """Say how long the trials of a search take, if it were begun."""
     s = config.search
@@ -103,7 +104,9 @@ def _place(cpus: int) -> str:
     return f"{cpus} CPU(s)" if cpus else "this machine's CPUs"
 
 
-def _measured(config: Config, learned: tuple[Codec, Rows], cpus: int, gpus: float, say) -> speed.Speed | None:
+def _measured(
+    config: Config, learned: tuple[Codec, Rows], cpus: int, gpus: float, say: Say
+) -> speed.Speed | None:
     """Speed of a worker of so many CPUs, by an actor; without any, of this process. None where there is no
     room for the actor, which is told."""
     if not cpus:

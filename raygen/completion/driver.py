@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -25,9 +24,9 @@ from raygen.generation import completeness, manifest, one_file, request, running
 from raygen.generation import driver as generation
 from raygen.model import folder as model_folder
 from raygen.report import redrawn
+from raygen.report.redrawn import Say
 from raygen.table import frames
 
-Say = Callable[[str], object]
 HOW = tuple(field.name for field in fields(Settings))
 WRITTEN_BY = (
     "format",

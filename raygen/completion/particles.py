@@ -7,7 +7,7 @@ Doucet and Johansen 2009, sec. 3, for the second). Of a row's particles one is t
 number grows its law becomes that of the model's rows with these cells.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,11 @@ import tensorflow as tf
 from raygen.completion.givens import Givens
 from raygen.latent import streams
 from raygen.latent.gaussians import Gaussians
+from raygen.latent.samplers import Sampler
+from raygen.model.densities import log_gaussian, truncated_logistic
 from raygen.model.proposal import Proposal
-from raygen.model.vae import MAX_LOGIT, VAE, log_gaussian, truncated_logistic
-from raygen.sampling.draws import draw_gaussian, draw_truncated_logistic
+from raygen.model.vae import MAX_LOGIT, VAE
+from raygen.sampling.draws import Offset, draw_gaussian, draw_truncated_logistic
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.sampling.turn_columns import Columns, pick, uniforms
 
@@ -81,7 +83,9 @@ class Particles:
         seed: Of the draws.
     """
 
-    def __init__(self, model: VAE, sampler, proposal: Proposal | None, count: int = 32, seed: int = 0):
+    def __init__(
+        self, model: VAE, sampler: Sampler, proposal: Proposal | None, count: int = 32, seed: int = 0
+    ):
         self.model, self.sampler, self.count = model, sampler, count
         self.rows = BLOCK_ROWS // count
         self.columns: Any = Alone(model) if model.turn is None else Columns(model, model.turn.order, 1.0)
@@ -150,13 +154,15 @@ class Particles:
             log_q = np.logaddexp(log_p + np.log(1 - share), log_q + np.log(share))
         return z, (log_p - log_q).reshape(self.rows, self.count)
 
-    def _from_sampler(self, first):
+    def _from_sampler(self, first: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         component, normals = self.keys[:2]
         width = self.model.latent_dim
         noise = streams.by_row(streams.normal, normals, BLOCK_ROWS, width, first)
         return self.sampler.draw(streams.uniform(component, (BLOCK_ROWS,), first), noise), noise
 
-    def _draw(self, z, known, given, allowed, first):
+    def _draw(
+        self, z: tf.Tensor, known: tf.Tensor, given: tf.Tensor, allowed: tf.Tensor, first: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
         chances, places = uniforms(self.keys[2:4], len(self.model.starts), first)
         state, log_weight, log_drawn = self.columns.start(z), tf.zeros((BLOCK_ROWS,)), {}
         known, given = (tf.repeat(x, self.count, axis=0) for x in (known, given))
@@ -181,7 +187,7 @@ class Particles:
         blocks = range(len(self.model.starts))
         return *state.rows(blocks), log_weight, tf.stack([log_drawn[c] for c in blocks], axis=1)
 
-    def _likelihood(self, z, codes, places):
+    def _likelihood(self, z: tf.Tensor, codes: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
         state, found = self.columns.start(z), {}
         for column in self.columns.order:
             logits, offset = self.columns.law(state, column)
@@ -193,17 +199,17 @@ class Particles:
             self.columns.add(state, column, code, place)
         return tf.stack([found[c] for c in range(len(self.model.starts))], axis=1)
 
-    def _edges(self, column: int, code):
+    def _edges(self, column: int, code: tf.Tensor) -> list[tf.Tensor]:
         """Normal scores of the ends of the bars, and whether there is one, each of shape (rows,)."""
         return tf.unstack(tf.gather(self.columns.edges[self.columns.spans[column]], code), axis=1)
 
-    def _inside(self, uniform, edges, offset):
+    def _inside(self, uniform: tf.Tensor, edges: list[tf.Tensor], offset: Offset) -> tf.Tensor:
         """A position drawn inside bars."""
         if self.model.gaussian:
             return draw_gaussian(uniform, *offset)
         return draw_truncated_logistic(uniform, *edges[:2], *offset)
 
-    def _density(self, place, edges, offset):
+    def _density(self, place: tf.Tensor, edges: list[tf.Tensor], offset: Offset) -> tf.Tensor:
         """Log density of a position inside bars."""
         low, high, has = edges
         if self.model.gaussian:
@@ -211,7 +217,7 @@ class Particles:
         return has * truncated_logistic(low + (high - low) * place, low, high, *offset)
 
 
-def _log_prob(sampler: Any) -> Callable[[np.ndarray], np.ndarray]:
+def _log_prob(sampler: Sampler) -> Callable[[np.ndarray], np.ndarray]:
     """log p(z) of a sampler, float64 of shape (rows,); of Gaussians by one product in float32."""
     if not isinstance(sampler, Gaussians):
         return sampler.log_prob
@@ -225,7 +231,7 @@ def _log_prob(sampler: Any) -> Callable[[np.ndarray], np.ndarray]:
     constant = tf.constant(weights - log_det - 0.5 * d * LOG_2PI, tf.float32)
 
     @tf.function(autograph=False)
-    def graph(z):
+    def graph(z: tf.Tensor) -> tf.Tensor:
         square = tf.reduce_sum(tf.reshape((tf.matmul(z, matrix) - shift) ** 2, (-1, k, d)), axis=2)
         return tf.reduce_logsumexp(constant - 0.5 * square, axis=1)
 
@@ -239,7 +245,7 @@ class _State:
     codes: dict
     positions: dict
 
-    def rows(self, columns):
+    def rows(self, columns: Sequence[int]) -> tuple[tf.Tensor, ...]:
         return tuple(tf.stack([drawn[c] for c in columns], axis=1) for drawn in (self.codes, self.positions))
 
 
@@ -253,15 +259,15 @@ class Alone:
         edges = (model.score_low, model.score_high, model.has_offset)
         self.edges = np.stack([w.numpy() for w in edges], axis=1)
 
-    def start(self, z) -> _State:
+    def start(self, z: tf.Tensor) -> _State:
         logits, head = self.model.hidden_logits(self.model.decoder(z))
         law = self.model.offset_law(head) if self.num_offsets else None
         return _State(tf.clip_by_value(logits, -MAX_LOGIT, MAX_LOGIT), law, {}, {})
 
-    def law(self, state: _State, column: int):
-        """Logits of the column's codes, and centre and scale of its offset, or None."""
-        offset = tuple(x[:, column] for x in state.law) if column < self.num_offsets else None
+    def law(self, state: _State, column: int) -> tuple[tf.Tensor, Offset]:
+        """Logits of the column's codes, and centre and scale of its offset."""
+        offset = tuple(x[:, column] for x in state.law) if column < self.num_offsets else ()
         return state.logits[:, self.spans[column]], offset
 
-    def add(self, state: _State, column: int, code, place) -> None:
+    def add(self, state: _State, column: int, code: tf.Tensor, place: tf.Tensor) -> None:
         state.codes[column], state.positions[column] = code, place

@@ -25,11 +25,11 @@ from raygen.errors import ConfigError, OutputError, SchemaError
 from raygen.generation.progress import Progress
 from raygen.model import folder as model_folder
 from raygen.report import redrawn
+from raygen.report.redrawn import Say
 from raygen.table import frames
 
 SHOWN_CELLS = 3  # of a row that is listed
 BLOCKS_AT_ONCE = 1024  # are written
-Say = Callable[[str], object]
 
 
 @dataclass(frozen=True)

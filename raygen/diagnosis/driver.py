@@ -2,8 +2,10 @@
 its z should be drawn from."""
 
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -17,15 +19,19 @@ from raygen.errors import ConfigError, OutputError, did_you_mean
 from raygen.report.latent import page as latent_page
 from raygen.report.latent import terminal
 from raygen.report.latent.record import LatentReport
+from raygen.report.redrawn import Say
 from raygen.sampler_catalogue import FITTED, NAIVE
+
+if TYPE_CHECKING:
+    import keras
 
 HELD_SHARE, HELD_ROWS = 0.1, 100  # held out of the samplers, but at least so many rows
 MEANT = {"log_sigma": "a log standard deviation, std = exp(o)", "log_var": "a log variance, std = exp(o / 2)"}
 
 
 def doctor(
-    encoder,
-    decoder,
+    encoder: "str | Path | keras.Model",
+    decoder: "str | Path | keras.Model",
     data: str,
     generate: int = 0,
     out: str = "",
@@ -35,7 +41,7 @@ def doctor(
     sampler: str = "auto",
     mean_only: bool = False,
     flow_steps: int = 4000,
-    say=print,
+    say: Say = print,
 ) -> dict:
     """Say what is wrong with a trained VAE and where its z should be drawn from; write rows drawn so.
 
@@ -101,7 +107,7 @@ class Diagnosis:
 
 
 def _diagnosed(
-    networks: foreign.Networks, data: str, convention: str, sampler: str, flow_steps: int, seed: int, say
+    networks: foreign.Networks, data: str, convention: str, sampler: str, flow_steps: int, seed: int, say: Say
 ) -> Diagnosis:
     table, there = foreign.read_table(data, networks, seed)
     from raygen.diagnosis import measurements
@@ -127,7 +133,7 @@ def _diagnosed(
     return Diagnosis(networks, table.schema, samplers, report, variance, figures, notes)
 
 
-def _generate(d: Diagnosis, rows: int, out: str, mean_only: bool, seed: int, say) -> None:
+def _generate(d: Diagnosis, rows: int, out: str, mean_only: bool, seed: int, say: Say) -> None:
     """Write rows drawn from the chosen law."""
     from raygen.diagnosis import measurements
 
@@ -178,7 +184,7 @@ def _check(
         raise OutputError(f"'{out}' exists already.", "choose another file with --out.")
 
 
-def _notes(figures: dict, networks, there: int, taken: int) -> list[str]:
+def _notes(figures: dict, networks: foreign.Networks, there: int, taken: int) -> list[str]:
     """What is no defect, but to be known."""
     spread, share = figures["convention"], figures["outputs"]["residual_share_median"]
     meant = defects.CONVENTIONS[spread["convention"]] if spread["told"] else MEANT[spread["draw"]]
@@ -225,7 +231,9 @@ def _lines(found: list[dict[str, str]], notes: list[str], report: LatentReport) 
     return [*(line.encode("ascii", "replace").decode() for line in out), "", *terminal.lines(report)]
 
 
-def _write(block, schema: pa.Schema, rows: int, out: str) -> None:
+def _write(
+    block: Callable[[int], tuple[np.ndarray, np.ndarray]], schema: pa.Schema, rows: int, out: str
+) -> None:
     """Exactly `rows` rows, block by block, whole or not at all."""
     with storage.whole(out) as stream:
         writer = (

@@ -19,6 +19,8 @@ with w free, the smallest misfit was right for 15 of 27.) It declines where trai
 at a high constant rate.
 """
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import tensorflow as tf
 
@@ -29,6 +31,7 @@ LAWS = {  # convention: d log std / do, d log variance in the KL / do
     "log_sigma": (1.0, 2.0),
     "mixed": (1.0, 1.0),
 }
+Decode = Callable[[tf.Tensor], tf.Tensor]
 ROWS = 4096
 PAIRS = 8  # of draws of each row's posterior, +eps and -eps
 ACTIVE_VARIANCE = 0.01
@@ -60,7 +63,7 @@ def of_draws(z_mean: np.ndarray, o: np.ndarray, z: np.ndarray) -> tuple[str, flo
 
 
 def of_weights(
-    x: np.ndarray, z_mean: np.ndarray, o: np.ndarray, decode, losses, seed: int = 0
+    x: np.ndarray, z_mean: np.ndarray, o: np.ndarray, decode: Decode, losses: Sequence[str], seed: int = 0
 ) -> dict[str, float]:
     """How badly each convention fits the network being at rest: 0 is exact, 1 is no fit at all.
 
@@ -106,7 +109,15 @@ def read(misfits: dict[str, float], draw: str = "") -> str:
     return order[0][1]
 
 
-def _misfit(mean, noise, z_mean, o, draw: float, kl: float, active) -> float:
+def _misfit(
+    mean: np.ndarray,
+    noise: np.ndarray,
+    z_mean: np.ndarray,
+    o: np.ndarray,
+    draw: float,
+    kl: float,
+    active: np.ndarray,
+) -> float:
     """Mean of the three relative differences that are zero for a network at rest, each in [0, 1]."""
     z_mean, o = z_mean[:, active].astype(float), o[:, active].astype(float)
     push = 0.5 * kl * (1 - np.exp(kl * o)).mean(axis=0)
@@ -118,21 +129,23 @@ def _misfit(mean, noise, z_mean, o, draw: float, kl: float, active) -> float:
     )
 
 
-def _apart(a, b):
+def _apart(a: np.ndarray, b: np.ndarray | np.floating) -> np.ndarray:
     """Relative difference: 0 if equal, 1 if of different sign."""
     return np.minimum(1.0, np.abs(a - b) / _not_zero(np.abs(a) + np.abs(b)))
 
 
-def _not_zero(x):
+def _not_zero(x: np.ndarray) -> np.ndarray:
     return np.where(x == 0, 1e-30, x)
 
 
-def _slopes(decode, loss: str, x, z_mean, std, noise) -> tuple[np.ndarray, np.ndarray]:
+def _slopes(
+    decode: Decode, loss: str, x: np.ndarray, z_mean: np.ndarray, std: np.ndarray, noise: list[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """Means over rows and draws of -(z_mean - its mean) dg/dz and of std eps dg/dz, each float64 of shape
     (latent_dim,)."""
 
     @tf.function(autograph=False)
-    def slope(z):
+    def slope(z: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             tape.watch(z)
             total = LOSSES[loss](tf.constant(x), decode(z))
@@ -148,11 +161,11 @@ def _slopes(decode, loss: str, x, z_mean, std, noise) -> tuple[np.ndarray, np.nd
     return -along_mean / (2 * len(noise)), along_noise / (2 * len(noise))
 
 
-def _squared(x, y):
+def _squared(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum((x - y) ** 2)
 
 
-def _crossentropy(x, y):
+def _crossentropy(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     y = tf.clip_by_value(y, 1e-7, 1 - 1e-7)
     return -tf.reduce_sum(x * tf.math.log(y) + (1 - x) * tf.math.log(1 - y))
 

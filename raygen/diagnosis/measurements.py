@@ -2,6 +2,7 @@
 what each sampler makes of it."""
 
 import time
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -11,14 +12,16 @@ from raygen import rng
 from raygen.diagnosis import log_sigma
 from raygen.diagnosis.networks import MAX_LOG_VAR, Networks
 from raygen.latent import samplers as latent_samplers
-from raygen.latent.samplers import Posteriors
+from raygen.latent.samplers import Posteriors, Sampler
 from raygen.metrics import fidelity
 from raygen.report.latent.record import LatentReport, References, TableScores
+from raygen.report.redrawn import Say
 from raygen.sampler_catalogue import FITTED, SAMPLERS
 from raygen.sampling import latent_report, sampler_comparison
 from raygen.sampling.draws import latents
 from raygen.sampling.row_blocks import BLOCK_ROWS
 
+Block = Callable[[int], tuple[np.ndarray, np.ndarray]]  # means and rows of a block, by its number
 FAR = 8.0  # standard deviations of z out to which the decoder's range is looked at
 TIMED_BLOCKS = 2
 
@@ -145,7 +148,9 @@ def outputs(
     return figures, variance
 
 
-def holes(rows: Posteriors, held: Posteriors, samplers: dict, seed: int = 0) -> dict[str, float]:
+def holes(
+    rows: Posteriors, held: Posteriors, samplers: dict[str, Sampler], seed: int = 0
+) -> dict[str, float]:
     """Share of a sampler's draws where log q(z) is below the first percentile of z of held-out rows; 0.01 if
     they are alike.
 
@@ -171,7 +176,7 @@ def wide(networks: Networks, z: np.ndarray) -> np.ndarray:
     return np.broadcast_to(networks.decode(z), (len(z), networks.width))
 
 
-def blocks(networks: Networks, sampler, scale: np.ndarray, seed: int):
+def blocks(networks: Networks, sampler: Sampler, scale: np.ndarray, seed: int) -> Block:
     """A function from a block's number to its BLOCK_ROWS rows: the decoder's mean, and the row drawn around
     it.
 
@@ -201,8 +206,8 @@ class Comparison:
         self,
         networks: Networks,
         names: list[str],
-        x,
-        held_x,
+        x: np.ndarray,
+        held_x: np.ndarray,
         held: Posteriors,
         scale: np.ndarray,
         seed: int = 0,
@@ -219,15 +224,15 @@ class Comparison:
         self.ceiling = held_x[out]
         self.bound = [wide(networks, held.take(out).draw(generator)) for _ in range(self.repeats)]
         self.generator = generator
-        self.made: dict = {}
+        self.made: dict[str, Block] = {}
 
-    def block(self, sampler):
+    def block(self, sampler: Sampler) -> Block:
         """The sampler's `blocks`, traced once."""
         if sampler.name not in self.made:
             self.made[sampler.name] = blocks(self.networks, sampler, self.scale, self.seed)
         return self.made[sampler.name]
 
-    def speed(self, sampler) -> float:
+    def speed(self, sampler: Sampler) -> float:
         """Rows/s from random numbers to rows, in this process."""
         block = self.block(sampler)
         block(0)
@@ -236,7 +241,7 @@ class Comparison:
             block(number)
         return TIMED_BLOCKS * BLOCK_ROWS / (time.perf_counter() - began)
 
-    def of_sampler(self, sampler) -> TableScores:
+    def of_sampler(self, sampler: Sampler) -> TableScores:
         """Scores of rows drawn from a sampler."""
         block, each = self.block(sampler), -(-self.rows // BLOCK_ROWS)
         pairs = []
@@ -259,7 +264,7 @@ class Comparison:
             floor=self._scores([(f, f) for f in floor]),
         )
 
-    def _scores(self, pairs) -> TableScores:
+    def _scores(self, pairs: Sequence[tuple[np.ndarray, ...]]) -> TableScores:
         """Means over the repeats, for pairs of the decoder's means and the rows drawn around them."""
         means, tables = ([self._table(side) for side in sides] for sides in zip(*pairs, strict=True))
         ratios = [
@@ -282,7 +287,7 @@ def fit(
     sampler: str,
     flow_steps: int,
     seed: int,
-    say,
+    say: Say,
 ) -> tuple[dict, LatentReport]:
     """Every sampler fitted, scored and compared, and the latent report with the choice, as
     `training.samplers.fit_samplers` does it.

@@ -3,8 +3,10 @@ checked against each other."""
 
 import json
 import zipfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +14,10 @@ import pyarrow as pa
 from raygen import rng
 from raygen.errors import ModelError, SchemaError, listed
 from raygen.table.source import Source
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
 
 BATCH_ROWS = 2048
 MIN_ROWS = 200
@@ -44,8 +50,8 @@ class Networks:
         spread_name: Of the layer that gives o.
     """
 
-    encoder: object
-    decoder: object
+    encoder: "keras.Model"
+    decoder: "keras.Model"
     width: int
     latent_dim: int
     outputs: int
@@ -72,12 +78,12 @@ class Networks:
         """The decoder's output, float32 of shape (rows, columns_out)."""
         return _in_batches(self.decoder, z)[0]
 
-    def decode_graph(self, z):
+    def decode_graph(self, z: "tf.Tensor") -> "tf.Tensor":
         """The same in graph."""
         return self.decoder(z, training=False)
 
 
-def load(encoder, decoder) -> Networks:
+def load(encoder: "str | Path | keras.Model", decoder: "str | Path | keras.Model") -> Networks:
     """Two networks from `.keras` files, or as keras.Model of the caller's own.
 
     Raises:
@@ -195,7 +201,7 @@ def _is_number(kind: pa.DataType) -> bool:
     return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
 
 
-def _in_batches(model, x: np.ndarray) -> list[np.ndarray]:
+def _in_batches(model: "keras.Model", x: np.ndarray) -> list[np.ndarray]:
     import tensorflow as tf
 
     pieces = []
@@ -208,7 +214,7 @@ def _in_batches(model, x: np.ndarray) -> list[np.ndarray]:
     return [np.concatenate(p) for p in zip(*pieces, strict=True)]
 
 
-def _model(given, role: str, hint: str):
+def _model(given: "str | Path | keras.Model", role: str, hint: str) -> "keras.Model":
     """A keras.Model from a file, or the one given."""
     import keras
 
@@ -269,7 +275,7 @@ def _refuse_code(path: Path, what: str, hint: str) -> None:
             )
 
 
-def _classes(config):
+def _classes(config: object) -> Iterator[tuple[str, Any, Any]]:
     """(class name, module, registered name) of every object in a model's config."""
     if isinstance(config, dict):
         if isinstance(config.get("class_name"), str):
@@ -284,7 +290,7 @@ def _classes(config):
             yield from _classes(value)
 
 
-def _is_known(name: str, module, registered) -> bool:
+def _is_known(name: str, module: object, registered: object) -> bool:
     import keras
 
     if keras.saving.get_registered_object(registered or name) is not None:
@@ -296,7 +302,7 @@ def _is_known(name: str, module, registered) -> bool:
     )
 
 
-def _shapes(model, role: str) -> tuple[list, list]:
+def _shapes(model: "keras.Model", role: str) -> tuple[list, list]:
     """Shapes of a model's inputs and outputs."""
     try:
         return [tuple(t.shape) for t in model.inputs], [tuple(t.shape) for t in model.outputs]
@@ -307,7 +313,7 @@ def _shapes(model, role: str) -> tuple[list, list]:
         ) from None
 
 
-def _show(shapes) -> str:
+def _show(shapes: Sequence[tuple[int | None, ...]]) -> str:
     sides = [
         f"({', '.join(['rows', *('?' if n is None else str(n) for n in shape[1:])])})" for shape in shapes
     ]

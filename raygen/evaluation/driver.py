@@ -3,7 +3,6 @@ machine, and a gate."""
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,12 +29,11 @@ from raygen.report import redrawn
 from raygen.report.evaluation import page, terminal
 from raygen.report.evaluation.record import RealTable, Report, RuleRecord, Run, ScoreRecord
 from raygen.report.latent.record import LatentReport
+from raygen.report.redrawn import Say
 from raygen.table.protection import Protection
 from raygen.table.source import Source
 
 PAGE, REPORT = "index.html", "report.json"
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The actors of Ray Data that make and write shards."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, NoReturn
 
 from raygen import storage
 from raygen.cluster import mailbox
@@ -68,7 +68,7 @@ class ShardActor(ABC):
             if number:  # Ray refuses to count nothing
                 counter.inc(number)
 
-    def _fail(self, error: RaygenError):
+    def _fail(self, error: RaygenError) -> NoReturn:
         import ray
 
         ray.get(self.board.fail.remote(error))

@@ -16,6 +16,7 @@ from raygen.generation.actor import WriteShards
 from raygen.generation.request import Job
 from raygen.generation.shards import Plan
 from raygen.report import redrawn
+from raygen.report.redrawn import Say
 from raygen.sampler_catalogue import NAIVE
 from raygen.sampling.rows import Rows
 
@@ -40,7 +41,7 @@ def generate(
     config: Config | str | os.PathLike[str],
     rows: int | None = None,
     out: str | None = None,
-    say=print,
+    say: Say = print,
     **settings: Any,
 ) -> Generation:
     """Write synthetic rows as shards.
@@ -80,7 +81,7 @@ def check_cluster(asked: Job, available: resources.Resources, setting: str) -> i
     return actors
 
 
-def written(asked: Job, say, missing: int | None = None) -> Generation:
+def written(asked: Job, say: Say, missing: int | None = None) -> Generation:
     """Make what is missing of a generation (see `generate`): so many shards, where that is known."""
     folder, settings, say = asked.folder, asked.settings, redrawn.teller(say)
     if asked.found.sampler == NAIVE:
@@ -153,7 +154,9 @@ def _actors_for(asked: Job, available: resources.Resources, missing: int | None)
     return num_actors(asked.settings, asked.plan, available, missing)
 
 
-def num_actors(settings, plan: Plan, available: resources.Resources, missing: int | None = None) -> int:
+def num_actors(
+    settings: GenerateSettings, plan: Plan, available: resources.Resources, missing: int | None = None
+) -> int:
     """Decode actors: what was asked for, or as many as the cluster holds, but no more than there are shards,
     or than so many of them that are missing."""
     shards = plan.num_shards if missing is None else max(1, missing)
@@ -168,7 +171,9 @@ def num_actors(settings, plan: Plan, available: resources.Resources, missing: in
     return int(min(fits, shards))
 
 
-def tell_of_waiting(settings, actors: int, available: resources.Resources, say) -> None:
+def tell_of_waiting(
+    settings: GenerateSettings, actors: int, available: resources.Resources, say: Say
+) -> None:
     """Say that actors wait, where others use the CPUs that they need."""
     needed = actors * settings.cpus_per_actor
     if (free := resources.free_for(needed)) < needed:

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -89,7 +90,9 @@ class Format:
             return kind
         return pa.timestamp("ms", kind.tz) if pa.types.is_timestamp(kind) else pa.time32("ms")
 
-    def write(self, stream, schema: pa.Schema, tables: Iterable[pa.Table]) -> tuple[int, int, str]:
+    def write(
+        self, stream: BinaryIO | pa.NativeFile, schema: pa.Schema, tables: Iterable[pa.Table]
+    ) -> tuple[int, int, str]:
         """Write tables of a schema, one after the other, to an empty binary stream, which stays open; the
         rows, the bytes and their SHA-256.
 

@@ -3,7 +3,9 @@ in a job's log."""
 
 import threading
 import time
+from collections.abc import Callable
 
+from raygen.report.redrawn import Say
 from raygen.report.text import duration
 
 EVERY_SECONDS = {"terminal": 0.2, "log": 10.0}
@@ -19,7 +21,7 @@ class Progress:
             of the last.
     """
 
-    def __init__(self, rows: int, say, clock=time.perf_counter):
+    def __init__(self, rows: int, say: Say, clock: Callable[[], float] = time.perf_counter):
         self.rows, self.clock = rows, clock
         self.show = getattr(say, "redraw", say)
         self.say, self.every = say, EVERY_SECONDS["terminal" if hasattr(say, "redraw") else "log"]

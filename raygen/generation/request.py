@@ -18,6 +18,7 @@ from raygen.generation.formats import Format
 from raygen.generation.hive import Partitions
 from raygen.generation.shards import Plan
 from raygen.model import folder as model_folder
+from raygen.report.redrawn import Say
 from raygen.sampling import conditions, selection
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.sampling.rows import Rows, check_oversample, drawing_from, num_rows
@@ -173,7 +174,7 @@ def begun(folder: str) -> Job:
     return job
 
 
-def prepared(job: Job, say, here: bool = False, pinned: Surroundings | None = None) -> tuple[Job, list]:
+def prepared(job: Job, say: Say, here: bool = False, pinned: Surroundings | None = None) -> tuple[Job, list]:
     """The job with the rows of its shards, and how its rows are to be drawn (see
     `sampling.conditional.explore`), found in a process like an actor's; in this one if `here`.
 

@@ -11,6 +11,7 @@ from raygen.generation.actor import ShardActor
 from raygen.generation.manifest import Totals
 from raygen.generation.progress import Progress
 from raygen.generation.shard_writer import Event, NumberedRows, ShardWriter, Work
+from raygen.report.redrawn import Say
 
 Hears = Callable[[dict], object]
 
@@ -34,9 +35,7 @@ class Actors:
     settings: GenerateSettings
 
 
-def by_actors(
-    asked: Work, actors: Actors, say: Callable, hears: Hears = lambda done: None
-) -> tuple[Totals, int]:
+def by_actors(asked: Work, actors: Actors, say: Say, hears: Hears = lambda done: None) -> tuple[Totals, int]:
     """Make or keep every shard; the totals, and how many shards were made. Nothing here grows with the number
     of shards; `hears` is called with what is told of each item."""
     import ray
@@ -78,7 +77,7 @@ def by_actors(
     return totals, made
 
 
-def here(asked: Work, rows: NumberedRows, say: Callable) -> tuple[Totals, int]:
+def here(asked: Work, rows: NumberedRows, say: Say) -> tuple[Totals, int]:
     """The same in this process, one shard after the other."""
     progress, totals, made = Progress(asked.plan.rows, say), Totals(), 0
     try:

@@ -2,7 +2,6 @@
 a row may come out otherwise, so a few are made again before others are written beside them."""
 
 import io
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -19,11 +18,12 @@ from raygen.generation import manifest, request
 from raygen.generation.formats import Format
 from raygen.generation.shard_writer import Work
 from raygen.generation.shards import Plan
+from raygen.report.redrawn import Say
 from raygen.sampling.row_blocks import BLOCK_ROWS
 
 
 def made_with(
-    asked: Work, settings: GenerateSettings, available: Resources | None, say: Callable
+    asked: Work, settings: GenerateSettings, available: Resources | None, say: Say
 ) -> tuple[Surroundings, Surroundings]:
     """What all processes that make rows of a generation are kept to, and what its folder is to say.
 

@@ -5,7 +5,7 @@ import contextlib
 import pickle
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -19,6 +19,7 @@ from raygen.generation import manifest, one_file, same_rows
 from raygen.generation.formats import Format
 from raygen.generation.manifest import Totals
 from raygen.generation.shards import FILES_PER_FOLDER, Plan
+from raygen.report.redrawn import Say
 
 MAX_MESSAGES = 100
 NOT_REPAIRED = {"surplus", "edited"}
@@ -55,7 +56,7 @@ class Verification:
         return bool(self.found.keys() - NOT_REPAIRED)
 
 
-def verify(folder: str, repair: bool = False, say=print) -> Verification:
+def verify(folder: str, repair: bool = False, say: Say = print) -> Verification:
     """Read every shard of a generation and hold it against the manifest.
 
     Args:
@@ -136,7 +137,9 @@ def _checked(
     return whole, dict(found), problems
 
 
-def _by_ray(check, items) -> Iterator[dict | RaygenError]:
+def _by_ray(
+    check: Callable[[int, int], dict | RaygenError], items: list[tuple[int, int]]
+) -> Iterator[dict | RaygenError]:
     import ray
 
     def run(batch: dict) -> dict:
@@ -148,7 +151,7 @@ def _by_ray(check, items) -> Iterator[dict | RaygenError]:
     return (pickle.loads(row["answer"]) for row in dataset.iter_rows())
 
 
-def _header_problems(folder: str, totals: Totals, parts_are_missing: bool):
+def _header_problems(folder: str, totals: Totals, parts_are_missing: bool) -> Iterator[tuple[str, str]]:
     try:
         header = manifest.read_header(folder)
     except OutputError as error:

@@ -9,12 +9,17 @@ short, and few steps are enough. The network and its training are in `flow_netwo
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from raygen import rng
 from raygen.latent.gaussians import Gaussians
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 CHUNK = 1024
 CHECK_ROWS = 1024
@@ -48,7 +53,7 @@ class Flow:
         """float32 of shape (components,), sum 1."""
         return self.base.weights
 
-    def components(self, pick):
+    def components(self, pick: "tf.Tensor") -> "tf.Tensor":
         """As those of the mixture that it starts from."""
         return self.base.components(pick)
 
@@ -58,7 +63,7 @@ class Flow:
         matrices = sum(self.arrays[k].size for k in ("input", "time", "hidden", "output"))
         return self.base.flops_per_row + 2 * self.steps * 2 * (matrices + self.latent_dim**2)
 
-    def draw(self, pick, noise):
+    def draw(self, pick: "tf.Tensor", noise: "tf.Tensor") -> "tf.Tensor":
         """z of shape (rows, latent_dim), in graph, from uniforms of shape (rows,) and normals of shape (rows,
         latent_dim)."""
         import tensorflow as tf
@@ -99,7 +104,7 @@ class Flow:
             out.append(total + gain(arrays, self._place(k), tf.constant(u), 2 * self.steps).numpy())
         return np.concatenate(out)
 
-    def _place(self, k):
+    def _place(self, k: "tf.Tensor | np.ndarray") -> "list[tf.Tensor]":
         import tensorflow as tf
 
         from raygen.latent.flow_network import places
@@ -110,7 +115,7 @@ class Flow:
         return self.base.to_arrays() | self.arrays | {"steps": np.array(self.steps)}
 
     @classmethod
-    def from_arrays(cls, name: str, arrays) -> "Flow":
+    def from_arrays(cls, name: str, arrays: Mapping[str, np.ndarray]) -> "Flow":
         base = Gaussians.from_arrays("mixture", arrays)
         own, d = {k: np.asarray(arrays[k], np.float32) for k in NAMES}, base.latent_dim
         width = own["bias"].size
@@ -123,7 +128,13 @@ class Flow:
         return cls(base, own, steps, name)
 
 
-def fit(base: Gaussians, rows, check, steps: int = 4000, seed: int = 0) -> Flow:
+def fit(
+    base: Gaussians,
+    rows: tuple[np.ndarray, np.ndarray],
+    check: tuple[np.ndarray, np.ndarray],
+    steps: int = 4000,
+    seed: int = 0,
+) -> Flow:
     """Train the flow on draws from the posteriors of `rows`, and stop when it no longer gains on those of
     `check`.
 

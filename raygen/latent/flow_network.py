@@ -1,6 +1,7 @@
 """The network of a flow (see `flow`), in graph: its velocity, the density that it gives, and its training."""
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import tensorflow as tf
 from raygen.latent import loop, streams
 from raygen.latent.gaussians import Gaussians
 
+Weights = Mapping[str, np.ndarray | tf.Tensor | tf.Variable]  # by flow.NAMES
 WIDTH = 128
 WAVES = 8  # frequencies that the time is given to the network in
 STEPS_PER_CHECK = 500
@@ -19,7 +21,7 @@ QUARTER = math.pi / 2
 MOST_TIMES = 256  # for which there is room: one graph for all numbers of steps up to it
 
 
-def velocity(arrays, u, t, place):
+def velocity(arrays: Weights, u: tf.Tensor, t: tf.Tensor | float, place: Sequence[tf.Tensor]) -> tf.Tensor:
     """Velocity of u at time t, of shape (rows, latent_dim), in graph.
 
     Args:
@@ -37,7 +39,7 @@ def velocity(arrays, u, t, place):
     return tf.matmul(x, arrays["output"])
 
 
-def places(base: Gaussians):
+def places(base: Gaussians) -> tuple[np.ndarray, np.ndarray]:
     """What takes u to the place of z among all z, whitened: origins (components, latent_dim) and matrices
     (..., latent_dim, latent_dim)."""
     means, scales, weights = (
@@ -51,7 +53,7 @@ def places(base: Gaussians):
     return (away @ whiten.T).astype(np.float32), (whiten @ scales).astype(np.float32)
 
 
-def gain(arrays, place, u, steps: int):
+def gain(arrays: Weights, place: Sequence[tf.Tensor], u: tf.Tensor, steps: int) -> tf.Tensor:
     """log p_flow(u) - log N(u; 0, I), float32 of shape (rows,): back along the velocity, its exact divergence
     summed up (Chen et al. 2018, eq. 8)."""
     h, times = 1.0 / steps, np.zeros((max(steps, MOST_TIMES), 2))
@@ -61,13 +63,21 @@ def gain(arrays, place, u, steps: int):
 
 
 @tf.function(autograph=False)
-def _gain(arrays, place, u, steps, times, h, half):
+def _gain(
+    arrays: Weights,
+    place: Sequence[tf.Tensor],
+    u: tf.Tensor,
+    steps: tf.Tensor,
+    times: tf.Tensor,
+    h: tf.Tensor,
+    half: tf.Tensor,
+) -> tf.Tensor:
     """As `gain`, in graph; `times` at both ends of each step of length `h`, and of none."""
     rows, d = tf.shape(u)[0], u.shape[1]
     wide = [tf.repeat(p, d, axis=0) for p in place]
     unit = tf.tile(tf.eye(d), [rows, 1])
 
-    def both(u, t):
+    def both(u: tf.Tensor, t: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         repeated = tf.repeat(u, d, axis=0)
         with tf.autodiff.ForwardAccumulator(repeated, unit) as forward:
             v = velocity(arrays, repeated, t, wide)
@@ -76,7 +86,7 @@ def _gain(arrays, place, u, steps, times, h, half):
         )
         return tf.reshape(v, [rows, d, d])[:, 0], divergence
 
-    def back(step, now, change):
+    def back(step: tf.Tensor, now: tf.Tensor, change: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         v, divergence = both(now, times[step, 0])
         v_back, divergence_back = both(now - h * v, times[step, 1])
         return step + 1, now - half * (v + v_back), change + half * (divergence + divergence_back)
@@ -85,7 +95,9 @@ def _gain(arrays, place, u, steps, times, h, half):
     return 0.5 * tf.reduce_sum(u**2 - now**2, axis=1) - change
 
 
-def start(base: Gaussians, rng: np.random.Generator):
+def start(
+    base: Gaussians, rng: np.random.Generator
+) -> tuple[dict[str, keras.Variable], dict[str, tf.Variable]]:
     """Weights of a network whose velocity is zero, and a copy of them for their running mean."""
     d, k = base.latent_dim, len(base.weights)
     arrays = {
@@ -100,7 +112,14 @@ def start(base: Gaussians, rng: np.random.Generator):
     return weights, {name: tf.Variable(w.value) for name, w in weights.items()}
 
 
-def trainer(base: Gaussians, rows, steps: int, seed: int, weights, mean):
+def trainer(
+    base: Gaussians,
+    rows: tuple[np.ndarray, np.ndarray],
+    steps: int,
+    seed: int,
+    weights: dict[str, keras.Variable],
+    mean: dict[str, tf.Variable],
+) -> Callable[[tf.Tensor, tf.Tensor], None]:
     """A graph that takes the steps from one number to another."""
     z_mean, z_log_var = (tf.constant(np.asarray(r, np.float32)) for r in rows)
     count, d, k = len(rows[0]), base.latent_dim, len(base.weights)
@@ -121,7 +140,7 @@ def trainer(base: Gaussians, rows, steps: int, seed: int, weights, mean):
     optimizer.build(list(weights.values()))
     origin, turn = (tf.constant(p) for p in places(base))
 
-    def train(step):
+    def train(step: tf.Tensor) -> None:
         at, wide = step * BATCH_ROWS, step * BATCH_ROWS * d
         chosen = tf.cast(streams.uniform(keys[0], (BATCH_ROWS,), at) * count, tf.int32)
         draw = streams.normal(keys[1], (BATCH_ROWS, d), wide)

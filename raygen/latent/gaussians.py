@@ -1,9 +1,14 @@
 """A law of z made of Gaussians: one of them, or a mixture."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 CHUNK = 4096
 
@@ -34,7 +39,7 @@ class Gaussians:
         """Multiplications and additions for one draw, without its random numbers."""
         return int(2 * self.scales[0].size)
 
-    def draw(self, pick, noise):
+    def draw(self, pick: "tf.Tensor", noise: "tf.Tensor") -> "tf.Tensor":
         """z of shape (rows, latent_dim), in graph, from uniforms of shape (rows,) and normals of shape (rows,
         latent_dim)."""
         import tensorflow as tf
@@ -45,7 +50,7 @@ class Gaussians:
             scales * noise if self.scales.ndim == 2 else tf.linalg.matvec(scales, noise)
         )
 
-    def components(self, pick):
+    def components(self, pick: "tf.Tensor") -> "tf.Tensor":
         """Component of each row, int32 of shape (rows,), in graph, from uniforms of the same shape."""
         import tensorflow as tf
 
@@ -82,7 +87,7 @@ class Gaussians:
         return {"weights": self.weights, "means": self.means, "scales": self.scales}
 
     @classmethod
-    def from_arrays(cls, name: str, arrays) -> "Gaussians":
+    def from_arrays(cls, name: str, arrays: Mapping[str, np.ndarray]) -> "Gaussians":
         weights, means, scales = (np.asarray(arrays[k], np.float32) for k in ("weights", "means", "scales"))
         k, d = means.shape if means.ndim == 2 else (0, 0)
         if not k * d or weights.shape != (k,) or scales.shape not in ((k, d), (k, d, d)):

@@ -25,7 +25,9 @@ def most(rows: int, latent_dim: int, components: int) -> int:
     return max(1, min(components, rows // ROWS_PER_COMPONENT, MAX_PARAMETERS // latent_dim**2))
 
 
-def fit(z_mean: np.ndarray, z_log_var: np.ndarray, k: int, seed: int):
+def fit(
+    z_mean: np.ndarray, z_log_var: np.ndarray, k: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weights (k,), means (k, d) and Cholesky factors (k, d, d), float32.
 
     z is whitened first. A component is held as the inverse W of its Cholesky factor, so that its log density
@@ -47,10 +49,10 @@ def fit(z_mean: np.ndarray, z_log_var: np.ndarray, k: int, seed: int):
     optimizer.build(variables)
     keys = [streams.key(seed, "mixture", purpose) for purpose in ("rows", "noise")]
 
-    def factors():
+    def factors() -> tf.Tensor:
         return lower * below + tf.linalg.diag(tf.exp(diagonal))
 
-    def train(step):
+    def train(step: tf.Tensor) -> None:
         chosen = tf.cast(streams.uniform(keys[0], (BATCH_ROWS,), step * BATCH_ROWS) * rows, tf.int32)
         noise = streams.normal(keys[1], (BATCH_ROWS, d), step * BATCH_ROWS * d)
         z = tf.gather(mean, chosen) + tf.exp(0.5 * tf.gather(log_var, chosen)) * noise
@@ -70,7 +72,9 @@ def fit(z_mean: np.ndarray, z_log_var: np.ndarray, k: int, seed: int):
     return weights, (centre + means.numpy() @ spread.T).astype(np.float32), scales.astype(np.float32)
 
 
-def _start(y_mean, z_log_var, whiten, k: int, seed: int):
+def _start(
+    y_mean: np.ndarray, z_log_var: np.ndarray, whiten: np.ndarray, k: int, seed: int
+) -> list[np.ndarray]:
     """Logits, means, log diagonals and lower parts of the factors, from k-means clusters of whitened z."""
     from sklearn.cluster import MiniBatchKMeans
 

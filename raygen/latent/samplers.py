@@ -8,15 +8,18 @@ Cov[z_mean], and is kept to show what that does.
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from raygen import rng
+from raygen.latent import flow
 from raygen.latent.gaussians import Gaussians
+from raygen.report.redrawn import Say
 from raygen.sampler_catalogue import LADDER, NAIVE, NEGLIGIBLE_NATS
 
+Sampler = Gaussians | flow.Flow
 DRAWS = 2  # of each held-out row's posterior
 SCORED_ROWS = 2048
 COARSER = (16, 4, 1)  # the mixture's components are tried divided by these
@@ -29,7 +32,7 @@ class Posteriors(NamedTuple):
     z_mean: np.ndarray
     z_log_var: np.ndarray
 
-    def take(self, rows) -> "Posteriors":
+    def take(self, rows: np.ndarray | slice) -> "Posteriors":
         return Posteriors(self.z_mean[rows], self.z_log_var[rows])
 
     def draw(self, generator: np.random.Generator) -> np.ndarray:
@@ -71,7 +74,7 @@ def fit(
     flow_steps: int = 4000,
     seed: int = 0,
     base: Gaussians | None = None,
-):
+) -> Sampler:
     """Fit a sampler to the posteriors of training rows.
 
     Args:
@@ -97,29 +100,29 @@ def fit(
     if name == "mixture":
         return _mixture(rows, check, components, seed)
     if name == "flow" and base is not None:
-        from raygen.latent import flow
-
         return flow.fit(base, rows, check, flow_steps, seed)
     raise ValueError(f"no sampler '{name}' is fitted after training")
 
 
 def fit_all(
-    names,
+    names: Sequence[str],
     rows: Posteriors,
     check: Posteriors,
     components: int,
     flow_steps: int,
     seed: int = 0,
-    say=lambda line: None,
-) -> tuple[dict, dict[str, float]]:
+    say: Say = lambda line: None,
+) -> tuple[dict[str, Sampler], dict[str, float]]:
     """Each named sampler (see `fit`), and the seconds that its own fit took; `say` hears which one is
     next."""
-    samplers: dict = {}
-    seconds = {}
+    samplers: dict[str, Sampler] = {}
+    seconds: dict[str, float] = {}
     for number, name in enumerate(names, 1):
         say(f"Fitting latent sampler {number} of {len(names)}: {name} ...")
         began = time.perf_counter()
-        samplers[name] = fit(name, rows, check, components, flow_steps, seed, samplers.get("mixture"))
+        mixture = samplers.get("mixture")
+        base = mixture if isinstance(mixture, Gaussians) else None
+        samplers[name] = fit(name, rows, check, components, flow_steps, seed, base)
         seconds[name] = time.perf_counter() - began
     return samplers, seconds
 
@@ -135,16 +138,14 @@ def learned(logits: np.ndarray, means: np.ndarray, log_var: np.ndarray) -> Gauss
     )
 
 
-def from_arrays(name: str, arrays):
+def from_arrays(name: str, arrays: Mapping[str, np.ndarray]) -> Sampler:
     """The sampler whose `to_arrays` gave these arrays."""
     if name == "flow":
-        from raygen.latent.flow import Flow
-
-        return Flow.from_arrays(name, arrays)
+        return flow.Flow.from_arrays(name, arrays)
     return Gaussians.from_arrays(name, arrays)
 
 
-def score(samplers: dict, held: Posteriors, seed: int = 0) -> dict[str, SamplerScore]:
+def score(samplers: Mapping[str, Sampler], held: Posteriors, seed: int = 0) -> dict[str, SamplerScore]:
     """Score of each sampler by its name, of the mean over rows of E_q(z|row)[log p(z) - log N(z; 0, I)].
 
     Args:
@@ -197,9 +198,9 @@ def _mixture(rows: Posteriors, check: Posteriors, components: int, seed: int) ->
     return max(fitted, key=lambda law: law.log_prob(z).mean())
 
 
-def _one(name: str, mean, scale) -> Gaussians:
+def _one(name: str, mean: np.ndarray, scale: np.ndarray) -> Gaussians:
     return Gaussians(name, np.ones(1, np.float32), _single(mean)[None], _single(scale)[None])
 
 
-def _single(array) -> np.ndarray:
+def _single(array: np.ndarray) -> np.ndarray:
     return np.asarray(array, np.float32)

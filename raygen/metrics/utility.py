@@ -49,7 +49,7 @@ def mle(
         reason = (
             f"of kind {kinds[target]}, which is not learned" if target in kinds else "no column of the table"
         )
-        raise ConfigError(f"target '{target}' is {reason}.", did_you_mean(target, {**numbers, **levels}))
+        raise ConfigError(f"target '{target}' is {reason}.", did_you_mean(target, [*numbers, *levels]))
     y, truth = (numbers if target in numbers else levels).pop(target)
     features = _features(numbers, levels, train.num_rows, train.num_rows + test.num_rows)
     if is_level:

@@ -9,11 +9,16 @@ rows, and then raked: an addend for each code, by which weighted rows have each 
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from raygen import rng
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingClassifier
 
 TREES = 150  # at most; held-out rows choose
 LEARNING_RATE = 0.2
@@ -84,11 +89,10 @@ class Ratio:
         return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
 
     @classmethod
-    def from_arrays(cls, arrays) -> "Ratio":
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Ratio":
         """The ratio whose `to_arrays` gave these arrays."""
-        found = cls(
-            **{field.name: arrays[field.name] for field in fields(cls)} | {"depth": int(arrays["depth"])}
-        )
+        own = {field.name: arrays[field.name] for field in fields(cls) if field.name != "depth"}
+        found = cls(**own, depth=int(arrays["depth"]))
         nodes, whole = len(found.value), (found.roots, found.feature, found.left, found.starts)
         if any(one.dtype.kind not in "iu" or one.ndim != 1 for one in whole) or not 0 <= found.depth <= 64:
             raise ValueError("the density ratio has no trees of whole numbers")
@@ -179,7 +183,7 @@ def _trees(
     return grown(bare, model, best), float(losses[best])
 
 
-def grown(bare: Ratio, model, count: int) -> Ratio:
+def grown(bare: Ratio, model: "HistGradientBoostingClassifier", count: int) -> Ratio:
     """A ratio with the first `count` trees of a fitted HistGradientBoostingClassifier; sklearn names no
     public way to their nodes."""
     nodes = [tree.nodes for (tree,) in model._predictors[:count]]

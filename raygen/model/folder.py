@@ -35,6 +35,7 @@ from raygen.table.schema import Schema
 
 if TYPE_CHECKING:
     from raygen.model.proposal import Proposal
+    from raygen.model.vae import VAE
 
 FORMAT = 5
 FILES = (
@@ -70,14 +71,14 @@ class Artifact:
     uri: str
     config: Config
     codec: Codec
-    samplers: dict[str, Any]
+    samplers: dict[str, latent_samplers.Sampler]
     sampler: str
     metrics: dict
     ratio: Ratio | None
     fingerprint: str
     content: dict[str, bytes]
 
-    def network(self):
+    def network(self) -> "VAE":
         """The Keras VAE, loaded in safe mode."""
         import keras
 
@@ -98,7 +99,7 @@ class Artifact:
             raise damaged(self.uri, "vae.keras holds weights that are no numbers")
         return loaded
 
-    def proposal(self, network) -> "Proposal | None":
+    def proposal(self, network: "VAE") -> "Proposal | None":
         """Where z of a row known in part may lie; None if the model was trained without.
 
         Args:
@@ -121,8 +122,8 @@ def save(
     uri: str,
     config: Config,
     codec: Codec,
-    model,
-    samplers: dict[str, Any],
+    model: "VAE",
+    samplers: dict[str, latent_samplers.Sampler],
     metrics: dict,
     report: LatentReport,
     ratio: Ratio | None = None,
@@ -310,7 +311,11 @@ def _packed(arrays: dict[str, np.ndarray]) -> bytes:
 
 
 def _fingerprint(
-    content: dict[str, bytes], model, samplers: dict[str, Any], sampler: str, ratio: Ratio | None
+    content: dict[str, bytes],
+    model: "VAE",
+    samplers: dict[str, latent_samplers.Sampler],
+    sampler: str,
+    ratio: Ratio | None,
 ) -> str:
     digest = hashlib.sha256(content["schema.json"] + content["codec.json"])
     for weight in model.get_weights():

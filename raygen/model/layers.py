@@ -2,6 +2,8 @@
 
 import contextlib
 import math
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -11,6 +13,7 @@ from keras import ops
 from raygen import rng
 
 LOG_2PI = math.log(2 * math.pi)
+Keep: TypeAlias = tf.Tensor | None  # what units are multiplied by: 0, or 1 / (1 - dropout); None: 1
 GROUP_SIZES = (4, 16)
 OWN_ROWS = (20, 400)  # rows of a code, unordered or ordered, of which its own vector counts half
 SUMMED = 64  # columns whose codes are summed by one product
@@ -19,7 +22,7 @@ _factors = "float32"
 
 
 @contextlib.contextmanager
-def precision(kind: str):
+def precision(kind: str) -> Iterator[None]:
     """The type of the factors of the large matrix products, "float32" or "bfloat16", in what is traced
     inside; sums and weights stay float32."""
     global _factors
@@ -30,7 +33,7 @@ def precision(kind: str):
         _factors = before
 
 
-def product(a, b):
+def product(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     """a b, float32."""
     if _factors == "float32":
         return ops.matmul(a, b)
@@ -46,7 +49,7 @@ class ResidualMLP(keras.layers.Layer):
         width: Width of the input.
     """
 
-    def __init__(self, units, width, seed=0, **kwargs):
+    def __init__(self, units: Sequence[int], width: int, seed: int = 0, **kwargs: Any):
         super().__init__(**kwargs)
         self.units, self.width, self.seed = [int(u) for u in units], int(width), int(seed)
         seeds = [
@@ -61,7 +64,7 @@ class ResidualMLP(keras.layers.Layer):
             layer.build((None, before))
         self.built = True
 
-    def call(self, x, keep=None):
+    def call(self, x: tf.Tensor, keep: Keep = None) -> tf.Tensor:
         """The last hidden layer; `keep`, if given, is what each hidden unit of each row is multiplied by, of
         shape (rows, sum of units)."""
         at = 0
@@ -71,7 +74,7 @@ class ResidualMLP(keras.layers.Layer):
             x, at = x + out if before == after else out, at + after
         return x
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": self.units, "width": self.width, "seed": self.seed}
 
 
@@ -93,9 +96,17 @@ class CodeTable(keras.layers.Layer):
         stddev: Of the initial vectors; those of groups start at zero.
     """
 
-    def __init__(self, cardinalities, ordered, width, stddev, seed=0, **kwargs):
+    def __init__(
+        self,
+        cardinalities: Sequence[int],
+        ordered: Sequence[bool],
+        width: int,
+        stddev: float,
+        seed: int = 0,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
-        self.settings = {
+        self.settings: dict[str, Any] = {
             "cardinalities": list(cardinalities),
             "ordered": list(ordered),
             "width": width,
@@ -114,19 +125,19 @@ class CodeTable(keras.layers.Layer):
         ]
         self.built = True
 
-    def count_rows(self, rows):
+    def count_rows(self, rows: np.ndarray) -> None:
         """Set the shares of codes' own vectors by the rows that have each code, of shape (codes,)."""
         half = np.take(OWN_ROWS, np.repeat(self.settings["ordered"], self.settings["cardinalities"]))
         self.own_share.assign((rows / (rows + half))[:, None])
 
-    def table(self):
+    def table(self) -> tf.Tensor:
         """float32 of shape (codes, width)."""
         return sum(
             (ops.take(shared, group, axis=0) for group, shared in zip(self.groups, self.shared, strict=True)),
             self.own.value * self.own_share.value,
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self.settings}
 
 
@@ -134,12 +145,12 @@ class ColumnSums:
     """Sums over the codes of each column, (rows, codes) to (rows, columns), by matrix products with zeros and
     ones; columns beside each other share one, so that it does not grow with the square of their number."""
 
-    def __init__(self, cardinalities):
+    def __init__(self, cardinalities: Sequence[int]):
         blocks = [cardinalities[i : i + SUMMED] for i in range(0, len(cardinalities), SUMMED)]
         self.sizes = [sum(block) for block in blocks]
         self.ones = [np.repeat(np.eye(len(block), dtype=np.float32), block, axis=0) for block in blocks]
 
-    def __call__(self, values):
+    def __call__(self, values: tf.Tensor) -> tf.Tensor:
         parts = [values] if len(self.sizes) == 1 else tf.split(values, self.sizes, axis=1)
         sums = [ops.matmul(part, ones) for part, ones in zip(parts, self.ones, strict=True)]
         return ops.concatenate(sums, axis=1)
@@ -150,7 +161,7 @@ class MixturePrior(keras.layers.Layer):
     """p(z): a mixture of diagonal Gaussians, trained with the network (the VampPrior's aim, Tomczak and
     Welling 2018, sec. 2)."""
 
-    def __init__(self, components, latent_dim, seed=0, **kwargs):
+    def __init__(self, components: int, latent_dim: int, seed: int = 0, **kwargs: Any):
         super().__init__(**kwargs)
         self.components, self.latent_dim, self.seed = int(components), int(latent_dim), int(seed)
         shape = (self.components, self.latent_dim)
@@ -161,7 +172,7 @@ class MixturePrior(keras.layers.Layer):
         self.logits = self.add_weight(shape=(self.components,), initializer="zeros", name="logits")
         self.built = True
 
-    def log_prob(self, z):
+    def log_prob(self, z: tf.Tensor) -> tf.Tensor:
         """log p(z), float32 of shape (rows,), for z of shape (rows, latent_dim)."""
         log_var = ops.clip(self.log_var, *LOG_VAR_RANGE)
         precision = ops.exp(-log_var)
@@ -171,7 +182,7 @@ class MixturePrior(keras.layers.Layer):
         )
         return ops.logsumexp(ops.log_softmax(self.logits) - 0.5 * (square + constant), axis=1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "components": self.components,
@@ -180,7 +191,7 @@ class MixturePrior(keras.layers.Layer):
         }
 
 
-def _groups(cardinalities, ordered, size: int) -> np.ndarray:
+def _groups(cardinalities: Sequence[int], ordered: Sequence[bool], size: int) -> np.ndarray:
     """Number of each code's group: `size` neighbours of an ordered block, the whole of another one."""
     sizes = [size if o else n for n, o in zip(cardinalities, ordered, strict=True)]
     firsts = np.cumsum([0, *(-(-n // s) for n, s in zip(cardinalities, sizes, strict=True))])

@@ -7,8 +7,8 @@ q(z | row) over the rows that agree with the part (Ivanov et al. 2019, VAEAC, se
 generates is not touched by it.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -17,6 +17,7 @@ from raygen.latent import streams
 from raygen.model.layers import LOG_VAR_RANGE
 from raygen.model.vae import VAE, positions
 
+Encode = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 BATCH_ROWS = 512
 LEARNING_RATE = 4e-3
 NUMBERS = 2**27  # codes of the rows that it is trained on, at most
@@ -39,7 +40,7 @@ class Proposal:
         there = {name: array.shape for name, array in self.arrays.items()}
         return wanted == there and all(np.isfinite(array).all() for array in self.arrays.values())
 
-    def gaussian(self, model: VAE):
+    def gaussian(self, model: VAE) -> Encode:
         """A graph from the known cells of rows to z_mean and z_log_var, each of shape (rows, latent_dim).
 
         It takes whether each block of a row is known, float32 of shape (rows, blocks), and codes and offsets
@@ -97,7 +98,7 @@ def fit(
     keys = [streams.key(seed, "proposal", purpose) for purpose in ("rows", "share", "columns")]
 
     @tf.function(autograph=False)
-    def step(number):
+    def step(number: tf.Tensor) -> tf.Tensor:
         first = number * BATCH_ROWS
         chosen = tf.cast(streams.uniform(keys[0], (BATCH_ROWS,), first) * count, tf.int32)
         share = streams.uniform(keys[1], (BATCH_ROWS,), first)
@@ -120,7 +121,13 @@ def fit(
     return Proposal({name: variable.numpy() for name, variable in weights.items()})
 
 
-def _apply(model: VAE, weights: dict[str, Any], known, codes, offsets):
+def _apply(
+    model: VAE,
+    weights: Mapping[str, tf.Tensor | tf.Variable],
+    known: tf.Tensor,
+    codes: tf.Tensor,
+    offsets: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:
     """z_mean and z_log_var of rows, by the encoder's layers with these weights, of the known columns."""
     index = codes + model.starts
     rows, blocks = tf.shape(index)[0], index.shape[1]

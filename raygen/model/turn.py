@@ -10,14 +10,18 @@ with h the decoder's last hidden layer and score_k the value of column k in norm
 start: training starts at the independent decoder.
 """
 
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
 
 from raygen import rng
-from raygen.model.layers import CodeTable, product
+from raygen.model.layers import CodeTable, Keep, product
 
+Gates: TypeAlias = tf.Tensor | list[tf.Tensor]  # (columns, rows, width), or (rows, width) for each column
 MOST_ALONE = 64  # columns up to which each one has matrix products of its own
 PADDED_SIZES = (4, 8, 16, 32, 64, 96, 128, 160, 192, 256, 384, 512)  # beyond them columns share padded ones
 SUMMED = 32  # columns over which one product sums, and then over blocks of them
@@ -47,9 +51,19 @@ class Turn(keras.layers.Layer):
         padded: Products that columns share; None where each one has its own.
     """
 
-    def __init__(self, cardinalities, ordered, num_offsets, width, hidden, order=(), seed=0, **kwargs):
+    def __init__(
+        self,
+        cardinalities: Sequence[int],
+        ordered: Sequence[bool],
+        num_offsets: int,
+        width: int,
+        hidden: int,
+        order: Sequence[int] = (),
+        seed: int = 0,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
-        self.settings = {
+        self.settings: dict[str, Any] = {
             "cardinalities": [int(c) for c in cardinalities],
             "ordered": [bool(o) for o in ordered],
             "num_offsets": int(num_offsets),
@@ -76,13 +90,17 @@ class Turn(keras.layers.Layer):
         self.offset_kernel = self._weight((*offsets, 2), "zeros", "offset_kernel")
         self.built = True
 
-    def _weight(self, shape, initializer, name: str):
+    def _weight(
+        self, shape: tuple[int, ...], initializer: keras.initializers.Initializer | str, name: str
+    ) -> keras.Variable:
         return self.add_weight(shape=shape, initializer=initializer, name=name)
 
-    def _normal(self, purpose: str):
+    def _normal(self, purpose: str) -> keras.initializers.Initializer:
         return keras.initializers.RandomNormal(0.0, 0.1, seed=rng.integer(self.settings["seed"], purpose))
 
-    def gates(self, hidden, index, scores, keep=None):
+    def gates(
+        self, hidden: tf.Tensor, index: tf.Tensor, scores: tf.Tensor | None, keep: Keep = None
+    ) -> Gates:
         """g of every column: a list of tensors of shape (rows, width), or one where products are padded.
 
         Args:
@@ -106,7 +124,7 @@ class Turn(keras.layers.Layer):
             context = _picked(context, self.place, np.array(self.order))
         return ops.maximum(context + ops.expand_dims(self.bias, 1), 0.0)
 
-    def logits(self, gates):
+    def logits(self, gates: Gates) -> tf.Tensor:
         """What is added to the logits of all codes, (rows, codes)."""
         table = self.kernel.table()
         if self.padded is not None:
@@ -114,19 +132,21 @@ class Turn(keras.layers.Layer):
         own = zip(gates, tf.split(table, self.sizes), strict=True)
         return ops.concatenate([product(gate, ops.transpose(rows)) for gate, rows in own], axis=1)
 
-    def offsets(self, gates):
+    def offsets(self, gates: Gates) -> tuple[tf.Tensor, tf.Tensor]:
         """What is added to centre and to scale (before it is made positive) of each column's offset, each of
         shape (rows, num_offsets)."""
         both = ops.matmul(ops.stack(gates[: self.num_offsets]), self.offset_kernel)
         centre, scale = tf.unstack(ops.transpose(both, (2, 1, 0)))
         return centre, scale
 
-    def _in_turn(self, values):
+    def _in_turn(self, values: tf.Tensor) -> tf.Tensor:
         """(rows, columns) as (columns, rows), columns as they are drawn."""
         turned = ops.transpose(values)
         return turned if self.order == sorted(self.order) else tf.gather(turned, self.order)
 
-    def _one_by_one(self, hidden, index, scores, keep) -> list:
+    def _one_by_one(
+        self, hidden: tf.Tensor, index: tf.Tensor, scores: tf.Tensor | None, keep: Keep
+    ) -> list[tf.Tensor]:
         """Running sums of (rows, width): each stays in a processor's cache. Slices of larger tensors are
         avoided, since their gradients are as large as the whole."""
         vectors = tf.unstack(tf.gather(self.embedding.table(), ops.transpose(index)))
@@ -136,12 +156,12 @@ class Turn(keras.layers.Layer):
         for c in self.order:
             gates[c] = ops.maximum(context + biases[c], 0.0)
             vector = vectors[c]
-            if c < self.num_offsets:
+            if scores is not None and c < self.num_offsets:
                 vector += scores[:, c : c + 1] * said[c]
             context += vector if keeps is None else vector * keeps[c]
         return [gates[c] for c in range(len(gates))]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self.settings}
 
 
@@ -162,7 +182,7 @@ class Padded:
         self.index = np.where(self.real, starts[column] + place, 0)  # code at each place; 0: padding
         self.places = np.flatnonzero(self.real)[np.argsort(self.index[self.real])]  # of each code
 
-    def logits(self, gates, table):
+    def logits(self, gates: tf.Tensor, table: tf.Tensor) -> tf.Tensor:
         """(rows, codes) from gates of shape (columns, rows, width). Codes are the first axis till the end:
         there they are moved as whole lines. What a padded place gets as gradient does not count: its row is
         0."""
@@ -177,7 +197,7 @@ class Padded:
         return ops.transpose(_picked(ops.concatenate(parts), self.places, self.index))
 
 
-def _sum_before(vectors, first):
+def _sum_before(vectors: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
     """`first`, of shape (rows, width), and for each column the sum of the vectors of those before it. By
     products over blocks of columns and over their sums, since cumulative sums are slow on CPUs."""
     count, rows, width = len(vectors), ops.shape(vectors)[1], vectors.shape[2]
@@ -193,12 +213,12 @@ def _before(count: int) -> np.ndarray:
     return np.tri(count, k=-1, dtype=np.float32)
 
 
-def _picked(x, forward: np.ndarray, backward: np.ndarray):
+def _picked(x: tf.Tensor, forward: np.ndarray, backward: np.ndarray) -> tf.Tensor:
     """x[forward], where the gradient of x is that of x[forward] at `backward`: scattering it is slow on
     CPUs."""
 
     @tf.custom_gradient
-    def gather(x):
+    def gather(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         return tf.gather(x, forward), lambda upstream: tf.gather(upstream, backward)
 
     return gather(x)

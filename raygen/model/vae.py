@@ -2,6 +2,8 @@
 its prior."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,17 +11,21 @@ import tensorflow as tf
 from keras import ops
 
 from raygen import rng
+from raygen.codec.tables import Tables
+from raygen.model.densities import log_gaussian, truncated_logistic
 from raygen.model.layers import (
     LOG_2PI,
     LOG_VAR_RANGE,
     CodeTable,
     ColumnSums,
+    Keep,
     MixturePrior,
     ResidualMLP,
     product,
 )
 from raygen.model.turn import Turn, context_width
 
+Offsets = tuple[tf.Tensor | None, tf.Tensor | None, tf.Tensor, tf.Tensor]  # see `VAE._scores`
 MAX_LOGIT = 40.0  # exp(40) times any number of codes still fits float32
 MIN_SCALE = 0.02  # of the logistic inside a bar, in normal scores
 
@@ -49,22 +55,22 @@ class VAE(keras.Model):
 
     def __init__(
         self,
-        cardinalities,
-        ordered,
-        num_offsets,
-        latent_dim,
-        hidden_units,
-        prior="mixture",
-        prior_components=256,
-        seed=0,
-        gaussian=False,
-        decoder="independent",
-        turn_width=64,
-        order=(),
-        **kwargs,
+        cardinalities: Sequence[int],
+        ordered: Sequence[bool],
+        num_offsets: int,
+        latent_dim: int,
+        hidden_units: Sequence[int],
+        prior: str = "mixture",
+        prior_components: int = 256,
+        seed: int = 0,
+        gaussian: bool = False,
+        decoder: str = "independent",
+        turn_width: int = 64,
+        order: Sequence[int] = (),
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.settings = {
+        self.settings: dict[str, Any] = {
             "cardinalities": [int(c) for c in cardinalities],
             "ordered": [bool(o) for o in ordered],
             "num_offsets": int(num_offsets),
@@ -87,25 +93,25 @@ class VAE(keras.Model):
         self._build_decoder()
         self.built = True
 
-    def _seed(self, purpose):
+    def _seed(self, purpose: str) -> int:
         return rng.integer(self.settings["seed"], purpose)
 
-    def _dense(self, width, before, purpose, scale=1.0):
+    def _dense(self, width: int, before: int, purpose: str, scale: float = 1.0) -> keras.layers.Dense:
         start = keras.initializers.VarianceScaling(scale, seed=self._seed(purpose))
         layer = keras.layers.Dense(width, kernel_initializer=start)
         layer.build((None, before))
         return layer
 
-    def _build_codes(self):
+    def _build_codes(self) -> None:
         """What there is of each code: rows of the encoder and the decoder, and constants of the codec."""
         width, codes = self.settings["hidden_units"][0], (self.num_codes,)
         cardinalities, ordered = self.settings["cardinalities"], self.settings["ordered"]
 
-        def table(scale, purpose):
+        def table(scale: float, purpose: str) -> CodeTable:
             name = purpose.replace(" ", "_")
             return CodeTable(cardinalities, ordered, width, scale, seed=self._seed(purpose), name=name)
 
-        def constant(name):
+        def constant(name: str) -> keras.Variable:
             return self.add_weight(shape=codes, initializer="zeros", trainable=False, name=name)
 
         self.embedding = table(1 / math.sqrt(len(cardinalities)), "embedding")
@@ -117,14 +123,14 @@ class VAE(keras.Model):
         if self.gaussian:
             self.noise_log_var = self.add_weight(shape=(), initializer="zeros", name="noise_log_var")
 
-    def _build_encoder(self):
+    def _build_encoder(self) -> None:
         units = self.settings["hidden_units"]
         self.score_in = self._dense(units[0], max(1, self.num_offsets), "score input")
         self.encoder = ResidualMLP(units[1:], units[0], seed=self._seed("encoder"), name="encoder")
         self.mean_head = self._dense(self.latent_dim, units[-1], "mean head")
         self.log_var_head = self._dense(self.latent_dim, units[-1], "log var head", 0.1)
 
-    def _build_decoder(self):
+    def _build_decoder(self) -> None:
         """The decoder, its prior, and what makes it autoregressive."""
         settings, units = self.settings, self.settings["hidden_units"]
         laws = (1 if self.gaussian else 2) * max(1, self.num_offsets)
@@ -148,7 +154,7 @@ class VAE(keras.Model):
                 name="turn",
             )
 
-    def set_tables(self, tables, frequencies, num_rows=None):
+    def set_tables(self, tables: Tables, frequencies: np.ndarray, num_rows: int | None = None) -> None:
         """Take over the codec's constants and start the decoder at the log frequencies of the codes.
 
         Args:
@@ -169,7 +175,7 @@ class VAE(keras.Model):
             for table in (self.embedding, self.code_kernel, *turn):
                 table.count_rows(num_rows * np.asarray(frequencies))
 
-    def encode(self, codes, offsets):
+    def encode(self, codes: tf.Tensor, offsets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Parameters of q(z | row).
 
         Args:
@@ -183,7 +189,9 @@ class VAE(keras.Model):
         index = codes + self.starts
         return self._encode(self._hot(index), self._scores(index, offsets))
 
-    def decode(self, z, codes=None, offsets=None):
+    def decode(
+        self, z: tf.Tensor, codes: tf.Tensor | None = None, offsets: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Logits of all codes, and centre and scale of the offset of each block that has one (see
         `offset_law`), of shapes (rows, num_codes) and (rows, num_offsets).
 
@@ -194,16 +202,18 @@ class VAE(keras.Model):
         """
         if self.turn is None:
             return self._decode(z)
+        if codes is None or offsets is None:
+            raise ValueError("an autoregressive decoder needs the codes and offsets of its rows")
         index = codes + self.starts
         return self._decode(z, index, self._scores(index, offsets))
 
-    def hidden_logits(self, hidden):
+    def hidden_logits(self, hidden: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """What the decoder's last hidden layer, by itself, says of all codes and of offsets: logits of shape
         (rows, num_codes) and the output of the offset head."""
         logits = product(hidden, ops.transpose(self.code_kernel.table())) + self.code_bias
         return logits, self.offset_head(hidden)
 
-    def offset_law(self, head):
+    def offset_law(self, head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Centre and scale of the logistic inside the bar, in normal scores, or of the Gaussian, from the
         output of the offset head."""
         if self.gaussian:
@@ -211,7 +221,14 @@ class VAE(keras.Model):
         centre, scale = ops.split(head, 2, axis=1)
         return centre, MIN_SCALE + ops.softplus(scale)
 
-    def bound(self, codes, offsets, noise, keep=None, keep_context=None):
+    def bound(
+        self,
+        codes: tf.Tensor,
+        offsets: tf.Tensor,
+        noise: tf.Tensor,
+        keep: Keep = None,
+        keep_context: Keep = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """The two terms of the negative ELBO by one draw z = z_mean + exp(z_log_var / 2) noise.
 
         Args:
@@ -235,7 +252,7 @@ class VAE(keras.Model):
         nats = self._reconstruction(z, index, hot, scores, of_decoder, keep_context)
         return nats, self._kl(z_mean, z_log_var, z, noise)
 
-    def scores(self, index, offsets):
+    def scores(self, index: tf.Tensor, offsets: tf.Tensor) -> tf.Tensor:
         """Normal scores of a row's numbers, or its standard deviations from the mean, (rows, num_offsets).
 
         Args:
@@ -244,11 +261,11 @@ class VAE(keras.Model):
         """
         return self._scores(index, offsets)[2]
 
-    def call(self, inputs):
+    def call(self, inputs: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         codes, offsets = inputs
         return self.decode(self.encode(codes, offsets)[0], codes, offsets)
 
-    def _hot(self, index):
+    def _hot(self, index: tf.Tensor) -> tf.Tensor:
         """float32 of shape (rows, num_codes), 1 at the row's code of each block: on a CPU its matmul and the
         matmul's gradient are no slower than gathering rows of the embedding and scattering their gradient
         (measured: 0 to 20 % of a step)."""
@@ -258,7 +275,7 @@ class VAE(keras.Model):
             ops.scatter(flat, ops.ones((rows * blocks,)), (rows * self.num_codes,)), (rows, self.num_codes)
         )
 
-    def _scores(self, index, offsets):
+    def _scores(self, index: tf.Tensor, offsets: tf.Tensor) -> Offsets:
         """Edges of the row's bars, the values between them in normal scores, and whether it is a bar, each
         (rows, num_offsets); with Gaussian heads the value, 0 where it is missing, has no edges."""
         index = index[:, : self.num_offsets]
@@ -268,7 +285,7 @@ class VAE(keras.Model):
         low, high = ops.take(self.score_low, index), ops.take(self.score_high, index)
         return low, high, low + (high - low) * offsets, has_offset
 
-    def _encode(self, hot, scores, keep=None):
+    def _encode(self, hot: tf.Tensor, scores: Offsets, keep: Keep = None) -> tuple[tf.Tensor, tf.Tensor]:
         x = product(hot, self.embedding.table())
         if self.num_offsets:
             x = x + self.score_in(scores[2])
@@ -277,10 +294,17 @@ class VAE(keras.Model):
         )  # ops.relu here ends TensorFlow 2.21's optimisation of the whole graph (10 % of a step)
         return self.mean_head(x), ops.clip(self.log_var_head(x), *LOG_VAR_RANGE)
 
-    def _decode(self, z, index=None, scores=None, keep=None, keep_context=None):
+    def _decode(
+        self,
+        z: tf.Tensor,
+        index: tf.Tensor | None = None,
+        scores: Offsets | None = None,
+        keep: Keep = None,
+        keep_context: Keep = None,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         hidden = self.decoder(z, keep)
         logits, head = self.hidden_logits(hidden)
-        if self.turn is not None:
+        if self.turn is not None and scores is not None:
             values = scores[2] * scores[3] if self.num_offsets else None
             gates = self.turn.gates(hidden, index, values, keep_context)
             logits = logits + self.turn.logits(gates)
@@ -288,7 +312,9 @@ class VAE(keras.Model):
                 head = head + ops.concatenate(self.turn.offsets(gates), axis=1)
         return ops.clip(logits, -MAX_LOGIT, MAX_LOGIT), *self.offset_law(head)
 
-    def _reconstruction(self, z, index, hot, scores, keep, keep_context):
+    def _reconstruction(
+        self, z: tf.Tensor, index: tf.Tensor, hot: tf.Tensor, scores: Offsets, keep: Keep, keep_context: Keep
+    ) -> tf.Tensor:
         logits, centre, scale = self._decode(z, index, scores, keep, keep_context)
         nats = ops.sum(ops.log(self.column_sums(ops.exp(logits))), axis=1) - ops.sum(hot * logits, axis=1)
         if self.num_offsets:
@@ -300,36 +326,18 @@ class VAE(keras.Model):
             nats = nats - ops.sum(has_offset * density, axis=1)
         return nats
 
-    def _kl(self, z_mean, z_log_var, z, noise):
+    def _kl(self, z_mean: tf.Tensor, z_log_var: tf.Tensor, z: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
         """In closed form for N(0, I), by the draw z for the learned prior."""
         if self.prior is None:
             return 0.5 * ops.sum(z_mean**2 + ops.exp(z_log_var) - 1 - z_log_var, axis=1)
         log_q = -0.5 * ops.sum(noise**2 + z_log_var + LOG_2PI, axis=1)
         return log_q - self.prior.log_prob(z)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self.settings}
 
 
-def log_gaussian(value, centre, scale):
-    """Log density of `value` under a Gaussian."""
-    return -0.5 * (((value - centre) / scale) ** 2 + LOG_2PI) - ops.log(scale)
-
-
-def truncated_logistic(score, low, high, centre, scale):
-    """Log density of `score`, relative to the uniform one on (low, high), under a logistic truncated to (low,
-    high).
-
-    With F the logistic function, T, A and B the standardised score and edges, log f(T) - log(F(B) - F(A)) is
-    written with softplus alone, so that it stays finite far from the centre.
-    """
-    t, a, b = (score - centre) / scale, (low - centre) / scale, (high - centre) / scale
-    width = ops.maximum(b - a, 1e-6)
-    log_mass = b + ops.log(-ops.expm1(-width)) - ops.softplus(a) - ops.softplus(b)
-    return t - 2 * ops.softplus(t) - log_mass + ops.log(width)
-
-
-def positions(offsets):
+def positions(offsets: tf.Tensor) -> tf.Tensor:
     """uint8 steps inside the bar to float32 positions in (0, 1); standard deviations from the mean stay as
     they are."""
     return offsets if offsets.dtype.is_floating else (tf.cast(offsets, tf.float32) + 0.5) / 256

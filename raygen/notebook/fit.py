@@ -1,6 +1,5 @@
 """`raygen.fit`: learn a table in one call, as `raygen init` and `raygen train` do."""
 
-from collections.abc import Callable
 from typing import Any
 
 from raygen import uris
@@ -10,6 +9,7 @@ from raygen.errors import ConfigError, did_you_mean
 from raygen.notebook import given
 from raygen.notebook.model import Model
 from raygen.report import redrawn
+from raygen.report.redrawn import Say
 from raygen.training import driver as training
 from raygen.training.job import AFTERWARDS
 
@@ -33,7 +33,7 @@ def _with_all_settings(function: Function) -> Function:
 
 
 @_with_all_settings
-def fit(data: Any, folder: str, say: Callable[[str], Any] = print, **settings: Any) -> Model:
+def fit(data: Any, folder: str, say: Say = print, **settings: Any) -> Model:
     """Learn a table, as `raygen init` and then `raygen train` do.
 
     Running it again with the same rows and settings resumes an unfinished training, and returns at once for a

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -11,13 +10,14 @@ import pyarrow.parquet as pq
 from raygen import filesystems, storage, uris
 from raygen.config import Config
 from raygen.errors import SchemaError
+from raygen.report.redrawn import Say
 from raygen.table import frames
 
 FOLDER = "data"  # of a run folder
 FRAME, TABLE, DATASET = "frame", "table", "dataset"  # what they came as, by the beginnings of their names
 
 
-def source_of(data: Any, folder: str, say: Callable[[str], Any]) -> str:
+def source_of(data: Any, folder: str, say: Say) -> str:
     """Path or URI of a table: the one given, or that of the Parquet that its rows are written to.
 
     Args:
@@ -64,7 +64,7 @@ def _packed(table: pa.Table) -> bytes:
     return packed.getvalue()
 
 
-def _of_dataset(data: Any, folder: str, say: Callable[[str], Any]) -> str:
+def _of_dataset(data: Any, folder: str, say: Say) -> str:
     """Let Ray write a Dataset in place of what was written before; its blocks may change places, which the
     model does not depend on."""
     uri = storage.new_folder(storage.join(folder, FOLDER), DATASET)

@@ -21,6 +21,7 @@ from raygen.model import folder as model_folder
 from raygen.notebook import given
 from raygen.report import redrawn
 from raygen.report.evaluation import notebook
+from raygen.report.redrawn import Say
 from raygen.sampling import rows as sampling
 from raygen.table import frames
 
@@ -147,7 +148,7 @@ class Model:
         holdout: Any = None,
         rows: int | None = None,
         out: str | None = None,
-        say: Any = print,
+        say: Say = print,
         **settings: Any,
     ) -> evaluation.Evaluation:
         """Compare rows of the model with the real ones that it learned from, print their scores, and write a
@@ -177,7 +178,7 @@ class Model:
         made = generation.generate(self, count, storage.join(folder, name), say, **plain)
         return evaluation.evaluate(config, [made.folder], folder, say=say)
 
-    def inspect(self, say: Any = print) -> dict:
+    def inspect(self, say: Say = print) -> dict:
         """Print columns, training and latent samplers; the same as a dict."""
         return inspect_model.inspect(self, redrawn.teller(say))
 

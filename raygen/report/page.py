@@ -5,9 +5,13 @@ import hashlib
 import html
 import re
 from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 
-def fill(template: str, **view) -> str:
+def fill(template: str, **view: Any) -> str:
     """The text of a template of `raygen/report/templates`; every value is escaped, and a name that the view
     lacks is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -23,7 +27,7 @@ def fill(template: str, **view) -> str:
     return page.get_template(template).render(**view)
 
 
-def typeset(text: str):
+def typeset(text: str) -> "Markup":
     """Escape a sentence, then give it true plus-minus and minus signs, and `code` its mark."""
     from markupsafe import Markup
 

@@ -2,10 +2,10 @@
 
 import sys
 from collections.abc import Callable
-from typing import Any
 
 from raygen.errors import printable
 
+Say = Callable[[str], object]  # is called with each line of what there is to tell
 PROGRESS = "step "  # a training's lines that take each other's place begin so
 
 
@@ -53,12 +53,12 @@ class Terminal:
         self.drawn = False
 
 
-def teller(say: Callable[[str], Any]) -> Callable[[str], Any]:
+def teller(say: Say) -> Say:
     """What is called with each line: a `Cell` in a notebook, where nobody asked for another than `print`."""
     return Cell() if say is print and in_notebook() else say
 
 
-def finish(say: Callable[[str], Any]) -> None:
+def finish(say: Say) -> None:
     """Leave the line that is being redrawn, if there is one."""
     getattr(say, "end", lambda: None)()
 

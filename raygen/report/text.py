@@ -3,19 +3,19 @@
 import math
 
 
-def number(value) -> float | None:
+def number(value: object) -> float | None:
     """A finite float, or None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if math.isfinite(value) else None
 
 
-def whole(value) -> str:
+def whole(value: float | None) -> str:
     """`29,305`, or `?`."""
     return "?" if number(value) is None else f"{value:,.0f}"
 
 
-def show(value, sign: str = "") -> str:
+def show(value: float | None, sign: str = "") -> str:
     """A figure in nats with as many decimals as it deserves; `` if there is none."""
     figure = number(value)
     if figure is None:
@@ -25,7 +25,7 @@ def show(value, sign: str = "") -> str:
     return f"{figure:{sign},.{decimals}f}"
 
 
-def pair(value, error, sign: str = "") -> str:
+def pair(value: float | None, error: float | None, sign: str = "") -> str:
     """`1.204 +- 0.013`, both with the decimals of the first."""
     text, spread = show(value, sign), number(error)
     return text + (f" +- {spread:,.{len(text.partition('.')[2])}f}" if text and spread is not None else "")
@@ -35,7 +35,7 @@ def listed(items: list[str]) -> str:
     return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1] if items else ""
 
 
-def value_text(value) -> str:
+def value_text(value: object) -> str:
     """A setting's value as short as it can be told: `0.00421`, `[256, 256]`, `true`."""
     if value is None:
         return ""

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from raygen.codec.codec import Codec
+from raygen.latent.samplers import Sampler
 from raygen.model.vae import VAE
 from raygen.sampling.decoder import decoder_of
 from raygen.sampling.draws import latents
@@ -24,7 +25,7 @@ FEW = 4  # drawn rows that have a code: of so few, half of its shift may be chan
 FARTHEST = 4.0  # shift
 
 
-def calibrate(model: VAE, codec: Codec, sampler, seed: int) -> None:
+def calibrate(model: VAE, codec: Codec, sampler: Sampler, seed: int) -> None:
     """Shift the biases of the codes, so that drawn rows have each as often as the table has.
 
     Args:
@@ -40,7 +41,7 @@ def calibrate(model: VAE, codec: Codec, sampler, seed: int) -> None:
         model.code_bias.assign_add(np.concatenate(shifts))
 
 
-def _logits(model: VAE, sampler, seed: int) -> list[np.ndarray]:
+def _logits(model: VAE, sampler: Sampler, seed: int) -> list[np.ndarray]:
     """Of each block's codes in some drawn rows, float32 of shape (rows, codes)."""
     codes, position, z = _drawn(model, sampler, seed)
     z = z[: max(1, ALL_LOGITS // model.num_codes)]
@@ -52,7 +53,7 @@ def _logits(model: VAE, sampler, seed: int) -> list[np.ndarray]:
     return np.split(np.concatenate(found), model.starts[1:], axis=1)
 
 
-def _drawn(model: VAE, sampler, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _drawn(model: VAE, sampler: Sampler, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Codes, positions and z of some rows."""
     decoder, latents_of = decoder_of(model, None, seed), latents(sampler, seed)
     blocks = min(BLOCKS, max(1, ALL_LOGITS // (BLOCK_ROWS * model.num_codes)))

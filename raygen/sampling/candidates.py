@@ -1,11 +1,14 @@
 """Candidates for the rows that satisfy conditions, and how well each satisfies them, where columns are
 independent given z: a candidate is z, and its weight P(conditions | z)."""
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
 from raygen.codec.code_ranges import STEP
 from raygen.latent import streams
+from raygen.latent.samplers import Sampler
 from raygen.model.vae import MAX_LOGIT, VAE
 from raygen.sampling.decoder import Decoder, of_block
 from raygen.sampling.draws import log_share
@@ -20,7 +23,7 @@ UNCHANGED = 0.1
 class Components:
     """Components of a sampler, drawn with weights other than their own."""
 
-    def __init__(self, sampler):
+    def __init__(self, sampler: Sampler):
         self.sampler = sampler
         upper = np.cumsum(sampler.weights.astype(float))
         self.weights = sampler.weights / upper[-1]
@@ -38,12 +41,12 @@ class Components:
         own = self.weights
         return np.where(own > 0, 0.5 * own + 0.5 / np.count_nonzero(own), 0.0)
 
-    def picked(self, upper, uniform):
+    def picked(self, upper: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
         """Numbers of the components that uniform numbers draw, given running sums of weights."""
         k = tf.searchsorted(upper, uniform, side="right")
         return tf.minimum(k, len(self.weights) - 1)
 
-    def latents(self, k, stream, first):
+    def latents(self, k: tf.Tensor, stream: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
         """z of the BLOCK_ROWS rows from number `first` on, given their components."""
         width = self.sampler.latent_dim
         noise = streams.normal(stream, (BLOCK_ROWS, width), first * width)
@@ -65,7 +68,13 @@ class Candidates:
     most = 64  # for each row
 
     def __init__(
-        self, model: VAE, sampler, temperature: float, selection: Selection, stream: tuple, seed: int = 0
+        self,
+        model: VAE,
+        sampler: Sampler,
+        temperature: float,
+        selection: Selection,
+        stream: tuple,
+        seed: int = 0,
     ):
         self.model, self.temperature, self.selection = model, temperature, selection
         self.components = Components(sampler)
@@ -129,12 +138,14 @@ class Candidates:
         root = coarse(root / max(root.max(), 1e-300))
         return Proposal((1 - UNCHANGED) * own * root / (own @ root) + UNCHANGED * own), EXPLORED_BLOCKS
 
-    def _draw(self, first, upper, code, low, high):
+    def _draw(
+        self, first: tf.Tensor, upper: tf.Tensor, code: tf.Tensor, low: tf.Tensor, high: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         component, normals = self.keys
         k = self.components.picked(upper, streams.uniform(component, (BLOCK_ROWS,), first))
         z = self.components.latents(k, normals, first)
         hidden = self.model.decoder(z)
-        law = self.model.offset_law(self.model.offset_head(hidden)) if self.model.num_offsets else None
+        law = self.model.offset_law(self.model.offset_head(hidden)) if self.model.num_offsets else ()
         total = tf.zeros((BLOCK_ROWS,))
         for block, (logits, codes, share_of) in self.parts.items():
             every = logits(hidden)
@@ -147,7 +158,7 @@ class Candidates:
             total += tf.reduce_logsumexp(own, axis=1) - tf.reduce_logsumexp(every, axis=1)
         return z, total, k
 
-    def _logits(self, block: int):
+    def _logits(self, block: int) -> Callable[[tf.Tensor], tf.Tensor]:
         """A function from the decoder's last hidden layer to the logits of a block's codes."""
         start, size = int(self.model.starts[block]), self.model.settings["cardinalities"][block]
         kernel = tf.constant(self.model.code_kernel.table().numpy().T[:, start : start + size])
@@ -163,7 +174,7 @@ def of_stratum(selection: Selection, number: int) -> tuple:
     return tf.constant(codes, tf.int32), tf.constant(low, tf.float32), tf.constant(high, tf.float32)
 
 
-def log_part(low, high):
+def log_part(low: tf.Tensor, high: tf.Tensor) -> tf.Tensor:
     """Log of the part of a code's positions between `low` and `high`."""
     return tf.math.log(tf.minimum(high + STEP - low, 1.0))
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from raygen.errors import ConfigError
 from raygen.latent import streams
+from raygen.latent.samplers import Sampler
 from raygen.model.vae import VAE
 from raygen.sampling.candidates import Candidates
 from raygen.sampling.resampling import effective, resampled
@@ -47,7 +48,13 @@ class Conditional:
     """
 
     def __init__(
-        self, model: VAE, sampler, seed: int, temperature: float, selection: Selection, laws: list[Law]
+        self,
+        model: VAE,
+        sampler: Sampler,
+        seed: int,
+        temperature: float,
+        selection: Selection,
+        laws: list[Law],
     ):
         self.selection, self.laws = selection, laws
         stream = ("candidates", seed)
@@ -77,7 +84,7 @@ def _kind(model: VAE, selection: Selection) -> type[Candidates] | type[TurnCandi
     return TurnCandidates if model.turn or is_whole else Candidates
 
 
-def explore(model: VAE, sampler, temperature: float, selection: Selection) -> list[Law]:
+def explore(model: VAE, sampler: Sampler, temperature: float, selection: Selection) -> list[Law]:
     """Find the law of each stratum, by candidates that depend on no seed.
 
     Raises:

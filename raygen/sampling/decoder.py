@@ -15,8 +15,9 @@ import tensorflow as tf
 
 from raygen.codec.code_ranges import Pieces, whole
 from raygen.latent import streams
+from raygen.latent.samplers import Sampler
 from raygen.model.vae import MAX_LOGIT, VAE
-from raygen.sampling.draws import draw_gaussian, draw_truncated_logistic, latents, log_share, scores
+from raygen.sampling.draws import Offset, draw_gaussian, draw_truncated_logistic, latents, log_share, scores
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.sampling.turn_decoder import TurnDecoder
 
@@ -37,7 +38,7 @@ class Decoder:
     def __init__(
         self,
         model: VAE,
-        sampler,
+        sampler: Sampler | None,
         seed: int,
         temperature: float = 1.0,
         pieces: dict[int, Pieces] | None = None,
@@ -109,12 +110,12 @@ class Decoder:
         codes, position = self.draw(tf.constant(number * BLOCK_ROWS, tf.int64))
         return codes.numpy(), position.numpy()
 
-    def _decode(self, z, first):
+    def _decode(self, z: tf.Tensor, first: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Codes and positions of the BLOCK_ROWS rows from number `first` on, given z of shape (BLOCK_ROWS,
         latent_dim)."""
         code, inside = self.keys
         hidden = self.model.decoder(z)
-        law = self.model.offset_law(self.model.offset_head(hidden)) if self.num_offsets else None
+        law = self.model.offset_law(self.model.offset_head(hidden)) if self.num_offsets else ()
         codes = self._codes(
             self._mass(hidden, law), streams.uniform(code, (BLOCK_ROWS, self.columns), first * self.columns)
         )
@@ -133,7 +134,7 @@ class Decoder:
             position = tf.concat([learned, position[:, self.num_offsets :]], axis=1)
         return codes, position
 
-    def _mass(self, hidden, law):
+    def _mass(self, hidden: tf.Tensor, law: Offset) -> tf.Tensor:
         """Mass of each place in the tiles, of shape (BLOCK_ROWS, places); only its ratios within a column
         count."""
         logits = tf.minimum(tf.matmul(hidden, self.kernel) + self.bias, MAX_LOGIT)
@@ -151,7 +152,7 @@ class Decoder:
         ]  # mass is neither too large for a float nor nothing
         return tf.exp(tiles)
 
-    def _codes(self, mass, pick):
+    def _codes(self, mass: tf.Tensor, pick: tf.Tensor) -> tf.Tensor:
         """Codes, int32 of shape (BLOCK_ROWS, columns). Cumulative sums and small gathers are matrix products
         here: many times faster on CPU."""
         sums = tf.reduce_sum(tf.reshape(mass, (BLOCK_ROWS, self.num_tiles, TILE)), axis=2)
@@ -201,11 +202,11 @@ class _Placed:
             for i, p in pieces.items()
         ]
 
-    def log_share(self, law):
+    def log_share(self, law: Offset) -> tf.Tensor:
         """Log of the share of its code that each place stands for, of shape (rows or 1, places)."""
         return sum(tf.matmul(share(of_block(law, block)), places) for block, share, places in self.shares)
 
-    def values(self, drawn, pick, law):
+    def values(self, drawn: tf.Tensor, pick: tf.Tensor, law: Offset) -> tuple[tf.Tensor, tf.Tensor]:
         """Codes, and positions inside them, of the pieces drawn (counted within their block), from uniforms
         of shape (rows, columns)."""
         index, offsets, inside = drawn + self.starts, self.num_offsets, pick
@@ -221,14 +222,16 @@ class _Placed:
         return tf.gather(self.codes, index), position
 
 
-def of_block(law, block: int):
-    """Centre and scale of one block's offset, each of shape (rows, 1); None where it has none."""
-    if law is None or block >= law[0].shape[1]:
-        return None
+def of_block(law: Offset, block: int) -> Offset:
+    """Centre and scale of one block's offset, each of shape (rows, 1)."""
+    if not law or block >= law[0].shape[1]:
+        return ()
     return tuple(side[:, block : block + 1] for side in law)
 
 
-def decoder_of(model: VAE, sampler, seed: int, temperature: float = 1.0) -> "Decoder | TurnDecoder":
+def decoder_of(
+    model: VAE, sampler: Sampler | None, seed: int, temperature: float = 1.0
+) -> "Decoder | TurnDecoder":
     """The decoder that goes with a model; arguments as in `Decoder`."""
     kind = Decoder if model.turn is None else TurnDecoder
     return kind(model, sampler, seed, temperature)

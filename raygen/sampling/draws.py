@@ -1,12 +1,17 @@
 """Draws and masses that both decoders need: z, positions inside bins, and shares of codes."""
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
 from raygen.codec.code_ranges import Pieces, whole
 from raygen.latent import streams
+from raygen.latent.samplers import Sampler
 from raygen.model.vae import VAE
 from raygen.sampling.row_blocks import BLOCK_ROWS
+
+Offset = tuple[tf.Tensor, ...]  # its centre and its scale; empty where a column has none
 
 
 def scores(model: VAE, block: int, pieces: Pieces) -> tuple[np.ndarray, np.ndarray]:
@@ -21,7 +26,7 @@ def scores(model: VAE, block: int, pieces: Pieces) -> tuple[np.ndarray, np.ndarr
     ).astype(np.float32)
 
 
-def log_share(model: VAE, block: int, pieces: Pieces):
+def log_share(model: VAE, block: int, pieces: Pieces) -> Callable[[Offset], tf.Tensor]:
     """A function of the centre and the scale of the block's offset, each of shape (rows, 1): log of the part
     of its code's mass that lies in each piece, of shape (rows or 1, pieces)."""
     share = pieces.share
@@ -37,7 +42,7 @@ def log_share(model: VAE, block: int, pieces: Pieces):
         np.eye(len(share), dtype=np.float32)[cut],
     )
 
-    def of_law(law):
+    def of_law(law: Offset) -> tf.Tensor:
         centre, scale = law
         part = log_logistic_mass((low - centre) / scale, width / scale)
         return tf.matmul(
@@ -50,18 +55,18 @@ def log_share(model: VAE, block: int, pieces: Pieces):
     return of_law
 
 
-def log_logistic_mass(start, width):
+def log_logistic_mass(start: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
     """Log of the mass of the logistic between `start` and `start + width`."""
     width = tf.maximum(width, 1e-12)
     return tf.math.log_sigmoid(start + width) + tf.math.log(-tf.math.expm1(-width)) - tf.nn.softplus(start)
 
 
-def latents(sampler, seed: int):
+def latents(sampler: Sampler, seed: int) -> Callable[[tf.Tensor], tf.Tensor]:
     """A graph that gives z of the BLOCK_ROWS rows from a row number on, float32 of shape (BLOCK_ROWS,
     latent_dim)."""
     component, normals = streams.key(seed, "component"), streams.key(seed, "z")
 
-    def draw(first):
+    def draw(first: tf.Tensor) -> tf.Tensor:
         pick = streams.uniform(component, (BLOCK_ROWS,), first)
         return sampler.draw(
             pick, streams.normal(normals, (BLOCK_ROWS, sampler.latent_dim), first * sampler.latent_dim)
@@ -70,13 +75,15 @@ def latents(sampler, seed: int):
     return tf.function(draw, autograph=False, input_signature=[tf.TensorSpec((), tf.int64)])
 
 
-def draw_gaussian(pick, centre, scale):
+def draw_gaussian(pick: tf.Tensor, centre: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
     """Standard deviations from the column's mean, by inversion of `pick`, uniform in steps of 2^-23 whose
     middles are never 0 or 1."""
     return centre + scale * tf.math.ndtri(pick + 2.0**-24)
 
 
-def draw_truncated_logistic(pick, low, high, centre, scale):
+def draw_truncated_logistic(
+    pick: tf.Tensor, low: tf.Tensor, high: tf.Tensor, centre: tf.Tensor, scale: tf.Tensor
+) -> tf.Tensor:
     """Position in [0, 1) between `low` and `high` of a logistic truncated to them, by inversion of uniform
     `pick`.
 

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from raygen import rng
-from raygen.latent.samplers import Posteriors, SamplerScore
+from raygen.latent.samplers import Posteriors, Sampler, SamplerScore
 from raygen.metrics import fidelity
 from raygen.report.latent.record import KL, Dimension, LatentReport, Picture, SamplerRecord
 from raygen.sampling.draws import latents
@@ -25,7 +25,7 @@ CELLS = 40
 def describe(
     rows: Posteriors,
     held: Posteriors,
-    samplers: dict,
+    samplers: dict[str, Sampler],
     scores: dict[str, SamplerScore],
     chosen: str,
     seed: int = 0,
@@ -158,7 +158,7 @@ def picture(posterior: np.ndarray, sampler: np.ndarray, generator: np.random.Gen
     )
 
 
-def draws(sampler, seed: int) -> np.ndarray:
+def draws(sampler: Sampler, seed: int) -> np.ndarray:
     """PICTURE_DRAWS of a sampler, float32 of shape (PICTURE_DRAWS, latent_dim)."""
     graph = latents(sampler, seed)
     return np.concatenate(

@@ -13,8 +13,10 @@ import numpy as np
 
 from raygen.codec.codec import Codec
 from raygen.latent import streams
+from raygen.latent.samplers import Sampler
 from raygen.model.density_ratio import Ratio, fit, inclusion
 from raygen.model.vae import VAE
+from raygen.report.redrawn import Say
 from raygen.sampling.decoder import Decoder, decoder_of
 from raygen.sampling.resampling import resampled
 from raygen.sampling.row_blocks import BLOCK_ROWS
@@ -65,7 +67,13 @@ def drawn(decoder: Decoder | TurnDecoder, blocks: range) -> tuple[np.ndarray, np
 
 
 def fit_ratio(
-    model: VAE, codec: Codec, sampler, rows, held, seed: int, say=lambda line: None
+    model: VAE,
+    codec: Codec,
+    sampler: Sampler,
+    rows: np.ndarray,
+    held: np.ndarray,
+    seed: int,
+    say: Say = lambda line: None,
 ) -> tuple[Ratio, dict]:
     """The density ratio of a table to the rows that a model draws, and figures of the fit.
 

@@ -92,13 +92,15 @@ def _as_written(value: Fraction, own: np.ndarray, kind: pa.DataType) -> Any:
     return float(plain.to_pandas_dtype()(number)) if short else number
 
 
-def _satisfied(values, sign: str, compared: tuple) -> np.ndarray:
+def _satisfied(values: np.ndarray | pa.Array, sign: str, compared: tuple) -> np.ndarray:
     """As in SQL: a missing value satisfies IS NULL alone."""
-    numbers = isinstance(values, np.ndarray)
-    missing = ~arrow.present(values) if numbers else np.asarray(values.is_null())
+    if isinstance(values, np.ndarray):
+        missing = ~arrow.present(values)
+        plain = np.where(missing, 0, values)
+    else:
+        missing, plain = np.asarray(values.is_null()), np.array(values.to_pylist(), object)
     if sign == "is null":
         return missing
-    plain = np.where(missing, 0, values) if numbers else np.asarray(values.to_pylist(), object)
     if sign == "is not null":
         true = ~missing
     elif sign in ("in", "not in"):

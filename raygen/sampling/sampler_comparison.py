@@ -7,9 +7,10 @@ import pyarrow as pa
 import tensorflow as tf
 
 from raygen import rng
-from raygen.latent.samplers import Posteriors
+from raygen.codec.codec import Codec
+from raygen.latent.samplers import Posteriors, Sampler
 from raygen.metrics import fidelity
-from raygen.model.vae import positions
+from raygen.model.vae import VAE, positions
 from raygen.report.latent.record import References, TableScores
 from raygen.sampling.decoder import decoder_of
 from raygen.sampling.draws import latents
@@ -17,6 +18,7 @@ from raygen.sampling.row_blocks import BLOCK_ROWS
 
 COMPARED_ROWS = 8192
 REPEATS = 3
+Stored = tuple[np.ndarray, np.ndarray]  # codes and offsets
 TIMED_BLOCKS = 4
 
 
@@ -34,7 +36,16 @@ class Comparison:
             over if they are few.
     """
 
-    def __init__(self, model, codec, rows, held, held_posteriors: Posteriors, seed: int = 0, size: int = 0):
+    def __init__(
+        self,
+        model: VAE,
+        codec: Codec,
+        rows: Stored,
+        held: Stored,
+        held_posteriors: Posteriors,
+        seed: int = 0,
+        size: int = 0,
+    ):
         self.model, self.codec, self.seed = model, codec, seed
         self.kinds = {name: codec.schema.kinds[name] for name in codec.schema.learned}
         self.rows = size or min(COMPARED_ROWS, len(held[0]))
@@ -47,7 +58,7 @@ class Comparison:
         self.bound_z = [held_posteriors.take(out).draw(generator) for _ in range(self.repeats)]
         self.decode = decoder_of(model, None, seed).decode
 
-    def speed(self, sampler) -> float:
+    def speed(self, sampler: Sampler) -> float:
         """Rows/s from random numbers to codes, in this process."""
         graph = latents(sampler, self.seed)
         self.decode(graph(tf.constant(0, tf.int64)), tf.constant(0, tf.int64))
@@ -57,11 +68,11 @@ class Comparison:
             self.decode(graph(first), first)[0].numpy()
         return TIMED_BLOCKS * BLOCK_ROWS / (time.perf_counter() - began)
 
-    def of_sampler(self, sampler) -> TableScores:
+    def of_sampler(self, sampler: Sampler) -> TableScores:
         """Scores of rows drawn from a sampler (see `scores`)."""
         return self.scores(self.drawn(sampler))
 
-    def drawn(self, sampler) -> list[pa.Table]:
+    def drawn(self, sampler: Sampler) -> list[pa.Table]:
         """Tables of rows drawn from a sampler, one for each repeat."""
         graph = latents(sampler, self.seed)
         blocks = -(-self.rows // BLOCK_ROWS)
@@ -103,13 +114,13 @@ class Comparison:
         return _rows(self.codec, np.concatenate(codes), np.concatenate(positions))
 
 
-def _stored(codec, codes: np.ndarray, offsets: np.ndarray, generator: np.random.Generator) -> pa.Table:
+def _stored(codec: Codec, codes: np.ndarray, offsets: np.ndarray, generator: np.random.Generator) -> pa.Table:
     """Stored rows as the codec gives them back."""
     place = generator.random((len(codes), codec.num_columns)).astype(np.float32)
     place[:, : codec.num_offsets] = positions(tf.constant(offsets)).numpy()
     return _rows(codec, codes, place)
 
 
-def _rows(codec, codes, positions) -> pa.Table:
+def _rows(codec: Codec, codes: np.ndarray, positions: np.ndarray) -> pa.Table:
     table = codec.decode(codes, positions)
     return table.select(codec.schema.learned)

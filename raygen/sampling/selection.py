@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from raygen.codec import weekdays
 from raygen.codec.bins import NumericBlock
+from raygen.codec.block import Block
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.code_ranges import Interval, Pieces, of_members, of_values, whole
 from raygen.codec.codec import Codec
@@ -207,7 +208,7 @@ def _column(codec: Codec, column: str, conditions: list[Condition]) -> dict[str,
     return known
 
 
-def _known(block) -> Pieces:
+def _known(block: Block) -> Pieces:
     """All codes but that of missing values."""
     return whole(np.arange(block.cardinality - (block.missing > 0)))
 
@@ -242,7 +243,7 @@ def _intervals(codec: Codec, conditions: list[Condition]) -> list[Interval]:
     if read is condition_values.day and condition_values.has_no_day(codec.schema.arrow.field(column).type):
         raise condition_values.no_day(codec, column)
 
-    def beside(value, towards: float):
+    def beside(value: np.floating, towards: float) -> np.floating:
         return np.nextafter(value, cast(towards))
 
     left: list[Interval] = [(-np.inf, np.inf)]

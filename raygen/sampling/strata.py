@@ -1,5 +1,6 @@
 """What `generate.per` asks for: so many rows of each category of a column."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,7 +92,7 @@ def _given(
     )
 
 
-def _chosen(members, conditions: list[Condition]) -> list[int]:
+def _chosen(members: Sequence[str], conditions: list[Condition]) -> list[int]:
     """Numbers of the members that satisfy the conditions, in the order of their texts."""
     satisfied = np.flatnonzero(condition_values.allowed(members, conditions))
     return sorted(satisfied.tolist(), key=lambda index: members[index])

@@ -22,15 +22,17 @@ import tensorflow as tf
 from raygen.codec.code_ranges import Pieces
 from raygen.errors import ConfigError
 from raygen.latent import streams
+from raygen.latent.samplers import Sampler
 from raygen.model.vae import VAE
 from raygen.sampling.candidates import Components, coarse, log_part, of_stratum
-from raygen.sampling.draws import draw_gaussian, draw_truncated_logistic, log_share, scores
+from raygen.sampling.draws import Offset, draw_gaussian, draw_truncated_logistic, log_share, scores
 from raygen.sampling.resampling import effective, resampled
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.sampling.selection import Proposal, Selection
 from raygen.sampling.turn_columns import State, columns_of, order_of, pick, uniforms
 from raygen.sampling.turn_loop import columns_in_turn
 
+Triple = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 UNCHANGED = 0.25  # share of the candidates that are drawn as the model has it, which bounds every weight
 ROUNDS = 4  # of a pilot
 ROUND_BLOCKS = 8
@@ -52,7 +54,13 @@ class TurnCandidates:
     """
 
     def __init__(
-        self, model: VAE, sampler, temperature: float, selection: Selection, stream: tuple, seed: int = 0
+        self,
+        model: VAE,
+        sampler: Sampler,
+        temperature: float,
+        selection: Selection,
+        stream: tuple,
+        seed: int = 0,
     ):
         self.model, self.temperature, self.selection = model, temperature, selection
         self.components = Components(sampler)
@@ -178,7 +186,9 @@ class TurnCandidates:
         mass = np.exp(logits)
         return mass / np.repeat(np.add.reduceat(mass, starts, axis=1), sizes, axis=1)
 
-    def _draw(self, first, own, upper, factors, piece):
+    def _draw(
+        self, first: tf.Tensor, own: tf.Tensor, upper: tf.Tensor, factors: tf.Tensor, piece: Triple
+    ) -> tuple[tf.Tensor, ...]:
         """z, codes and positions of the candidates; log of the mass that the conditions left; log of the
         ratio of the codes' probability under the factors to the model's; components of z. The first rows are
         the model's own."""
@@ -207,7 +217,9 @@ class TurnCandidates:
                 self.drawn.add(state, column, chosen, place, offset)
         return z, *state.rows(self.drawn.order), mass, ratio, k
 
-    def _finish(self, z, codes, positions, first):
+    def _finish(
+        self, z: tf.Tensor, codes: tf.Tensor, positions: tf.Tensor, first: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
         """Codes and positions of whole rows, columns as the model has them, given those drawn already."""
         state: State = self.later.start(z)
         for place, column in enumerate(self.drawn.order):
@@ -230,9 +242,9 @@ class _Piece:
         if block < model.num_offsets:
             self.edges = tuple(map(tf.constant, scores(model, block, pieces)))
 
-    def draw(self, logits, offset, chance, place):
+    def draw(self, logits: tf.Tensor, offset: Offset, chance: tf.Tensor, place: tf.Tensor) -> Triple:
         """Log of the mass of the pieces as a share of all, and the codes and positions drawn from them."""
-        share = self.log_share(tuple(side[:, None] for side in offset) if offset else None)
+        share = self.log_share(tuple(side[:, None] for side in offset))
         inside = tf.gather(logits, self.codes, axis=1) + share
         left = tf.reduce_logsumexp(inside, axis=1) - tf.reduce_logsumexp(logits, axis=1)
         index = pick(tf.exp(inside - tf.reduce_max(inside, axis=1, keepdims=True)), chance)
@@ -244,7 +256,7 @@ class _Piece:
         return left, tf.gather(self.codes, index), tf.clip_by_value(low + (high - low) * place, low, high)
 
 
-def _of_stratum(logits, piece, chance, place):
+def _of_stratum(logits: tf.Tensor, piece: Triple, chance: tf.Tensor, place: tf.Tensor) -> Triple:
     """Log of the mass of a stratum's pieces, and the codes and positions drawn from them."""
     codes, low, high = piece
     inside = tf.gather(logits, codes, axis=1) + log_part(low, high)
@@ -254,7 +266,9 @@ def _of_stratum(logits, piece, chance, place):
     return kept, tf.gather(codes, index), tf.clip_by_value(low + (high - low) * place, low, high)
 
 
-def _changed(logits, factors, unchanged, chance):
+def _changed(
+    logits: tf.Tensor, factors: tf.Tensor, unchanged: tf.Tensor, chance: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Codes drawn by masses times factors, but where `unchanged`, and log of the ratio of their probability
     under the factors to the model's."""
     mass = tf.exp(logits)

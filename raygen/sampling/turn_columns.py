@@ -1,6 +1,7 @@
 """Columns that are drawn in turn, inside a graph: what was drawn is said to the columns that follow (see
 `model.turn`). The graph has one section for each column."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from raygen.latent import streams
+from raygen.model.turn import Turn
 from raygen.model.vae import MAX_LOGIT, MIN_SCALE, VAE
-from raygen.sampling.draws import draw_gaussian, draw_truncated_logistic
+from raygen.sampling.draws import Offset, draw_gaussian, draw_truncated_logistic
 from raygen.sampling.row_blocks import BLOCK_ROWS
 
 TILE = 16
@@ -33,7 +35,7 @@ class State:
     codes: dict
     positions: dict
 
-    def rows(self, columns):
+    def rows(self, columns: Sequence[int]) -> tuple[tf.Tensor, ...]:
         """Codes and positions of these columns, each of shape (rows, columns)."""
         return tuple(tf.stack([drawn[c] for c in columns], axis=1) for drawn in (self.codes, self.positions))
 
@@ -53,7 +55,7 @@ class Columns:
         self.spans = [slice(int(a), int(a) + size) for a, size in zip(model.starts, self.sizes, strict=True)]
         ends = np.cumsum([0, *(self.sizes[c] for c in self.order)])
         self.places = {c: slice(int(a), int(b)) for c, a, b in zip(self.order, ends, ends[1:], strict=False)}
-        turn, codes = model.turn, [np.arange(self.spans[c].start, self.spans[c].stop) for c in self.order]
+        turn, codes = turn_of(model), [np.arange(self.spans[c].start, self.spans[c].stop) for c in self.order]
         taken = np.concatenate([np.zeros(0, int), *codes])
         self.code_kernel = tf.constant(model.code_kernel.table().numpy()[taken].T)
         self.code_bias = tf.constant(model.code_bias.numpy()[taken])
@@ -63,15 +65,15 @@ class Columns:
         edges = (model.score_low, model.score_high, model.has_offset)
         self.edges = np.stack([w.numpy() for w in edges], axis=1)
 
-    def start(self, z) -> State:
+    def start(self, z: tf.Tensor) -> State:
         """Rows of which z, of shape (rows, latent_dim), is drawn."""
         hidden = self.model.decoder(z)
         base = tf.matmul(hidden, self.code_kernel) + self.code_bias
         return State(base, self.model.offset_head(hidden), tf.matmul(hidden, self.hidden_in), {}, {})
 
-    def law(self, state: State, column: int):
+    def law(self, state: State, column: int) -> tuple[tf.Tensor, Offset]:
         """Logits of the column's codes, at most 0 where there is a temperature; and centre and scale of its
-        offset, each of shape (rows,), or None."""
+        offset, each of shape (rows,)."""
         gate = tf.nn.relu(state.context + self.bias[column])
         logits = state.base[:, self.places[column]]
         logits += tf.matmul(gate, self.kernel[self.spans[column]], transpose_b=True)
@@ -79,7 +81,7 @@ class Columns:
         if self.temperature != 1:
             logits = (logits - tf.reduce_max(logits, axis=1, keepdims=True)) / self.temperature
         if column >= self.num_offsets:
-            return logits, None
+            return logits, ()
         more = tf.matmul(gate, self.offset_kernel[column])
         scale = tf.nn.softplus(state.head[:, self.num_offsets + column] + more[:, 1])
         return logits, (state.head[:, column] + more[:, 0], MIN_SCALE + scale)
@@ -90,7 +92,7 @@ class Columns:
             logits, offset = self.law(state, column)
             self.add(state, column, pick(tf.exp(logits), uniform), place, offset)
 
-    def add(self, state: State, column: int, code, place, offset=None) -> None:
+    def add(self, state: State, column: int, code: tf.Tensor, place: tf.Tensor, offset: Offset = ()) -> None:
         """Say to the columns that follow what this one is.
 
         Args:
@@ -118,26 +120,37 @@ class LoneColumns(Columns):
         edges = (model.score_low, model.score_high)
         self.edges = np.stack([w.numpy() for w in edges], axis=1)
 
-    def start(self, z) -> State:
+    def start(self, z: tf.Tensor) -> State:
         hidden = self.model.decoder(z)
         base, head = self.model.hidden_logits(hidden)
         law = self.model.offset_law(head) if self.num_offsets else None
         return State(tf.minimum(base, MAX_LOGIT), law, None, {}, {})
 
-    def law(self, state: State, column: int):
+    def law(self, state: State, column: int) -> tuple[tf.Tensor, Offset]:
         logits = state.base[:, self.spans[column]]
         logits = (logits - tf.reduce_max(logits, axis=1, keepdims=True)) / self.temperature
         if column >= self.num_offsets:
-            return logits, None
+            return logits, ()
         return logits, tuple(side[:, column] for side in state.head)
 
-    def add(self, state: State, column: int, code, place, offset=None) -> None:
+    def add(self, state: State, column: int, code: tf.Tensor, place: tf.Tensor, offset: Offset = ()) -> None:
         if offset and self.model.gaussian:
             place = draw_gaussian(place, *offset)
         elif offset:
             low, high = tf.unstack(tf.gather(self.edges[self.spans[column]], code), axis=1)
             place = draw_truncated_logistic(place, low, high, *offset)
         state.codes[column], state.positions[column] = code, place
+
+
+def turn_of(model: VAE) -> Turn:
+    """What makes a model's decoder autoregressive.
+
+    Raises:
+        ValueError: If nothing does.
+    """
+    if model.turn is None:
+        raise ValueError("the columns of an independent decoder have no turn")
+    return model.turn
 
 
 def order_of(model: VAE) -> list[int]:
@@ -150,7 +163,7 @@ def columns_of(model: VAE, order: list[int], temperature: float) -> Columns:
     return (Columns if model.turn else LoneColumns)(model, order, temperature)
 
 
-def uniforms(keys, count: int, first) -> list[list]:
+def uniforms(keys: Sequence[tf.Tensor], count: int, first: tf.Tensor) -> list[list[tf.Tensor]]:
     """For each stream a uniform number for each of `count` columns of the BLOCK_ROWS rows from number `first`
     on, each of shape (BLOCK_ROWS,)."""
     return [
@@ -158,7 +171,7 @@ def uniforms(keys, count: int, first) -> list[list]:
     ]
 
 
-def pick(mass, uniform):
+def pick(mass: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
     """Number of the code that a uniform number in [0, 1) draws by mass, int32 of shape (rows,), for mass of
     shape (rows, codes). Where there are many, first a tile of TILE codes by its mass and then the code inside
     it: cumulative sums, as small matrix products, run over a few tiles and one tile instead of all codes."""

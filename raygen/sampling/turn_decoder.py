@@ -5,10 +5,11 @@ import numpy as np
 import tensorflow as tf
 
 from raygen.latent import streams
+from raygen.latent.samplers import Sampler
 from raygen.model.vae import VAE
 from raygen.sampling.draws import latents
 from raygen.sampling.row_blocks import BLOCK_ROWS
-from raygen.sampling.turn_columns import uniforms
+from raygen.sampling.turn_columns import turn_of, uniforms
 from raygen.sampling.turn_loop import columns_in_turn
 
 
@@ -22,9 +23,9 @@ class TurnDecoder:
         temperature: The codes' logits are divided by it; z and positions are drawn as ever.
     """
 
-    def __init__(self, model: VAE, sampler, seed: int, temperature: float = 1.0):
+    def __init__(self, model: VAE, sampler: Sampler | None, seed: int, temperature: float = 1.0):
         self.model, self.num_offsets = model, model.num_offsets
-        self.columns = columns_in_turn(model, model.turn.order, temperature)
+        self.columns = columns_in_turn(model, turn_of(model).order, temperature)
         self.keys = [streams.key(seed, purpose) for purpose in ("code", "position")]
         self.decode = tf.function(self._decode, autograph=False)
         if sampler is not None:
@@ -38,7 +39,7 @@ class TurnDecoder:
     @property
     def matrices(self) -> list[np.ndarray]:
         """The decoder's own matrices, each of which a row is multiplied with once."""
-        turn = self.model.turn
+        turn = turn_of(self.model)
         layers = (*self.model.decoder.layers, self.model.offset_head)
         offsets = turn.offset_kernel.numpy()[: self.num_offsets]
         own = [self.model.code_kernel.own.numpy().T, turn.hidden_in.numpy(), turn.kernel.own.numpy().T]
@@ -60,7 +61,7 @@ class TurnDecoder:
         codes, position = self.draw(tf.constant(number * BLOCK_ROWS, tf.int64))
         return codes.numpy(), position.numpy()
 
-    def _decode(self, z, first):
+    def _decode(self, z: tf.Tensor, first: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Codes and positions of the BLOCK_ROWS rows from number `first` on, given z of shape (BLOCK_ROWS,
         latent_dim)."""
         count = len(self.columns.sizes)

@@ -11,6 +11,7 @@ from raygen.model.vae import MAX_LOGIT, MIN_SCALE, VAE
 from raygen.sampling.draws import draw_truncated_logistic
 from raygen.sampling.turn_columns import Columns, State, pick
 
+Drawn = tuple[tf.Tensor, tf.Tensor, tf.TensorArray, tf.TensorArray]
 NO_MASS = -1e30  # logit of what only fills a size
 
 
@@ -35,7 +36,7 @@ class LoopedColumns(Columns):
         self.tables = tuple(map(tf.constant, (self.vectors, self.bias, self.edges)))
         self.offset_tables = tuple(map(tf.constant, (self.score_vectors, self.offset_kernel)))
 
-    def start(self, z) -> State:
+    def start(self, z: tf.Tensor) -> State:
         hidden = self.model.decoder(z)
         head = tf.transpose(self.model.offset_head(hidden))
         return State(hidden, head, tf.matmul(hidden, self.hidden_in), {}, {})
@@ -43,7 +44,9 @@ class LoopedColumns(Columns):
     def draw_all(self, state: State, chances: list, places: list) -> None:
         count, uniforms, inside = len(self.order), tf.stack(chances), tf.stack(places)
 
-        def one(turn, context, codes, positions):
+        def one(
+            turn: tf.Tensor, context: tf.Tensor, codes: tf.TensorArray, positions: tf.TensorArray
+        ) -> Drawn:
             branches = [
                 lambda kind=kind: self._one(state, turn, context, uniforms[turn], inside[turn], *kind)
                 for kind in self.kinds
@@ -60,7 +63,16 @@ class LoopedColumns(Columns):
         state.codes |= dict(zip(self.order, tf.unstack(codes.stack(), count), strict=True))
         state.positions |= dict(zip(self.order, tf.unstack(positions.stack(), count), strict=True))
 
-    def _one(self, state: State, turn, context, uniform, place, size: int, has_offset: bool):
+    def _one(
+        self,
+        state: State,
+        turn: tf.Tensor,
+        context: tf.Tensor,
+        uniform: tf.Tensor,
+        place: tf.Tensor,
+        size: int,
+        has_offset: bool,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Code and position of the column whose turn it is, and what is said to the next one."""
         column, (vectors, bias, edges) = self.column[turn], self.tables
         start, cardinality = self.starts[column], self.cardinality[column]

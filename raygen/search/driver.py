@@ -13,6 +13,7 @@ from raygen.config import Config
 from raygen.errors import ClusterError, ConfigError, OutputError, TrainingError
 from raygen.model import folder as model_folder
 from raygen.report import redrawn
+from raygen.report.redrawn import Say
 from raygen.report.search import page
 from raygen.report.search.record import SearchRecord
 from raygen.search.job import SearchJob, encoding_name
@@ -67,7 +68,7 @@ class Tuning:
         return self.model
 
 
-def tune(config: Config, command: str = "", say=print) -> Tuning:
+def tune(config: Config, command: str = "", say: Say = print) -> Tuning:
     """Search settings, and leave the best trial's model in the run folder as `train` would have.
 
     Running it again goes on with an unfinished search: its trials start from their checkpoints, and finished
@@ -211,7 +212,7 @@ def _check_model(config: Config, folder: str) -> None:
         raise OutputError(f"'{model}' was not made by this search, which would replace it.", hint)
 
 
-def _encode(config: Config, space: Space, say) -> dict[str, EncodedTable]:
+def _encode(config: Config, space: Space, say: Say) -> dict[str, EncodedTable]:
     """The table encoded in every way that the space asks for, by `search.job.encoding_name`."""
     tables = {}
     for params in space.encodings():

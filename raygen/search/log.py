@@ -93,7 +93,7 @@ class SearchLog:
             end = t.reason
         return f"Trial {number} {t.state}: {end}  ({settings}; {t.seconds:.0f} s)"
 
-    def _change(self, number: int, **figures) -> None:
+    def _change(self, number: int, **figures: object) -> None:
         self.trials[number] = self.trials[number].changed(**storage.plain(figures))
 
     @property
@@ -209,5 +209,5 @@ def _training_seconds(t: Trial) -> float:
     return (t.training_seconds or 0.0) + (t.sampler_seconds or 0.0)
 
 
-def _short(value) -> str:
+def _short(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else json.dumps(value)

@@ -3,12 +3,13 @@ trials."""
 
 import json
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
 from ray import tune
 from ray.tune.error import TuneError
+from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 from ray.tune.search import BasicVariantGenerator, ConcurrencyLimiter
 from ray.tune.search.optuna import OptunaSearch
@@ -18,12 +19,16 @@ from raygen import filesystems, rng, storage
 from raygen.cluster import ray_internals
 from raygen.config import Config
 from raygen.errors import ConfigError, RaygenError, TrainingError
+from raygen.report.redrawn import Say
 from raygen.search import trial
 from raygen.search.job import SearchJob
 from raygen.search.log import SearchLog
 from raygen.search.space import Space
 from raygen.training.objective import HIGHER_IS_BETTER
 from raygen.training.rounds import ROUNDS
+
+if TYPE_CHECKING:
+    from ray.tune.execution.tune_controller import TuneController
 
 FILES = "tune"  # folder of Ray Tune's own files, in that of the search
 
@@ -44,44 +49,46 @@ class Follower(tune.Callback):
         say: Called with each line of progress.
     """
 
-    def __init__(self, search: SearchLog, uri: str, say):
+    def __init__(self, search: SearchLog, uri: str, say: Say):
         self.search, self.uri, self.say = search, uri, say
         self.numbers: dict[str, int] = {}
         self.error: RaygenError | None = None  # the first; Ray Tune would take it for a trial's
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type, tuple]:
         """Ray Tune keeps a copy of its callbacks on storage, which `say` may not allow."""
         return (tune.Callback, ())
 
-    def on_trial_start(self, iteration, trials, trial, **info):
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self.search.started(self._number(trials, trial), self.search.space.values(trial.config))
         self._write()
 
-    def on_trial_result(self, iteration, trials, trial, result, **info):
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
         line = self.search.heard(self._number(trials, trial), result)
         if line:
             self.say(line)
 
-    def on_trial_complete(self, iteration, trials, trial, **info):
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         self._ended(trials, trial, "")
 
-    def on_trial_error(self, iteration, trials, trial, **info):
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         error = str(trial.get_error() or "its actor was lost")
         self._ended(trials, trial, error.strip().splitlines()[-1])
 
-    def _ended(self, trials, trial, reason):
+    def _ended(self, trials: list[Trial], trial: Trial, reason: str) -> None:
         number = self._number(trials, trial)
         if number not in self.search.trials:  # its actor never began
             self.search.started(number, self.search.space.values(trial.config))
         self.say(self.search.ended(number, reason))
         self._write()
 
-    def _number(self, trials, trial) -> int:
+    def _number(self, trials: list[Trial], trial: Trial) -> int:
         for each in trials:  # a trial that is started again goes to the end of the list
             self.numbers.setdefault(each.trial_id, len(self.numbers))
         return self.numbers[trial.trial_id]
 
-    def _write(self):
+    def _write(self) -> None:
         try:
             self.search.write(self.uri)
         except RaygenError as error:
@@ -96,11 +103,11 @@ class Asha(ASHAScheduler):
         own: These settings, as labels; None if the space does not hold them.
     """
 
-    def __init__(self, own: dict[str, Any] | None, **settings):
+    def __init__(self, own: dict[str, Any] | None, **settings: float):
         super().__init__("round", "value_nats", "min", **settings)
         self.own = own
 
-    def on_trial_result(self, controller, trial, result):
+    def on_trial_result(self, controller: "TuneController", trial: Trial, result: dict[str, Any]) -> str:
         decision = super().on_trial_result(controller, trial, result)
         return self.CONTINUE if trial.config == self.own else decision
 
@@ -108,12 +115,14 @@ class Asha(ASHAScheduler):
 class Optuna(OptunaSearch):
     """Optuna, which takes a trial without a result for a pruned one."""
 
-    def on_trial_complete(self, trial_id, result=None, error=False):
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
         known = result and not np.isnan(result["objective"])
         super().on_trial_complete(trial_id, result if known else None, error)
 
 
-def run(job: SearchJob, search: SearchLog, record_uri: str, say) -> tune.ResultGrid:
+def run(job: SearchJob, search: SearchLog, record_uri: str, say: Say) -> tune.ResultGrid:
     """Let Ray Tune run the trials; `search` hears of each."""
     storage.new_folder(job.folder, FILES)  # what a killed search left, raygen does not read
     os.environ |= ENVIRONMENT
@@ -175,7 +184,9 @@ def _domains(space: Space, config: Config) -> dict[str, Any]:
     return {key: makers[kind](values) for key, (kind, values) in space.domains.items()}
 
 
-def _algorithm(config: Config, space: Space, most: int, before: list[dict[str, Any]]):
+def _algorithm(
+    config: Config, space: Space, most: int, before: list[dict[str, Any]]
+) -> BasicVariantGenerator | ConcurrencyLimiter:
     """Who chooses the points: the same ones for the same seed, the config's own first.
 
     What `tpe` chooses depends on which results are there already: after an interruption it is given the
@@ -241,7 +252,7 @@ def _own(config: Config, space: Space) -> dict[str, Any] | None:
     return space.labels(own) if space.holds(own) else None
 
 
-def _scheduler(config: Config, own: dict[str, Any] | None):
+def _scheduler(config: Config, own: dict[str, Any] | None) -> FIFOScheduler:
     """Who stops trials; `own` are the config's own settings, as labels."""
     if config.search.scheduler == "none":
         return FIFOScheduler()

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -269,13 +271,15 @@ def _as_stored(one: pa.Field, format: str) -> pa.Field:
 class _readable:
     """Turn what Arrow says of a file that is not what its name claims into a SchemaError."""
 
-    def __init__(self, uri):
+    def __init__(self, uri: str):
         self.uri = uri
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if isinstance(error, (pa.ArrowException, OSError, UnicodeDecodeError)) and not isinstance(
             error, RaygenError
         ):

@@ -12,14 +12,14 @@ import io
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 from pydantic import Field
 
 from raygen import filesystems, records, storage
 from raygen.errors import OutputError, RaygenError, StorageError, TrainingError
+from raygen.report.redrawn import Say
 
 KEPT = 2
 WAITS = (1, 2, 4, 8, 16)  # seconds between attempts to write
@@ -53,7 +53,7 @@ class Checkpoints:
         say: Called with a line for whatever is wrong with a checkpoint or the storage.
     """
 
-    def __init__(self, folder: str, say: Callable[[str], Any]):
+    def __init__(self, folder: str, say: Say):
         self.folder, self.say = folder, say
         self.kept: list[str] = []
 

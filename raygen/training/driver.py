@@ -13,6 +13,7 @@ from raygen.errors import ClusterError, ConfigError, OutputError
 from raygen.latent import samplers as latent_samplers
 from raygen.model import folder as model_folder
 from raygen.report import redrawn
+from raygen.report.redrawn import Say
 from raygen.training import encoding, run_claim, worker
 from raygen.training.checkpoints import Checkpoints
 from raygen.training.job import AFTERWARDS, TrainingJob, WorkerContext, run_name
@@ -57,7 +58,7 @@ class Training:
         return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "result"}
 
 
-def train(config: Config, say=print) -> Training:
+def train(config: Config, say: Say = print) -> Training:
     """Learn the config's table and write the model folder.
 
     Running it again with the same config resumes an unfinished run, and returns at once for a finished one.

@@ -5,7 +5,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ from raygen.codec.row_hash import content, content_hash
 from raygen.config import Config
 from raygen.errors import ModelError, SchemaError, StorageError, did_you_mean
 from raygen.fakes import declared, pools
+from raygen.report.redrawn import Say
 from raygen.table.schema import Schema, check_table
 from raygen.table.source import Source
 from raygen.table.split import LANES
@@ -26,6 +27,9 @@ from raygen.training.job import EncodedTable
 from raygen.training.loader import Feed
 from raygen.training.protection import losses, of_people, protection_of
 from raygen.training.statistics import TableRelations, relations_of, statistics
+
+if TYPE_CHECKING:
+    from ray.data import Dataset
 
 MARKER = "_encoded.json"
 MARKER_BYTES = 2**31
@@ -184,7 +188,7 @@ def ways(config: Config) -> dict[str, Any]:
     }
 
 
-def encode(config: Config, say=print) -> Encoded:
+def encode(config: Config, say: Say = print) -> Encoded:
     """Encode the config's source under its run folder, or find it there from an earlier run.
 
     Raises:
@@ -286,7 +290,7 @@ def _checksum(marker: dict) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
-def read_dataset(source: Source):
+def read_dataset(source: Source) -> "Dataset":
     """The source as a Ray Dataset of Arrow blocks."""
     import ray
 

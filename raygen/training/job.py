@@ -11,6 +11,7 @@ from raygen import storage
 from raygen.config import RESOURCES, Config
 from raygen.errors import ConfigError
 from raygen.model.folder import FORMAT
+from raygen.report.redrawn import Say
 from raygen.table import split
 from raygen.training.checkpoints import Checkpoints
 
@@ -76,7 +77,7 @@ class WorkerContext:
         agree: Worker 0's number, from all workers' own; all call it at the same step.
     """
 
-    say: Callable[[str], Any]
+    say: Say
     checkpoints: Checkpoints
     rank: int = 0
     world_size: int = 1

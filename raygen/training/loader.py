@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from raygen import rng
+from raygen.config import Config
 from raygen.table.split import LANES, Batches, Split, num_lanes, spread
 
 READ_ROWS = 2**15  # at once, from storage
@@ -40,7 +41,12 @@ class Feed:
     """
 
     def __init__(
-        self, read: Callable[[int, int], Rows], num_rows: int, config, rank: int = 0, world_size: int = 1
+        self,
+        read: Callable[[int, int], Rows],
+        num_rows: int,
+        config: Config,
+        rank: int = 0,
+        world_size: int = 1,
     ):
         t, self.seed = config.train, config.run.seed
         split = Split.of(config, num_rows)

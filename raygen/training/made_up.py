@@ -1,12 +1,17 @@
 """Ray Data's pass over the columns of kind fake: what their made-up values and the table have in common."""
 
+from typing import TYPE_CHECKING
+
 import pyarrow as pa
 
 from raygen.fakes import shared
 from raygen.fakes.columns import Fakes
 
+if TYPE_CHECKING:
+    from ray.data import Dataset
 
-def notes(dataset, fakes: Fakes | None) -> dict[str, str]:
+
+def notes(dataset: "Dataset", fakes: Fakes | None) -> dict[str, str]:
     """A sentence on each column of kind fake; nothing is read where there is none.
 
     Args:

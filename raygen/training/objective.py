@@ -2,12 +2,16 @@
 is searched."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raygen.codec import log_volume
+from raygen.codec.codec import Codec
 from raygen.latent import samplers as latent_samplers
 from raygen.latent.samplers import SamplerScore
 from raygen.training.samplers import FittedSamplers
+
+if TYPE_CHECKING:
+    from raygen.training.trainer import Loop
 
 HIGHER_IS_BETTER = {"nats": False, "c2st": True}
 ROUND_ROWS = 8192  # training rows that the samplers of a round are fitted to
@@ -43,7 +47,7 @@ class Judge:
         codec: The table's.
     """
 
-    def __init__(self, kind: str, loop, codec):
+    def __init__(self, kind: str, loop: "Loop", codec: Codec):
         self.kind, self.loop, self.codec = kind, loop, codec
         self.volume = loop.mean(log_volume.log_volume(codec, *loop.feed.held))
 
@@ -99,7 +103,7 @@ class Judge:
         )
         return latent_samplers.score(samplers, scored, seed)
 
-    def _c2st(self, sampler) -> float:
+    def _c2st(self, sampler: latent_samplers.Sampler) -> float:
         from raygen.sampling.sampler_comparison import Comparison
 
         stored, kept = self.loop.feed.some(COMPARED_ROWS), self.loop.feed.all_held()

@@ -1,22 +1,27 @@
 """What the config says of values of few rows, held against the table; and what it took from the table."""
 
 from collections import Counter
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from raygen.codec.bins import NumericBlock
+from raygen.codec.block import Block
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
 from raygen.codec.support import is_text
 from raygen.config import Config
 from raygen.errors import ConfigError, SchemaError, did_you_mean, listed
+from raygen.report.redrawn import Say
 from raygen.table import arrow
 from raygen.table.part_names import column_of
 from raygen.table.protection import MADE_UP, Protection
 from raygen.table.schema import Schema
-from raygen.table.stats import CategoryStats
+from raygen.table.stats import CategoryStats, NumericStats
+
+if TYPE_CHECKING:
+    from ray.data import Dataset
 
 FEW_LEVELS = 32  # of a number
 
@@ -59,7 +64,7 @@ def _check_rare(name: str, rare: str, schema: Schema) -> None:
         raise ConfigError(f"{start}: column '{name}' must not be missing.", 'set it to "merge".')
 
 
-def of_people(protection: Protection, dataset, unit: str, say: Callable[[str], None]) -> Protection:
+def of_people(protection: Protection, dataset: "Dataset", unit: str, say: Say) -> Protection:
     """A protection of rows as one of the people, or others, whose they are; a row without a `unit` counts as
     of one of its own.
 
@@ -107,7 +112,7 @@ def _of_numbers(built: Codec, stats: dict) -> str:
     return f"of {rows:,} rows, numbers and moments keep at most {values}: {names}."
 
 
-def _of_column(part: str, block, stats) -> str:
+def _of_column(part: str, block: Block, stats: CategoryStats | NumericStats) -> str:
     name, least = column_of(part), block.min_rows
     if least == 1 or part != name:
         return ""

@@ -12,6 +12,7 @@ from typing import Any
 
 import ray
 from ray import train
+from ray.actor import ActorHandle
 from ray.exceptions import RayError
 from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError, UserCallback
 from ray.train.backend import Backend, BackendConfig
@@ -22,6 +23,7 @@ from raygen import filesystems, storage
 from raygen.cluster import connection, devices, mailbox, ray_internals
 from raygen.cluster.watch import Watch
 from raygen.errors import ClusterError, RaygenError, StorageError, TrainingError
+from raygen.report.redrawn import Say
 from raygen.training import objective, worker
 from raygen.training.checkpoints import Checkpoints, rounds_of
 from raygen.training.job import TrainingJob, WorkerContext
@@ -39,10 +41,10 @@ class LostWorkers(UserCallback):
 
     last = ""
 
-    def __init__(self, board):
+    def __init__(self, board: ActorHandle):
         self.board = board
 
-    def after_exception(self, run_context, worker_exceptions):
+    def after_exception(self, run_context: object, worker_exceptions: dict[int, Exception]) -> None:
         rank, error = min(worker_exceptions.items())
         if str(error) != self.last:
             self.last = str(error)
@@ -61,12 +63,12 @@ class TensorFlowCluster(BackendConfig):
     """
 
     @property
-    def backend_cls(self):
+    def backend_cls(self) -> type[Backend]:
         return _SetAddresses
 
 
 class _SetAddresses(Backend):
-    def on_start(self, worker_group, backend_config):
+    def on_start(self, worker_group: Any, backend_config: BackendConfig) -> None:
         addresses = worker_group.execute(_free_address)
         places = [
             worker_group.execute_single_async(rank, _set_addresses, addresses, rank)
@@ -89,7 +91,7 @@ def _set_addresses(addresses: list[str], rank: int) -> None:
     os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": addresses}, "task": task})
 
 
-def fit(job: TrainingJob, say, callbacks: Sequence = ()) -> train.Result:
+def fit(job: TrainingJob, say: Say, callbacks: Sequence = ()) -> train.Result:
     """Run `training.worker.work` in Ray Train workers, and pass on what they say.
 
     Args:
@@ -153,7 +155,7 @@ def _run_config(job: TrainingJob, callbacks: list) -> RunConfig:
     )
 
 
-def _start(trainer, elastic: bool) -> train.Result:
+def _start(trainer: Any, elastic: bool) -> train.Result:
     """Fit; Ray Train reads how long it waits for workers from the environment of this process."""
     before = os.environ.get(START_TIMEOUT, "")
     if elastic:
@@ -189,7 +191,7 @@ def _lost(error: Exception, job: TrainingJob) -> RaygenError:
 class _RayCheckpoints(Checkpoints):
     """Checkpoints that worker 0 writes and all workers read, and a report to Ray Train after each round."""
 
-    def __init__(self, job: TrainingJob, say, rank: int):
+    def __init__(self, job: TrainingJob, say: Say, rank: int):
         super().__init__(job.checkpoints, say)
         self.rank, self.objective = rank, job.objective
 
@@ -246,7 +248,7 @@ def _connect(place: tuple[str, int], end: float) -> OSError | None:
 
 
 @contextlib.contextmanager
-def joined(job: TrainingJob, board) -> Iterator[WorkerContext | None]:
+def joined(job: TrainingJob, board: ActorHandle) -> Iterator[WorkerContext | None]:
     """The context of this worker, which runs in Ray Train; None if the workers were only started again after
     an error that would come again.
 
@@ -270,7 +272,7 @@ def joined(job: TrainingJob, board) -> Iterator[WorkerContext | None]:
         raise
 
 
-def _context(job: TrainingJob, say, rank: int, world: int) -> WorkerContext:
+def _context(job: TrainingJob, say: Say, rank: int, world: int) -> WorkerContext:
     devices.start_tensorflow()
     import tensorflow as tf
 
@@ -287,7 +289,7 @@ def _context(job: TrainingJob, say, rank: int, world: int) -> WorkerContext:
     )
 
 
-def _say(board, line: str) -> None:
+def _say(board: ActorHandle, line: str) -> None:
     ray.get(board.add.remote(line))
 
 

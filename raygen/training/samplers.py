@@ -1,17 +1,20 @@
 """Latent samplers fitted when training has ended."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from raygen.codec.codec import Codec
 from raygen.config import Config
 from raygen.latent import samplers as latent_samplers
-from raygen.latent.samplers import Posteriors, SamplerScore
+from raygen.latent.samplers import Posteriors, Sampler, SamplerScore
 from raygen.report.latent.record import LatentReport
+from raygen.report.redrawn import Say
 from raygen.sampler_catalogue import FITTED, NAIVE, SAMPLERS
 
 if TYPE_CHECKING:
     from raygen.model.proposal import Proposal
     from raygen.sampling.sampler_comparison import Comparison
+    from raygen.training.trainer import Loop
 
 
 @dataclass(frozen=True)
@@ -19,12 +22,12 @@ class FittedSamplers:
     """Every sampler of a model by its name, the latent report with the choice, and the tables that it
     compares."""
 
-    samplers: dict[str, Any]
+    samplers: dict[str, Sampler]
     report: LatentReport
     tables: "Comparison"
 
 
-def fit_samplers(loop, codec, config: Config, say) -> FittedSamplers:
+def fit_samplers(loop: "Loop", codec: Codec, config: Config, say: Say) -> FittedSamplers:
     """Every sampler fitted to training rows, and scored on held-out rows."""
     from raygen.sampling import latent_report, sampler_comparison
 
@@ -59,7 +62,7 @@ def fit_samplers(loop, codec, config: Config, say) -> FittedSamplers:
     return FittedSamplers(samplers, report, tables)
 
 
-def fit_proposal(loop, config: Config, say) -> "Proposal | None":
+def fit_proposal(loop: "Loop", config: Config, say: Say) -> "Proposal | None":
     """Where z of rows known in part may lie, learned from training rows, in no more steps than
     the network was; None where it is not wanted."""
     from raygen.model import proposal
@@ -84,7 +87,9 @@ def with_costs(report: LatentReport, seconds: dict[str, float], speeds: dict[str
     return report.model_copy(update={"samplers": samplers})
 
 
-def compared(report: LatentReport, samplers: dict[str, Any], tables: "Comparison", say) -> LatentReport:
+def compared(
+    report: LatentReport, samplers: dict[str, Sampler], tables: "Comparison", say: Say
+) -> LatentReport:
     """The report with the scores of what each sampler does to the table."""
     records = {}
     for number, (name, sampler) in enumerate(samplers.items(), 1):
@@ -97,7 +102,7 @@ def compared(report: LatentReport, samplers: dict[str, Any], tables: "Comparison
     return report.model_copy(update={"samplers": records, **references})
 
 
-def _tell(scores: dict[str, SamplerScore], chosen: str, say) -> None:
+def _tell(scores: dict[str, SamplerScore], chosen: str, say: Say) -> None:
     for name in SAMPLERS:
         if name in scores:
             mark = "  <- chosen" if name == chosen else ""

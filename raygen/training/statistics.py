@@ -1,7 +1,8 @@
 """Ray Data's pass over the table: statistics of what is learned, and how its rows stand to the relations."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ from raygen.relations.reduction import Reduction, Use
 from raygen.relations.relation import Relation
 from raygen.relations.sample import find
 from raygen.relations.uses import uses, why_unused
+from raygen.report.redrawn import Say
 from raygen.table.files import check_text
 from raygen.table.protection import UNPROTECTED, Protection
 from raygen.table.schema import Schema
@@ -24,7 +26,8 @@ from raygen.table.source import Source
 from raygen.table.stats import CategoryStats
 from raygen.training.protection import levels_given
 
-Say = Callable[[str], None]
+if TYPE_CHECKING:
+    from ray.data import Dataset
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ class TableStatistics:
 
 
 def statistics(
-    dataset,
+    dataset: "Dataset",
     where: str,
     some: pa.Table,
     schema: Schema,
@@ -162,7 +165,7 @@ def _learned(used: tuple[Use, ...]) -> list[tuple]:
 
 
 def _observed(
-    dataset, where: str, schema: Schema, tied: TableRelations, reduction: Reduction
+    dataset: "Dataset", where: str, schema: Schema, tied: TableRelations, reduction: Reduction
 ) -> TableStatistics:
     import pickle  # between Ray's own processes only
 

@@ -8,10 +8,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from raygen.codec.codec import Codec
 from raygen.config import Config
 from raygen.latent import streams
-from raygen.model.layers import precision
-from raygen.model.vae import positions
+from raygen.model.layers import Keep, precision
+from raygen.model.vae import VAE, positions
 from raygen.training.loader import Feed
 
 STEPS_PER_CALL = 50
@@ -23,7 +24,7 @@ MAX_GRADIENT = 5.0
 SCORE_ROWS = 4096
 
 
-def vae_settings(codec, config: Config) -> dict:
+def vae_settings(codec: Codec, config: Config) -> dict:
     """The arguments of the VAE of a config for the codes of a codec: `VAE(**vae_settings(codec, config))` has
     the same weights wherever it is built."""
     tables, m = codec.tables(), config.model
@@ -49,7 +50,7 @@ class Rate(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, rate: float):
         self.rate, self.factor = rate, tf.Variable(1.0, trainable=False)
 
-    def __call__(self, step):
+    def __call__(self, step: keras.Variable) -> tf.Tensor:
         return self.factor * self.rate * tf.minimum(1.0, (tf.cast(step, tf.float32) + 1) / RATE_STEPS)
 
     def get_config(self) -> dict:
@@ -76,7 +77,14 @@ class Loop:
         strategy: `tf.distribute` strategy whose all-reduce joins the workers.
     """
 
-    def __init__(self, model, config: Config, feed: Feed, world_size=1, strategy=None):
+    def __init__(
+        self,
+        model: VAE,
+        config: Config,
+        feed: Feed,
+        world_size: int = 1,
+        strategy: tf.distribute.Strategy | None = None,
+    ):
         self.model, self.config, self.feed, self.world = model, config, feed, world_size
         self.strategy = strategy or tf.distribute.get_strategy()
         self.rate = Rate(config.train.learning_rate)
@@ -153,7 +161,7 @@ class Loop:
         total = self._sum(tf.constant([values.sum(), len(values)], tf.float64)).numpy()
         return float(total[0] / total[1])
 
-    def posterior(self, codes, offsets) -> tuple[np.ndarray, np.ndarray]:
+    def posterior(self, codes: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """z_mean and z_log_var under the weights that the model has, each float32 of shape (rows,
         latent_dim)."""
         out = []
@@ -216,21 +224,23 @@ class Loop:
             variable.assign(weight)
 
     @tf.function(reduce_retracing=True, autograph=False)  # it would take a third of the time of a start
-    def _chunk(self, codes, offsets, first):
-        def step(i, total):
+    def _chunk(self, codes: tf.Tensor, offsets: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
+        def step(i: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             return i + 1, total + self._one(codes[i], offsets[i], first + tf.cast(i, tf.int64))
 
         count = tf.shape(codes)[0]
         return tf.while_loop(lambda i, _: i < count, step, (tf.constant(0), tf.zeros((2,))))[1]
 
-    def _one(self, codes, offsets, step):
+    def _one(self, codes: tf.Tensor, offsets: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         """One step; the sums of reconstruction and KL over the rows of this worker, divided by those of the
         global batch."""
         t, variables, rows = self.config.train, self.model.trainable_variables, self.feed.batches.rows
         sizes = [int(np.prod(v.shape)) for v in variables]
         first, size = step * t.batch_size + self.feed.batches.first, min(t.micro_batch_size or rows, rows)
 
-        def add(start, terms, packed):
+        def add(
+            start: tf.Tensor, terms: tf.Tensor, packed: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             piece = slice(start, start + size)
             more = self._gradients(codes[piece], offsets[piece], step, first + tf.cast(start, tf.int64))
             return start + size, terms + more[0], packed + more[1]
@@ -252,7 +262,9 @@ class Loop:
             average.assign(stay * average + (1 - stay) * variable)
         return terms
 
-    def _gradients(self, codes, offsets, step, first):
+    def _gradients(
+        self, codes: tf.Tensor, offsets: tf.Tensor, step: tf.Tensor, first: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """What some rows of a step, from number `first` of all steps on, add to its terms and to the gradient
         of its loss, of shape (parameters,)."""
         t, rows = self.config.train, tf.shape(codes)[0]
@@ -267,7 +279,7 @@ class Loop:
         gradients = tape.gradient(loss, self.variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return terms, tf.concat([tf.reshape(tf.convert_to_tensor(g), [-1]) for g in gradients], 0)
 
-    def _keep(self, rows, first):
+    def _keep(self, rows: tf.Tensor, first: tf.Tensor) -> Keep:
         """What hidden units are multiplied by (see `VAE.bound`) in `rows` rows from number `first` of all
         steps on; None without dropout."""
         dropout, units = self.config.model.dropout, 2 * sum(self.config.model.hidden_units)
@@ -276,7 +288,7 @@ class Loop:
         uniform = streams.by_row(streams.uniform, self.dropped, rows, units, first)
         return tf.cast(uniform >= dropout, tf.float32) / (1 - dropout)
 
-    def _keep_context(self, rows, first):
+    def _keep_context(self, rows: tf.Tensor, first: tf.Tensor) -> Keep:
         """The same for what a column says to the later ones; of shape (rows, columns)."""
         dropout = self.config.model.context_dropout
         if not dropout or self.model.turn is None:
@@ -287,7 +299,7 @@ class Loop:
         return tf.cast(uniform >= dropout, tf.float32) / (1 - dropout)
 
     @tf.function(reduce_retracing=True, autograph=False)
-    def _score(self, codes, offsets, first):
+    def _score(self, codes: tf.Tensor, offsets: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
         noise = streams.by_row(
             streams.normal, self.held_noise, tf.shape(codes)[0], self.config.model.latent_dim, first
         )
@@ -303,16 +315,16 @@ class Loop:
         )
 
     @tf.function(reduce_retracing=True, autograph=False)
-    def _encode(self, codes, offsets):
+    def _encode(self, codes: tf.Tensor, offsets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return self.model.encode(tf.cast(codes, tf.int32), positions(offsets))
 
     @tf.function(autograph=False)
-    def _sum(self, value, sent_as: str = ""):
+    def _sum(self, value: tf.Tensor, sent_as: str = "") -> tf.Tensor:
         """`value` summed over all workers, who may send it as a type of fewer bytes."""
         if self.world == 1:
             return value
 
-        def replica(value):
+        def replica(value: tf.Tensor) -> tf.Tensor:
             sent = tf.identity(tf.cast(value, sent_as or value.dtype))  # its device is the replica's
             return tf.cast(
                 tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, sent), value.dtype

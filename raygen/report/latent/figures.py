@@ -1,9 +1,15 @@
 """The figures of the latent page."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from raygen.report.latent.record import Dimension, Picture
 from raygen.report.svg import BLUE, INK, MUTED, ORANGE, draw_svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 NAMED = 20  # dimensions, at most, whose names stand on the axis
 BARS = 64  # dimensions, at most, that get a bar and a dot each; above, outlines
@@ -24,7 +30,7 @@ def dimensions(rows: list[Dimension]) -> str:
     mean_variance = np.array([d.mean_variance for d in rows], float)  # nan for None
     posterior_variance = np.array([d.posterior_variance for d in rows], float)
 
-    def draw(figure):
+    def draw(figure: "Figure") -> None:
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 5])
         x = np.arange(1, len(rows) + 1)
         for part, colour, label in ((active, BLUE, "active"), (~active, MUTED, "not active")):
@@ -77,7 +83,7 @@ def picture(name: str, record: Picture) -> str:
     density = [_smooth(c / c.sum()) for c in counts]
     most = density[0].max()
 
-    def draw(figure):
+    def draw(figure: "Figure") -> None:
         truth = density[0]
         x, y = (
             np.linspace(lo, hi, n * 2 + 1)[1::2]
@@ -100,14 +106,14 @@ def picture(name: str, record: Picture) -> str:
     return draw_svg(f"picture-{name}", 230, draw)
 
 
-def _bars(axes, x, heights, colour, label):
+def _bars(axes: "Axes", x: np.ndarray, heights: np.ndarray, colour: str, label: str) -> None:
     if len(x) <= BARS:
         axes.bar(x, heights, width=0.8, color=colour, label=label)
     else:
         axes.stairs(heights, np.append(x - 0.5, x[-1] + 0.5), fill=True, color=colour, label=label)
 
 
-def _dots(axes, x, heights, marker, colour, label):
+def _dots(axes: "Axes", x: np.ndarray, heights: np.ndarray, marker: str, colour: str, label: str) -> None:
     if len(x) <= BARS:
         size = min(6, 260 / len(x))
         axes.plot(x, heights, linestyle="none", marker=marker, markersize=size, color=colour, label=label)

@@ -1,7 +1,7 @@
 """The latent page: where z of one trained VAE should be drawn from, as one HTML file that needs nothing
 else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from raygen.report.latent import figures as latent_figures
 from raygen.report.latent import quantities, sentences
@@ -121,7 +121,7 @@ def _facts(report: LatentReport) -> str:
     return ", ".join(f"{whole(count)} {text}" for count, text in facts if count is not None)
 
 
-def _shares(parts: list[tuple[str, float, str]], whole) -> list[dict]:
+def _shares(parts: list[tuple[str, float, str]], whole: Callable[[Iterable[float]], float]) -> list[dict]:
     """Parts as percentages of their sum or of the greatest of them; negative ones, which noise can make, have
     no width."""
     widths = [max(0.0, value) for _, value, _ in parts]

@@ -1,7 +1,8 @@
 """The figures of the search page. Optuna's own take over pyplot and its colours; these are drawn for light,
 dark and print."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,6 +10,10 @@ from raygen.report.evaluation.figures import shorten
 from raygen.report.search.importance import Importance
 from raygen.report.search.trials import NATS, Axis, Search, Trial
 from raygen.report.svg import BLUE, GREEN, INK, MUTED, ORANGE, draw_svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Of trials: marker, size, colour, filled. The page's key has the same.
 LOOKS = {
@@ -40,7 +45,7 @@ class Scale:
     def place(self, value: float) -> float:
         return self.sign * min(self.sign * value, self.sign * self.edge)
 
-    def put(self, axis_set) -> None:
+    def put(self, axis_set: Callable[[float, float], object]) -> None:
         axis_set(*sorted(self.ends))
 
 
@@ -48,13 +53,15 @@ def look(search: Search, t: Trial) -> str:
     return "best" if t is search.best else "defaults" if t is search.own else t.state
 
 
-def dots(axes, search: Search, placed: Sequence[tuple[Trial, float, float]], scale: float = 1.0) -> None:
+def dots(
+    axes: "Axes", search: Search, placed: Sequence[tuple[Trial, float, float]], scale: float = 1.0
+) -> None:
     """One mark for each trial, the best and the defaults on top."""
     for name in ("failed", "unfinished", "stopped", "finished", "defaults", "best"):
         points = [(x, y) for t, x, y in placed if look(search, t) == name]
         if points:
             marker, size, colour, filled = LOOKS[name]
-            style = {
+            style: dict[str, Any] = {
                 "markerfacecolor": colour if filled else "none",
                 "markeredgecolor": colour,
                 "markeredgewidth": 1.3 if not filled else 1.0,
@@ -78,7 +85,7 @@ def course(search: Search) -> tuple[str, int]:
     trials = search.trials
     scale = Scale(list(values.values()), search.sign)
 
-    def draw(figure):
+    def draw(figure: "Figure") -> None:
         axes = figure.subplots()
         finished = [t for t in trials if t.finished]
         if search.records:
@@ -102,7 +109,7 @@ def course(search: Search) -> tuple[str, int]:
         )
         scale.put(axes.set_ylim)
         axes.set_xlim(trials[0].number - 0.6, trials[-1].number + 0.6)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params(axis="x", integer=True)
         axes.set_xlabel("trial")
         axes.set_ylabel(search.unit)
 
@@ -120,7 +127,7 @@ def curves(search: Search) -> str:
     low = all_losses.min()
     pad = 0.05 * (top - low) or 0.05 * abs(low) or 1.0
 
-    def draw(figure):
+    def draw(figure: "Figure") -> None:
         axes = figure.subplots()
         for t in sorted(trials, key=lambda t: list(LOOKS)[::-1].index(look(search, t)), reverse=True):
             name = look(search, t)
@@ -166,11 +173,11 @@ def importance(result: Importance, names: dict[str, str]) -> str:
         return ""
     keys = list(result.shares)
 
-    def draw(figure):
+    def draw(figure: "Figure") -> None:
         axes = figure.subplots()
         for i, key in enumerate(keys):
             clear = key in result.clear
-            style = (
+            style: dict[str, Any] = (
                 {"color": BLUE, "linewidth": 0}
                 if clear
                 else {"facecolor": "none", "edgecolor": MUTED, "linewidth": 1.2, "linestyle": (0, (3, 2))}
@@ -202,7 +209,7 @@ def speed(search: Search) -> str:
         return ""
     scale = Scale([y for _, _, y in placed], search.sign)
 
-    def draw(figure):
+    def draw(figure: "Figure") -> None:
         axes = figure.subplots()
         front = [(t.rows_per_second, scale.place(t.score)) for t in search.front]
         if len(front) > 1:
@@ -272,7 +279,7 @@ def slices(search: Search, space: list[Axis]) -> list[tuple[str, str]]:
     return out
 
 
-def _slice(figure, search: Search, scale: Scale, axis: Axis, placed: list) -> None:
+def _slice(figure: "Figure", search: Search, scale: Scale, axis: Axis, placed: list) -> None:
     axes = figure.subplots()
     dots(axes, search, placed, 0.9)
     scale.put(axes.set_ylim)
@@ -296,7 +303,7 @@ def _slice(figure, search: Search, scale: Scale, axis: Axis, placed: list) -> No
         axes.locator_params(axis="x", nbins=5)
 
 
-def label(axes, x: float, y: float, text: str) -> None:
+def label(axes: "Axes", x: float, y: float, text: str) -> None:
     axes.annotate(
         text,
         (x, y),

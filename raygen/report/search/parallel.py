@@ -1,11 +1,16 @@
 """All settings of a search side by side: parallel coordinates."""
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from raygen.report.evaluation.figures import shorten
 from raygen.report.search.figures import Scale, aside, label, look
 from raygen.report.search.trials import NATS, Axis, Search, Trial
 from raygen.report.svg import BLUE, GREEN, INK, MUTED, draw_svg
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 AXES = 10  # settings, at most, in parallel coordinates
 
@@ -21,7 +26,7 @@ def parallel(search: Search, space: list[Axis]) -> str:
     worse, better = scale.ends[::-1]
     good = scale.sign * np.quantile([scale.sign * v for v in values.values()], 0.25)
 
-    def draw(figure):
+    def draw(figure: "Figure") -> None:
         axes = figure.subplots()
         for t in sorted(
             trials,
@@ -34,7 +39,7 @@ def parallel(search: Search, space: list[Axis]) -> str:
             )
         for i, a in enumerate(space):
             axes.axvline(i, color=MUTED, linewidth=1, zorder=0)
-            ticks = list(enumerate(a.texts)) or [
+            ticks: list[tuple[float, str]] = list(enumerate(a.texts)) or [
                 (place, a.text(place)) for place in (a.low, (a.low + a.high) / 2, a.high)
             ]
             for place, text in ticks:
@@ -43,7 +48,7 @@ def parallel(search: Search, space: list[Axis]) -> str:
         for share in (0, 0.5, 1):
             label(axes, len(space), share, f"{worse + share * (better - worse):.4g}")
         labels = [*(shorten(search.settings[a.key]) for a in space), NATS]
-        turned = {"rotation": 20, "ha": "right"} if len(labels) > 6 else {}
+        turned: dict[str, Any] = {"rotation": 20, "ha": "right"} if len(labels) > 6 else {}
         axes.set_xticks(range(len(labels)), labels, parse_math=False, **turned)
         axes.tick_params(length=0)
         axes.set_yticks([])

@@ -144,7 +144,7 @@ class Axis(NamedTuple):
     low: float  # ends of the scale as `place` gives them; of the levels -0.5 and their number - 0.5
     high: float
 
-    def place(self, value) -> float | None:
+    def place(self, value: object) -> float | None:
         """Where a value lies: its number, log10 of it on a logarithmic scale, or the index of its level; None
         if it has no place."""
         if self.levels:
