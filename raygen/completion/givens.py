@@ -7,17 +7,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from raygen.codec import parts, weekdays
 from raygen.codec.bins import NumericBlock
 from raygen.codec.block import Block
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
 from raygen.completion.partial import Partial
 from raygen.table import arrow
-from raygen.table.part_names import column_of, weekday_of
+from raygen.table.part_names import calendar_of, column_of
 from raygen.table.schema import MADE
 
 PLACES = 16  # inside a bar, that are asked what a relation says of them
+DAYS = 512  # such places, of days of which any can be drawn
 FORBIDDEN = -1e30  # added to the logit of a code that a row cannot have
 
 
@@ -65,7 +65,6 @@ class Encoder:
         self.codec, self.reduction = codec, codec.reduction
         sizes = codec.cardinalities
         self.starts, self.num_codes = np.cumsum([0, *sizes[:-1]]), sum(sizes)
-        self.exact = {n: isinstance(b, NumericBlock) and b.scale is not None for n, b in codec.blocks.items()}
         self.restrictions = self._restrictions()
         told = [(one, codec.blocks[codec.parts[one.block]]) for one in self.restrictions]
         # columns whose relation holds by the codes that are allowed alone
@@ -77,7 +76,7 @@ class Encoder:
 
     def of(self, rows: Partial) -> Givens:
         inner, ties = self.reduction.reduce(rows.table)
-        values = parts.values(self.reduction.inner, inner, self.exact)
+        values = self.codec.values(inner)
         shape = rows.num_rows, len(self.codec.parts)
         known, codes, places = np.zeros(shape, np.float32), np.zeros(shape, np.int32), np.full(shape, 0.5)
         allowed, unseen = np.zeros((shape[0], self.num_codes), np.float32), dict[str, np.ndarray]()
@@ -140,13 +139,14 @@ class Encoder:
         kind = self.codec.schema.arrow.field(name).type
         if isinstance(block, CategoryBlock):
             return block.codes, arrow.from_strings(pa.array(block.members, pa.string()), kind)
-        own = np.repeat(np.arange(block.cardinality), PLACES)
+        places = DAYS if name in self.codec.movers else PLACES
+        own = np.repeat(np.arange(block.cardinality), places)
         codes = np.zeros((len(own), len(self.codec.parts)), np.int64)
-        places = np.full(codes.shape, 0.5)
-        codes[:, i], places[:, i] = own, np.tile((np.arange(PLACES) + 0.5) / PLACES, block.cardinality)
-        if weekday_of(name) in self.codec.parts:  # no weekday moves them
-            codes[:, self.codec.parts.index(weekday_of(name))] = weekdays.WEEK
-        return own, arrow.plain(self.codec.decode(codes, places)[name])
+        inside = np.full(codes.shape, 0.5)
+        codes[:, i], inside[:, i] = own, np.tile((np.arange(places) + 0.5) / places, block.cardinality)
+        for part in set(calendar_of(name)) & set(self.codec.parts):  # no month or weekday moves them
+            codes[:, self.codec.parts.index(part)] = self.codec.blocks[part].cardinality
+        return own, arrow.plain(self.codec.decode(codes, inside)[name])
 
     def _restrict(self, one: "_Restriction", rows: Partial, known: np.ndarray, allowed: np.ndarray) -> None:
         """Forbid codes none of whose values has what is given of the relation's column."""

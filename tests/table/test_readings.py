@@ -148,10 +148,13 @@ def test_days_spread_over_the_month_and_keep_to_their_calendar():
 
 def test_conditions_are_in_numbers():
     built, _ = fitted(COLUMNS["days"][0])
-    pieces = select(built, "c BETWEEN 20200201 AND 20200229").pieces[0]
-    for position in (pieces.low, pieces.high):
-        made = built.decode(pieces.codes[:, None], position[:, None])["c"].to_numpy()
-        assert ((made >= 20_200_201) & (made <= 20_200_229)).all()
+    found = select(built, "c BETWEEN 20200201 AND 20200229")
+    codes = np.stack([rng.integers(0, size, ROWS) for size in built.cardinalities], axis=1)
+    codes[:, 0] = rng.choice(found.pieces[0].codes, ROWS)
+    position = rng.random(codes.shape)
+    made = built.decode(codes, position)["c"].to_numpy()
+    among = (made >= 20_200_201) & (made <= 20_200_229)
+    assert 0.2 < among.mean() < 1 and (found.tests.hold(codes, position) == among).all()
 
 
 @pytest.mark.parametrize(("form", "name"), [("%d%m%Y", "DDMMYYYY"), ("%m%d%Y", "MMDDYYYY")])
