@@ -164,3 +164,28 @@ def test_days_with_the_year_last_are_told(form, name):
     assert kinds == {"day": "numeric"}
     assert notes["day"] == f"looks like days written as {name}; learned as numbers: write them as YYYYMMDD"
     assert readings.year_last(np.unique(rng.integers(10**6, 32 * 10**6, ROWS))) == ""
+
+
+def clocked(ticks_per_day: int) -> np.ndarray:
+    """Moments as a spreadsheet writes them in CSV: days, and the part of a day in ten digits."""
+    return np.round(rng.integers(40_000 * ticks_per_day, 46_000 * ticks_per_day, ROWS) / ticks_per_day, 10)
+
+
+@pytest.mark.parametrize(
+    ("values", "is_told"),
+    [
+        (clocked(24 * 60), True),
+        (np.round(clocked(24 * 60), 5), True),
+        (clocked(24 * 3600), True),
+        (np.append(clocked(24 * 60), [1.5, 99_999.25]), True),
+        (np.round(clocked(24 * 3600), 5), False),  # any number of five digits could be one
+        (np.round(clocked(24 * 60), 2), False),  # and any amount of money
+        (clocked(4), False),
+        (rng.uniform(40_000, 46_000, ROWS), False),
+        (clocked(24 * 60) * 10, False),
+    ],
+)
+def test_days_of_a_spreadsheet_with_a_clock_are_told(values, is_told):
+    kinds, notes = infer(pa.table({"at": values}))
+    assert kinds == {"at": "numeric"}
+    assert notes.get("at", "").startswith("looks like days of a spreadsheet with a time of day") == is_told
