@@ -7,14 +7,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raygen.codec import calendar_parts, parts
 from raygen.codec.bins import NumericBlock
 from raygen.codec.block import Block
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
 from raygen.completion.partial import Partial
 from raygen.table import arrow
-from raygen.table.part_names import calendar_of, column_of
-from raygen.table.schema import MADE
+from raygen.table.part_names import calendar_of, column_of, is_calendar
+from raygen.table.schema import MADE, Schema
 
 PLACES = 16  # inside a bar, that are asked what a relation says of them
 DAYS = 512  # such places, of days of which any can be drawn
@@ -71,7 +72,9 @@ class Encoder:
         self.certain = {
             one.column
             for one, block in told
-            if isinstance(block, CategoryBlock) and block.num_codes == len(block.members)
+            if not is_calendar(codec.parts[one.block])
+            and isinstance(block, CategoryBlock)
+            and block.num_codes == len(block.members)
         }
 
     def of(self, rows: Partial) -> Givens:
@@ -130,7 +133,9 @@ class Encoder:
             if relation.is_total and name in self.codec.blocks and name not in self.reduction.touched:
                 codes, values = self._values_of_codes(name)
                 says = _texts(relation.values(pa.table({name: values})))
-                found.append(_Restriction(self.codec.parts.index(name), relation.column, codes, says))
+                own = {name: codes, **self._codes_of_calendar(name, values)}
+                where = self.codec.parts.index
+                found += [_Restriction(where(part), relation.column, own[part], says) for part in own]
         return found
 
     def _values_of_codes(self, name: str) -> tuple[np.ndarray, pa.Array]:
@@ -147,6 +152,16 @@ class Encoder:
         for part in set(calendar_of(name)) & set(self.codec.parts):  # no month or weekday moves them
             codes[:, self.codec.parts.index(part)] = self.codec.blocks[part].cardinality
         return own, arrow.plain(self.codec.decode(codes, inside)[name])
+
+    def _codes_of_calendar(self, name: str, values: pa.Array) -> dict[str, np.ndarray]:
+        """Codes of the month and the weekday of days, where these are parts of their own."""
+        mover = self.codec.movers.get(name)
+        if mover is None:
+            return {}
+        alone = Schema(self.codec.schema.arrow, {name: self.codec.schema.kinds[name]})
+        days = calendar_parts.on_line(mover.block, parts.values(alone, pa.table({name: values}))[name])
+        names = {name + part: calendar_parts.names_of(days, part) for part in mover.parts}
+        return {part: self.codec.blocks[part].encode(names[part])[0] for part in names}
 
     def _restrict(self, one: "_Restriction", rows: Partial, known: np.ndarray, allowed: np.ndarray) -> None:
         """Forbid codes none of whose values has what is given of the relation's column."""
