@@ -20,7 +20,6 @@ from raygen.codec.bins import NumericBlock
 from raygen.codec.block import Block
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.cells import GRID
-from raygen.codec.grid import calendars
 from raygen.table import readings
 from raygen.table.part_names import CALENDAR, MONTH, WEEKDAY
 from raygen.table.stats import CategoryStats, NumericStats
@@ -28,11 +27,11 @@ from raygen.table.stats import CategoryStats, NumericStats
 MONTHS = "January February March April May June July August September October November December"
 WEEKDAYS = "Thursday Friday Saturday Sunday Monday Tuesday Wednesday"  # the epoch's first
 NAMES = {MONTH: MONTHS.split(), WEEKDAY: WEEKDAYS.split()}
-NUMBER = {MONTH: 3, WEEKDAY: 0}  # of its classes among `grid.calendars`
 WIDE = {MONTH: 15, WEEKDAY: 3}  # days of a bar that does not tell it
 APART = {MONTH: 31, WEEKDAY: 3}  # days between two that a stepped bar lists, at most
 ENOUGH = 0.5  # of the rows that have a day, in wide bars
-MOST_DAYS = 10**6  # in bars, together
+MOST_DAYS = 10**6  # from the first to the last of each bar, of all together
+LATEST = 2**31  # day, from 1970 on
 
 
 def is_of_days(block: Block) -> bool:
@@ -40,19 +39,18 @@ def is_of_days(block: Block) -> bool:
     return isinstance(block, NumericBlock) and block.reading in readings.DAYS
 
 
-def on_line(block: Block, values: np.ndarray) -> np.ndarray:
-    """Values of a column as days since the epoch; NaN where missing."""
-    days = (
-        readings.to_line(values, block.reading)
-        if isinstance(block, NumericBlock) and block.reading
-        else values
-    )
-    return np.where(np.isfinite(days), days, np.nan)
+def on_line(block: NumericBlock, values: np.ndarray) -> np.ndarray:
+    """Values of a column as days since the epoch; NaN where missing, or beyond any calendar."""
+    days = readings.to_line(values, block.reading) if block.reading else values
+    return np.where(np.abs(days) < LATEST, days, np.nan)
 
 
 def classes_of(days: np.ndarray, part: str) -> np.ndarray:
     """The class of each day since the epoch, a number of `NAMES`."""
-    return calendars(np.floor(days))[NUMBER[part]]
+    whole = np.floor(days).astype(np.int64)
+    if part == WEEKDAY:
+        return whole % len(NAMES[WEEKDAY])
+    return whole.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % len(NAMES[MONTH])
 
 
 def names_of(days: np.ndarray, part: str) -> pa.Array:
@@ -69,9 +67,11 @@ def fit(column: str, stats: NumericStats, block: Block, min_rows: int) -> dict[s
     found: dict[str, CategoryBlock] = {}
     if not isinstance(block, NumericBlock) or stats.sketch is not None:
         return found
+    days = on_line(block, stats.values)
+    days, rows_of = days[~np.isnan(days)], stats.counts[~np.isnan(days)]
     for part in CALENDAR:
         if _is_wide(block, part):
-            came = np.bincount(classes_of(on_line(block, stats.values), part), stats.counts, len(NAMES[part]))
+            came = np.bincount(classes_of(days, part), rows_of, len(NAMES[part]))
             counts = {name: int(rows) for name, rows in zip(NAMES[part], came, strict=True) if rows}
             some = CategoryStats(stats.num_rows, stats.num_rows - sum(counts.values()), counts)
             own = CategoryBlock.fit(some, len(NAMES[part]), min_rows)
@@ -81,7 +81,7 @@ def fit(column: str, stats: NumericStats, block: Block, min_rows: int) -> dict[s
 
 def _is_wide(block: NumericBlock, part: str) -> bool:
     """Whether the bars of a block of days say too little of a part, and any of its days can be near."""
-    if not block.is_bar.any() or spread(block.grid, block.stepped) > MOST_DAYS:
+    if not block.is_bar.any() or are_too_many(block.grid[block.is_bar]):
         return False
     days, every = block.days, block.spacing.step <= 1
     if part == WEEKDAY and not (every and (days is None or (days.step <= 1 and not any(days.classes[1:])))):
@@ -91,9 +91,9 @@ def _is_wide(block: NumericBlock, part: str) -> bool:
     return bool(np.sum((block.high - block.low)[wide]) >= ENOUGH)
 
 
-def spread(grid: np.ndarray, stepped: np.ndarray) -> float:
-    """Days of the bars that are not stepped."""
-    return float(np.sum((grid[:, -1] - grid[:, 0])[~stepped]))
+def are_too_many(bars: np.ndarray) -> bool:
+    """Whether the days of some bars, by their grids, are more than are listed, or beyond any calendar."""
+    return bool(np.any(np.abs(bars) >= LATEST) or np.sum(bars[:, -1] - bars[:, 0]) > MOST_DAYS)
 
 
 @dataclass(frozen=True)
@@ -102,40 +102,46 @@ class _Order:
 
     Attributes:
         group: Of each day, by its number.
+        ahead: Mass of the days of its group that come before it, by its number.
         key: Group and number of the sorted days as one number.
         upto: What comes before each of these, and all of them: masses, summed.
+        begin: Where each group begins among them, and the end.
     """
 
     group: np.ndarray
+    ahead: np.ndarray
     key: np.ndarray
     upto: np.ndarray
+    begin: np.ndarray
 
     @classmethod
-    def of(cls, group: np.ndarray, mass: np.ndarray) -> "_Order":
+    def of(cls, group: np.ndarray, num_groups: int, mass: np.ndarray) -> "_Order":
         key = group * len(group) + np.arange(len(group))
         order = np.argsort(key)
-        return cls(group, key[order], np.append(0.0, np.cumsum(mass[order])))
+        upto = np.append(0.0, np.cumsum(mass[order]))
+        begin = np.searchsorted(key[order], np.arange(num_groups + 1) * len(group))
+        ahead = np.empty(len(group))
+        ahead[order] = upto[:-1] - upto[begin[group[order]]]
+        return cls(group, ahead, key[order], upto, begin)
 
-    def total(self, group: np.ndarray) -> np.ndarray:
+    @cached_property
+    def total(self) -> np.ndarray:
         """Mass of the days of each group."""
-        return self.before(group, len(self.group))
+        return np.diff(self.upto[self.begin])
 
-    def before(self, group: np.ndarray, number: np.ndarray | int) -> np.ndarray:
+    def before(self, group: np.ndarray, number: np.ndarray) -> np.ndarray:
         """Mass of the days of each group that have a lower number."""
-        first = group * len(self.group)
-        return self.upto[np.searchsorted(self.key, first + number)] - self.upto[self._begin(group)]
+        place = np.searchsorted(self.key, group * len(self.group) + number)
+        return self.upto[place] - self.upto[self.begin[group]]
 
     def at(self, group: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Number of the day of each group before which there is no more than so much mass, and the share of
-        its own mass that the rest is."""
-        begin, end = self._begin(group), self._begin(group + 1)
+        """Number of the day of each group, none of them empty, before which there is no more than so much
+        mass, and the share of its own mass that the rest is."""
+        begin, end = self.begin[group], self.begin[group + 1]
         upto = self.upto[begin] + mass
-        place = (np.searchsorted(self.upto, upto, "right") - 1).clip(begin, end - 1)
-        inside = (upto - self.upto[place]) / np.maximum(np.diff(self.upto)[place], 1e-300)
-        return self.key[place] % len(self.group), inside.clip(0, 1)
-
-    def _begin(self, group: np.ndarray) -> np.ndarray:
-        return np.searchsorted(self.key, group * len(self.group))
+        place = np.clip(np.searchsorted(self.upto, upto, "right") - 1, begin, end - 1)
+        inside = (upto - self.upto[place]) / np.maximum(self.upto[place + 1] - self.upto[place], 1e-300)
+        return self.key[place] % len(self.group), np.clip(inside, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -190,7 +196,7 @@ class Mover:
         begin, end = np.searchsorted(bars, [bar, bar + 1])
         number = (begin + np.searchsorted(day[begin:end], days)).clip(begin, end - 1)
         order = self._orders[self.parts]
-        return mass[number] / np.maximum(order.total(order.group[number]), 1e-300)
+        return mass[number] / np.maximum(order.total[order.group[number]], 1e-300)
 
     def _spread(
         self, held: tuple[str, ...], part: str, number: np.ndarray, inside: np.ndarray, wanted: np.ndarray
@@ -199,15 +205,16 @@ class Mover:
         with the classes of the parts `held` that they have, that are of a class that is wanted of a part; and
         whether there are some."""
         within, to = self._orders[held], self._orders[(*held, part)]
-        group = within.group[number]
-        target = group * len(NAMES[part]) + wanted
-        mass = to.total(target)
-        comes = mass > 0
-        move = comes & (to.group[number] != target)
-        ahead = within.before(group, number) - to.before(target, number) + inside * self._days[2][number]
-        share = ahead / np.maximum(within.total(group) - mass, 1e-300)
-        day, rest = to.at(target, share.clip(0, 1) * mass)
-        return np.where(move, day, number), np.where(move, rest, inside), comes
+        target = within.group[number] * len(NAMES[part]) + wanted
+        comes = to.total[target] > 0
+        some = np.flatnonzero(comes & (to.group[number] != target))
+        day, target = number[some], target[some]
+        mass = to.total[target]
+        ahead = within.ahead[day] - to.before(target, day) + inside[some] * self._days[2][day]
+        rest = within.total[within.group[day]] - mass
+        number, inside = number.copy(), inside.copy()
+        number[some], inside[some] = to.at(target, np.clip(ahead / np.maximum(rest, 1e-300), 0, 1) * mass)
+        return number, inside, comes
 
     @cached_property
     def _bars(self) -> np.ndarray:
@@ -244,7 +251,9 @@ class Mover:
         bars, days, mass = self._days
         chosen = dict.fromkeys([(), *((part,) for part in self.parts), self.parts])
         group: dict[tuple[str, ...], np.ndarray] = {(): np.searchsorted(self._bars, bars)}
+        count: dict[tuple[str, ...], int] = {(): len(self._bars)}
         for some in chosen:
             if some:
                 group[some] = group[some[:-1]] * len(NAMES[some[-1]]) + classes_of(days, some[-1])
-        return {some: _Order.of(group[some], mass) for some in chosen}
+                count[some] = count[some[:-1]] * len(NAMES[some[-1]])
+        return {some: _Order.of(group[some], count[some], mass) for some in chosen}

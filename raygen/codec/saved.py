@@ -19,11 +19,10 @@ MOST_CODES = 65_535
 MOST_MEMBERS = 10**6
 WIDEST = 10**77  # whole numbers of the longest decimals stay below
 MOST_DAYS = 10**8  # between the first and the last
-LATEST = 2**31  # day, from 1970 on
 POINTS = 32  # of a grid inside a bar
 Share = Annotated[float, Field(ge=0, le=1 + 1e-9)]
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-Day = Annotated[int, Field(ge=-LATEST, lt=LATEST)]
+Day = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 Classes = Annotated[list[Annotated[int, Field(ge=0, le=31)]], Field(max_length=32)]
 
 
@@ -172,11 +171,12 @@ def _check_calendar(schema: Schema, name: str, blocks: dict) -> None:
     checked(Categories, block)
     if not set(block["members"]) <= set(calendar_parts.NAMES[role_of(name)]):
         raise ValueError(f"the {what} of '{column}' are {block['members']!r:.60}")
-    grid, stepped = np.reshape(days["grid"], (-1, POINTS)), np.array(days["stepped"], bool)
-    if np.any(np.abs(grid) > LATEST) or calendar_parts.spread(grid, stepped) > calendar_parts.MOST_DAYS:
-        raise ValueError(f"it has {what} of '{column}', whose days are too many")
-    if not np.any(grid[:, 0] != grid[:, -1]):
+    grid = np.reshape(days["grid"], (-1, POINTS))
+    bars = grid[grid[:, 0] != grid[:, -1]]
+    if not len(bars):
         raise ValueError(f"it has {what} of '{column}', which has no ranges of days")
+    if calendar_parts.are_too_many(bars):
+        raise ValueError(f"it has {what} of '{column}', whose days are too many")
 
 
 def explained(state: Any, tied: dict[str, list]) -> dict[str, list[float]]:

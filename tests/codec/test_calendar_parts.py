@@ -251,6 +251,19 @@ def test_months_of_numbers_that_are_no_days_are_refused():
         Codec.from_dict(built.schema, state)
 
 
+def test_a_moment_beyond_any_calendar_has_none():
+    seconds = DAYS["twenty years"](np.random.default_rng(1)) * 86_400
+    seconds[:20] = 2**60
+    rows = pa.table({"day": pa.array(seconds, pa.timestamp("s"))})
+    built = fitted(rows)
+    assert {"day" + MONTH, "day" + WEEKDAY} < set(built.parts)
+    again = Codec.from_dict(built.schema, json.loads(json.dumps(built.to_dict())))
+    codes, _ = again.encode(rows)
+    assert (again.decode(codes, np.full(codes.shape, 0.5))["day"].cast(pa.int64()).to_numpy() > 2**59)[
+        :20
+    ].all()
+
+
 def test_a_calendar_is_not_seen_in_few_rows():
     days = table(DAYS["of 300 rows"](np.random.default_rng(1)))
     assert infer(days)[0] == {"day": "datetime"}
