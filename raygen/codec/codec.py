@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 
-from raygen.codec import number_blocks, parts, saved, support, weekdays
+from raygen.codec import calendar_parts, number_blocks, parts, saved, support
 from raygen.codec.bins import NumericBlock
 from raygen.codec.block import Block
+from raygen.codec.calendar_parts import Mover
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.gaussian import GaussianBlock
 from raygen.codec.row_hash import content_hash
@@ -19,7 +20,7 @@ from raygen.errors import ModelError, SchemaError
 from raygen.fakes.columns import Fakes
 from raygen.relations.reduction import Given, Reduction
 from raygen.table import arrow
-from raygen.table.part_names import column_of, is_weekday, parts_of, time_of
+from raygen.table.part_names import calendar_of, column_of, is_calendar, parts_of, role_of, time_of
 from raygen.table.protection import UNPROTECTED, Protection
 from raygen.table.schema import MADE, Schema
 from raygen.table.stats import CategoryStats, NumericStats
@@ -30,9 +31,9 @@ class Codec:
 
     Args:
         schema: The table's columns.
-        blocks: A block for each part (a column, the weekday of its days, the time of day of a timestamp
+        blocks: A block for each part (a column, month and weekday of its days, the time of day of a timestamp
             column) by its name; of an `id` or `fake` column, only where some of its values are missing, of
-            weekdays, only where the days do not tell them.
+            months and weekdays, only where the days do not tell them.
         moments: First and last moment of each timestamp column, as a clock in its zone shows them and in its
             units.
         reduction: What relations leave of the table to learn; None: all of it.
@@ -57,6 +58,7 @@ class Codec:
         self.parts = with_offsets + [n for n in blocks if n not in with_offsets]
         self.blocks = {name: blocks[name] for name in self.parts}
         self.num_offsets = len(with_offsets)
+        self.movers = {name: self._mover(name) for name in map(column_of, filter(is_calendar, blocks))}
         self.gaussian = any(isinstance(block, GaussianBlock) for block in blocks.values())
 
     @classmethod
@@ -95,22 +97,23 @@ class Codec:
         blocks: dict[str, Block] = {}
         whole, schema = schema, reduction.inner if reduction else schema
         shares = {name: (rows / max(1, stats[name].num_rows)).tolist() for name, rows in explained.items()}
+        observed = stats
         for name, rows in explained.items():  # the block is of the other rows
             stats = stats | {name: _without_missing(stats[name], int(rows.sum()))}
         for name, part in stats.items():
             min_rows = protection.of(name)
             if schema.kinds.get(name) in MADE and part.num_missing < min_rows:
                 continue
-            if is_weekday(name):
-                found = weekdays.fit(part, blocks[column_of(name)], min_rows)
-                blocks |= {name: found} if found else {}
-            elif isinstance(part, CategoryStats):
+            if isinstance(part, CategoryStats):
                 room, text = limits.get(name, max_categories), support.is_text(schema, name)
                 kin = reduction.kin(name) if reduction else {}
                 blocks[name] = CategoryBlock.fit(part, room, min_rows, protection.rare_of(name), text, kin)
             else:
                 most = bars if numeric == "bars" else 0
-                blocks[name] = number_blocks.fit(schema, name, part, most, min_rows)
+                block = number_blocks.fit(schema, name, part, most, min_rows)
+                blocks[name] = block
+                if parts.holds_days(schema, name) or calendar_parts.is_of_days(block):
+                    blocks |= calendar_parts.fit(name, observed[name], block, min_rows)
         timed = [name for name in stats if parts.is_moment(schema, name)]
         ends = number_blocks.ends
         moments = {n: ends(schema, n, stats[n], blocks[n], protection.of(n)) for n in timed}
@@ -132,8 +135,8 @@ class Codec:
     @property
     def turn_order(self) -> list[int]:
         """Numbers of the blocks in the order in which they are drawn in turn: what a relation needs comes
-        before what it gives, a day before its weekday; empty: as they are."""
-        if not (self.explained or self.reduction.differences or any(map(is_weekday, self.parts))):
+        before what it gives, a day before its month and weekday; empty: as they are."""
+        if not (self.explained or self.reduction.differences or self.movers):
             return []
         order: list[str] = []
 
@@ -151,6 +154,16 @@ class Codec:
     def offset_type(self) -> type:
         return np.float32 if self.gaussian else np.uint8
 
+    def values(self, inner: pa.Table) -> dict:
+        """The learned values of a table of what relations leave, by part (see `parts.values`)."""
+        blocks = self.blocks.items()
+        exact = {n: isinstance(b, NumericBlock) and b.scale is not None for n, b in blocks}
+        found = parts.values(self.reduction.inner, inner, exact)
+        for name, mover in self.movers.items():
+            days = calendar_parts.on_line(mover.block, found[name])
+            found |= {name + part: calendar_parts.names_of(days, part) for part in mover.parts}
+        return found
+
     def encode(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
         """Turn a table into codes.
 
@@ -165,10 +178,8 @@ class Codec:
         Raises:
             SchemaError: If a value is missing in a column that had none in the statistics.
         """
-        blocks = self.blocks.items()
-        exact = {n: isinstance(b, NumericBlock) and b.scale is not None for n, b in blocks}
         inner, ties = self.reduction.reduce(table)
-        values = parts.values(self.reduction.inner, inner, exact)
+        values = self.values(inner)
         codes = np.empty((table.num_rows, self.num_columns), np.uint16)
         offsets = np.empty((table.num_rows, self.num_offsets), self.offset_type)
         for i, (name, block) in enumerate(self.blocks.items()):
@@ -211,18 +222,18 @@ class Codec:
             SchemaError: If an `id` column cannot hold the rows' numbers.
         """
         self.schema.check_ids(first_row + len(codes))
-        values, ties = {}, {}
+        values, ties, days = dict[str, Any](), {}, {}
         for i, (name, block) in enumerate(self.blocks.items()):
             own = codes[:, i].astype(np.int64)
             if name in self.explained:
                 ties[name] = np.maximum(own - block.cardinality, -1)
                 own = np.minimum(own, block.cardinality - 1)
-            values[name] = block.decode(own, positions[:, i])
-        for name in filter(is_weekday, self.parts):
-            column = column_of(name)
-            drawn_as = codes[:, self.parts.index(column)], positions[:, self.parts.index(column)]
-            days = cast(NumericBlock, self.blocks[column])
-            values[column] = weekdays.moved(days, values[column], *drawn_as, values[name])
+            if name in self.movers:
+                days[name] = own, positions[:, i]
+            else:
+                values[name] = block.decode(own, positions[:, i])
+        for name, mover in self.movers.items():
+            values[name] = mover.decode(*days[name], [values[name + part] for part in mover.parts])
         for name in self.moments:
             block, times = self.blocks[time_of(name)], values[time_of(name)]
             alone = np.isnan(times) & ~np.isnan(values[name])  # a day that was drawn no time
@@ -240,6 +251,11 @@ class Codec:
         rows = self.reduction.restore(pa.table(columns, schema=inner.output), ties, present, given)
         whole = self.schema.output
         return pa.Table.from_arrays([rows[name] for name in whole.names], schema=whole)
+
+    def _mover(self, name: str) -> Mover:
+        """Of the days of a column, some of whose parts of the calendar have blocks."""
+        drawn = tuple(role_of(part) for part in calendar_of(name) if part in self.blocks)
+        return Mover(cast(NumericBlock, self.blocks[name]), drawn)
 
     def _column(self, field: pa.Field, values: dict, first_row: int, rows: int, seed: int) -> pa.Array:
         """A column of what is learned, of the values of its parts."""

@@ -11,14 +11,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from raygen.codec import weekdays
 from raygen.codec.bins import NumericBlock
+from raygen.codec.calendar_parts import Mover
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.cells import GRID
 from raygen.codec.codec import Codec
 from raygen.codec.gaussian import GaussianBlock
 from raygen.codec.grid import Grid
-from raygen.table.part_names import weekday_of
 from raygen.table.stats import MAX_DECIMALS
 
 OFFSETS = 256  # stored positions inside a bar
@@ -66,8 +65,7 @@ def log_volume(codec: Codec, codes: np.ndarray, offsets: np.ndarray) -> np.ndarr
         elif isinstance(block, GaussianBlock):
             total[own] += np.where(code == 0, gaussian_volume(block, offsets[own, i]), 0.0)
         elif isinstance(block, NumericBlock):
-            weekly = weekday_of(name) in codec.blocks
-            total[own] += bar_volume(block, weekly)[code, offsets[own, i]]
+            total[own] += bar_volume(block, codec.movers.get(name))[code, offsets[own, i]]
     return total
 
 
@@ -84,20 +82,20 @@ def gaussian_volume(block: GaussianBlock, away: np.ndarray) -> np.ndarray:
     return np.log(resolution(block.mean + block.std * away.astype(float), block.spacing) / block.std)
 
 
-def bar_volume(block: NumericBlock, weekly: bool = False) -> np.ndarray:
+def bar_volume(block: NumericBlock, mover: Mover | None = None) -> np.ndarray:
     """Expected log(du) of the values stored as a code and an offset, float64 of shape (cardinality,
-    OFFSETS); of days that are moved to a weekday of their own if `weekly`."""
+    OFFSETS); of days of which a month or a weekday is known, with what moves them."""
     block = replace(block, reading="")  # places on the line
     bars = np.flatnonzero(block.is_bar)
     drawn = np.repeat(bars, STEPS)
     values = block.decode(drawn, np.tile((np.arange(STEPS) + 0.5) / STEPS, len(bars)))
     floats = values.astype(float)
-    width = resolution(floats, block.spacing) * (weekdays.WEEK if weekly else 1)
+    width = resolution(floats, block.spacing)
     cells = zip(bars, floats.reshape(-1, STEPS), width.reshape(-1, STEPS), strict=True)
     shares = np.array(
         [
-            weekdays.share_listed(block, int(bar), cell[0])
-            if weekly and block.stepped[bar]
+            mover.share(int(bar), cell[0])
+            if mover
             else share(block.grid[bar].astype(float), block.stepped[bar], *cell)
             for bar, *cell in cells
         ]

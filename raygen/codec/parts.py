@@ -4,9 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from raygen.codec import weekdays
 from raygen.table import arrow
-from raygen.table.part_names import column_of, time_of, weekday_of
+from raygen.table.part_names import column_of, time_of
 from raygen.table.schema import MADE, Schema
 from raygen.table.stats import TAIL, CategoryStats, NumericStats
 
@@ -31,7 +30,7 @@ def values(schema: Schema, table: pa.Table, exact: dict[str, bool] | None = None
             whole, missing = arrow.moments(column)
             day, time = arrow.day_and_time(whole, missing, column.type)
             if arrow.is_moment(column.type) or arrow.is_day(column.type):
-                out[name], out[weekday_of(name)] = day, weekdays.names_of(day)
+                out[name] = day
             else:
                 out[name] = arrow.units(whole, missing, None if exact is None else exact[name])
             if arrow.is_moment(column.type):

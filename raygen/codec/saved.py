@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from raygen.codec import calendar_parts
 from raygen.codec.parts import holds_days
-from raygen.codec.weekdays import NAMES
 from raygen.records import Record, checked
 from raygen.table import arrow, readings
-from raygen.table.part_names import column_of, time_of, weekday_of
+from raygen.table.part_names import column_of, is_calendar, role_of, time_of
 from raygen.table.protection import MADE_UP
 from raygen.table.schema import MADE, Schema
 from raygen.table.stats import MAX_DECIMALS
@@ -134,10 +134,8 @@ def check(schema: Schema, state: Any) -> None:
     """
     moments = {f.name for f in schema.arrow if schema.kinds[f.name] == "datetime" and arrow.is_moment(f.type)}
     kinds = schema.kinds | {time_of(name): "datetime" for name in moments}
-    days = {weekday_of(name) for name in schema.kinds if holds_days(schema, name)}
     for name, block in state["blocks"].items():
-        if name in days:
-            _check_weekdays(name, state["blocks"], block)
+        if is_calendar(name):
             continue
         if name not in kinds or kinds[name] == "drop":
             raise ValueError(f"it has a block of '{name}', which is no column")
@@ -153,6 +151,8 @@ def check(schema: Schema, state: Any) -> None:
     lacking = [name for name in lacking if name not in state["blocks"]]
     if lacking:
         raise ValueError(f"it has no block of '{lacking[0]}'")
+    for name in filter(is_calendar, state["blocks"]):
+        _check_calendar(schema, name, state["blocks"])
     if set(state["moments"]) != moments:
         raise ValueError(f"it has moments of {sorted(state['moments'])}; the schema of {sorted(moments)}")
     for name, ends in state["moments"].items():
@@ -160,13 +160,23 @@ def check(schema: Schema, state: Any) -> None:
             raise ValueError(f"the moments of '{name}' are {ends!r:.60}")
 
 
-def _check_weekdays(name: str, blocks: dict, block: Any) -> None:
-    day, members = blocks.get(column_of(name)), block["members"]
-    if day is None or day["type"] != "NumericBlock" or block["type"] != "CategoryBlock":
-        raise ValueError(f"it has weekdays of '{column_of(name)}', but no days")
+def _check_calendar(schema: Schema, name: str, blocks: dict) -> None:
+    """Refuse a part of the calendar that is not one of the days of a column."""
+    column, block = column_of(name), blocks[name]
+    days, what = blocks.get(column), role_of(name).strip("\0") + "s"
+    if days is None or (days["type"], block["type"]) != ("NumericBlock", "CategoryBlock"):
+        raise ValueError(f"it has {what} of '{column}', but no days")
+    if not holds_days(schema, column) and days.get("reading") not in readings.DAYS:
+        raise ValueError(f"it has {what} of '{column}', whose numbers are no days")
     checked(Categories, block)
-    if not set(members) <= set(NAMES):
-        raise ValueError(f"the weekdays of '{column_of(name)}' are {members!r:.60}")
+    if not set(block["members"]) <= set(calendar_parts.NAMES[role_of(name)]):
+        raise ValueError(f"the {what} of '{column}' are {block['members']!r:.60}")
+    grid = np.reshape(days["grid"], (-1, POINTS))
+    bars = grid[grid[:, 0] != grid[:, -1]]
+    if not len(bars):
+        raise ValueError(f"it has {what} of '{column}', which has no ranges of days")
+    if calendar_parts.are_too_many(bars):
+        raise ValueError(f"it has {what} of '{column}', whose days are too many")
 
 
 def explained(state: Any, tied: dict[str, list]) -> dict[str, list[float]]:

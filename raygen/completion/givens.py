@@ -7,17 +7,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from raygen.codec import parts, weekdays
+from raygen.codec import calendar_parts, parts
 from raygen.codec.bins import NumericBlock
 from raygen.codec.block import Block
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
 from raygen.completion.partial import Partial
 from raygen.table import arrow
-from raygen.table.part_names import column_of, weekday_of
-from raygen.table.schema import MADE
+from raygen.table.part_names import calendar_of, column_of, is_calendar
+from raygen.table.schema import MADE, Schema
 
 PLACES = 16  # inside a bar, that are asked what a relation says of them
+DAYS = 512  # such places, of days of which any can be drawn
 FORBIDDEN = -1e30  # added to the logit of a code that a row cannot have
 
 
@@ -65,19 +66,20 @@ class Encoder:
         self.codec, self.reduction = codec, codec.reduction
         sizes = codec.cardinalities
         self.starts, self.num_codes = np.cumsum([0, *sizes[:-1]]), sum(sizes)
-        self.exact = {n: isinstance(b, NumericBlock) and b.scale is not None for n, b in codec.blocks.items()}
         self.restrictions = self._restrictions()
         told = [(one, codec.blocks[codec.parts[one.block]]) for one in self.restrictions]
         # columns whose relation holds by the codes that are allowed alone
         self.certain = {
             one.column
             for one, block in told
-            if isinstance(block, CategoryBlock) and block.num_codes == len(block.members)
+            if not is_calendar(codec.parts[one.block])
+            and isinstance(block, CategoryBlock)
+            and block.num_codes == len(block.members)
         }
 
     def of(self, rows: Partial) -> Givens:
         inner, ties = self.reduction.reduce(rows.table)
-        values = parts.values(self.reduction.inner, inner, self.exact)
+        values = self.codec.values(inner)
         shape = rows.num_rows, len(self.codec.parts)
         known, codes, places = np.zeros(shape, np.float32), np.zeros(shape, np.int32), np.full(shape, 0.5)
         allowed, unseen = np.zeros((shape[0], self.num_codes), np.float32), dict[str, np.ndarray]()
@@ -131,7 +133,9 @@ class Encoder:
             if relation.is_total and name in self.codec.blocks and name not in self.reduction.touched:
                 codes, values = self._values_of_codes(name)
                 says = _texts(relation.values(pa.table({name: values})))
-                found.append(_Restriction(self.codec.parts.index(name), relation.column, codes, says))
+                own = {name: codes, **self._codes_of_calendar(name, values)}
+                where = self.codec.parts.index
+                found += [_Restriction(where(part), relation.column, own[part], says) for part in own]
         return found
 
     def _values_of_codes(self, name: str) -> tuple[np.ndarray, pa.Array]:
@@ -140,13 +144,24 @@ class Encoder:
         kind = self.codec.schema.arrow.field(name).type
         if isinstance(block, CategoryBlock):
             return block.codes, arrow.from_strings(pa.array(block.members, pa.string()), kind)
-        own = np.repeat(np.arange(block.cardinality), PLACES)
+        places = DAYS if name in self.codec.movers else PLACES
+        own = np.repeat(np.arange(block.cardinality), places)
         codes = np.zeros((len(own), len(self.codec.parts)), np.int64)
-        places = np.full(codes.shape, 0.5)
-        codes[:, i], places[:, i] = own, np.tile((np.arange(PLACES) + 0.5) / PLACES, block.cardinality)
-        if weekday_of(name) in self.codec.parts:  # no weekday moves them
-            codes[:, self.codec.parts.index(weekday_of(name))] = weekdays.WEEK
-        return own, arrow.plain(self.codec.decode(codes, places)[name])
+        inside = np.full(codes.shape, 0.5)
+        codes[:, i], inside[:, i] = own, np.tile((np.arange(places) + 0.5) / places, block.cardinality)
+        for part in set(calendar_of(name)) & set(self.codec.parts):  # no month or weekday moves them
+            codes[:, self.codec.parts.index(part)] = self.codec.blocks[part].cardinality
+        return own, arrow.plain(self.codec.decode(codes, inside)[name])
+
+    def _codes_of_calendar(self, name: str, values: pa.Array) -> dict[str, np.ndarray]:
+        """Codes of the month and the weekday of days, where these are parts of their own."""
+        mover = self.codec.movers.get(name)
+        if mover is None:
+            return {}
+        alone = Schema(self.codec.schema.arrow, {name: self.codec.schema.kinds[name]})
+        days = calendar_parts.on_line(mover.block, parts.values(alone, pa.table({name: values}))[name])
+        names = {name + part: calendar_parts.names_of(days, part) for part in mover.parts}
+        return {part: self.codec.blocks[part].encode(names[part])[0] for part in names}
 
     def _restrict(self, one: "_Restriction", rows: Partial, known: np.ndarray, allowed: np.ndarray) -> None:
         """Forbid codes none of whose values has what is given of the relation's column."""

@@ -1,5 +1,5 @@
-"""Conditions on columns that relations give, or on days that their weekday moves: tested on whole rows, since
-no codes of their own satisfy them."""
+"""Conditions on columns that relations give, or on days that their month or weekday moves: tested on whole
+rows, since no codes of their own satisfy them."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,7 +13,6 @@ from raygen.codec.codec import Codec
 from raygen.sampling import condition_values
 from raygen.sampling.conditions import Condition, Value
 from raygen.table import arrow
-from raygen.table.part_names import weekday_of
 from raygen.table.schema import Schema
 
 COMPARE = {
@@ -54,9 +53,9 @@ class RowTests:
 
 
 def of(codec: Codec, conditions: list[Condition]) -> RowTests | None:
-    """The conditions on columns that relations give, and on days that their weekday moves."""
+    """The conditions on columns that relations give, and on days that their month or weekday moves."""
     tested = codec.reduction.touched
-    given = [c for c in conditions if c.column in tested or weekday_of(c.column) in codec.blocks]
+    given = [c for c in conditions if c.column in tested or c.column in codec.movers]
     compared: list[tuple[Condition, tuple]] = []
     for one in given:
         kind = codec.schema.kinds[one.column]

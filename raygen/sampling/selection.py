@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from raygen.codec import weekdays
 from raygen.codec.bins import NumericBlock
 from raygen.codec.block import Block
 from raygen.codec.categories import CategoryBlock
@@ -19,7 +18,7 @@ from raygen.sampling.conditions import Condition, parse, parse_per
 from raygen.sampling.row_tests import RowTests
 from raygen.sampling.strata import Stratum, strata_of
 from raygen.table import arrow
-from raygen.table.part_names import parts_of, weekday_of
+from raygen.table.part_names import parts_of
 
 
 @dataclass(frozen=True)
@@ -29,8 +28,8 @@ class Selection:
     Attributes:
         text: The conditions in one spelling, for people.
         pieces: By number of the block; a block without conditions is not in it.
-        tests: Of columns that relations give and of days that weekdays move; None: no condition is on such a
-            column, or strata have them.
+        tests: Of columns that relations give and of days that months or weekdays move; None: no condition is
+            on such a column, or strata have them.
         column, block: The column and the block that strata differ in; None without `per`, and the block where
             a relation gives all of the column.
         strata: In the order of their rows; empty without `per`.
@@ -196,8 +195,8 @@ def _column(codec: Codec, column: str, conditions: list[Condition]) -> dict[str,
     elif isinstance(block, NumericBlock):
         cast = _caster(codec, column)
         intervals = _intervals(codec, rest)
-        if weekday_of(column) in codec.blocks:
-            known[column] = whole(weekdays.near_codes(block, intervals))
+        if column in codec.movers:
+            known[column] = whole(codec.movers[column].near_codes(intervals))
         else:
             known[column] = of_values(block, intervals, lambda x: cast(block.floats(x)))
     else:

@@ -147,6 +147,16 @@ def width_error(filesystem: pafs.FileSystem, path: str, delimiter: str) -> Schem
     return None
 
 
+def check_quotes(filesystem: pafs.FileSystem, path: str, delimiter: str) -> None:
+    """Refuse a file with a quote that is never closed.
+
+    Raises:
+        SchemaError: Saying in which line it is.
+    """
+    for _ in records(filesystem, path, delimiter):
+        pass
+
+
 def line_of(filesystem: pafs.FileSystem, path: str, delimiter: str, test: Callable[[list[str]], bool]) -> int:
     """The first line with fields that pass a test; 0 if there is none. Bytes that are no text are in the
     fields as `surrogateescape` has them."""
@@ -166,13 +176,27 @@ def records(
     Raises:
         SchemaError: If a field has no end, or is longer than Arrow reads.
     """
+    ended = False
+
+    def lines(text: io.TextIOWrapper) -> Iterator[str]:
+        nonlocal ended
+        yield from text
+        ended = True
+
     with (
         opened(filesystem, path) as stream,
         io.TextIOWrapper(stream, "utf-8-sig", errors, newline="") as text,
     ):
-        rows, last = csv_dialect.reader(text, delimiter), 0
+        rows, last = csv_dialect.reader(lines(text), delimiter), 0
         try:
             for row in rows:
+                if ended:  # it asked for one more line
+                    line = last + 1 + sum(field.count("\n") for field in row[:-1])
+                    raise SchemaError(
+                        f"file '{path}' has a quote in line {line:,} that is never closed, so that all rows "
+                        "behind it are part of that field.",
+                        "close it; a quote that belongs to the text is doubled, in a field in quotes.",
+                    )
                 if row:
                     yield rows.line_num, row
                 last = rows.line_num

@@ -10,11 +10,12 @@ from pyarrow import fs as pafs
 from raygen.errors import SchemaError, listed
 from raygen.table import spelling
 from raygen.table.csv_dialect import CSV_BLOCK_BYTES, HEAD_BYTES, Dialect
-from raygen.table.csv_rows import line_of, opened, records, settled, width_error
+from raygen.table.csv_rows import check_quotes, line_of, opened, records, settled, width_error
 from raygen.table.files import check_names, not_utf8
 from raygen.table.spelling import Spelling
 
 WIDTH = re.compile(r"CSV parse error: (Row #\d+: )?Expected")  # Arrow numbers rows where it reads by one CPU
+TOO_LONG = "straddling object"  # what Arrow says of a row longer than a block
 NARROW = re.compile(r"u?int(8|16|32)|uint64")
 STEPS = {
     "int64": pa.float64(),
@@ -79,7 +80,11 @@ def schema_of(
             except pa.ArrowInvalid as error:
                 if WIDTH.search(str(error)):
                     raise width_error(filesystem, path, dialect.delimiter) or error from None
+                if TOO_LONG in str(error):
+                    check_quotes(filesystem, path, dialect.delimiter)
                 found.widen(error, names, filesystem, path)
+        if found.is_open:
+            check_quotes(filesystem, path, dialect.delimiter)
         for column in seen:
             if pa.types.is_binary(column.type):
                 raise found.not_utf8(filesystem, path, names.index(column.name), column.name)
@@ -94,12 +99,15 @@ class _Types:
     Attributes:
         types: What Arrow is to read a column as.
         spellings: Of columns, as long as all of their values are spelled so.
+        is_open: Whether the last value of the file that was read last has several lines, as one has whose
+            quote is never closed.
     """
 
     def __init__(self, dialect: Dialect):
         self.dialect = dialect
         self.types: dict[str, pa.DataType] = {**dict.fromkeys(dialect.text, pa.string()), **dialect.exact}
         self.spellings: dict[str, Spelling] = {}
+        self.is_open = False
         for name, way in dialect.spellings.items():
             self._spell(name, way)
 
@@ -127,12 +135,15 @@ class _Types:
         options = self.dialect.conversion({n: t for n, t in self.types.items() if not pa.types.is_null(t)})
         reading = pacsv.ReadOptions(block_size=CSV_BLOCK_BYTES)
         with pacsv.open_csv(opened(filesystem, path), reading, self.dialect.parsing, options) as reader:
+            last = None
             for batch in reader:
+                last = batch.columns[-1][-1].as_py() if batch.num_rows else last
                 lost = [n for n, way in self.spellings.items() if not _is_spelled(way, batch[n])]
                 for name in lost:
                     del self.spellings[name], self.types[name]
                 if lost:
                     return self.of_file(filesystem, path)
+            self.is_open = isinstance(last, str) and "\n" in last
             return reader.schema
 
     def widen(self, error: pa.ArrowInvalid, names: list[str], filesystem: pafs.FileSystem, path: str) -> None:

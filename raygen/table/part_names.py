@@ -1,14 +1,11 @@
-"""Names of parts: the codec learns the day, its weekday and the time of day of a moment apart.
+"""Names of parts: the codec learns the day, its month and weekday and the time of day of a moment apart.
 
-A part has the name of its column, but the weekday and the time of day one that no column has.
+A part has the name of its column, but the month, the weekday and the time of day one that no column has.
 """
 
-WEEKDAY, TIME = "\0weekday", "\0time"  # end the name of a weekday, of a time of day
-
-
-def weekday_of(column: str) -> str:
-    """The part of a column of days or moments that holds the weekday."""
-    return column + WEEKDAY
+WEEKDAY, MONTH, TIME = "\0weekday", "\0month", "\0time"  # each ends the name of such a part
+CALENDAR = (MONTH, WEEKDAY)  # in the order in which they are drawn
+TITLES = {WEEKDAY: " (weekday)", MONTH: " (month)", TIME: " (time of day)"}
 
 
 def time_of(column: str) -> str:
@@ -16,19 +13,29 @@ def time_of(column: str) -> str:
     return column + TIME
 
 
+def calendar_of(column: str) -> tuple[str, ...]:
+    """The parts of a column of days or moments that hold what the calendar says of the day."""
+    return tuple(column + end for end in CALENDAR)
+
+
 def parts_of(column: str) -> tuple[str, ...]:
     """All the parts that a column may have, in the order in which they are drawn."""
-    return column, weekday_of(column), time_of(column)
+    return column, *calendar_of(column), time_of(column)
+
+
+def role_of(part: str) -> str:
+    """How the name of a part ends, as WEEKDAY; "" if it is that of its column."""
+    return next((end for end in TITLES if part.endswith(end)), "")
 
 
 def column_of(part: str) -> str:
     """The column that a part is of."""
-    return part.removesuffix(TIME).removesuffix(WEEKDAY)
+    return part.removesuffix(role_of(part))
 
 
-def is_weekday(part: str) -> bool:
-    """Whether a part holds the weekday of a column of days or moments."""
-    return part.endswith(WEEKDAY)
+def is_calendar(part: str) -> bool:
+    """Whether a part holds what the calendar says of the days of a column."""
+    return role_of(part) in CALENDAR
 
 
 def is_time(part: str) -> bool:
@@ -38,5 +45,4 @@ def is_time(part: str) -> bool:
 
 def title(part: str) -> str:
     """What people read of a part."""
-    what = " (weekday)" if is_weekday(part) else " (time of day)" if is_time(part) else ""
-    return column_of(part) + what
+    return column_of(part) + TITLES.get(role_of(part), "")

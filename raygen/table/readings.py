@@ -68,6 +68,20 @@ def year_last(values: np.ndarray) -> str:
     return ""
 
 
+def is_spreadsheet_clock(stats: NumericStats) -> bool:
+    """Whether nearly all numbers of a column are days of a spreadsheet with a time of day, such as
+    45123.7291667: whole minutes or seconds, which chance does not explain. Of numbers of fewer than five
+    digits after the point nobody can tell."""
+    values, digits = stats.distribution()[0], int(np.flatnonzero(stats.digits).max(initial=0))
+    if stats.scale is not None or not len(values) or np.mean((values < 20_000) | (values >= 60_000)) > STRAY:
+        return False
+    for per, least in ((24 * 60, 5), (24 * 3600, 7)):
+        whole = np.abs(values * per - np.round(values * per)) <= per * 10.0**-digits
+        if digits >= least and whole.mean() >= 1 - STRAY:
+            return bool(np.sum(np.abs(values * 8 - np.round(values * 8)) > 1e-4) >= FEW)
+    return False
+
+
 def to_line(values: np.ndarray, name: str) -> np.ndarray:
     """Numbers to days or seconds since the epoch, or weeks, months, minutes or seconds since the first: whole
     for those that the reading allows, in between or beyond for others."""

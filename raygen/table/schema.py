@@ -22,6 +22,10 @@ ROUND = 1000  # moments in nanoseconds are multiples of it, identifiers are not
 ODD = 0.002  # of distinct numbers, at either end
 FEW_LARGE = 256  # distinct numbers above 2^53 that are categories
 FEW_TEXTS = 20  # distinct texts, of which no one asks whether they are numbers
+SPREADSHEET = (
+    "looks like days of a spreadsheet with a time of day (45123.75 is 2023-07-16 18:00); learned as numbers: "
+    "write them as moments"
+)
 NO_VALUES = "has no values; they stay missing"
 
 
@@ -282,6 +286,8 @@ def _infer_number(column: pa.ChunkedArray) -> tuple[str, str]:
     known = is_whole and stats.sketch is None and stats.scale is None
     if known and (written := readings.year_last(stats.values)):
         return "numeric", f"looks like days written as {written}; learned as numbers: write them as YYYYMMDD"
+    if readings.is_spreadsheet_clock(stats):
+        return "numeric", SPREADSHEET
     if fits(column.type)["id"] and is_whole and distinct == present >= MIN_ROWS and _are_keys(stats):
         return "id", "every row has its own number; numbered anew"
     return "numeric", "is constant" if stats.minimum == stats.maximum else ""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 MARKER = "_encoded.json"
 MARKER_BYTES = 2**31
-LAYOUT = "records in the order of their hashes, codes on grids, weekdays"
+LAYOUT = "records in the order of their hashes, codes on grids, weekdays and months"
 SORTED_HERE = 2**20  # rows of a table that the driver sorts, if they are
 SORTED_BYTES = 2**28  # or less
 HASH_BYTES = 8

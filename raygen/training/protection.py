@@ -92,7 +92,7 @@ def of_people(protection: Protection, dataset: "Dataset", unit: str, say: Say) -
 
 def losses(built: Codec, stats: dict) -> list[str]:
     """A sentence on each column that lost values of too few rows, from the statistics of what is learned."""
-    found = [_of_column(name, block, stats[name]) for name, block in built.blocks.items()]
+    found = [_of_column(name, block, stats[name]) for name, block in built.blocks.items() if name in stats]
     return [sentence for sentence in [*found, _of_numbers(built, stats)] if sentence]
 
 

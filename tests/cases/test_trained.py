@@ -17,7 +17,12 @@ pytestmark = pytest.mark.slow
 ROWS = 4000
 SATURDAY, SUNDAY = 2, 3  # days since the epoch, modulo 7
 FIRST, FIRST_DAY = 18_000, -719_162
+DECEMBER = 11
 SATURDAY_OF_ARROW, SENTINEL = 5, 999_999.99
+
+
+def months_of(days: np.ndarray) -> np.ndarray:
+    return days.astype("datetime64[D]").astype("datetime64[M]").astype(int) % 12
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +46,8 @@ def table() -> pa.Table:
     amount = np.where(rng.random(ROWS) < 0.02, SENTINEL, np.round(rng.normal(500, 100, ROWS), 2))
     delay = np.round(rng.normal(0, 600, ROWS)).astype(np.int64)
     gone = rng.random(ROWS) < 0.3
+    posted = rng.integers(8000, 8000 + 9000, ROWS)
+    gifts = np.round(np.where(months_of(posted) == DECEMBER, 300, 100) + rng.normal(0, 20, ROWS), 1)
     return pa.table(
         {
             "day": days(day),
@@ -62,6 +69,8 @@ def table() -> pa.Table:
             "sure": pa.array(rng.random(ROWS) < 0.4, mask=rng.random(ROWS) < 0.1),
             "nothing": pa.nulls(ROWS, pa.float64()),
             "always": ["one"] * ROWS,
+            "posted": days(posted),
+            "gifts": gifts,
         }
     )
 
@@ -114,3 +123,11 @@ def test_the_weekday_is_seen_by_other_columns(table, made):
         saturday = np.array(rows["day"].cast(pa.int32())) % 7 == SATURDAY
         sales = rows["sales"].to_numpy()
         assert sales[saturday].mean() > 250 and sales[~saturday].mean() < 125
+
+
+def test_the_month_of_25_years_is_seen_by_other_columns(table, made):
+    for rows in (table, made):
+        december = months_of(np.array(rows["posted"].cast(pa.int32()))) == DECEMBER
+        gifts = rows["gifts"].to_numpy()
+        assert gifts[december].mean() > 240 and gifts[~december].mean() < 125
+        assert 0.06 < december.mean() < 0.11

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from raygen.codec import parts
 from raygen.codec.codec import Codec
 from raygen.errors import ModelError, SchemaError
-from raygen.table.part_names import column_of, is_weekday
+from raygen.table.part_names import column_of, is_calendar
 from raygen.table.schema import Schema
 from tests.codec.round_trip import fitted, there_and_back
 
@@ -55,7 +55,7 @@ def test_any_table(table, bars, max_categories):
 
     back = there_and_back(built, table)
     assert back.schema.equals(table.schema)
-    before, after = parts.values(built.schema, table), parts.values(built.schema, back)
+    before, after = built.values(table), built.values(back)
     for name, block in built.blocks.items():
         if isinstance(before[name], np.ndarray):
             assert np.array_equal(np.isnan(after[name]), np.isnan(before[name]))
@@ -82,7 +82,7 @@ def test_what_the_network_is_told(table):
             built.blocks[built.parts[i]].is_bar.sum() if i < tables.num_offsets else 0
         )
         assert tables.ordered[i] == (
-            KINDS[column_of(built.parts[i])] in ("numeric", "datetime") and not is_weekday(built.parts[i])
+            KINDS[column_of(built.parts[i])] in ("numeric", "datetime") and not is_calendar(built.parts[i])
         )
         assert built.frequencies()[first:last].sum() == pytest.approx(1)
         assert np.all(built.frequencies()[first:last] >= 0)

@@ -6,6 +6,7 @@ import pytest
 
 import raygen
 from raygen import rng
+from raygen.codec.calendar_parts import classes_of
 from raygen.completion.completed import Completed
 from raygen.completion.givens import Encoder
 from raygen.completion.loaded import Loaded
@@ -14,6 +15,7 @@ from raygen.completion.settings import Settings
 from raygen.errors import ConfigError, SchemaError
 from raygen.model import folder as model_folder
 from raygen.table import arrow
+from raygen.table.part_names import MONTH
 from tests import untrained
 from tests.relations import every_use
 
@@ -221,14 +223,21 @@ def test_ids_and_made_up_columns_are_made_from_the_rows_number(tmp_path, setting
     assert names[::2] == ["Ada"] * 50 and None not in names and len(set(names[1::2])) > 40
 
 
-def test_a_given_weekday_leaves_all_days_that_have_it(tmp_path):
+@pytest.mark.parametrize(
+    ("says", "days"), [("weekday(day)", 1000), ("month(day)", 1000), ("month(day)", 20_000)]
+)
+def test_a_given_weekday_or_month_leaves_all_days_that_have_it(tmp_path, says, days):
     """Not that alone which comes so often that it has a code of its own."""
     draws = rng.generator(0, "days of a week")
-    day = draws.integers(18_000, 19_000, 2000).astype(np.int32)
+    day = draws.integers(18_000, 18_000 + days, 2000).astype(np.int32)
     day[:600], day[600:900] = 18_501, 18_500
-    rows = pa.table({"day": pa.array(day, pa.date32()), "of_week": (day + 3) % 7})
-    model = untrained.save(tmp_path / "model", rows, relations={"of_week": "weekday(day)"})
-    of_week = (18_500 + 3) % 7
-    made, _ = complete(model, pa.table({"of_week": np.full(200, of_week, np.int32)}))
-    days = np.array(made["day"].cast(pa.int32()))
-    assert ((days + 3) % 7 == of_week).all() and len(set(days.tolist())) > 20
+    class_of = {
+        "weekday(day)": lambda day: (day + 3) % 7,
+        "month(day)": lambda day: classes_of(day, MONTH) + 1,
+    }
+    rows = pa.table({"day": pa.array(day, pa.date32()), "of_day": class_of[says](day)})
+    model = untrained.save(tmp_path / "model", rows, relations={"of_day": says})
+    wanted = class_of[says](day[:1])
+    made, _ = complete(model, pa.table({"of_day": np.repeat(wanted, 200).astype(np.int32)}))
+    found = np.array(made["day"].cast(pa.int32()))
+    assert (class_of[says](found) == wanted).all() and len(set(found.tolist())) > 20

@@ -15,7 +15,7 @@ from raygen.codec.codec import Codec
 from raygen.codec.parts import observe
 from raygen.errors import ConfigError
 from raygen.sampling.selection import select
-from raygen.table.part_names import parts_of, weekday_of
+from raygen.table.part_names import calendar_of, parts_of
 from raygen.table.schema import Schema
 
 ROWS = 4000
@@ -54,6 +54,10 @@ def table() -> pa.Table:
                 ]
             ),
             "day": pa.array([DAY + datetime.timedelta(days=int(d)) for d in days]),
+            "long": pa.array([DAY + datetime.timedelta(days=int(d)) for d in 13 * days]),
+            "yyyymmdd": [
+                int(f"{DAY + datetime.timedelta(days=int(d)):%Y%m%d}") for d in rng.integers(0, 9000, ROWS)
+            ],
             "clock": pa.array(rng.integers(0, 86_400, ROWS), pa.int64())
             .cast(pa.int32())
             .cast(pa.time32("s")),
@@ -64,8 +68,8 @@ def table() -> pa.Table:
 
 
 KINDS = {"city": "categorical", "flag": "boolean", "kind": "categorical", "number": "id", "note": "drop"}
-KINDS |= dict.fromkeys(("age", "weight", "wage", "single", "price"), "numeric") | dict.fromkeys(
-    ("when", "day", "clock"), "datetime"
+KINDS |= dict.fromkeys(("age", "weight", "wage", "single", "price", "yyyymmdd"), "numeric") | dict.fromkeys(
+    ("when", "day", "long", "clock"), "datetime"
 )
 
 
@@ -110,6 +114,10 @@ CASES = {
     ),
     "when = '2024-03-05'": known(lambda v: v.date() == datetime.date(2024, 3, 5)),
     "day BETWEEN '2024-06-01' AND '2024-06-30'": lambda v: (v.year, v.month) == (2024, 6),
+    "long >= '2030-03-02' AND long < '2031-01-01'": lambda v: (
+        datetime.date(2030, 3, 2) <= v < datetime.date(2031, 1, 1)
+    ),
+    "yyyymmdd > 20301231 AND yyyymmdd <= 20350704": lambda v: 20301231 < v <= 20350704,
 }
 
 
@@ -129,8 +137,8 @@ def test_a_position_is_in_a_piece_if_and_only_if_its_value_satisfies_the_conditi
         np.zeros((len(codes), codec.num_columns), np.float32),
     )
     every[:, number], inside[:, number] = codes, position
-    if weekday_of(column) in codec.parts:
-        own = codec.parts.index(weekday_of(column))
+    for part in set(calendar_of(column)) & set(codec.parts):
+        own = codec.parts.index(part)
         every[:, own] = rng.integers(0, codec.cardinalities[own], len(codes))
     values = codec.decode(every, inside)[column].to_pylist()
     same = codes[:, None] == pieces.codes
@@ -141,7 +149,7 @@ def test_a_position_is_in_a_piece_if_and_only_if_its_value_satisfies_the_conditi
     ).any(axis=1) & ~within
     assert truth.any() and within[-len(ends) :].all()
     if found.tests:
-        assert weekday_of(column) in codec.parts and within[truth].all()
+        assert column in codec.movers and within[truth].all()
     held = within & found.tests.hold(every, inside) if found.tests else within
     np.testing.assert_array_equal(held[~beyond], truth[~beyond])
     shares = np.bincount(pieces.codes, pieces.share, size)
@@ -173,10 +181,10 @@ def test_a_member_too_rare_for_any_position_is_refused(codec):
 def test_conditions_on_a_missing_datetime_concern_both_parts(codec):
     parts = {codec.parts[i]: p for i, p in select(codec, "when IS NULL").pieces.items()}
     assert {n: list(p.codes) for n, p in parts.items()} == {
-        n: [codec.blocks[n].cardinality - 1] for n in parts_of("when")
+        n: [codec.blocks[n].cardinality - 1] for n in parts_of("when") if n in codec.parts
     }
     assert set(select(codec, "when > '2024-02-01'").pieces) == {
-        codec.parts.index(part) for part in parts_of("when")
+        codec.parts.index(part) for part in parts_of("when") if part in codec.parts
     }
 
 

@@ -93,6 +93,18 @@ def test_a_field_without_an_end_is_told_with_its_line(tmp_path):
     assert "quote" in caught.value.hint
 
 
+def test_a_quote_that_takes_more_than_arrow_reads_at_once_is_told_with_its_line(tmp_path):
+    (tmp_path / "t.csv").write_text('a,b\n1,x\n2,"' + "3,y\n" * (CSV_BLOCK_BYTES // 3))
+    with pytest.raises(SchemaError, match="field in line 3 that has no end within 16,777,216"):
+        Source.open(str(tmp_path / "t.csv"))
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n\n"])
+def test_a_last_field_of_several_lines_is_one_value(tmp_path, end):
+    (tmp_path / "t.csv").write_text('a,b\n1,"x\n""y"", z\n"' + end)
+    assert Source.open(str(tmp_path / "t.csv")).head().to_pydict() == {"a": [1], "b": ['x\n"y", z\n']}
+
+
 @pytest.fixture
 def cpu_count():
     """Set the CPUs that Arrow reads by, for a test."""

@@ -148,10 +148,13 @@ def test_days_spread_over_the_month_and_keep_to_their_calendar():
 
 def test_conditions_are_in_numbers():
     built, _ = fitted(COLUMNS["days"][0])
-    pieces = select(built, "c BETWEEN 20200201 AND 20200229").pieces[0]
-    for position in (pieces.low, pieces.high):
-        made = built.decode(pieces.codes[:, None], position[:, None])["c"].to_numpy()
-        assert ((made >= 20_200_201) & (made <= 20_200_229)).all()
+    found = select(built, "c BETWEEN 20200201 AND 20200229")
+    codes = np.stack([rng.integers(0, size, ROWS) for size in built.cardinalities], axis=1)
+    codes[:, 0] = rng.choice(found.pieces[0].codes, ROWS)
+    position = rng.random(codes.shape)
+    made = built.decode(codes, position)["c"].to_numpy()
+    among = (made >= 20_200_201) & (made <= 20_200_229)
+    assert 0.2 < among.mean() < 1 and (found.tests.hold(codes, position) == among).all()
 
 
 @pytest.mark.parametrize(("form", "name"), [("%d%m%Y", "DDMMYYYY"), ("%m%d%Y", "MMDDYYYY")])
@@ -161,3 +164,28 @@ def test_days_with_the_year_last_are_told(form, name):
     assert kinds == {"day": "numeric"}
     assert notes["day"] == f"looks like days written as {name}; learned as numbers: write them as YYYYMMDD"
     assert readings.year_last(np.unique(rng.integers(10**6, 32 * 10**6, ROWS))) == ""
+
+
+def clocked(ticks_per_day: int) -> np.ndarray:
+    """Moments as a spreadsheet writes them in CSV: days, and the part of a day in ten digits."""
+    return np.round(rng.integers(40_000 * ticks_per_day, 46_000 * ticks_per_day, ROWS) / ticks_per_day, 10)
+
+
+@pytest.mark.parametrize(
+    ("values", "is_told"),
+    [
+        (clocked(24 * 60), True),
+        (np.round(clocked(24 * 60), 5), True),
+        (clocked(24 * 3600), True),
+        (np.append(clocked(24 * 60), [1.5, 99_999.25]), True),
+        (np.round(clocked(24 * 3600), 5), False),  # any number of five digits could be one
+        (np.round(clocked(24 * 60), 2), False),  # and any amount of money
+        (clocked(4), False),
+        (rng.uniform(40_000, 46_000, ROWS), False),
+        (clocked(24 * 60) * 10, False),
+    ],
+)
+def test_days_of_a_spreadsheet_with_a_clock_are_told(values, is_told):
+    kinds, notes = infer(pa.table({"at": values}))
+    assert kinds == {"at": "numeric"}
+    assert notes.get("at", "").startswith("looks like days of a spreadsheet with a time of day") == is_told

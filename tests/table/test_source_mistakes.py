@@ -22,6 +22,26 @@ MISTAKES = {
         "has 3 fields in line 4; its header has 2.",
         LINE,
     ),
+    "a quote that is never closed": (
+        {"a.csv": b'a,b\n1,"x\ny"\n2,"3\n4,5\n6,7\n'},
+        "a.csv' has a quote in line 4 that is never closed",
+        "close it; a quote",
+    ),
+    "such a quote behind a field of two lines": (
+        {"a.csv": b'a,b\n"x\ny","z\n4,5\n'},
+        "a quote in line 3 that is never closed",
+        "close it; a quote",
+    ),
+    "such a quote, rows too short": (
+        {"a.csv": b'a,b,c\n1,x,2\n3,"y,4\n5,z,6\n'},
+        "a quote in line 3 that is never closed",
+        "close it; a quote",
+    ),
+    "such a quote in the header": (
+        {"a.csv": b'a,"b\n1,2\n'},
+        "a quote in line 1 that is never closed",
+        "close it; a quote",
+    ),
     "no gzip": ({"a.csv.gz": b"a,b\n1,2\n"}, "incorrect header check", WHOLE),
     "UTF-16": ({"a.csv": "a,b\n1,2\n".encode("utf-16")}, "is text in UTF-16", "iconv -f utf-16 -t utf-8"),
     "latin-1 text": (
