@@ -6,6 +6,7 @@ from raygen import storage, uris
 from raygen.codec.bins import NumericBlock
 from raygen.codec.contents import Content, contents
 from raygen.codec.gaussian import GaussianBlock
+from raygen.config import refusing_others
 from raygen.config_privacy import PrivacySettings
 from raygen.model import folder as model_folder
 from raygen.report.latent import terminal
@@ -20,6 +21,7 @@ USES = {
 }
 
 
+@refusing_others
 def inspect(model: str | os.PathLike[str], say=print) -> dict:
     """Print columns, training and latent samplers of a model; the same as a dict.
 
