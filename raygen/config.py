@@ -1,5 +1,6 @@
 """The settings of a run: one TOML file, one frozen object, every default in one place."""
 
+import functools
 import inspect
 import json
 import re
@@ -168,6 +169,26 @@ def with_settings(section: type[Section], names: Iterable[str] = ()) -> Callable
         return function
 
     return decorated
+
+
+def refusing_others(function: Function) -> Function:
+    """Makes a keyword that a function does not take a mistake that is told as that of a setting.
+
+    Raises:
+        ConfigError: In place of a TypeError, naming the keyword and the nearest that there is.
+    """
+    parameters = inspect.signature(function).parameters
+    choice = [name for name, one in parameters.items() if one.default is not one.empty]
+
+    @functools.wraps(function)
+    def checked(*args: Any, **settings: Any) -> Any:
+        for name in settings:
+            if name not in parameters:
+                message = f"{function.__name__}() has no setting '{name}'."
+                raise ConfigError(message, did_you_mean(name, choice))
+        return function(*args, **settings)
+
+    return checked  # type: ignore[return-value]
 
 
 def _parameter(name: str, setting: FieldInfo, with_default: bool) -> inspect.Parameter:

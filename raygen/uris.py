@@ -59,8 +59,11 @@ def absolute(uri: str | os.PathLike[str]) -> str:
         uri: As text, or as something that has a path, such as a model.
 
     Raises:
-        ConfigError: If the URI holds credentials.
+        ConfigError: If it is neither, or the URI holds credentials.
     """
+    if not isinstance(uri, (str, os.PathLike)):
+        message = f"{uri!r} was given where a path or URI was expected."
+        raise ConfigError(message, "name a file or folder, such as 'runs/mine'.")
     uri = os.fspath(uri)
     # not Path.resolve: it would follow links, which may lead elsewhere on other nodes
     return without_credentials(uri) if "://" in uri or not uri else os.path.abspath(os.path.expanduser(uri))  # noqa: PTH100, PTH111

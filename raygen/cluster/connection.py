@@ -54,7 +54,35 @@ def is_named() -> bool:
     return bool(os.environ.get("RAY_ADDRESS")) or (ray is not None and ray.is_initialized())
 
 
+def stay_connected() -> None:
+    """Ray, ready to use as `connected` makes it, for as long as this process runs.
+
+    Raises:
+        ClusterError: As `connected` does.
+    """
+    with environment_as_found():
+        _connect(dashboard=False)
+
+
 def _connected(dashboard: bool) -> Iterator[Resources]:
+    ours, ours_alone = _connect(dashboard)
+    import ray
+
+    try:
+        with _interruptible(), _quiet():
+            if dashboard:
+                _check_dashboard()
+            yield resources()
+    finally:
+        if ours:
+            ray.shutdown()
+        if ours_alone:
+            del os.environ["RAY_API_SERVER_ADDRESS"]
+
+
+def _connect(dashboard: bool) -> tuple[bool, bool]:
+    """Whether this process has connected to Ray just now, and whether the address of its dashboard is set for
+    it."""
     prepare_environment(ENVIRONMENT | DRIVER_ENVIRONMENT)
     import ray
     from ray.util.client import ray as client
@@ -76,16 +104,7 @@ def _connected(dashboard: bool) -> Iterator[Resources]:
                 )
                 ours_alone = True
         _start(address, options)
-    try:
-        with _interruptible(), _quiet():
-            if dashboard:
-                _check_dashboard()
-            yield resources()
-    finally:
-        if ours:
-            ray.shutdown()
-        if ours_alone:
-            del os.environ["RAY_API_SERVER_ADDRESS"]
+    return ours, ours_alone
 
 
 def _start(address: str | None, options: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from raygen.codec.bins import NumericBlock
 from raygen.codec.block import Block
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.contents import Content, contents
+from raygen.config import refusing_others
 from raygen.config_privacy import PrivacySettings
 from raygen.model import folder as model_folder
 from raygen.report.latent import terminal
@@ -22,6 +23,7 @@ USES = {
 }
 
 
+@refusing_others
 def inspect(model: str | os.PathLike[str], say: Say = print) -> dict:
     """Print columns, training and latent samplers of a model; the same as a dict.
 

@@ -70,7 +70,8 @@ def complete(
             are written and by how many actors.
 
     Returns:
-        The completed rows in order, as a DataFrame or an Arrow table as they came; of files a `Completion`.
+        The completed rows in order, as an Arrow table, or as a DataFrame with the index of the one that came;
+        of files a `Completion`.
 
     Raises:
         ModelError: If the model is missing or damaged.
@@ -78,21 +79,23 @@ def complete(
         ConfigError: If a setting is wrong.
         OutputError: If the folder holds something else, or cannot be written.
     """
-    told = {k: v for k, v in settings.items() if v is not None}
+    say, told = redrawn.teller(say), {k: v for k, v in settings.items() if v is not None}
     for name in told:
         if name not in (*HOW, *WRITTEN_BY):
             raise ConfigError(f"complete() has no setting '{name}'.", did_you_mean(name, (*HOW, *WRITTEN_BY)))
     how = Settings(**{name: told[name] for name in HOW if name in told})
     section = {name: told[name] for name in WRITTEN_BY if name in told}
     if frames.is_path(partial):
-        return _files(Loaded.of(model), uris.absolute(partial), out, how, section, redrawn.teller(say))
+        return _files(Loaded.of(model), uris.absolute(partial), out, how, section, say)
     for name in (*section, *(["out"] if out else [])):
         message = f"{name} says how files are written, and the rows to complete are in memory."
         raise ConfigError(message, "leave that setting out, or name a table's files.")
     loaded = Loaded.of(model)
     rows = frames.to_table(partial, frames.ROWS, loaded.found.codec.schema.kinds)
     made = _table(loaded, rows, how, say)
-    return frames.to_frame(made, loaded.found.codec.schema.arrow) if frames.is_frame(partial) else made
+    if not frames.is_frame(partial):
+        return made
+    return frames.to_frame(made, loaded.found.codec.schema.arrow, partial, how.draws)
 
 
 def _table(loaded: Loaded, rows: pa.Table, how: Settings, say: Say) -> pa.Table:

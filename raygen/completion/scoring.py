@@ -21,6 +21,7 @@ from raygen.completion.completed import NO_PROPOSAL
 from raygen.completion.likelihood import BROKEN, NATS, ROW, SURPRISE, Scorer, Scores
 from raygen.completion.loaded import Loaded
 from raygen.completion.settings import Settings
+from raygen.config import refusing_others
 from raygen.errors import ConfigError, OutputError, SchemaError
 from raygen.generation.progress import Progress
 from raygen.model import folder as model_folder
@@ -54,6 +55,7 @@ class Scoring:
     seconds: float
 
 
+@refusing_others
 def score(
     model: str | os.PathLike[str],
     rows: Any,
@@ -89,9 +91,11 @@ def score(
     """
     say = redrawn.teller(say)
     how = Settings(particles=particles, seed=seed)  # which refuses what neither can be
-    if not isinstance(top, Integral) or not 0 <= top <= 100_000:
+    if not isinstance(by_column, bool):
+        raise ConfigError(f"by_column = {by_column!r}: expected True or False.", "write by_column=True.")
+    if not isinstance(top, Integral) or isinstance(top, bool) or not 0 <= top <= 100_000:
         raise ConfigError(
-            f"top = {top}: expected a number from 0 to 100,000.", "leave it out, or choose one."
+            f"top = {top!r}: expected a number from 0 to 100,000.", "leave it out, or choose one."
         )
     if out and not frames.is_path(rows):
         raise ConfigError(f"out = '{out}' is for scores of files; the rows are in memory.", "leave it out.")
@@ -108,7 +112,7 @@ def score(
         )
         made = [likelihood.nothing(scorer, by_column), *(one for one, _ in blocks)]
     scored = pa.concat_tables(made)
-    return scored.to_pandas() if frames.is_frame(rows) else scored
+    return frames.to_frame(scored, scored.schema, rows) if frames.is_frame(rows) else scored
 
 
 def _of_files(

@@ -1,6 +1,7 @@
 """Rows as a Ray Dataset that nobody has to write: drawn by actors as they are read."""
 
 from collections.abc import Iterator
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -41,7 +42,8 @@ class DrawRows:
 
 
 def dataset(asked: Asked, num_actors: int | None) -> "Dataset":
-    """The rows that are asked for, in their order.
+    """The rows that are asked for, in their order. They are drawn when they are read: a Ray that is started
+    here for them runs as long as this process.
 
     Args:
         asked: Rows of a model.
@@ -49,18 +51,15 @@ def dataset(asked: Asked, num_actors: int | None) -> "Dataset":
 
     Raises:
         ConfigError: If the number is none, or the model gives the conditions hardly any probability.
-        ClusterError: If the nodes of the cluster would make different rows.
+        ClusterError: If RAY_ADDRESS names no running cluster, or the nodes would make different rows.
     """
-    import ray
+    if num_actors is not None and (not isinstance(num_actors, Integral) or num_actors < 1):
+        message = f"num_actors = {num_actors!r}: expected a whole number from 1."
+        raise ConfigError(message, "leave it out for as many as fit.")
+    connection.stay_connected()
     import ray.data
 
-    if num_actors is not None and num_actors < 1:
-        raise ConfigError(
-            f"num_actors = {num_actors}: expected 1 or more.", "leave it out for as many as fit."
-        )
-    with connection.environment_as_found():
-        connection.prepare_environment()
-        pinned = surroundings.of_cluster(gpus=False) if ray.is_initialized() else surroundings.here()
+    pinned = surroundings.of_cluster(gpus=False)
     laws = request.like_an_actor(asked.settings, _laws, asked, pinned=pinned) if asked.wanted else []
     items = -(-(asked.last - asked.first) // ITEM_ROWS)
     pool: dict[str, Any] = (

@@ -11,9 +11,9 @@ from raygen.commands import inspect_model
 from raygen.completion import driver as completion
 from raygen.completion import scoring
 from raygen.completion.loaded import Loaded
-from raygen.config import with_settings
+from raygen.config import refusing_others, with_settings
 from raygen.config_sections import EvaluateSettings, GenerateSettings
-from raygen.errors import ModelError
+from raygen.errors import ConfigError, ModelError
 from raygen.evaluation import driver as evaluation
 from raygen.generation import dataset as generated
 from raygen.generation import driver as generation
@@ -24,6 +24,7 @@ from raygen.report.evaluation import notebook
 from raygen.report.redrawn import Say
 from raygen.sampling import rows as sampling
 from raygen.table import frames
+from raygen.table.files import Files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +34,7 @@ ACTORS = ("num_actors", "cpus_per_actor", "gpus_per_actor")  # settings that no 
 EVALUATED_ROWS = 100_000  # at most, of a model that evaluates itself
 
 
+@refusing_others
 def load(model: Any) -> "Model":
     """The model in a folder.
 
@@ -80,6 +82,7 @@ class Model:
         """Kind of each column."""
         return dict(self.found.codec.schema.kinds)
 
+    @refusing_others
     @with_settings(GenerateSettings, sampling.DRAWN_BY)
     def sample(
         self,
@@ -101,6 +104,10 @@ class Model:
         Raises:
             ConfigError: If a setting is wrong, or the model gives the conditions hardly any probability.
         """
+        if to_pandas not in (None, True, False):
+            raise ConfigError(
+                f"to_pandas = {to_pandas!r}: expected True or False.", "leave it out, or say so."
+            )
         section = sampling.settings_of(n, {**settings, "where": where or "", "seed": seed})
         asked = sampling.Asked.of(self.found, section)
         with devices.in_this_process(use_gpu=False):
@@ -110,6 +117,7 @@ class Model:
         frame = given.came_as_frame(self.found.config) if to_pandas is None else to_pandas
         return frames.to_frame(table, self.found.codec.schema.arrow) if frame else table
 
+    @refusing_others
     @with_settings(GenerateSettings, sampling.DRAWN_BY)
     def dataset(
         self,
@@ -142,6 +150,7 @@ class Model:
         """How likely each row is (see `raygen.score`)."""
         return scoring.score(self, rows, **settings)
 
+    @refusing_others
     @with_settings(EvaluateSettings, ("target", "sample_rows", "seed"))
     def evaluate(
         self,
@@ -172,12 +181,14 @@ class Model:
         config = config.override({f"evaluate.{name}": value for name, value in settings.items()})
         if holdout is not None:
             config = config.override({"evaluate.holdout": given.source_of(holdout, folder, say)})
-        count = rows or min(self.found.metrics["rows"], EVALUATED_ROWS)
+            Files.of(config.evaluate.holdout)
+        count = min(self.found.metrics["rows"], EVALUATED_ROWS) if rows is None else rows
         name = f"rows-{self.fingerprint[:8]}-{count}"
         plain = GenerateSettings().model_dump(exclude={"rows", *ACTORS})
         made = generation.generate(self, count, storage.join(folder, name), say, **plain)
         return evaluation.evaluate(config, [made.folder], folder, say=say)
 
+    @refusing_others
     def inspect(self, say: Say = print) -> dict:
         """Print columns, training and latent samplers; the same as a dict."""
         return inspect_model.inspect(self, redrawn.teller(say))

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from raygen.errors import printable
+from raygen.errors import ConfigError, printable
 
 Say = Callable[[str], object]  # is called with each line of what there is to tell
 PROGRESS = "step "  # a training's lines that take each other's place begin so
@@ -54,7 +54,14 @@ class Terminal:
 
 
 def teller(say: Say) -> Say:
-    """What is called with each line: a `Cell` in a notebook, where nobody asked for another than `print`."""
+    """What is called with each line: a `Cell` in a notebook, where nobody asked for another than `print`.
+
+    Raises:
+        ConfigError: If it cannot be called.
+    """
+    if not callable(say):
+        message = f"say = {say!r}: expected a function that takes a line, such as print."
+        raise ConfigError(message, "write say=lambda line: None to see no lines.")
     return Cell() if say is print and in_notebook() else say
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from raygen import uris
-from raygen.config import Config, with_settings
+from raygen.config import Config, refusing_others, with_settings
 from raygen.config_sections import GenerateSettings
-from raygen.errors import ConfigError, did_you_mean
+from raygen.errors import ConfigError
 from raygen.model import folder as model_folder
 from raygen.model.density_ratio import Ratio
 from raygen.sampling import row_blocks, selection
@@ -19,6 +19,7 @@ from raygen.sampling import row_blocks, selection
 DRAWN_BY = ("seed", "where", "temperature", "per", "sampler", "oversample", "first_row")
 
 
+@refusing_others
 @with_settings(GenerateSettings, DRAWN_BY)
 def sample(model: str | os.PathLike[str], n: int | None = None, **settings: Any) -> pa.Table:
     """Synthetic rows in memory: those that `raygen generate` writes for the same settings.
@@ -44,9 +45,6 @@ def settings_of(n: int | None, settings: dict[str, Any]) -> GenerateSettings:
     Raises:
         ConfigError: If one is wrong.
     """
-    for name in settings:
-        if name not in DRAWN_BY:
-            raise ConfigError(f"sample() has no setting '{name}'.", did_you_mean(name, DRAWN_BY))
     given = {**settings, **({} if n is None else {"rows": n})}
     section = Config().override({f"generate.{name}": value for name, value in given.items()}).generate
     if (n is None) != bool(section.per):
@@ -216,9 +214,17 @@ class Rows:
         return cls(found, settings.seed, settings.temperature, wanted, laws, settings.oversample)
 
     def table(self, first: int, last: int) -> pa.Table:
-        """Rows [first, last), the same whichever rows are asked for with them."""
-        codes = np.empty((last - first, self.codec.num_columns), np.int32)
-        position = np.empty((last - first, self.codec.num_columns), np.float32)
+        """Rows [first, last), the same whichever rows are asked for with them.
+
+        Raises:
+            ConfigError: If they are far too many for the memory.
+        """
+        shape = last - first, self.codec.num_columns
+        try:
+            codes, position = np.empty(shape, np.int32), np.empty(shape, np.float32)
+        except MemoryError:
+            message = f"{last - first:,} rows do not fit in this process's memory."
+            raise ConfigError(message, "let raygen.generate(model, rows=...) write them to files.") from None
         at = 0
         for number, start, stop in self.blocks(first, last, self.block_rows):
             rows = slice(at, at := at + stop - start)

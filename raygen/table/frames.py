@@ -55,15 +55,24 @@ def to_table(data: Any, kinds: str = KINDS, columns: Collection[str] = ()) -> pa
 
 
 def _check_frame(frame: "pd.DataFrame", columns: Collection[str]) -> None:
-    """Refuse a frame that loses rows, or a column, with its index."""
+    """Refuse a frame that loses rows, or a column, with its index, and one with two columns of a name."""
     if len(frame) and not len(frame.columns):
         raise SchemaError(f"the frame has {len(frame):,} rows and no column.", "give it a column.")
+    if frame.columns.has_duplicates:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise SchemaError(f"the frame has more than one column '{twice}'.", "rename one of them.")
     for name in frame.index.names:
         if name in columns and name not in frame.columns:
             message = f"the frame's index, which is left out, is named '{name}' as a column of the model is."
             raise SchemaError(message, "make it a column: frame.reset_index().")
 
 
-def to_frame(table: pa.Table, source: pa.Schema) -> "pd.DataFrame":
-    """The table as pandas has it, in the types that it noted of the source, if it did."""
-    return table.replace_schema_metadata(source.metadata).to_pandas()
+def to_frame(
+    table: pa.Table, source: pa.Schema, given: "pd.DataFrame | None" = None, each: int = 1
+) -> "pd.DataFrame":
+    """The table as pandas has it, in the types that it noted of the source, if it did; unless a column is its
+    index, with that of a frame of whose rows it has `each` so many."""
+    frame = table.replace_schema_metadata(source.metadata).to_pandas()
+    if given is not None and list(frame.index.names) == [None]:
+        frame.index = given.index.repeat(each)
+    return frame

@@ -42,7 +42,7 @@ def test_whole_numbers_of_numpy_are_numbers():
 
 LETTERS = ["a", "b"]
 FRAMES = {
-    "two columns of a name": (pd.DataFrame([[1, 2]], columns=["a", "a"]), "cannot be read as a table"),
+    "two columns of a name": (pd.DataFrame([[1, 2]], columns=["a", "a"]), "more than one column 'a'"),
     "mixed objects": (pd.DataFrame({"a": [1, "x"]}), "cannot be read as a table"),
     "huge whole numbers": (pd.DataFrame({"a": [2**70, 2]}), "cannot be read as a table"),
     "rows without columns": (pd.DataFrame(index=range(3)), "the frame has 3 rows and no column"),

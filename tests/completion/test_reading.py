@@ -48,3 +48,16 @@ def test_files_of_other_rows_are_neither_read_nor_counted_again(tmp_path, ending
     assert read(240, 260).equals(whole.slice(240, 20)), "files that follow one another"
     with pytest.raises(SchemaError, match="cannot be read"):
         read(40, 60)
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_one_file_of_text_is_read_once_however_many_blocks_are_asked_for(tmp_path, ending):
+    """It is taken away after the first block, so that nobody can begin at its beginning again."""
+    rows = pa.concat_tables([ROWS] * 100)
+    write(rows, tmp_path / f"rows.{ending}")
+    read = RowReader(CountedSource.open(str(tmp_path), ROWS.schema))
+    assert read(0, 64).num_rows == 64
+    (tmp_path / f"rows.{ending}").unlink()
+    for first in range(0, rows.num_rows, 6000):  # as for an actor: some blocks, then those of others
+        for begin in range(first, first + 640, 64):
+            assert read(begin, begin + 64).equals(rows.slice(begin, 64).cast(read.source.schema))

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import pickle
+import sys
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from raygen.errors import ConfigError, SchemaError
 from raygen.notebook.fit import HOMES
 from raygen.report import redrawn
 from raygen.training.job import AFTERWARDS
+from tests import processes, untrained
 from tests.conftest import TINY
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("here")]
@@ -217,3 +219,43 @@ def test_every_setting_of_training_has_a_name_of_its_own_but_one():
     ]
     assert sorted(names) == sorted([*HOMES, "columns"]) and HOMES["columns"] == "schema.columns"
     assert set(inspect.signature(raygen.fit).parameters) == {"data", "folder", "say", *HOMES}
+
+
+PROGRAM = """
+import os, ray, sys, raygen
+from raygen.cluster import connection
+names = connection.ENVIRONMENT | connection.DRIVER_ENVIRONMENT
+model, before = raygen.load(sys.argv[1]), [os.environ.get(name) for name in names]
+rows = model.dataset(3000, num_actors=1)
+assert ray.is_initialized() and [os.environ.get(name) for name in names] == before
+stored = sum(node["Resources"]["object_store_memory"] for node in ray.nodes())
+assert stored <= connection.OBJECT_STORE_BYTES, stored
+print(rows.count(), rows.take(1)[0] == model.sample(1, to_pandas=False).to_pylist()[0])
+with connection.connected():
+    pass
+assert ray.is_initialized(), "what others find is left to those who came before"
+print(rows.count())
+"""
+
+
+def test_a_dataset_starts_ray_as_all_else_does_and_leaves_it(tmp_path):
+    """It is drawn later, so that Ray runs as long as the process."""
+    model = untrained.save(tmp_path / "model")
+    with processes.commands() as begin:
+        done = begin(sys.executable, "-c", PROGRAM, model)
+        assert done.finish() == 0, done.output
+    assert "3000 True\n" in done.output and done.output.endswith("3000\n"), done.output
+    assert "Started a local Ray instance" not in done.output
+
+
+def test_a_dataset_tells_of_a_cluster_that_is_not_there(tmp_path):
+    program = (
+        "import sys, raygen\n"
+        "try:\n    raygen.load(sys.argv[1]).dataset(3)\n"
+        "except raygen.RaygenError as error:\n    print(error)"
+    )
+    with processes.commands() as begin:
+        model = untrained.save(tmp_path / "model")
+        done = begin(sys.executable, "-c", program, model, env={"RAY_ADDRESS": "127.0.0.1:9"})
+        assert done.finish() == 0, done.output
+    assert "RAY_ADDRESS = '127.0.0.1:9' cannot be reached" in done.output
