@@ -121,8 +121,10 @@ class Completed:
         while begin < last:
             end = min(last, begin + self.blocks * size)
             rows = self.source(begin // draws, -(-end // draws))
-            picks = np.arange(begin, end) // draws - begin // draws
-            tables.append(self._rows(begin, arrow.taken(rows, picks), max(0, first - begin)))
+            whole = min(begin + self.blocks * size, -(-end // draws) * draws)  # which share their particles
+            picks = np.arange(begin, whole) // draws - begin // draws
+            made = self._rows(begin, arrow.taken(rows, picks), max(0, first - begin))
+            tables.append(made.slice(0, end - max(begin, first)))
             begin = end
         return pa.concat_tables(tables)
 
@@ -147,16 +149,18 @@ class Completed:
             drawn, other = self.solver.solve(cloud, rows)
             is_hard = np.pad(hard, (0, len(cloud.z) - count))[:, None]
             cloud = replace(cloud, log_weight=np.where(is_hard, other.log_weight, cloud.log_weight))
-        one = cloud.taken(self.particles.uniform(first // self.particles.rows, len(cloud.z)))[:count]
-        flat = np.arange(count), one
-        own = self.codec.decode(cloud.codes[flat], cloud.places[flat], first, self.settings.seed, rows.given)
+        numbers, size = np.arange(first, first + len(cloud.z)), self.particles.rows
+        uniform, given = self.particles.uniform(first // size, len(numbers)), numbers // self.settings.draws
+        row, one = (taken[:count] for taken in cloud.taken(uniform, given, size))
+        codes, places = cloud.codes[row, one], cloud.places[row, one]
+        own = self.codec.decode(codes, places, first, self.settings.seed, rows.given)
         made = own
         if self.settings.most_likely:
             drawn = drawn if drawn is not None else self.solver.drawn(cloud, rows)
             made = likely.rows(self.codec, drawn, cloud.weights[:count], rows, self.settings, self.always)
         elif drawn is not None:
-            places = np.arange(count) * self.particles.count + one
-            both = pa.concat_tables([own, arrow.taken(drawn, places).cast(own.schema)])
+            solved = arrow.taken(drawn, row * self.particles.count + one)
+            both = pa.concat_tables([own, solved.cast(own.schema)])
             made = arrow.taken(both, np.where(hard, np.arange(count) + count, np.arange(count)))
         for name in (name for name, kind in self.codec.schema.kinds.items() if kind in MADE):
             made = made.set_column(made.schema.get_field_index(name), made.schema.field(name), own[name])

@@ -66,10 +66,26 @@ class Cloud:
         most = self.log_weight.max(axis=1)
         return most + np.log(np.exp(self.log_weight - most[:, None]).mean(axis=1))
 
-    def taken(self, uniform: np.ndarray) -> np.ndarray:
-        """Number of one particle of each row, by weight and a uniform number of shape (rows,)."""
-        upper = np.cumsum(self.weights, axis=1)
-        return np.minimum((upper < uniform[:, None]).sum(axis=1), upper.shape[1] - 1)
+    def taken(self, uniform: np.ndarray, same: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Row and number of one particle for each row, by weight among the particles of its group of rows.
+
+        Args:
+            uniform: Numbers in [0, 1) that choose, of shape (rows,).
+            same: What rows of one group have in common; they lie side by side, and have the same given.
+            size: Rows of a block; no group lies in two.
+        """
+        each, pieces = self.log_weight.shape[1], []
+        for block in range(0, len(same), size):  # each by itself, to the same bits whatever lies before it
+            own = slice(block, block + size)
+            begins = np.flatnonzero(np.diff(same[own], prepend=-1))
+            sizes = np.diff(begins, append=size)
+            most = np.repeat(np.maximum.reduceat(self.log_weight[own].max(axis=1), begins), sizes)
+            upper = np.cumsum(np.exp(self.log_weight[own] - most[:, None]))
+            first, last = np.repeat(begins, sizes) * each, np.repeat(begins + sizes, sizes) * each - 1
+            passed = np.where(first > 0, upper[first - 1], 0.0)
+            chosen = np.searchsorted(upper, passed + uniform[own] * (upper[last] - passed), side="right")
+            pieces.append(block * each + np.clip(chosen, first, last))
+        return np.divmod(np.concatenate(pieces), each)
 
 
 class Particles:

@@ -7,9 +7,12 @@ import pyarrow as pa
 import pytest
 
 from raygen import rng
+from raygen.completion.completed import Completed
 from raygen.completion.givens import Encoder
+from raygen.completion.loaded import Loaded
 from raygen.completion.partial import Reader
 from raygen.completion.particles import Particles
+from raygen.completion.settings import Settings
 from raygen.model import folder as model_folder
 from raygen.model import proposal
 from raygen.sampling.decoder import decoder_of
@@ -106,3 +109,29 @@ def test_the_likelihood_of_drawn_rows_is_their_chance(trained):
     assert np.abs(likelihood[:, open_] - cloud.log_drawn.reshape(2048, -1)[:, open_]).max() < 1e-3
     given = likelihood[:, ~open_].sum(axis=1).reshape(particles.rows, 32)
     assert np.abs(given + cloud.log_prior - cloud.log_weight).max() < 1e-3
+
+
+def test_draws_of_a_row_share_their_particles(trained):
+    """Few particles of each draw are many of all: their law is that of the model's rows with these cells,
+    though one draw by itself would come from the few that it has."""
+    found, network = trained
+    rows, names = chance(found, network), found.codec.parts
+    place = [names.index(name) for name in CATEGORIES]
+    members = [found.codec.blocks[name].members for name in CATEGORIES]
+    rare = np.argmin(np.bincount(rows[:, place[2]]))
+    same = rows[:, place[2]] == rare
+    wanted = np.bincount(rows[same, place[1]], minlength=4) / same.sum()
+    given = pa.table({"c": [members[2][rare]] * 20})
+
+    def away(draws: int, given: pa.Table) -> float:
+        loaded = Loaded(found)
+        loaded.network = network
+        reader = Reader(found.codec, given.schema)
+        made = Completed(
+            loaded, reader, lambda a, b: given.slice(a, b - a), Settings(draws=draws, particles=1)
+        )
+        drawn = made.table(0, given.num_rows * draws)["b"].to_pylist()
+        shares = [drawn.count(member) / len(drawn) for member in members[1]]
+        return float(np.abs(np.array(shares) - wanted).max())
+
+    assert away(1000, given) < 0.03 < away(1, pa.concat_tables([given] * 1000))
