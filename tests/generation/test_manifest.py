@@ -49,7 +49,7 @@ def test_a_part_comes_back_and_tells_its_shards(folder):
 def test_a_part_that_holds_something_else_is_refused(content, folder):
     manifest.write_part(folder, PLAN, 0, lines(PLAN, 0))
     storage.write(storage.join(folder, "_manifest", "00000003-00000005.jsonl"), content)
-    with pytest.raises(OutputError, match="the manifest of '.*' cannot be read: "):
+    with pytest.raises(OutputError, match=r"the manifest of '.*' cannot be read: "):
         manifest.read(folder)
 
 
