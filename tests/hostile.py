@@ -20,7 +20,7 @@ from raygen.errors import RaygenError
 from raygen.model import folder as model_folder
 from tests.place import Place, silent
 
-SECONDS = 30  # in which an answer comes, or it hangs
+SECONDS, WAIT = 30, 600  # of the processor and of the clock, in which an answer comes, or it hangs
 VALUES: list[Any] = [
     None, True, False, 0, -1, 1, 2, 255, 65_536, 2**31, 2**63, -(2**63) - 1, 10**40, 10**4000, 1e308, -1e308,
     0.5, float("nan"), float("inf"), "", "x", "../../x", "/etc/passwd", "a\0b", "\ud800", "\x1b[31m", 
@@ -61,13 +61,16 @@ def _in_time() -> Iterator[None]:
     def stop(number, frame):
         raise TimeoutError
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(SECONDS)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGALRM, signal.SIGPROF)}
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    signal.alarm(WAIT)
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def damage(rng: np.random.Generator, place: Place, name: str) -> str:

@@ -6,31 +6,22 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-
 from raygen import __version__, score_catalogue, storage, uris
 from raygen.cluster import connection, devices
 from raygen.config import Config
-from raygen.config_privacy import PrivacySettings
 from raygen.config_sections import EvaluateSettings
 from raygen.errors import ConfigError, SchemaError, did_you_mean
 from raygen.evaluation import counting, error_budget, real_rows, synthetic_rows
+from raygen.evaluation.judge import Judge, judge_of
 from raygen.evaluation.outcome import Evaluation
 from raygen.evaluation.real_rows import RealRows
-from raygen.evaluation.rules import Rules
-from raygen.metrics import counted, coverage, examples, intervals, scorecard, utility
-from raygen.metrics.counted import CountedScores
-from raygen.metrics.counts import Reference
-from raygen.metrics.intervals import Score
-from raygen.metrics.rare import rare_codes
-from raygen.metrics.scorecard import Scorecard
+from raygen.metrics import counted, coverage, examples, intervals, scorecard
 from raygen.model import folder as model_folder
 from raygen.report import redrawn
 from raygen.report.evaluation import page, terminal
 from raygen.report.evaluation.record import RealTable, Report, RuleRecord, Run, ScoreRecord
 from raygen.report.latent.record import LatentReport
 from raygen.report.redrawn import Say
-from raygen.table.protection import Protection
 from raygen.table.source import Source
 
 PAGE, REPORT = "index.html", "report.json"
@@ -52,16 +43,6 @@ class Synthetic:
     source: Source
     choice: str
     problems: list[str]
-
-
-@dataclass(frozen=True)
-class Judge:
-    """What synthetic rows are judged by: the real rows, their counts, and the floor and ceiling of scores."""
-
-    real: RealRows
-    reference: Reference
-    scorecard: Scorecard
-    rules: Rules
 
 
 def evaluate(
@@ -104,8 +85,8 @@ def evaluate(
     folder = uris.absolute(out or storage.join(config.run.folder or ".", "report"))
     storage.make_folder(folder)
     with connection.connected():
-        judge = _judge(real, config, say)
-        notes += _left_out(judge.scorecard)
+        judge = judge_of(real, config, say)
+        notes += judge.left_out()
         for note in notes:
             say(f"Note: {note}")
         runs = [_run(table, judge, model, config.evaluate, say) for table in tables]
@@ -196,50 +177,6 @@ def _synthetic(paths: list[str], real: RealRows) -> list[Synthetic]:
     ]
 
 
-def _judge(real: RealRows, config: Config, say: Say) -> Judge:
-    """Score the floor and the ceiling."""
-    say(
-        f"Real rows: {real.table.num_rows:,}, and {real.holdout.num_rows:,} others. "
-        "Scoring floor and ceiling ..."
-    )
-    settings = config.evaluate
-    card = Scorecard(
-        real.table,
-        real_rows.apart(real),
-        real.kinds,
-        real.has_unseen,
-        settings.target,
-        scorecard.SCORED_ROWS,
-        settings.seed,
-    )
-    protection, every = _protection(config), [real.table, real.holdout]
-    reference = Reference(real.table, real.kinds, protection=protection)
-    reference.rare = rare_codes(reference.names, every if real.chose_model else every[:1], protection)
-    if real.holdout.num_rows:  # counted over all real and all held-out rows, as the synthetic rows are
-        scores = counted.scores(reference, reference.count_table(real.holdout))
-        card.ceiling |= {name: Score(value) for name, value in _of_all_rows(scores).items()}
-    rules = Rules.of(real.table, real.holdout, real.kinds, settings.seed, protection)
-    return Judge(real, reference, card, rules)
-
-
-def _protection(config: Config) -> Protection:
-    """How many real rows a category needs, so as not to be rare; as ever where the config asks for one."""
-    usual, asked = PrivacySettings().min_rows, config.privacy.min_rows
-    return Protection(asked if asked > 1 else usual, config.privacy.of_columns)
-
-
-def _left_out(card: Scorecard) -> list[str]:
-    """A note on the classes of the target that are too few to count, if there are any."""
-    classes = [f"'{name}' ({rows} rows)" for name, rows in card.left_out().items()]
-    if not classes:
-        return []
-    note = (
-        f"classes of evaluate.target = '{card.target}' with fewer than {utility.CLASS_ROWS} rows to test by "
-        f"are left out of AUC and macro F1: {', '.join(classes)}."
-    )
-    return [note]
-
-
 def _run(
     table: Synthetic, judge: Judge, model: model_folder.Artifact | None, settings: EvaluateSettings, say: Say
 ) -> Run:
@@ -256,7 +193,7 @@ def _run(
         say(f"  {counts.num_rows:,} rows. Scoring {count:,} of them by models ...")
         sample = synthetic_rows.sample(table.source, list(judge.real.kinds), scorecard.SCORED_ROWS, seed)
         all_rows = counted.scores(judge.reference, counts)
-        scores, rules = _scores(judge.scorecard, sample, all_rows), judge.rules.records(table.source)
+        scores, rules = judge.scores(sample, counts, all_rows), judge.rules.records(table.source)
         if kept := judge.rules.score(rules, counts.num_rows):
             scores["rules_kept"] = kept
         run = Run(
@@ -311,28 +248,6 @@ def _problems(path: str, source: Source, real: RealRows) -> list[str]:
             raise SchemaError(named + " ".join(problems), "compare tables of the same columns.")
         synthetic_rows.check_files(source, list(real.kinds))
     return problems
-
-
-def _scores(card: Scorecard, sample: pa.Table, all_rows: CountedScores) -> dict[str, ScoreRecord]:
-    """The scores of a sample, with those of all rows in their place; an interval keeps its width."""
-    scores = card.score(sample)
-    for name, value in _of_all_rows(all_rows).items():
-        record = scores.get(name, card.record(name, Score(value), all_rows.rows))
-        if record.value is None:
-            continue
-        moved = value - record.value
-        low, high = (None if end is None else max(0.0, end + moved) for end in (record.low, record.high))
-        scores[name] = record.model_copy(
-            update={"value": value, "low": low, "high": high, "rows": all_rows.rows}
-        )
-    return scores
-
-
-def _of_all_rows(scores: CountedScores) -> dict[str, float]:
-    """The scores that are counted over all rows and have a value."""
-    names = [name for name, definition in score_catalogue.SCORES.items() if definition.counted]
-    values = {name: getattr(scores, name) for name in names}
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _latent(model: model_folder.Artifact, path: str) -> LatentReport | None:

@@ -9,9 +9,9 @@ import pyarrow as pa
 from raygen import rng
 from raygen.codec import row_hash
 from raygen.config import Config
-from raygen.errors import SchemaError
+from raygen.errors import SchemaError, did_you_mean
 from raygen.fakes import declared
-from raygen.metrics.row_codes import take
+from raygen.metrics.row_codes import shared_codes, take
 from raygen.model import folder as model_folder
 from raygen.table import split
 from raygen.table.schema import Schema, check_rows
@@ -44,6 +44,8 @@ class RealRows:
         schema: Of the source.
         has_unseen: Whether the synthetic rows were made without `holdout`.
         chose_model: Whether `holdout` helped to choose the model, though it did not learn from it.
+        people: Whose each row of `table` and of `holdout` is, by `privacy.unit`, int64 of shape (rows,); None
+            where each is somebody's own.
         notes: What a reader should know of this.
     """
 
@@ -56,6 +58,7 @@ class RealRows:
     has_unseen: bool
     chose_model: bool
     notes: list[str]
+    people: tuple[np.ndarray, np.ndarray] | None = None
 
 
 def real_rows(config: Config, model: model_folder.Artifact | None) -> RealRows:
@@ -69,9 +72,10 @@ def real_rows(config: Config, model: model_folder.Artifact | None) -> RealRows:
         schema = model.codec.schema
     else:
         schema = Schema.of(source.schema, declared.kinds(config, source)[0], config.data.source)
-    table = _as_learned(read(source), schema, f"source '{config.data.source}'")
+    unit, path = config.privacy.unit, config.data.source
+    table = _as_learned(read(source), schema, f"source '{path}'", unit)
     table = model.codec.reduction.kept(table) if model else table
-    check_rows(table.num_rows, config.data.source)
+    check_rows(table.num_rows, path)
 
     def rows(
         table: pa.Table,
@@ -80,12 +84,17 @@ def real_rows(config: Config, model: model_folder.Artifact | None) -> RealRows:
         has_unseen: bool = True,
         chose_model: bool = False,
     ) -> RealRows:
-        kinds = {name: schema.kinds[name] for name in schema.learned}
-        path, every = config.data.source, dict(schema.kinds)
-        return RealRows(path, table, holdout, kinds, every, source.schema, has_unseen, chose_model, notes)
+        kinds, every = {name: schema.kinds[name] for name in schema.learned}, dict(schema.kinds)
+        people = _people(table[unit], holdout[unit]) if unit else None
+        if people and has_unseen:
+            notes = notes + _known(unit, *people)
+        table, holdout = (part.select(schema.learned) for part in (table, holdout))
+        return RealRows(
+            path, table, holdout, kinds, every, source.schema, has_unseen, chose_model, notes, people
+        )
 
     if config.evaluate.holdout:
-        holdout = _holdout(config.evaluate.holdout, schema)
+        holdout = _holdout(config.evaluate.holdout, schema, unit)
         return rows(table, holdout, _few(holdout))
     if model and (masks := split_of(model, table)):
         learned, held, tested = (table.filter(pa.array(mask)) for mask in masks)
@@ -95,9 +104,28 @@ def real_rows(config: Config, model: model_folder.Artifact | None) -> RealRows:
     return rows(table, table.slice(0, 0), [CHANGED if model else NONE_UNSEEN], has_unseen=False)
 
 
-def _holdout(path: str, schema: Schema) -> pa.Table:
+def _people(*columns: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of whose the rows of two columns are; a row without one is somebody's own."""
+    codes, names = shared_codes(*columns)
+    one, other = (np.where(part == 0, len(names) + 1 + np.arange(len(part)), part) for part in codes)
+    return one, np.where(other > len(names), other + len(one), other)
+
+
+def _known(unit: str, people: np.ndarray, others: np.ndarray) -> list[str]:
+    """A note on the held-out rows of those who have training rows too."""
+    known = int(np.isin(others, people).sum())
+    if not known:
+        return []
+    note = (
+        f"privacy.unit = '{unit}': {known:,} of {len(others):,} held-out rows are of those who have training "
+        f"rows too, so that copying is told of rows, not of them; evaluate.holdout names rows of others."
+    )
+    return [note]
+
+
+def _holdout(path: str, schema: Schema, unit: str) -> pa.Table:
     name = f"evaluate.holdout = '{path}'"
-    holdout = _as_learned(read(Source.open(path, schema.arrow)), schema, name)
+    holdout = _as_learned(read(Source.open(path, schema.arrow)), schema, name, unit)
     if not holdout.num_rows:
         raise SchemaError(
             f"{name} holds no row.",
@@ -106,8 +134,13 @@ def _holdout(path: str, schema: Schema) -> pa.Table:
     return holdout
 
 
-def _as_learned(table: pa.Table, schema: Schema, where: str) -> pa.Table:
-    """The learned columns in the schema's own types."""
+def _as_learned(table: pa.Table, schema: Schema, where: str, unit: str) -> pa.Table:
+    """The learned columns in the schema's own types, and the one that says whose a row is."""
+    if unit and unit not in table.schema.names:
+        raise SchemaError(
+            f"{where} has no column '{unit}', which privacy.unit names.",
+            did_you_mean(unit, table.schema.names) or "name rows that have it, or leave privacy.unit out.",
+        )
     for name in schema.learned:
         if name not in table.schema.names:
             raise SchemaError(f"{where} has no column '{name}'.", "name rows of the same table.")
@@ -119,7 +152,7 @@ def _as_learned(table: pa.Table, schema: Schema, where: str) -> pa.Table:
                 f"{where} has a column '{name}' of another type: {reason}.", "name rows of the same table."
             ) from None
         table = table.set_column(table.schema.get_field_index(name), schema.arrow.field(name), column)
-    return table.select(schema.learned)
+    return table.select([*schema.learned, *({unit} - {"", *schema.learned})])
 
 
 def _few(holdout: pa.Table) -> list[str]:

@@ -81,7 +81,7 @@ def manifest_problems(source: Source) -> list[str]:
     except OutputError as error:
         return [*out, error.message[0].upper() + error.message[1:]]
     unit = "rows" if parquet else "bytes"  # of text, whose rows are not known without reading it
-    expected = dict(zip(lines["file"].to_pylist(), lines[unit].to_pylist(), strict=True))
+    expected = {line["file"]: line[unit] for line in lines}
     _, base = filesystems.resolve(folder)
     there = {
         path.removeprefix(base).lstrip("/"): rows[path] if parquet else size

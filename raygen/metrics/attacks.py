@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from raygen import rng
-from raygen.metrics.intervals import NAN, Score, Z
+from raygen.metrics.intervals import NAN, Score, wilson
 from raygen.metrics.nearest import Rows, embed, nearest
 
 ATTEMPTS = 1000  # of each attack, on training rows and on others
@@ -27,7 +27,12 @@ NEAR = 0.01  # of a number's range: guessed right
 
 
 def risks(
-    synthetic: pa.Table, train: pa.Table, holdout: pa.Table, kinds: dict[str, str], seed: int = 0
+    synthetic: pa.Table,
+    train: pa.Table,
+    holdout: pa.Table,
+    kinds: dict[str, str],
+    seed: int = 0,
+    people: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> dict[str, Score]:
     """Singling out, linkability and inference, by name.
 
@@ -37,6 +42,8 @@ def risks(
         holdout: Real rows that it did not.
         kinds: Kind by column name.
         seed: Picks rows, columns and searches.
+        people: Whose each row of `train` and of `holdout` is, int64 of shape (rows,); None: each is
+            somebody's own. Who finds several rows of one has singled out as well.
 
     Returns:
         By how much of what is left to gain the attack succeeds more often on training rows than on others,
@@ -46,23 +53,27 @@ def risks(
     count, columns = min(len(near), len(far)), near.numbers.shape[1] + near.codes.shape[1]
     if min(count, len(rows)) < FEWEST_ROWS or columns < 2:
         return dict.fromkeys(("singling_out", "linkability", "inference"), Score(NAN))
-    attacked = [table.sample(count, generator) for table in (near, far)]
+    chosen = [generator.permutation(len(table))[:count] for table in (near, far)]
+    attacked = [table[places] for table, places in zip((near, far), chosen, strict=True)]
+    whose = [places if people is None else people[i][places] for i, places in enumerate(chosen)]
     rows = rows.sample(MOST_ROWS, generator)
     return {
-        "singling_out": _excess(*_singled_out(rows, attacked, generator)),
+        "singling_out": _excess(*_singled_out(rows, attacked, whose, generator)),
         "linkability": _excess(*_linked(rows, attacked, generator)),
         "inference": _excess(*_inferred(rows, attacked, generator)),
     }
 
 
-def _singled_out(rows: Rows, attacked: list[Rows], generator: np.random.Generator) -> list[list[bool]]:
-    """Whether searches that find one synthetic row alone find one real row alone. A search asks for the
-    categories of a synthetic row in some columns, and for numbers at least as far from the median."""
+def _singled_out(
+    rows: Rows, attacked: list[Rows], whose: list[np.ndarray], generator: np.random.Generator
+) -> list[list[bool]]:
+    """Whether searches that find one synthetic row alone find the rows of one person alone. A search asks for
+    the categories of a synthetic row in some columns, and for numbers at least as far from the median."""
     synthetic, *real = (np.hstack([table.numbers, table.codes]) for table in (rows, *attacked))
     numbers = rows.numbers.shape[1]
     medians = np.median(rows.numbers, axis=0)
 
-    def alone(points: np.ndarray, row: np.ndarray, columns: list[int]) -> bool:
+    def alone(points: np.ndarray, owners: np.ndarray, row: np.ndarray, columns: list[int]) -> bool:
         left = np.ones(len(points), bool)
         for column in columns:
             values, value = points[:, column], row[column]
@@ -70,15 +81,17 @@ def _singled_out(rows: Rows, attacked: list[Rows], generator: np.random.Generato
                 left &= values == value
             else:
                 left &= values >= value if value >= medians[column] else values <= value
-        return int(left.sum()) == 1
+        found = owners[left]
+        return len(found) > 0 and bool((found == found[0]).all())
 
     found: list[list[bool]] = [[], []]
+    own = np.arange(len(synthetic))
     for _ in range(ATTEMPTS * TRIES):
         row = synthetic[generator.integers(len(synthetic))]
         columns = generator.permutation(synthetic.shape[1])[:SEARCHED].tolist()
-        if alone(synthetic, row, columns):
-            for hits, points in zip(found, real, strict=True):
-                hits.append(alone(points, row, columns))
+        if alone(synthetic, own, row, columns):
+            for hits, points, owners in zip(found, real, whose, strict=True):
+                hits.append(alone(points, owners, row, columns))
         if len(found[0]) == ATTEMPTS:
             break
     return found
@@ -128,14 +141,7 @@ def _excess(train: list[bool], others: list[bool]) -> Score:
     both rates by Wilson (1927), their errors propagated."""
     if not train:
         return Score(NAN)
-    (p, p_error), (q, q_error) = _rate(train), _rate(others)
+    (p, p_error), (q, q_error) = (wilson(sum(hits), len(hits)) for hits in (train, others))
     value, left = max((p - q) / (1 - q), -1.0), 1 - q
     error = math.hypot(p_error / left, (1 - p) / left**2 * q_error)
     return Score(value, max(value - error, -1.0), min(value + error, 1.0))
-
-
-def _rate(hits: list[bool]) -> tuple[float, float]:
-    """Share of successes and half its interval."""
-    n, successes = len(hits), sum(hits)
-    rate = (successes + Z**2 / 2) / (n + Z**2)
-    return rate, Z / (n + Z**2) * math.sqrt(successes * (n - successes) / n + Z**2 / 4)

@@ -30,8 +30,9 @@ class CountedScores(Record):
         copied_rows, outside_rows, unseen_rows, beyond_rows: Rows equal to a real one in every column; with a
             number beyond the real range; with a level that the real table lacks; with either.
         exact_copies, outside: Shares of `copied_rows` and of `beyond_rows`.
-        rare_values: Share of the rows with a category that too few real rows have; None where it was not
-            counted.
+        copies_of_one: Share of the rows that equal a real row which only one row, or person, has.
+        rare_values, rare_numbers: Share of the rows with a category, and with a number, that too few real
+            rows have. These three are None where nobody has asked.
         missing_error: Percent, the mean over the columns of the distance between the shares of nulls.
         level_coverage, category_coverage, range_coverage: Share of real levels that occur, of real rows whose
             level occurs, of the real range that may be shown which is covered; means over the columns.
@@ -47,7 +48,9 @@ class CountedScores(Record):
     trend_error: Number
     exact_copies: Number
     outside: Number
+    copies_of_one: Number
     rare_values: Number
+    rare_numbers: Number
     missing_error: Number
     level_coverage: Number
     category_coverage: Number
@@ -81,7 +84,11 @@ def scores(reference: Reference, counts: Counts) -> CountedScores:
         trend_error=trend_error(reference, counts),
         exact_copies=_share(counts.num_copies, counts.num_rows),
         outside=_share(counts.num_beyond, counts.num_rows),
-        rare_values=_share(counts.num_rare, counts.num_rows) if reference.rare else None,
+        copies_of_one=_share(counts.num_sole, counts.num_rows) if reference.rare else None,
+        rare_values=_share(counts.num_rare, counts.num_rows) if reference.names and reference.rare else None,
+        rare_numbers=_share(counts.num_rare_numbers, counts.num_rows)
+        if reference.knots and reference.rare
+        else None,
         missing_error=_mean(map(_missing_error, columns)) if has_rows else None,
         level_coverage=_mean(column.level_coverage for column in levels),
         category_coverage=_mean(column.coverage for column in levels),

@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from raygen.metrics import histograms
+from raygen.metrics.cells import CUTS, DENSE_CELLS, at_cells, cramers_v, cut
 from raygen.metrics.column_ranges import NOTHING, NUMBERS, Range, floats, merged, observed, range_of
 from raygen.metrics.correlations import Moments
 from raygen.metrics.row_codes import LEVELS, CodedRows, codes_of, level_names, row_hashes
@@ -28,8 +29,6 @@ from raygen.table.protection import UNPROTECTED, Protection
 MAX_KNOTS = 100_000  # values of a real number column that are counted one by one; of more, so many quantiles
 EXAMPLES = 5  # unseen levels that are kept by name
 SLICE_ROWS = 2**17  # counted at a time: what a slice needs fits the processor's cache
-DENSE_CELLS = 2**18  # a joint table up to this size is counted whole, a larger one at the real cells alone
-CUTS = 10  # bins of a number beside a level
 # Of a pair with fewer real rows for each cell, the rarer levels are pooled, down to so many levels at least:
 # other real rows fill the cells that are left as well, so that they come nearer than shuffled columns.
 ROWS_PER_CELL, FEW_LEVELS = 20, 10
@@ -48,7 +47,9 @@ class Counts:
         num_rows, num_copies: Rows, and those equal to a real row in every column.
         num_outside, num_unseen, num_beyond: Rows with a number outside the real range, with a level that the
             real table lacks, with either.
-        num_rare: Rows with a level that too few real rows have (see `Reference.rare`).
+        num_sole: Rows equal to a real row that nobody else's repeats (see `Reference.sole`).
+        num_rare, num_rare_numbers: Rows with a level, or with a number, that too few real rows have (see
+            `Reference.rare`).
         numbers: By name, counts below, at and between the knots of `Reference`, shape (2 * knots + 1,).
         extremes: By name, range of the rows counted here.
         histograms: By name, counts of values within the real range in the bins of `Reference.edges`.
@@ -64,7 +65,9 @@ class Counts:
     num_outside: int = 0
     num_unseen: int = 0
     num_beyond: int = 0
+    num_sole: int = 0
     num_rare: int = 0
+    num_rare_numbers: int = 0
     numbers: dict[str, np.ndarray] = field(default_factory=dict)
     extremes: dict[str, Range] = field(default_factory=dict)
     histograms: dict[str, np.ndarray] = field(default_factory=dict)
@@ -87,7 +90,9 @@ class Counts:
             self.num_unseen + other.num_unseen,
         )
         out.num_beyond = self.num_beyond + other.num_beyond
+        out.num_sole = self.num_sole + other.num_sole
         out.num_rare = self.num_rare + other.num_rare
+        out.num_rare_numbers = self.num_rare_numbers + other.num_rare_numbers
         out.numbers = {name: counts + other.numbers[name] for name, counts in self.numbers.items()}
         out.extremes = merged([self.extremes, other.extremes])
         out.histograms = {name: counts + other.histograms[name] for name, counts in self.histograms.items()}
@@ -123,8 +128,10 @@ class Reference:
         alone: By pair of names, how many levels of each, the most frequent, are not pooled.
         cells: By pair of names, the real pairs of codes as `first * width + second`, ascending.
         own: The real table's own counts.
-        rare: By name, which codes of levels stand for what too few real rows have (see `rare_codes`); empty
-            where nobody has asked.
+        rare: By name, which codes of levels, or spots of numbers, stand for what too few real rows have;
+            empty where nobody has asked (see `rare.look`).
+        hashes, sole: Of the real rows, ascending, each once; and which of them only one row, or one person,
+            has.
 
     Raises:
         KeyError: If `real` lacks a column of a kind that counts.
@@ -153,6 +160,7 @@ class Reference:
             self.edges[name] = histograms.edges(places, knots, values, least)
         ranges = {name: range_of(values) for name, values in coded.numbers.items()}
         self.hashes = np.unique(row_hashes(coded))
+        self.sole = np.zeros(len(self.hashes), bool)
         self.alone = self._alone(coded)
         self.cells = self._real_cells(coded, ranges)
         self.own = self.count(real, ranges)
@@ -174,7 +182,19 @@ class Reference:
 
     def are_copies(self, table: pa.Table) -> np.ndarray:
         """Whether each row equals a real one in every column, bool of shape (rows,)."""
-        return _are_members(row_hashes(self._coded(table)), self.hashes)
+        return _are_members(self.hashes_of(table), self.hashes)
+
+    def hashes_of(self, table: pa.Table) -> np.ndarray:
+        """One hash for each row (see `row_codes.row_hashes`)."""
+        return row_hashes(self._coded(table))
+
+    def spots(self, name: str, values: np.ndarray) -> np.ndarray:
+        """Where the values of a number column lie: even between two knots, odd at one; behind them, NaN."""
+        knots = self.knots[name]
+        place = np.searchsorted(knots, values)  # the first knot that is not below
+        spots = 2 * place + (np.append(knots, np.nan)[place] == values)
+        spots[np.isnan(values)] = 2 * len(knots) + 1
+        return spots
 
     def count_table(self, table: pa.Table) -> Counts:
         """Count all rows of a table in memory."""
@@ -200,13 +220,18 @@ class Reference:
     def _count(self, rows: CodedRows, out: Counts) -> None:
         """Add coded rows to counts in place."""
         out.num_rows += rows.num_rows
-        out.num_copies += int(_are_members(row_hashes(rows), self.hashes).sum())
+        hashes = row_hashes(rows)
+        out.num_copies += int(_are_members(hashes, self.hashes).sum())
+        out.num_sole += int(_are_members(hashes, self.hashes[self.sole]).sum())
         out.extremes = merged(
             [out.extremes, {name: range_of(values) for name, values in rows.numbers.items()}]
         )
-        outside, unseen, rare = np.zeros((3, rows.num_rows), bool)
+        outside, unseen, rare, rare_numbers = np.zeros((4, rows.num_rows), bool)
         for name, values in rows.numbers.items():
-            outside |= self._count_numbers(name, values, out)
+            spots = self.spots(name, values)
+            outside |= self._count_numbers(name, values, spots, out)
+            if name in self.rare:
+                rare_numbers |= self.rare[name][spots]
         for name, codes in rows.levels.items():
             out.levels[name] += np.bincount(codes, minlength=len(out.levels[name]))
             out.unseen[name] = sorted({*out.unseen[name], *rows.unseen[name]})[:EXAMPLES]
@@ -217,12 +242,13 @@ class Reference:
         out.num_unseen += int(unseen.sum())
         out.num_beyond += int((outside | unseen).sum())
         out.num_rare += int(rare.sum())
+        out.num_rare_numbers += int(rare_numbers.sum())
         binned = {
             b: cut(rows.numbers[b], out.ranges[b]) for b in {b for _, b in self.cells} & rows.numbers.keys()
         }
         for (a, b), cells in self.cells.items():
             height, width = self._size(a, b)
-            out.joints[a, b] += _at_cells(self._keys(a, b, rows, binned), cells, height * width)
+            out.joints[a, b] += at_cells(self._keys(a, b, rows, binned), cells, height * width)
         if rows.numbers:
             units = [
                 2.0 ** np.frexp(high - low)[1] if high > low else 1.0 for low, high in out.ranges.values()
@@ -231,20 +257,14 @@ class Reference:
                 Moments.observe(np.stack([v / u for v, u in zip(rows.numbers.values(), units, strict=True)]))
             )
 
-    def _count_numbers(self, name: str, values: np.ndarray, out: Counts) -> np.ndarray:
+    def _count_numbers(self, name: str, values: np.ndarray, spots: np.ndarray, out: Counts) -> np.ndarray:
         """Count a number column; true where a value is outside the real range."""
-        is_known = ~np.isnan(values)
-        known = values[is_known]
-        knots, edges = self.knots[name], self.edges[name]
-        place = np.searchsorted(knots, known)  # the first knot that is not below
-        spot = 2 * place + (np.append(knots, np.nan)[place] == known)  # even between two knots, odd at one
-        out.numbers[name] += np.bincount(spot, minlength=2 * len(knots) + 1)
-        inside = (spot > 0) & (spot < 2 * len(knots))
-        bins = np.searchsorted(edges[1:-1], known[inside], side="right")
+        edges, last = self.edges[name], 2 * len(self.knots[name])
+        out.numbers[name] += np.bincount(spots, minlength=last + 2)[:-1]
+        inside = (spots > 0) & (spots < last)
+        bins = np.searchsorted(edges[1:-1], values[inside], side="right")
         out.histograms[name] += np.bincount(bins, minlength=len(edges) - 1)
-        outside = np.zeros(len(values), bool)
-        outside[is_known] = ~inside
-        return outside
+        return (spots == 0) | (spots == last)
 
     def _coded(self, rows: pa.Table) -> CodedRows:
         numbers = {name: floats(rows[name], kind) for name, kind in self.kinds.items() if kind in NUMBERS}
@@ -296,17 +316,9 @@ class Reference:
                 counts = dense[cells]
             else:
                 cells, counts = np.unique(keys, return_counts=True)
-            if self.all_pairs or _cramers_v(cells // width, cells % width, counts) > STRONG_ASSOCIATION:
+            if self.all_pairs or cramers_v(cells // width, cells % width, counts) > STRONG_ASSOCIATION:
                 out[a, b] = cells
         return out
-
-
-def cut(values: np.ndarray, ends: Range) -> np.ndarray:
-    """Bins 1 to 10 over the range of the whole table; its greatest value and NaN are an 11th, as in
-    metrics.trend_error."""
-    low, high = ends if ends[0] <= ends[1] else (0.0, 0.0)
-    pad = 0.5 if low == high else 0.0
-    return np.digitize(values, np.linspace(low - pad, high + pad, CUTS + 1))
 
 
 def _knots(values: np.ndarray) -> np.ndarray:
@@ -320,23 +332,3 @@ def _knots(values: np.ndarray) -> np.ndarray:
 def _are_members(hashes: np.ndarray, real: np.ndarray) -> np.ndarray:
     """Which of the hashes are among the (ascending) real ones."""
     return np.append(real, np.uint64(0))[np.searchsorted(real, hashes)] == hashes
-
-
-def _at_cells(keys: np.ndarray, cells: np.ndarray, num_cells: int) -> np.ndarray:
-    """How many keys equal each of the (ascending) cells, and how many none."""
-    if num_cells <= DENSE_CELLS:
-        inside = np.bincount(keys, minlength=num_cells)[cells]
-    else:
-        place = np.searchsorted(cells, keys).clip(max=len(cells) - 1)
-        inside = np.bincount(place[cells[place] == keys], minlength=len(cells))
-    return np.append(inside, len(keys) - inside.sum())
-
-
-def _cramers_v(rows: np.ndarray, columns: np.ndarray, counts: np.ndarray) -> float:
-    """Cramer's V of a joint table given by its cells; NaN where a side is constant."""
-    by_row, by_column = np.bincount(rows, counts), np.bincount(columns, counts)
-    fewer = min(np.count_nonzero(by_row), np.count_nonzero(by_column))
-    if fewer < 2:
-        return float("nan")
-    phi_squared = (counts / by_row[rows] * (counts / by_column[columns])).sum() - 1
-    return float(np.sqrt(max(phi_squared, 0) / (fewer - 1)))

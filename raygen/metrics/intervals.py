@@ -58,6 +58,12 @@ def share(hits: np.ndarray, independent: float = math.inf) -> Score:
     return Score(p, min(p, max(middle - half, 0.0)), max(p, min(middle + half, 1.0)))
 
 
+def wilson(hits: int, rows: int) -> tuple[float, float]:
+    """The middle and half the width of Wilson's interval of a share."""
+    middle, half = (hits + Z**2 / 2) / (rows + Z**2), math.sqrt(hits * (rows - hits) / rows + Z**2 / 4)
+    return middle, Z / (rows + Z**2) * half
+
+
 def quantile(values: np.ndarray, level: float) -> Score:
     """A quantile of `values`, its interval between the order statistics that the binomial law names; nan
     without values."""

@@ -22,8 +22,11 @@ OF_MEMORY = ("c2st_test", "c2st_train_n", "memory")  # scores of as many rows as
 
 def sample(table: pa.Table, rows: int, seed: int) -> pa.Table:
     """So many rows in random order, all of them if there are fewer."""
-    order = rng.generator(seed, "scored rows").permutation(table.num_rows)
-    return take(table, order[:rows])
+    return take(table, _order(table.num_rows, rows, seed))
+
+
+def _order(num_rows: int, rows: int, seed: int) -> np.ndarray:
+    return rng.generator(seed, "scored rows").permutation(num_rows)[:rows]
 
 
 def likeness(real: pa.Table, table: pa.Table, kinds: dict[str, str], seed: int = 0) -> dict[str, Score]:
@@ -99,6 +102,7 @@ class Scorecard:
             that copying is known.
         target: Column of the machine-learning efficiency; empty: none.
         rows: Of each table at most.
+        people: Whose each row of the two of `apart` is, int64 of shape (rows,); None: each is somebody's own.
     """
 
     def __init__(
@@ -110,11 +114,14 @@ class Scorecard:
         target: str,
         rows: int,
         seed: int = 0,
+        people: tuple[np.ndarray, np.ndarray] | None = None,
     ):
         self.kinds, self.has_unseen, self.target, self.seed = kinds, has_unseen, target, seed
         self.real = sample(real, rows, seed)
         count = min(rows, *(table.num_rows for table in apart))
-        self.train, self.holdout = sample(apart[0], rows, seed), sample(apart[1], count, seed + 1)
+        chosen = _order(apart[0].num_rows, rows, seed), _order(apart[1].num_rows, count, seed + 1)
+        self.train, self.holdout = (take(*each) for each in zip(apart, chosen, strict=True))
+        self.people = people and (people[0][chosen[0]], people[1][chosen[1]])
         shuffled = fidelity.floor(self.real, seed)
         self.floor = likeness(self.real, shuffled, kinds, seed)
         self.ceiling = likeness(self.train.slice(0, count), self.holdout, kinds, seed)
@@ -144,7 +151,7 @@ class Scorecard:
             scores |= use(table, self.holdout, self.target, self.kinds, self.seed).scores
         if self.has_unseen:
             scores |= copying(self.train, self.holdout, table, self.kinds, self.seed)
-            scores |= attacks.risks(table, self.train, self.holdout, self.kinds, self.seed)
+            scores |= attacks.risks(table, self.train, self.holdout, self.kinds, self.seed, self.people)
         rows = dict.fromkeys(OF_MEMORY, self.memory_rows(table))
         return {
             name: self.record(name, scores[name], rows.get(name, count)) for name in SCORES if name in scores

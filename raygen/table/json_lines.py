@@ -79,6 +79,10 @@ def _read(path: str, piece: bytes, types: pa.Schema | None = None) -> pa.Table:
             f"file '{path}' is one JSON array, not a JSON object in each line.",
             "convert it, as in: jq -c '.[]' OLD.json > NEW.jsonl.",
         )
+    if piece.lstrip()[:4] == b"null":  # Arrow would end the process
+        raise SchemaError(
+            f"file '{path}' holds a line that is null.", "delete the lines that are no JSON object."
+        )
     options = pajson.ReadOptions(block_size=len(piece) + 1, use_threads=False)
     parsing = pajson.ParseOptions(
         explicit_schema=types, unexpected_field_behavior="infer" if types is None else "ignore"

@@ -42,7 +42,15 @@ def test_a_part_comes_back_and_tells_its_shards(folder):
     assert lines(PLAN, 2)[0]["file"] == "000000/part-00000006.parquet"
     assert storage.exists(storage.join(folder, "_manifest", "00000006-00000008.jsonl"))
     manifest.write_part(folder, PLAN, 0, lines(PLAN, 0))
-    assert sorted(manifest.read(folder)["shard"].to_pylist()) == [0, 1, 2, 6, 7, 8]
+    assert sorted(line["shard"] for line in manifest.read(folder)) == [0, 1, 2, 6, 7, 8]
+
+
+@pytest.mark.parametrize("content", [b"null", b"null\n{}", b"{}\n", b"\xff\n", b"1\n"])
+def test_a_part_that_holds_something_else_is_refused(content, folder):
+    manifest.write_part(folder, PLAN, 0, lines(PLAN, 0))
+    storage.write(storage.join(folder, "_manifest", "00000003-00000005.jsonl"), content)
+    with pytest.raises(OutputError, match=r"the manifest of '.*' cannot be read: "):
+        manifest.read(folder)
 
 
 @pytest.mark.parametrize(

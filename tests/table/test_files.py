@@ -170,6 +170,7 @@ MISTAKES = {
         "one JSON object in each line",
     ),
     "no JSON": ({"a.jsonl": b"a,b\n1,2\n"}, "a.jsonl' cannot be read", "one JSON object in each line"),
+    "a line that is null": ({"a.jsonl": b' null\n{"a": 1}\n'}, "a line that is null", "no JSON object"),
     "a JSON array": ({"a.json": b'[{"a": 1}]'}, "is one JSON array", "jq -c '.[]' OLD.json > NEW.jsonl"),
     "types that do not mix": (
         {"a.jsonl": b'{"a": 1}\n{"a": "x"}\n'},

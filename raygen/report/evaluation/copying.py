@@ -86,13 +86,19 @@ def privacy(report: Report, run: Run) -> list[str]:
         if f.ceiling is not None:
             real = f"; of other real rows {f.show(f.ceiling)} do, because short rows repeat themselves"
         sentences.append(f"{f.show()} of the rows equal a training row in every column{real}.")
+    if f := figure(run, "copies_of_one"):
+        real = "" if f.ceiling is None else f"; of other real rows {f.show(f.ceiling)} do"
+        sentences.append(
+            f"{f.show()} equal a training row that only one row has, or one person (privacy.unit){real}."
+        )
     if f := figure(run, "rare_values"):
         real = "" if f.ceiling is None else f"; of other real rows {f.show(f.ceiling)} do"
         sentences.append(
             f"{f.show()} of the rows hold a category, or lack a value, as too few real rows do "
-            f"(privacy.min_rows, per column){real}. Numbers are not counted: a number of one row may be a "
-            "neighbour's by chance."
+            f"(privacy.min_rows, per column){real}."
         )
+    if f := figure(run, "rare_numbers"):
+        sentences.append(_numbers(f))
     if f := figure(run, "membership_auc"):
         luck = "better than by guessing" if f.suspicion() else "no better than by guessing"
         sentences.append(
@@ -100,6 +106,18 @@ def privacy(report: Report, run: Run) -> list[str]:
             "where 0.5 is guessing."
         )
     return sentences + _attacks(run)
+
+
+def _numbers(f: Figure) -> str:
+    """What rows hold of the numbers of few training rows, beside what chance has."""
+    told = (
+        f"{f.show()} of the rows hold a number, or a moment, that some training row has, but fewer than "
+        "privacy.min_rows. That happens by chance where numbers lie close"
+    )
+    if f.ceiling is None:
+        return f"{told}; how often is not known without other real rows (--holdout)."
+    more = "more often than" if f.suspicion() else "no more often than"
+    return f"{told}: of other real rows {f.show(f.ceiling)} do, and these rows {more} chance has it."
 
 
 ATTACKS = {

@@ -77,7 +77,7 @@ class Figure:
 
     def suspicion(self) -> int:
         """Whether rows are copied: 0 no sign, 1 some sign, 2 a clear one."""
-        if self.name == "exact_copies":
+        if self.name in ("exact_copies", "copies_of_one"):
             if self.ceiling is None:
                 return 1 if self.value > 0.01 else 0
             if self.value <= 2 * self.ceiling + 0.001:
@@ -85,10 +85,11 @@ class Figure:
             return 2 if self.value > 0.01 else 1
         if self.name == "rare_values":
             return (self.value > 0) + (self.value > self.definition.much)
-        if self.ideal is None:
+        chance = self.ceiling if self.name == "rare_numbers" else self.ideal
+        if chance is None:
             return 0
-        excess, definition = self.value - self.ideal, self.definition
-        is_certain = self.low > self.ideal if self.low is not None else excess > 2 * definition.some
+        excess, definition = self.value - chance, self.definition
+        is_certain = self.low > chance if self.low is not None else excess > 2 * definition.some
         if excess <= definition.some or not is_certain:
             return 0
         return 2 if excess > definition.much else 1

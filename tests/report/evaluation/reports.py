@@ -28,7 +28,11 @@ MEMORY = {  # only where unseen rows are known
     "c2st_train_n": (0.785, 0.765, 0.805, 0.03, None, "higher"),
     "memory": (0.014, -0.02, 0.05, None, None, 0.0),
 }
-RARE = {"rare_values": (0.0, None, None, None, 0.0, "lower")}  # only where it is asked for
+RARE = {  # only where it is asked for
+    "copies_of_one": (0.0, None, None, None, 0.0, "lower"),
+    "rare_values": (0.0, None, None, None, 0.0, "lower"),
+    "rare_numbers": (0.0, None, None, None, 0.2, "lower"),
+}
 NAMES = [
     "age",
     "workclass",

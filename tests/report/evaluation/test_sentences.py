@@ -118,6 +118,33 @@ def test_categories_of_few_people_come_before_likeness(share, words, state):
         )
 
 
+@pytest.mark.parametrize(
+    ("share", "words", "more"),
+    [
+        (
+            (0.21, 0.02),
+            "No sign that rows are copied",
+            "20.00 % do, and these rows no more often",
+        ),
+        ((0.25, 0.02), "Some sign that rows are copied: Rare numbers 25.00 %", "more often than chance"),
+        ((0.25, 0.06), "No sign that rows are copied", "no more often than chance"),
+        ((0.6, 0.02), "Do not publish these rows: they are copied from the training rows", "more often than"),
+    ],
+)
+def test_numbers_of_few_rows_are_held_against_those_of_other_real_rows(share, words, more):
+    rows = {"rare_numbers": share}
+    assert copying.copying(run_record(**rows)).startswith(words)
+    told = " ".join(copying.privacy(report(run(**rows)), run_record(**rows)))
+    assert f"{100 * share[0]:.2f} % of the rows hold a number" in told and more in told
+
+
+def test_copies_of_a_row_that_one_person_has_are_told():
+    rows = {"copies_of_one": 0.3}
+    assert "Copies of one 30.00 %" in copying.copying(run_record(**rows))
+    told = " ".join(copying.privacy(report(run(**rows)), run_record(**rows)))
+    assert "30.00 % equal a training row that only one row has, or one person" in told
+
+
 def test_a_clear_copy_comes_before_some_rare_categories():
     lines = sentences.verdict(report(run(c2st=0.99, rare_values=0.004, exact_copies=0.3)))
     assert lines[0].startswith("Do not publish these rows: they are copied")
