@@ -89,7 +89,8 @@ class Encoder:
             self._forbid_missing(part, block, rows.valued[name], allowed[:, span])
             here = rows.known[name]
             if name in self.reduction.differences:
-                here = here & rows.known[self.reduction.differences[name].inputs[0]]
+                inputs = self.reduction.differences[name].inputs
+                here = here & np.logical_and.reduce([rows.known[one] for one in inputs])
             own, place, seen = _encoded(block, values[part])
             tie = self._tie(name, rows, ties)
             own, seen = np.where(tie >= 0, block.cardinality + tie, own), seen | (tie >= 0)

@@ -32,8 +32,10 @@ class Solver:
         self.codec, self.encoder, self.particles = codec, encoder, particles
         reduction = codec.reduction
         used = [use for use in reduction.uses if use.how != "checked"]
-        self.differences = dict(reduction.differences)
-        self.always = [u.relation for u in used if u.relation.is_total and u.relation.gives]
+        near = {name for name, one in reduction.differences.items() if one.rule.within is not None}
+        self.differences = {y: one for y, one in reduction.differences.items() if y not in near}
+        total = [u.relation for u in used if u.relation.is_total]
+        self.always = [one for one in total if one.gives or one.rule.within is not None]
         order = [codec.parts[i] for i in codec.turn_order] or codec.parts
         self.turn = {name: place for place, name in enumerate(order)}
 

@@ -43,7 +43,7 @@ def check(relations: list[Relation], arrow_schema: pa.Schema) -> None:
 
 def derives(relation: Relation) -> bool:
     """Whether the column's values come from those of the inputs, which must then be known before."""
-    return relation.kind in ("function", "lookup")
+    return relation.kind in ("function", "lookup") or relation.rule.within is not None
 
 
 def order(relations: list[Relation]) -> list[Relation]:

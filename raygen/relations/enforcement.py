@@ -37,7 +37,7 @@ def within(
             break
         drawn = redrawn(attempt / ATTEMPTS).take(pa.array(broken))
         rows = _replaced(column, every, rows, broken, drawn)
-    for bound in bounds:
+    for bound in (side for one in bounds if _breaks([one], rows).any() for side in one.sides):
         for step in STEPS[bound.rule.sign]:
             broken = np.flatnonzero(_breaks([bound], rows))
             if len(broken):

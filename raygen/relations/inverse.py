@@ -14,12 +14,12 @@ def solved(relation: Relation, name: str, kind: pa.DataType) -> Relation | None:
     say it, as |x| does not say x.
 
     Args:
-        relation: One that gives values.
+        relation: One that gives values, or says what they are near to.
         name: Of the input.
         kind: The input's Arrow type.
     """
     node = relation.rule.of
-    if relation.rule.sign != "=" or node is None or relation.rule.where:
+    if relation.rule.sign not in ("=", "within") or node is None or relation.rule.where:
         return None
     counted = kind_of_type(kind) in COUNTED and kind_of_type(relation.type) in COUNTED
     if columns_of(node).count(name) != 1 or not (counted or isinstance(node, Column)):

@@ -75,6 +75,9 @@ def _check(rule: Rule, column: str, schema: pa.Schema) -> None:
         _check_constants(rule.of)
     if own not in COUNTED and rule.sign not in ("=", "!="):
         raise Unfit(1, f"= or != for a {own}, which '{column}' is")
+    if rule.within and rule.within.is_span != (own != "number"):
+        amount = "number" if own == "number" else "span such as '1 minute'"
+        raise Unfit(rule.within.place, f"a {amount} behind 'within' for a {own}, which '{column}' is")
 
 
 def _check_condition(condition: Condition, kind: str, own_type: pa.DataType) -> None:

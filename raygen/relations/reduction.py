@@ -1,7 +1,7 @@
 """What is left of a table to learn, once its relations have said what they can; and the table back.
 
 computed     the column is left out, and computed of others in every row
-difference   y - x is learned in place of y, where y stands always or often on one side of x
+difference   y - x is learned in place of y, where y stands always or often on one side of x, or near a sum x
 tied         a column beside y says which relation gave the value, if any did, and y is learned from the
              other rows alone
 override     y is learned as it is, and set where the relation says what it is, or where it breaks it
@@ -81,7 +81,7 @@ class Reduction:
         self.tied: dict[str, list[Relation]] = {}
         self.overrides: dict[str, list[Relation]] = {}
         for use in uses:
-            if use.how in ("tied", "override"):
+            if use.how in ("tied", "override") or _is_clipped(use):
                 home = self.tied if use.how == "tied" else self.overrides
                 home.setdefault(use.relation.column, []).append(use.relation)
         self.complete = {u.relation.column for u in uses if u.is_complete}
@@ -119,7 +119,8 @@ class Reduction:
 
     def giving(self, column: str) -> list[Relation]:
         """Relations that a column's values follow, in some rows at least."""
-        return [u.relation for u in self.uses if u.relation.column == column and u.how != "checked"]
+        used = [u.relation for u in self.uses if u.relation.column == column and u.how != "checked"]
+        return [side for relation in used for side in relation.sides]
 
     def kin(self, column: str) -> dict[str, str]:
         """What the values of a column go with in another one, as texts, by a lookup."""
@@ -150,7 +151,7 @@ class Reduction:
             return table, {}
         columns = {name: table[name] for name in table.column_names if name not in self.computed}
         for name, relation in self.differences.items():
-            columns[name] = difference(table[name], table[relation.inputs[0]])
+            columns[name] = difference(table[name], relation.base(table))
         ties = {name: explained_by(relations, table) for name, relations in self.tied.items()}
         for name, tie in ties.items():
             own = _plain(columns[name])
@@ -257,7 +258,7 @@ class Reduction:
         if name not in self.differences:
             return _plain(own) if name in self.tied else own
         kind = self.schema.arrow.field(name).type
-        return added(rows[self.differences[name].inputs[0]], own, kind)
+        return added(self.differences[name].base(rows), own, kind)
 
     def _untied(
         self, name: str, value: pa.Array, tie: np.ndarray, rows: pa.Table, present: Present
@@ -316,6 +317,11 @@ class Reduction:
     @classmethod
     def from_dict(cls, schema: Schema, state: list[dict]) -> "Reduction":
         return cls(schema, tuple(map(Use.from_dict, state)))
+
+
+def _is_clipped(use: Use) -> bool:
+    """Whether a value may be too far from a sum that is rounded to the column's digits."""
+    return use.how == "difference" and use.relation.is_total and use.relation.rule.within is not None
 
 
 def _plain(values: Values) -> pa.Array:

@@ -15,7 +15,7 @@ from raygen.relations import conditions, quantities, syntax
 from raygen.relations.expressions import COUNTED, as_moment, evaluate, has_instants, kind_of_type
 from raygen.relations.pairs import Pairs, texts_of
 from raygen.relations.quantities import Quantity
-from raygen.relations.syntax import Call, Column, Constant, Rule
+from raygen.relations.syntax import Call, Column, Constant, Rule, Sum, scaled
 from raygen.table import arrow
 
 HOLDS, BREAKS, UNKNOWN = 1, 0, -1
@@ -43,8 +43,8 @@ class Relation:
 
     @property
     def kind(self) -> Literal["function", "lookup", "order", "bound", "missing"]:
-        """A "function" and a "lookup" give a value; an "order" compares; a "bound" does either where its
-        conditions hold; "missing" tells where there is none."""
+        """A "function" and a "lookup" give a value; an "order" compares, or says how far two are apart at
+        most; a "bound" does either where its conditions hold; "missing" tells where there is none."""
         if self.rule.sign == "lookup":
             return "lookup"
         if self.rule.sign == "missing":
@@ -56,7 +56,7 @@ class Relation:
     @property
     def phrase(self) -> str:
         """The rule as what follows the column's name in a sentence."""
-        return f"= {self.text}" if self.gives else self.text
+        return f"= {self.text}" if self.gives or self.rule.within else self.text
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -75,6 +75,21 @@ class Relation:
     def applies(self, table: pa.Table) -> np.ndarray:
         """bool of shape (rows,): where its conditions hold; everywhere if it has none."""
         return conditions.hold(self.rule.where, table)[0]
+
+    @property
+    def sides(self) -> tuple["Relation", ...]:
+        """Of one that says how far two are apart at most: that the column is not below, and not above."""
+        if self.rule.of is None or self.rule.within is None:
+            return (self,)
+        ends = ((">=", scaled(Fraction(-1), self.rule.within, 0)), ("<=", self.rule.within))
+        rules = [Rule(sign, Sum((self.rule.of, end), 0)) for sign, end in ends]
+        return tuple(dataclasses.replace(self, rule=rule) for rule in rules)
+
+    def base(self, table: pa.Table) -> pa.Array | pa.ChunkedArray:
+        """Of one whose difference can be learned: what it is a difference from, in the column's type."""
+        if self.rule.within is None:
+            return table[self.inputs[0]]
+        return self._array(self._quantity(table), table, nearest=True)
 
     def values(self, table: pa.Table, nearest: bool = False) -> pa.Array:
         """What the column is by the others, in its own type; null where one of them is missing, a lookup does
@@ -126,8 +141,11 @@ class Relation:
         own = self._own(table)
         if self.rule.sign == "=" and isinstance(self.rule.of, Call) and self.rule.of.name == "round":
             return self._keeps_rounding(self.rule.of, own, table, true)
-        expected = self._quantity(table)
-        holds = conditions.compares(quantities.compared(own, expected), self.rule.sign)
+        expected, sign = self._quantity(table), self.rule.sign
+        if self.rule.within is not None:
+            own = quantities.absolute(quantities.added([own, quantities.times(Fraction(-1), expected)]))
+            expected, sign = quantities.constant(Fraction(self.rule.within.value)), "<="
+        holds = conditions.compares(quantities.compared(own, expected), sign)
         return _told(np.broadcast_to(holds, len(true)), own.valid & expected.valid & true)
 
     def with_pairs(self, pairs: Pairs) -> "Relation":

@@ -1,6 +1,7 @@
 """The language of relations: the text of a column's rule to a tree.
 
     rule        sum | lookup(COLUMN) | lookup(COLUMN, COLUMN) | SIGN sum      SIGN  >= > <= < !=
+                sum within AMOUNT                           at most so far from it
                 sum where conditions | SIGN sum where conditions
                 missing where conditions                    missing there and nowhere else
                 missing at least where conditions           missing there, and elsewhere it may be
@@ -97,10 +98,11 @@ class Rule:
     """What a text says of its column.
 
     Attributes:
-        sign: = != < <= > >= with `of` on its right, "lookup" or "missing".
+        sign: = != < <= > >= or "within" with `of` on its right, "lookup" or "missing".
         keys: Columns of a lookup.
         where: Conditions, all of which hold where the rule does.
         is_exact: Of "missing": whether values are there everywhere else.
+        within: How far from `of` a value may be, in days if it is a span.
     """
 
     sign: str
@@ -108,6 +110,7 @@ class Rule:
     keys: tuple[str, ...] = ()
     where: tuple[Condition, ...] = ()
     is_exact: bool = False
+    within: Constant | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -145,10 +148,24 @@ def read(column: str, text: str) -> Rule:
         if reader.sees(*COMPARISONS):
             written = reader.take().written
             sign = {"==": "=", "<>": "!="}.get(written, written)
-        rule = Rule(sign, _sum(reader), where=_where(reader))
+        of = _sum(reader)
+        if sign == "=" and reader.takes("within"):
+            rule = Rule("within", of, within=_within(reader))
+        else:
+            rule = Rule(sign, of, where=_where(reader))
     if reader.next.kind != "end":
-        reader.fail("the end, 'where' or one of + - * /" if not rule.where else "'and' or the end")
+        after_sum = "the end" if rule.within else "the end, 'where' or one of + - * /"
+        reader.fail("'and' or the end" if rule.where else after_sum)
     return rule
+
+
+def _within(reader: Reader) -> Constant:
+    place = reader.next
+    amount = _constant(reader)
+    if not isinstance(amount.value, Fraction) or amount.value <= 0:
+        reader.position = reader.tokens.index(place)
+        reader.fail("a number or a span above 0")
+    return amount
 
 
 def _keys(reader: Reader) -> tuple[str, ...]:

@@ -125,7 +125,10 @@ def _keys_are_known(relation: Relation, count: Count, schema: Schema, protection
 
 
 def _subtracts(relation: Relation, schema: pa.Schema) -> bool:
-    """Whether an order is of two columns whose differences are exact."""
+    """Whether an order is of two columns whose differences are exact, or of one and a sum near it."""
+    kind = schema.field(relation.column).type
+    if relation.rule.within is not None:
+        return not (pa.types.is_dictionary(kind) or pa.types.is_uint64(kind) or pa.types.is_decimal256(kind))
     if not isinstance(relation.rule.of, Column):
         return False
     y, x = (schema.field(name).type for name in (relation.column, relation.inputs[0]))

@@ -41,13 +41,13 @@ def candidates(sample: Sample, ties: Ties) -> list[Candidate]:
     often = _often(sample, [k for k in columns if k not in given])
     always = [one for one in often if _holds(one, sample) == 1.0]
     sums = _apart(sums + always) + [one for one in often if one not in always]
-    return [candidate for one in sums for candidate in _solved(one, sample)]
+    return [candidate for one in sums for candidate in solved(one, sample)]
 
 
 def _apart(sums: list[Sum]) -> list[Sum]:
     """Sums of few parts, each once: what follows from others is told by them."""
     short = [one for one in _shorter(sums) if len(one) <= MOST_PARTS + 2]
-    return list({_key(one): one for one in short}.values())
+    return list({key_of(one): one for one in short}.values())
 
 
 def _is_linear(name: str, ties: Ties) -> bool:
@@ -165,7 +165,7 @@ def _less(one: Sum, other: Sum, factor: Fraction) -> Sum:
     return {k: value for k, value in out.items() if value or k < 0}
 
 
-def _key(one: Sum) -> tuple:
+def key_of(one: Sum) -> tuple:
     first = one[min(k for k in one if k >= 0)]
     return tuple(sorted((k, value / first) for k, value in one.items()))
 
@@ -186,7 +186,7 @@ def _often(sample: Sample, columns: list[int]) -> list[Sum]:
         one = _deviations(numbers, i, near, columns)
         if one and _holds(one, part) >= LEAST_HOLDS:
             one = _completed(one, part, columns)
-            out += [one] if _key(one) not in map(_key, out) else []
+            out += [one] if key_of(one) not in map(key_of, out) else []
     return out
 
 
@@ -233,7 +233,7 @@ def _deviations(numbers: np.ndarray, y: int, near: list[int], columns: list[int]
     return _exact(parts, raw[large], middle[used][large], columns[y], own) if len(parts) > 1 else None
 
 
-def _solved(one: Sum, sample: Sample) -> list[Candidate]:
+def solved(one: Sum, sample: Sample) -> list[Candidate]:
     """The sum for each of its columns; better with plus signs and for the column that varies most."""
     widest = max((k for k in one if k >= 0), key=lambda k: _spread(sample, k))
     out = []
