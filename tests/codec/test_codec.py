@@ -69,6 +69,7 @@ def test_any_table(table, bars, max_categories):
 
 @patient
 @given(TABLES)
+@pytest.mark.slow
 def test_what_the_network_is_told(table):
     built = fitted(table, KINDS, 4, 8)
     tables = built.tables()

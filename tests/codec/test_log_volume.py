@@ -321,6 +321,7 @@ def test_a_gaussian_block_of_hundreds():
     )
 
 
+@pytest.mark.slow
 def test_a_real_table():
     table = pq.read_table(resources.files("raygen") / "datasets" / "adult.parquet")
     before, after = np.transpose([before_and_after(fitted(table, bars), table) for bars in BARS[2:]])
@@ -337,6 +338,7 @@ def test_a_real_table():
     assert groups[0][1] == pytest.approx(groups[1][1])
 
 
+@pytest.mark.slow
 def test_it_is_quick():
     rng = np.random.default_rng(0)
     table = pa.table(

@@ -75,6 +75,7 @@ def test_a_word_among_codes_of_digits_or_in_a_column_told_to_be_numbers_is_missi
     assert told.to_pydict() == {"age": [None] * 3, "weight": [None, None, 2]}
 
 
+@pytest.mark.slow
 def test_words_of_text_are_kept_over_many_blocks(tmp_path):
     rows = 300_000  # some megabytes, which Arrow reads in pieces
     lines = [f"{'NA' if n % 7 == 0 else 'DE'},{'NA' if n % 5 == 0 else n},{n}" for n in range(rows)]
