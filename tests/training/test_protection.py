@@ -222,7 +222,8 @@ def test_ends_are_told_as_a_calendar_has_them_and_rows_without_a_value_do_not_co
     table = pa.table({"day": day, "word": word})
     schema = Schema.of(table.schema, {"day": "datetime", "word": "categorical"}, "here")
     built = Codec.fit(schema, parts.observe(schema, table), 32, 32, protection=Protection(8))
-    ours, _, theirs = contents(built, ROWS)
+    ours, *parts_of_days, theirs = contents(built, ROWS)
+    assert [one.name for one in parts_of_days] == ["day (month)", "day (weekday)"]
     assert ours.sentence == "1970-01-05 to 1971-01-31" and theirs.rows == (ROWS - 100) // 2
 
 
