@@ -32,6 +32,8 @@ class Count:
         gaps: Of a relation that gives values: rows where only one is missing, the value given or that of the
             column. Of one that compares: rows with a value and nothing to compare it with, or which it is
             too far from.
+        others: Of one that compares two columns: rows with a value of the other one, and none to compare it
+            with, or too far from it.
         absent: Rows in which the column has no value.
         pairs: Of a lookup: rows of each key and value.
         is_beyond: Whether there were more pairs than are kept; none is then.
@@ -41,6 +43,7 @@ class Count:
     broken: int = 0
     missing: int = 0
     gaps: int = 0
+    others: int = 0
     absent: int = 0
     pairs: dict[tuple[str, ...], int] = field(default_factory=dict)
     is_beyond: bool = False
@@ -98,7 +101,11 @@ class Counts:
             own = is_missing(table.column(relation.column))
             count.absent += int(own.sum())
             if relation.kind == "order":
-                count.gaps += int((((kept == UNKNOWN) & ~own) | _too_far(relation, table)).sum())
+                far = _too_far(relation, table)
+                count.gaps += int((((kept == UNKNOWN) & ~own) | far).sum())
+                if isinstance(relation.rule.of, Column):
+                    other = is_missing(table.column(relation.rule.of.name))
+                    count.others += int((((kept == UNKNOWN) & ~other) | far).sum())
             if relation.gives:
                 given = is_missing(relation.values(table))
                 count.gaps += int(((own != given) & relation.applies(table)).sum())
@@ -120,7 +127,7 @@ class Counts:
     def merge(self, other: "Counts") -> None:
         """Add the counts of other rows of the same relations."""
         for own, theirs in zip(self.counts, other.counts, strict=True):
-            for name in ("kept", "broken", "missing", "gaps", "absent"):
+            for name in ("kept", "broken", "missing", "gaps", "others", "absent"):
                 setattr(own, name, getattr(own, name) + getattr(theirs, name))
             own.is_beyond |= theirs.is_beyond
             self._add(own, theirs.pairs)

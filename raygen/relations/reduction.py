@@ -81,9 +81,12 @@ class Reduction:
         self.tied: dict[str, list[Relation]] = {}
         self.overrides: dict[str, list[Relation]] = {}
         for use in uses:
-            if use.how in ("tied", "override") or _is_clipped(use):
+            if use.how in ("tied", "override"):
                 home = self.tied if use.how == "tied" else self.overrides
                 home.setdefault(use.relation.column, []).append(use.relation)
+        for name, relation in self.differences.items():
+            if relation.is_total and (relation.rule.within is not None or name in self.tied):
+                self.overrides.setdefault(name, []).append(relation)  # a rounding or a tie may break it
         self.complete = {u.relation.column for u in uses if u.is_complete}
         self.emptying = [u.relation for u in uses if u.how == "checked" and self._empties(u.relation)]
         self.touched = {u.relation.column for u in uses if u.how != "checked"}
@@ -317,11 +320,6 @@ class Reduction:
     @classmethod
     def from_dict(cls, schema: Schema, state: list[dict]) -> "Reduction":
         return cls(schema, tuple(map(Use.from_dict, state)))
-
-
-def _is_clipped(use: Use) -> bool:
-    """Whether a value may be too far from a sum that is rounded to the column's digits."""
-    return use.how == "difference" and use.relation.is_total and use.relation.rule.within is not None
 
 
 def _plain(values: Values) -> pa.Array:

@@ -4,15 +4,18 @@ from dataclasses import replace
 
 import pyarrow as pa
 
+from raygen.relations import syntax
 from raygen.relations.counts import Count
 from raygen.relations.differences import difference
 from raygen.relations.reduction import Use
 from raygen.relations.relation import Relation
 from raygen.relations.syntax import Column
+from raygen.relations.tokens import spelled
 from raygen.table.protection import UNPROTECTED, Protection
 from raygen.table.schema import Schema
 
 GIVES_VALUES = ("function", "lookup")
+TURNED = {">=": "<=", ">": "<", "<=": ">=", "<": ">", "!=": "!="}
 LEAST_SHARE = 0.5  # of the rows that an order holds in, for the difference to be learned
 
 
@@ -24,21 +27,32 @@ def uses(
     numeric: str = "bars",
 ) -> tuple[Use, ...]:
     """How each relation is used, by the rows that keep and break it. What gives values takes precedence,
-    then what compares columns and is never broken, then what stands first, bounds by constants alone last; a
-    relation that would close a circle is not used, and one that rows break is one that holds often. Of
-    lookups, `protection` says which pairs are kept and which keys are drawn. A column that is drawn from a
-    Gaussian (`numeric`) has no ends: bounds have to be kept that the codes of bars keep by themselves."""
+    then what compares columns and is never broken, then what stands first, bounds by constants alone last; an
+    order that always holds and would close a circle, or is of a column that is given, is turned: y >= x into
+    x <= y; another relation that would close one is not used, and one that rows break is one that holds
+    often. Of lookups, `protection` says which pairs are kept and which keys are drawn. A column that is drawn
+    from a Gaussian (`numeric`) has no ends: bounds have to be kept that the codes of bars keep by
+    themselves."""
     chosen: dict[int, Use] = {}
     inputs: dict[str, set[str]] = {}
     numbered = list(enumerate(zip(relations, counts, strict=True)))
     for number, (relation, count) in sorted(numbered, key=lambda one: _turn(*one[1])):
-        others = [use for use in chosen.values() if use.relation.column == relation.column]
-        how = _how(relation, count, schema, protection, others, numeric == "bars")
-        if how != "checked":
-            if relation.column in _above(relation.inputs, inputs):
-                how = "checked"
-            else:
-                inputs.setdefault(relation.column, set()).update(relation.inputs)
+        ways = [(relation, count), *_turned(relation, count, schema)]
+        if any(
+            use.how == "tied" and use.relation.is_total
+            for use in chosen.values()
+            if use.relation.column == relation.column
+        ):
+            ways.reverse()
+        for one, rows in ways:
+            others = [use for use in chosen.values() if use.relation.column == one.column]
+            how = _how(one, rows, schema, protection, others, numeric == "bars")
+            if how != "checked" and one.column not in _above(one.inputs, inputs):
+                inputs.setdefault(one.column, set()).update(one.inputs)
+                relation, count = one, rows
+                break
+        else:
+            how = "checked"
         if relation.is_total and count.breaks:
             relation = replace(relation, holds="often")
         chosen[number] = Use(relation, how, not count.absent)
@@ -47,6 +61,25 @@ def uses(
         first = min(computed.values())
         chosen[first] = replace(chosen[first], how="override")
     return tuple(chosen[number] for number in range(len(relations)))
+
+
+def _turned(relation: Relation, count: Count, schema: Schema) -> list[tuple[Relation, Count]]:
+    """An order of two columns that always holds as one of the other column, with its rows; none of what is no
+    such order."""
+    rule = relation.rule
+    if (
+        relation.kind != "order"
+        or not relation.is_total
+        or count.breaks
+        or rule.sign not in TURNED
+        or not isinstance(rule.of, Column)
+    ):
+        return []
+    text, name = f"{TURNED[rule.sign]} {spelled(relation.column)}", rule.of.name
+    kind = schema.arrow.field(name).type
+    other = replace(relation, column=name, text=text, rule=syntax.read(name, text), type=kind)
+    absent = count.missing - count.others
+    return [(other, replace(count, gaps=count.others, others=count.gaps, absent=absent))]
 
 
 def why_unused(number: int, used: tuple[Use, ...], counts: list[Count]) -> str:

@@ -154,7 +154,8 @@ def statistics(
     _tell(tied, used, counts.counts, total.left_out, rows, say)
     enforced = {(relation.column, relation.text) for relation in tied.enforced}
     marked = tuple(
-        replace(use, is_enforced=(use.relation.column, use.relation.text) in enforced) for use in used
+        replace(use, is_enforced=(declared.column, declared.text) in enforced)
+        for declared, use in zip(tied.relations, used, strict=True)
     )
     return total, Reduction(schema, marked)
 

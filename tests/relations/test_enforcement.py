@@ -143,3 +143,60 @@ def test_a_value_that_must_be_missing_by_a_circle_is_emptied():
     wanted = select(codec, "delay > 5")
     holds = wanted.tests.hold(codes, positions)
     assert 0 < holds.sum() == (pc.greater(made["delay"], 5).fill_null(False)).to_numpy().sum()
+
+
+def turned(draws: np.random.Generator) -> tuple[pa.Table, dict[str, str], set[str]]:
+    """Orders whose column gives the other one: by a relation that often holds, one on missing values, one on
+    zeros, a sum, and a sum that is missing on one side."""
+    limit, used = draws.integers(5, 99, ROWS), draws.random(ROWS)
+    off, made, tried = draws.random(ROWS) < 0.1, draws.integers(0, 6, ROWS), draws.integers(0, 6, ROWS)
+    start, lasts = draws.integers(0, 99, ROWS), draws.integers(0, 9, ROWS)
+    sum_, gone = start + lasts, draws.random(ROWS) < 0.1
+    table = pa.table(
+        {
+            "limit": limit,
+            "used": np.where(used < 0.5, limit, (limit * used).astype(int)),
+            "mean": pa.array(limit, mask=off),
+            "least": pa.array(limit - draws.integers(0, 9, ROWS), mask=off),
+            "tried": tried,
+            "made": np.minimum(made, tried),
+            "start": start,
+            "lasts": pa.array(lasts, mask=gone),
+            "end": sum_,
+            "cut": np.maximum(sum_ - draws.integers(0, 9, ROWS), 0),
+        }
+    )
+    texts = {"used": "limit", "least": "missing where mean is missing", "made": "0 where tried = 0"}
+    orders = {("limit", "used"), ("mean", "least"), ("tried", "made"), ("end", "cut")}
+    return table, texts | {"end": "start + lasts"}, orders
+
+
+def test_an_order_that_closes_a_circle_or_is_of_a_given_column_is_turned():
+    rows, texts, orders = turned(rng.generator(3, "table of orders that close circles"))
+    pairs = [*texts.items(), *((y, f">= {x}") for y, x in sorted(orders))]
+    reduction = reduced(rows, pairs, ("used",))
+    assert {(u.relation.column, u.relation.text) for u in reduction.uses if u.how == "difference"} == {
+        (x, f"<= {y}") for y, x in orders
+    }
+    back = reduction.restore(*reduction.reduce(rows), lambda name, shift=0.0: pytest.fail("none is wanting"))
+    assert back.equals(rows)
+    codec = fitted(rows, reduction)
+    made = codec.decode(*any_codes(codec, ROWS))
+    for use in reduction.uses:
+        if use.relation.is_total:
+            assert not (use.relation.keeps(made) == 0).any(), (use.relation.column, use.relation.text)
+    assert made["least"].null_count and not made["used"].null_count
+
+
+def test_an_order_is_kept_where_another_relation_gave_the_value():
+    draws = rng.generator(4, "table of a greater one of two")
+    one, other = draws.integers(0, 99, ROWS), draws.integers(0, 99, ROWS)
+    rows = pa.table({"one": one, "other": other, "most": np.maximum(one, other)})
+    texts = [("most", "one"), ("most", "other"), ("most", ">= one"), ("most", ">= other")]
+    schema = Schema.of(rows.schema, infer(rows)[0], "here")
+    relations = [parse(c, t, "often" if "=" not in t else "always", rows.schema) for c, t in texts]
+    counts = Counts(relations)
+    counts.observe(rows)
+    codec = fitted(rows, Reduction(schema, uses(relations, counts.counts, schema)))
+    made = codec.decode(*any_codes(codec, ROWS)).to_pandas()
+    assert (made.most >= made[["one", "other"]].max(axis=1)).all()

@@ -159,6 +159,22 @@ def bookings(stream: np.random.Generator) -> dict:
     return two | three
 
 
+def returns(stream: np.random.Generator) -> dict:
+    """A refund is of some rows, which does not make their status a lookup of the day and the refund."""
+    amount, status = (
+        stream.integers(100, 9999, ROWS),
+        stream.choice(["open", "sent", "back"], ROWS, p=[0.2, 0.7, 0.1]),
+    )
+    day = np.datetime64("2024-01-01") + stream.integers(0, 300, ROWS).astype("timedelta64[D]")
+    refund = np.where(status == "back", amount, 0)
+    return {
+        "amount": amount,
+        "status": status,
+        "sent": pa.array(day, mask=status == "open"),
+        "refund": refund,
+    }
+
+
 CASES: list[tuple[Callable[[np.random.Generator], dict], set[str]]] = [
     (
         hierarchy,
@@ -190,6 +206,11 @@ CASES: list[tuple[Callable[[np.random.Generator], dict], set[str]]] = [
     (calls, {"ended = >= begun"}),
     (quotes, {"adjusted = high", "high = >= low"}),
     (rooms, {"month = month(day)", "name = lookup(month)", "room = missing where status = 'gone'"}),
+    (
+        returns,
+        {"sent = missing where status = 'open'", "refund = 0 where status in ('open', 'sent')"}
+        | {"refund ~ amount", "amount = >= refund"},
+    ),
     (
         bookings,
         {"credit = missing where debit is not missing", "card = missing at least where cash is not missing"}

@@ -96,7 +96,7 @@ def _counted(sample: Sample, keys: tuple[int, ...], y: int, code: np.ndarray) ->
     told = int(there.sum())
     both = code[there] * int(sample.distinct[y] + 1) + sample.codes[y][there]
     distinct, counts = np.unique(both, return_counts=True)
-    group, value = np.divmod(distinct, int(sample.distinct[y] + 1))
+    group = distinct // int(sample.distinct[y] + 1)
     starts = np.flatnonzero(np.append(True, group[1:] != group[:-1]))
     holds = int(np.maximum.reduceat(counts, starts).sum())
     alone = int((np.add.reduceat(counts, starts) == 1).sum())
@@ -105,7 +105,7 @@ def _counted(sample: Sample, keys: tuple[int, ...], y: int, code: np.ndarray) ->
     own = np.bincount(sample.codes[y][there])
     entropy = float(-(own[own > 0] / told) @ np.log(own[own > 0] / told))
     gain = share * entropy - float(entropy_of(share)) * (holds < told) - float(cost)
-    if len(keys) == 1 and sample.kinds[names[0]] == "number" and _is_of_one_key(group, value, counts, starts):
+    if any(sample.kinds[sample.names[k]] == "number" and _is_of_one_key(sample, k, y) for k in keys):
         return None
     if share < SHARE or alone > (1 - COVERED) * told or gain < LEAST_GAIN:
         return None
@@ -116,17 +116,12 @@ def _counted(sample: Sample, keys: tuple[int, ...], y: int, code: np.ndarray) ->
     return one.as_it_holds()
 
 
-def _is_of_one_key(group: np.ndarray, value: np.ndarray, counts: np.ndarray, starts: np.ndarray) -> bool:
+def _is_of_one_key(sample: Sample, key: int, y: int) -> bool:
     """Whether of many numbers all but the most frequent one have hardly more than one value: that a tip is 0
-    where one pays cash does not make the payment a lookup of the tip.
-
-    Args:
-        group, value, counts: Key, value and rows of each pair, in the order of keys.
-        starts: The first pair of each key.
-    """
-    if len(starts) < MANY:
+    where one pays cash does not make the payment a lookup of the tip."""
+    there = (sample.codes[key] >= 0) & (sample.codes[y] >= 0)
+    code, value = sample.codes[key][there], sample.codes[y][there]
+    if np.unique(code).size < MANY:
         return False
-    rows = np.add.reduceat(counts, starts)
-    others = group != group[starts[rows.argmax()]]
-    left = np.bincount(value[others], weights=counts[others])
+    left = np.bincount(value[code != np.bincount(code).argmax()])
     return bool(left.max() >= SHARE * left.sum())
