@@ -68,19 +68,20 @@ def compared(real: np.ndarray, drawn: np.ndarray, seed: int) -> dict:
     single, beside, free = (each[free.any(axis=1)] for each in (single, beside, free))
     own = often(single)
     near = np.where(free, often(beside), 0).sum(axis=1) / free.sum(axis=1)
-    scale, rng = 1e6 / len(drawn), np.random.default_rng(seed)
-    again = rng.integers(0, len(own), (DRAWS, len(own)))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = own[again].sum(axis=1) / near[again].sum(axis=1)
-        ratio = own.sum() / near.sum()
-    low, high = np.nanquantile(ratios, [0.025, 0.975])
+    scale, rng, ratio, low, high = 1e6 / len(drawn), np.random.default_rng(seed), None, None, None
+    if near.sum():
+        again = rng.integers(0, len(own), (DRAWS, len(own)))
+        ratios = own[again].sum(axis=1) / near[again].sum(axis=1).clip(min=1)
+        ratio, low, high = (
+            round(float(one), 3) for one in (own.sum() / near.sum(), *np.quantile(ratios, [0.025, 0.975]))
+        )
     return {
         "single_values": len(own),
         "per_million": round(own.sum() * scale, 1),
         "beside_per_million": round(near.sum() * scale, 1),
-        "ratio": round(float(ratio), 3),
-        "low": round(float(low), 3),
-        "high": round(float(high), 3),
+        "ratio": ratio,
+        "low": low,
+        "high": high,
         "most_of_one": int(own.max()),
         "most_beside": int(near.max()),
     }
