@@ -104,7 +104,7 @@ def test_the_objective_is_the_held_out_elbo_of_the_values_under_the_chosen_sampl
         gain = samplers[t["sampler"]]["nats"] - samplers["learned"]["nats"]
         assert t["objective"] == pytest.approx(metrics["held_out_nats"] - gain - values, abs=1e-9)
         assert t["history"][-1][2] == pytest.approx(metrics["held_out_nats"] - values, abs=1e-9)
-        # the report's is of the rows before the biases of the codes were shifted, the trial's of those after it
+        # the report's is of rows before the biases of the codes were shifted, the trial's of those after it
         assert 0 < t["c2st"] < 1 and t["c2st"] == pytest.approx(samplers[t["sampler"]]["c2st"], abs=0.1)
         assert 0 < t["error"] < 1
 
