@@ -67,7 +67,7 @@ def dotted(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings by their full names.
 
     Raises:
-        ConfigError: If one is none of training's.
+        ConfigError: If one is none of training's, or a section is not given as its settings.
     """
     full: dict[str, Any] = {}
     for name, value in settings.items():
@@ -75,6 +75,10 @@ def dotted(settings: dict[str, Any]) -> dict[str, Any]:
             full |= {f"{name}.{key}": one for key, one in value.items()}
         elif name in HOMES or "." in name:
             full[HOMES.get(name, name)] = value
+        elif name in SECTIONS:
+            first = next(iter(SECTIONS[name].model_fields))
+            message = f"{name} = {value!r}: expected a dict of the settings of [{name}]."
+            raise ConfigError(message, f"write {name}={{'{first}': ...}}.")
         else:
             raise ConfigError(f"fit() has no setting '{name}'.", did_you_mean(name, [*HOMES, *SECTIONS]))
     return full

@@ -56,6 +56,7 @@ def test_keywords_of_a_folder_are_told_too(model):
 WRONG = {
     "no model": (lambda model, frame: raygen.load(None), "None was given where a path or URI"),
     "a folder that is a number": (lambda model, frame: raygen.fit(frame, 5, silent), "5 was given where"),
+    "a section that is a number": (lambda model, frame: raygen.fit(frame, "x", silent, train=5), "train = 5"),
     "what cannot be called": (lambda model, frame: model.complete(frame, say=None), "say = None: expected"),
     "a number that is called": (lambda model, frame: model.inspect(5), "say = 5: expected"),
     "more rows than fit": (lambda model, frame: model.sample(10**12), "1,000,000,000,000 rows do not fit"),
