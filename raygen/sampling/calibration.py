@@ -49,7 +49,8 @@ def _logits(model: VAE, sampler: Sampler, seed: int) -> list[np.ndarray]:
     found = []
     for start in range(0, len(z), at_once):
         rows = slice(start, min(start + at_once, len(z)))
-        found.append(model.decode(z[rows], codes[rows], position[rows, : model.num_offsets])[0].numpy())
+        some = z[rows], codes[rows], position[rows, : model.num_offsets]
+        found.append(model.decode(*map(tf.constant, some))[0].numpy())
     return np.split(np.concatenate(found), model.starts[1:], axis=1)
 
 

@@ -142,3 +142,8 @@ def test_padded_products_have_the_gradients_of_single_ones(order):
     for alone, padded in zip(*found, strict=True):
         assert np.abs(alone).max() > 0
         np.testing.assert_allclose(padded, alone, rtol=1e-3, atol=1e-4)
+
+
+def test_logits_in_turn_need_the_rows():
+    with pytest.raises(ValueError, match="autoregressive decoder needs the codes and offsets"):
+        network().decode(np.zeros((1, 2), np.float32))

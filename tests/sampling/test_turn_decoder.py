@@ -91,3 +91,8 @@ def test_the_graph_of_many_columns_does_not_grow_with_them():
         graph = decode.get_concrete_function(tf.zeros((BLOCK_ROWS, 2)), tf.constant(0, tf.int64)).graph
         graphs.append(len(graph.get_operations()))
     assert graphs[0] == graphs[1] < 400
+
+
+def test_columns_of_an_independent_decoder_have_no_turn():
+    with pytest.raises(ValueError, match="have no turn"):
+        TurnDecoder(network(decoder="independent", spoken=False), None, 7)
