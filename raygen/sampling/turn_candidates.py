@@ -80,6 +80,7 @@ class TurnCandidates:
         self.unchanged = round(UNCHANGED * BLOCK_ROWS)  # rows of a block
         self.graph = tf.function(self._draw, autograph=False)
         self.later_graph = tf.function(self._finish, autograph=False)
+        self.logits = tf.function(lambda *drawn: model.decode(*drawn)[0], autograph=False)
 
     def block(
         self, number: int, stratum: int, proposal: Proposal
@@ -168,8 +169,8 @@ class TurnCandidates:
         expected, at_once = np.zeros(model.num_codes), max(1, LOGITS // model.num_codes)
         for start in range(0, len(z), at_once):
             rows = slice(start, start + at_once)
-            some = map(tf.constant, (z[rows], codes[rows], offsets[rows]))
-            logits = model.decode(*some)[0].numpy() / self.temperature
+            drawn = map(tf.constant, (z[rows], codes[rows], offsets[rows]))
+            logits = self.logits(*drawn).numpy() / self.temperature
             expected += self._probabilities(logits).sum(axis=0)
         index = (codes + model.starts)[:, columns].ravel()
         seen = np.bincount(index, minlength=model.num_codes) / len(z)
