@@ -88,7 +88,10 @@ class Gaussians:
 
     @classmethod
     def from_arrays(cls, name: str, arrays: Mapping[str, np.ndarray]) -> "Gaussians":
-        weights, means, scales = (np.asarray(arrays[k], np.float32) for k in ("weights", "means", "scales"))
+        found = [np.asarray(arrays[k]) for k in ("weights", "means", "scales")]
+        if any(one.dtype.kind != "f" for one in found):
+            raise ValueError(f"the arrays of '{name}' hold something else than floats")
+        weights, means, scales = (one.astype(np.float32) for one in found)
         k, d = means.shape if means.ndim == 2 else (0, 0)
         if not k * d or weights.shape != (k,) or scales.shape not in ((k, d), (k, d, d)):
             raise ValueError(

@@ -247,3 +247,11 @@ def test_the_cheapest_within_one_standard_error_is_chosen(behind, slowest, chose
     rates = {"naive": 1000, "normal": 1000, "gaussian": 900, "mixture": 500, "flow": 100}
     scores = {n: latent_samplers.SamplerScore(-b, 0.1, b, e) for n, (b, e) in behind.items()}
     assert latent_samplers.choose(scores, rates, slowest) == chosen
+
+
+@pytest.mark.parametrize("kind", ["complex64", "U4", "bool", "int8"])
+def test_arrays_of_something_else_than_floats_are_refused(kind):
+    arrays = {"weights": np.ones(1), "means": np.zeros((1, 2)), "scales": np.ones((1, 2))}
+    assert latent_samplers.from_arrays("mixture-1", arrays).latent_dim == 2
+    with pytest.raises(ValueError, match="hold something else than floats"):
+        latent_samplers.from_arrays("mixture-1", arrays | {"means": arrays["means"].astype(kind)})
