@@ -33,7 +33,7 @@ def precision(kind: str) -> Iterator[None]:
         _factors = before
 
 
-def product(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+def product(a: tf.Tensor, b: tf.Tensor | keras.Variable) -> tf.Tensor:
     """a b, float32."""
     if _factors == "float32":
         return ops.matmul(a, b)
