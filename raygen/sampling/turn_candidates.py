@@ -169,8 +169,8 @@ class TurnCandidates:
         expected, at_once = np.zeros(model.num_codes), max(1, LOGITS // model.num_codes)
         for start in range(0, len(z), at_once):
             rows = slice(start, start + at_once)
-            drawn = map(tf.constant, (z[rows], codes[rows], offsets[rows]))
-            logits = self.logits(*drawn).numpy() / self.temperature
+            some = map(tf.constant, (z[rows], codes[rows], offsets[rows]))
+            logits = self.logits(*some).numpy() / self.temperature
             expected += self._probabilities(logits).sum(axis=0)
         index = (codes + model.starts)[:, columns].ravel()
         seen = np.bincount(index, minlength=model.num_codes) / len(z)
