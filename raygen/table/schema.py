@@ -8,18 +8,14 @@ import numpy as np
 import pyarrow as pa
 
 from raygen.errors import ModelError, SchemaError, did_you_mean, listed
-from raygen.table import arrow, part_names, readings, texts
+from raygen.table import arrow, keys, part_names, readings, texts
 from raygen.table.stats import CategoryStats, NumericStats
 
 MIN_ROWS = 10
 LEARNED = ("numeric", "categorical", "boolean", "datetime")
 MADE = ("id", "fake")  # from the row's number
-DENSE = 1.5  # room for each of the row numbers
-EQUAL_PAIRS = 20.0  # in numbers drawn at random; then exp(-20) is the chance of none
-YEARS = 1500, 2200
 MOSTLY = 0.5
 ROUND = 1000  # moments in nanoseconds are multiples of it, identifiers are not
-ODD = 0.002  # of distinct numbers, at either end
 FEW_LARGE = 256  # distinct numbers above 2^53 that are categories
 FEW_TEXTS = 20  # distinct texts, of which no one asks whether they are numbers
 SPREADSHEET = (
@@ -288,8 +284,11 @@ def _infer_number(column: pa.ChunkedArray) -> tuple[str, str]:
         return "numeric", f"looks like days written as {written}; learned as numbers: write them as YYYYMMDD"
     if readings.is_spreadsheet_clock(stats):
         return "numeric", SPREADSHEET
-    if fits(column.type)["id"] and is_whole and distinct == present >= MIN_ROWS and _are_keys(stats):
-        return "id", "every row has its own number; numbered anew"
+    if fits(column.type)["id"] and is_whole and distinct == present >= MIN_ROWS:
+        if keys.are_keys(stats):
+            return "id", "every row has its own number; numbered anew"
+        if digits := keys.one_width(stats):
+            return "numeric", f"has {digits} digits and no value twice; learned by size: id if it is a name"
     return "numeric", "is constant" if stats.minimum == stats.maximum else ""
 
 
@@ -300,21 +299,6 @@ def _infer_large(stats: NumericStats, distinct: int) -> tuple[str, str]:
     if distinct <= min(FEW_LARGE, stats.num_usual - 1):
         return "categorical", "whole numbers above 2^53, kept as categories"
     return "numeric", "whole numbers above 2^53, learned by size"
-
-
-def _are_keys(stats: NumericStats) -> bool:
-    """Whether distinct whole numbers are row numbers or keys: they begin at 0 or 1 without large gaps, or
-    there are so many that no two of them being equal is no chance; years are neither. A few that lie far from
-    all others do not count."""
-    values = stats.distribution()[0]
-    few = int(ODD * len(values)) + (stats.sketch is None)
-    rows = stats.num_usual * (1 - 2 * few / len(values))
-    room = float(values[-1 - few] - values[few]) + 1
-    if stats.minimum in (0, 1) and room < DENSE * rows:
-        return True
-    if stats.minimum >= YEARS[0] and stats.maximum <= YEARS[1]:
-        return False
-    return rows * (rows - 1) / (2 * room) > EQUAL_PAIRS
 
 
 def _infer_categories(column: pa.ChunkedArray) -> tuple[str, str]:

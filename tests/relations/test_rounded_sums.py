@@ -44,9 +44,8 @@ CASES = [
 
 def table(maker) -> pa.Table:
     draws = rng.generator(1, "table of rounded sums")
-    return pa.table(
-        {**maker(draws), "noise": draws.normal(size=ROWS).round(2), "few": draws.integers(0, 5, ROWS)}
-    )
+    others = {"noise": draws.normal(size=ROWS).round(2), "few": draws.integers(0, 5, ROWS)}
+    return pa.table({**maker(draws), **others, "account": draws.integers(10**11, 10**12, ROWS)})
 
 
 def off(rows: pa.Table, column: str, text: str) -> np.ndarray:

@@ -52,11 +52,12 @@ def _summed(part: Sample, y: int, near: list[int]) -> Sum | None:
     near = [k for k in near if spread[k] > _unit(part, y) / 4]
     values = part.numbers[[*near, y]]
     values = values[:, ~np.isnan(values).any(axis=0)]
-    if len(near) < 2 or values.shape[1] < FEWEST + 3 * len(near):
+    if len(near) < 2 or values.shape[1] < FEWEST + 3 * len(near) or not values.std(axis=1).all():
         return None
-    covariance = np.cov(values)
-    own = covariance[:-1, :-1] - np.diag([_unit(part, k) ** 2 / 12 for k in near])
-    factors = np.linalg.lstsq(own, covariance[:-1, -1], rcond=None)[0]
+    scales = values.std(axis=1)  # an account's number beside a share is no reason to see only the first
+    covariance = np.cov(values / scales[:, None])
+    own = covariance[:-1, :-1] - np.diag([(_unit(part, k) / scales[i]) ** 2 / 12 for i, k in enumerate(near)])
+    factors = np.linalg.lstsq(own, covariance[:-1, -1], rcond=None)[0] * scales[-1] / scales[:-1]
     whole = np.rint(factors)
     if np.abs(factors - whole).max() > CLEAR or np.abs(whole).max() > 1 or np.abs(whole).sum() < 2:
         return None
