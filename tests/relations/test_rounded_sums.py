@@ -19,6 +19,7 @@ from tests import trained
 from tests.relations.test_reduction import any_codes, fitted, reduced
 
 ROWS = 6000
+NONE = pa.nulls(ROWS, pa.float64())
 
 
 def shares(draws: np.random.Generator, digits: int = 1, whole: int = 1) -> dict[str, np.ndarray]:
@@ -45,7 +46,7 @@ CASES = [
 def table(maker) -> pa.Table:
     draws = rng.generator(1, "table of rounded sums")
     others = {"noise": draws.normal(size=ROWS).round(2), "few": draws.integers(0, 5, ROWS)}
-    return pa.table({**maker(draws), **others, "account": draws.integers(10**11, 10**12, ROWS)})
+    return pa.table({**maker(draws), **others, "account": draws.integers(10**11, 10**12, ROWS), "none": NONE})
 
 
 def off(rows: pa.Table, column: str, text: str) -> np.ndarray:

@@ -48,8 +48,7 @@ def _unit(sample: Sample, k: int) -> float:
 def _summed(part: Sample, y: int, near: list[int]) -> Sum | None:
     """The sum of some columns, each as often as it is or not at all, that is nearest to y, by least squares
     in which the variance that comes of rounding is left out."""
-    spread = np.nanstd(part.numbers, axis=1)
-    near = [k for k in near if spread[k] > _unit(part, y) / 4]
+    near = [k for k in near if np.nanstd(part.numbers[k]) > _unit(part, y) / 4]
     values = part.numbers[[*near, y]]
     values = values[:, ~np.isnan(values).any(axis=0)]
     if len(near) < 2 or values.shape[1] < FEWEST + 3 * len(near) or not values.std(axis=1).all():
