@@ -189,14 +189,16 @@ class Codec:
             if isinstance(block, CategoryBlock) and block.min_rows > 1:
                 kin = self.reduction.kin_of_rows(name, table)
                 codes[:, i] = block.by_kin(codes[:, i], values[name], self.reduction.kin(name), kin)
-            tie = ties.get(name, np.full(len(codes), -1))
-            if (codes[tie < 0, i] >= block.cardinality).any():
+            tie = ties.get(name)
+            learned = codes[:, i] if tie is None else codes[tie < 0, i]
+            if learned.max(initial=0) >= block.cardinality:
                 message = (
                     f"column '{column_of(name)}' has missing values; when its "
                     "statistics were taken it had none."
                 )
                 raise SchemaError(message, "leave the source as it is while it is read.")
-            codes[tie >= 0, i] = block.cardinality + tie[tie >= 0]
+            if tie is not None:
+                codes[tie >= 0, i] = block.cardinality + tie[tie >= 0]
         return codes, offsets
 
     def decode(
