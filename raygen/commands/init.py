@@ -18,7 +18,7 @@ from raygen.relations.sample import find
 from raygen.relations.ties import Finding
 from raygen.report.redrawn import Say
 from raygen.table import arrow
-from raygen.table.protection import Protection
+from raygen.table.protection import MADE_UP, Protection
 from raygen.table.schema import Schema, check_rows, infer
 from raygen.table.source import Source
 from raygen.training.protection import protection_of
@@ -133,10 +133,11 @@ def _rare(table: pa.Table, kinds: dict[str, str], protection: Protection) -> dic
         counts = pc.value_counts(arrow.plain(table[name]).drop_null()).field("counts").to_numpy()
         rows = int(counts[counts < least].sum())
         if rows > MANY_RARE * table.num_rows:
+            instead = "frequent ones" if (counts >= least).any() else MADE_UP
             found[name] = (
                 f"{int((counts < least).sum()):,} of {len(counts):,} categories have fewer than {least} of "
-                f"{table.num_rows:,} rows, together {100 * rows / table.num_rows:.2g} %: a model holds none "
-                "of them (privacy.min_rows) and draws frequent ones instead; if they are no secret, name the "
+                f"{table.num_rows:,} rows, together {100 * rows / table.num_rows:.3g} %: a model holds none "
+                f"of them (privacy.min_rows) and draws {instead} instead; if they are no secret, name the "
                 "column in privacy.public"
             )
     return found

@@ -222,6 +222,7 @@ def test_columns_of_many_rare_values_are_named_and_no_relation_names_one(tmp_pat
     init_path = written(tmp_path, table, say=told.append)
     (line,) = [line for line in told if "privacy.public" in line]
     assert line.startswith("Note: job = 'categorical': ") and "fewer than 8 of 600 rows" in line
+    assert "together 100 %: " in line and "draws _rare_ instead" in line
     assert Config.load(init_path).privacy == Config().privacy
     named = str(Config.load(init_path).schema_.relations)
     assert "Quux" not in named

@@ -51,9 +51,11 @@ def _summed(part: Sample, y: int, near: list[int]) -> Sum | None:
     near = [k for k in near if np.nanstd(part.numbers[k]) > _unit(part, y) / 4]
     values = part.numbers[[*near, y]]
     values = values[:, ~np.isnan(values).any(axis=0)]
-    if len(near) < 2 or values.shape[1] < FEWEST + 3 * len(near) or not values.std(axis=1).all():
+    if len(near) < 2 or values.shape[1] < FEWEST + 3 * len(near):
         return None
-    scales = values.std(axis=1)  # an account's number beside a share is no reason to see only the first
+    scales = values.std(axis=1)  # without which numbers of accounts would hide shares from least squares
+    if not scales.all():
+        return None
     covariance = np.cov(values / scales[:, None])
     own = covariance[:-1, :-1] - np.diag([(_unit(part, k) / scales[i]) ** 2 / 12 for i, k in enumerate(near)])
     factors = np.linalg.lstsq(own, covariance[:-1, -1], rcond=None)[0] * scales[-1] / scales[:-1]
