@@ -111,7 +111,7 @@ def test_the_objective_is_the_held_out_elbo_of_the_values_under_the_chosen_sampl
 
 
 def _c2st(model: str, encoded) -> float:
-    """Of rows that the model in a folder draws, computed again. Not that of its latent report, which is of the
+    """Of rows that the model in a folder draws, computed again. Not its latent report's, which is of the
     network before the biases of its codes were shifted."""
     artifact = model_folder.load(model)
     feed, latent_dim = encoded.feed(artifact.config), artifact.config.model.latent_dim
