@@ -135,7 +135,8 @@ class Turn(keras.layers.Layer):
     def offsets(self, gates: Gates) -> tuple[tf.Tensor, tf.Tensor]:
         """What is added to centre and to scale (before it is made positive) of each column's offset, each of
         shape (rows, num_offsets)."""
-        both = ops.matmul(ops.stack(gates[: self.num_offsets]), self.offset_kernel)
+        own = gates[: self.num_offsets]
+        both = ops.matmul(ops.stack(own) if self.padded is None else own, self.offset_kernel)
         centre, scale = tf.unstack(ops.transpose(both, (2, 1, 0)))
         return centre, scale
 
@@ -200,7 +201,7 @@ class Padded:
 def _sum_before(vectors: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
     """`first`, of shape (rows, width), and for each column the sum of the vectors of those before it. By
     products over blocks of columns and over their sums, since cumulative sums are slow on CPUs."""
-    count, rows, width = len(vectors), ops.shape(vectors)[1], vectors.shape[2]
+    count, width, rows = vectors.shape[0], vectors.shape[2], ops.shape(vectors)[1]
     blocks = -(-count // SUMMED)
     padded = tf.pad(vectors, [[0, blocks * SUMMED - count], [0, 0], [0, 0]])
     flat = ops.reshape(padded, (blocks, SUMMED, rows * width))

@@ -88,9 +88,13 @@ def test_logits_and_offsets_are_the_formula(many):
     hidden = model.decoder(z)
     index = codes + model.starts
     scores = model._scores(index, offsets)
-    gates = model.turn.gates(hidden, index, scores[2] * scores[3], keep)
-    logits = model.turn.logits(gates).numpy()
-    centre, scale = (part.numpy() for part in model.turn.offsets(gates))
+
+    @tf.function  # as in training and sampling
+    def added(index, values, keep):
+        gates = model.turn.gates(hidden, index, values, keep)
+        return model.turn.logits(gates), *model.turn.offsets(gates)
+
+    logits, centre, scale = (part.numpy() for part in added(index, scores[2] * scores[3], keep))
 
     turn, starts = model.turn, model.starts
     vectors, kernel = turn.embedding.table().numpy(), turn.kernel.table().numpy()
