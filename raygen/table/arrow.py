@@ -11,10 +11,10 @@ TICKS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 SECONDS_PER_DAY = 86_400
 INT32, INT64 = np.iinfo(np.int32), np.iinfo(np.int64)
 EXACT = 2**53 - 1  # from 2^53 on, whole numbers have no float64 of their own
-LARGEST = (
-    1e300  # so that differences stay finite; what is larger marks a missing value, as the largest float does
-)
-SPECIAL = np.array([-2e300, 2e300, 3e300])  # stand for -inf, inf and NaN among numbers that are learned
+LARGEST = 1e300  # of numbers that are learned, so that their differences stay finite
+LARGEST_FLOAT = float(np.finfo(float).max)  # by which programs mark what has no value
+SPECIAL = np.array([-4e300, -2e300, 2e300, 3e300, 4e300])  # stand for these among numbers that are learned
+STOOD_FOR = np.array([-LARGEST_FLOAT, -np.inf, np.inf, np.nan, LARGEST_FLOAT])
 DIGITS = Context(prec=100)  # more than any decimal has
 FLOAT_DIGITS = 9  # after the point, that float64 numbers are learned with
 SHORT = 15  # digits of a decimal that are those of its float64, whichever they are
@@ -65,7 +65,7 @@ def numbers(array: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
 
 def marked_numbers(array: pa.Array | pa.ChunkedArray, exact: bool | None = False) -> np.ndarray:
-    """As `numbers`, but of floats, infinities and NaN that are no missing values are those of `SPECIAL`. With
+    """As `numbers`, but floats of `STOOD_FOR` that are no missing values are those of `SPECIAL`. With
     `exact`, integers and decimals are Python's whole numbers of their last place, None where missing; None:
     if float64 does not hold them all."""
     if exact is None:
@@ -76,7 +76,7 @@ def marked_numbers(array: pa.Array | pa.ChunkedArray, exact: bool | None = False
     if pa.types.is_floating(plain_array.type):
         raw = plain_array.cast(pa.float64()).to_numpy(zero_copy_only=False)
         there = plain_array.is_valid().to_numpy(zero_copy_only=False)
-        marks = (np.isneginf(raw), np.isposinf(raw), np.isnan(raw) & there)
+        marks = [raw == one if one == one else np.isnan(raw) & there for one in STOOD_FOR.tolist()]
         values = np.select(marks, SPECIAL.tolist(), values)
     return values
 
@@ -143,7 +143,7 @@ def from_numbers(values: np.ndarray, kind: pa.DataType, nullable: bool = True) -
         pa.types.is_floating(value_type(kind))
         and np.abs(values).max(initial=0.0, where=~np.isnan(values)) > LARGEST
     ):
-        values = np.select([values == mark for mark in SPECIAL], [-np.inf, np.inf, np.nan], values)
+        values = np.select([values == mark for mark in SPECIAL], STOOD_FOR.tolist(), values)
     values = values + 0.0  # no zero is below zero
     return _through_dictionary(pa.array(values, pa.float64(), mask=missing), kind, _from_floats)
 

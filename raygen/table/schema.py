@@ -270,6 +270,8 @@ def _infer_number(column: pa.ChunkedArray) -> tuple[str, str]:
     present = stats.num_usual
     if not present:
         return "numeric", NO_VALUES
+    if lost := stats.num_missing - column.null_count:
+        return "numeric", f"{lost:,} of its values lie beyond {arrow.LARGEST:g}; they are taken for missing"
     distinct = present if stats.sketch is not None else len(stats.values)
     if pa.types.is_integer(column.type) and stats.scale is not None:
         large = np.abs(stats.distribution()[0]) > arrow.EXACT

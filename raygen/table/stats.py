@@ -30,7 +30,7 @@ class NumericStats:
 
     Attributes:
         num_rows, num_missing: Rows seen, and those without a value.
-        special: int64 of shape (3,): rows of each of `arrow.SPECIAL`; all that follows is of the other
+        special: int64 of shape (5,): rows of each of `arrow.SPECIAL`; all that follows is of the other
             values.
         values, counts: The distinct values in ascending order and how often each came, while `sketch` is
             None.
