@@ -51,8 +51,8 @@ class LoopedColumns(Columns):
                 lambda kind=kind: self._one(state, turn, context, uniforms[turn], inside[turn], *kind)
                 for kind in self.kinds
             ]
-            code, place, context = tf.switch_case(self.kind[turn], branches)
-            return turn + 1, context, codes.write(turn, code), positions.write(turn, place)
+            code, place, said = tf.switch_case(self.kind[turn], branches)
+            return turn + 1, context + said, codes.write(turn, code), positions.write(turn, place)
 
         arrays = (
             tf.TensorArray(kind, count, element_shape=inside.shape[1:]) for kind in ("int32", "float32")
@@ -73,7 +73,9 @@ class LoopedColumns(Columns):
         size: int,
         has_offset: bool,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Code and position of the column whose turn it is, and what is said to the next one."""
+        """Code and position of the column whose turn it is, and what it says to the next ones. The loop adds
+        that to what was said before: of a sum of three TensorFlow 2.21 makes a temporary variable where much
+        memory is used, and the next run of the graph finds it there still (AlreadyExistsError)."""
         column, (vectors, bias, edges) = self.column[turn], self.tables
         start, cardinality = self.starts[column], self.cardinality[column]
         gate, codes = tf.nn.relu(context + bias[column]), slice(start, start + size)
@@ -85,14 +87,15 @@ class LoopedColumns(Columns):
         if self.temperature != 1:
             logits = (logits - tf.reduce_max(logits, axis=1, keepdims=True)) / self.temperature
         code = tf.minimum(pick(tf.exp(logits), uniform), cardinality - 1)
+        said = tf.gather(vectors, start + code)
         if has_offset:
             score_vectors, kernel = self.offset_tables
             low, high, known = tf.unstack(tf.gather(edges, start + code), axis=1)
             more = tf.matmul(gate, kernel[column])
             scale = MIN_SCALE + tf.nn.softplus(state.head[self.num_offsets + column] + more[:, 1])
             place = draw_truncated_logistic(place, low, high, state.head[column] + more[:, 0], scale)
-            context += ((low + (high - low) * place) * known)[:, None] * score_vectors[column]
-        return code, place, context + tf.gather(vectors, start + code)
+            said += ((low + (high - low) * place) * known)[:, None] * score_vectors[column]
+        return code, place, said
 
 
 def columns_in_turn(model: VAE, order: list[int], temperature: float) -> Columns:

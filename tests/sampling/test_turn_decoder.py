@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from raygen.model.vae import VAE
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.sampling.turn_columns import Columns, pick
 from raygen.sampling.turn_decoder import TurnDecoder
@@ -91,6 +92,22 @@ def test_the_graph_of_many_columns_does_not_grow_with_them():
         graph = decode.get_concrete_function(tf.zeros((BLOCK_ROWS, 2)), tf.constant(0, tf.int64)).graph
         graphs.append(len(graph.get_operations()))
     assert graphs[0] == graphs[1] < 400
+
+
+@pytest.mark.slow
+def test_many_columns_of_numbers_are_drawn():
+    """Block after block: TensorFlow optimises graphs of much memory in a way that may work once."""
+    numbers = 80
+    sizes = [100 + column % 160 for column in range(numbers)] + [2 + column % 40 for column in range(numbers)]
+    ordered = [True] * numbers + [False] * numbers
+    model = VAE(sizes, ordered, numbers, 2, [256, 256], "normal", decoder="autoregressive")
+    model.score_high.assign(model.score_low + 0.5)
+    model.has_offset.assign(np.repeat(np.array(ordered, np.float32), sizes))
+    decoder, z = TurnDecoder(model, None, 1), tf.zeros((BLOCK_ROWS, 2))
+    for block in range(2):
+        codes, positions = decoder.decode(z, tf.constant(block * BLOCK_ROWS, tf.int64))
+        assert (np.ptp(codes, axis=0) > np.array(sizes) * 0.9 - 1).all()
+        assert np.ptp(positions[:, :numbers], axis=0).min() > 0.9
 
 
 def test_columns_of_an_independent_decoder_have_no_turn():
