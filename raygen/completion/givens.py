@@ -92,7 +92,7 @@ class Encoder:
                 inputs = self.reduction.differences[name].inputs
                 here = here & np.logical_and.reduce([rows.known[one] for one in inputs])
             own, place, seen = _encoded(block, values[part])
-            tie = self._tie(name, rows, ties)
+            tie = self._tie(part, rows, ties)
             own, seen = np.where(tie >= 0, block.cardinality + tie, own), seen | (tie >= 0)
             if part.role == "value":
                 unseen[name] = here & ~seen
@@ -108,9 +108,11 @@ class Encoder:
         """bool of shape (rows, blocks) of what is known by column."""
         return np.stack([known[part.column] for part in self.codec.parts], axis=1)
 
-    def _tie(self, name: str, rows: Partial, ties: dict[str, np.ndarray]) -> np.ndarray:
-        """Number of the relation that gives a column's value, all of whose inputs are known; -1: none."""
-        tie = ties.get(name, np.full(rows.num_rows, -1))
+    def _tie(self, part: Part, rows: Partial, ties: dict[str, np.ndarray]) -> np.ndarray:
+        """Number of the relation that gives a column's value, all of whose inputs are known; -1: none, as of
+        its month, weekday and time, which are missing where a relation gives it."""
+        name, none = part.column, np.full(rows.num_rows, -1)
+        tie = ties.get(name, none) if part.role == "value" else none
         for number, relation in enumerate(self.reduction.tied.get(name, ())):
             known = np.logical_and.reduce([rows.known[one] for one in relation.inputs])
             tie = np.where((tie == number) & ~known, -1, tie)
