@@ -90,7 +90,7 @@ def test_an_encoded_table_that_was_changed_is_noticed_before_training(place):
 def test_a_marker_that_was_edited_is_noticed(place):
     path = place.encoded / encoding.MARKER
     marker = json.loads(path.read_text())
-    marker["codec"]["blocks"]["number"]["missing"] = 0.5
+    marker["codec"]["blocks"][0]["missing"] = 0.5
     path.write_text(json.dumps(marker))
     with pytest.raises(StorageError, match="it was edited"):
         encoding.read_encoded(str(place.encoded))

@@ -21,14 +21,14 @@ from raygen.codec.block import Block
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.cells import GRID
 from raygen.table import readings
-from raygen.table.part_names import CALENDAR, MONTH, WEEKDAY
+from raygen.table.part import Part, Role
 from raygen.table.stats import CategoryStats, NumericStats
 
 MONTHS = "January February March April May June July August September October November December"
 WEEKDAYS = "Thursday Friday Saturday Sunday Monday Tuesday Wednesday"  # the epoch's first
-NAMES = {MONTH: MONTHS.split(), WEEKDAY: WEEKDAYS.split()}
-WIDE = {MONTH: 15, WEEKDAY: 3}  # days of a bar that does not tell it
-APART = {MONTH: 31, WEEKDAY: 3}  # days between two that a stepped bar lists, at most
+NAMES: dict[Role, list[str]] = {"month": MONTHS.split(), "weekday": WEEKDAYS.split()}
+WIDE: dict[Role, int] = {"month": 15, "weekday": 3}  # days of a bar that does not tell it
+APART: dict[Role, int] = {"month": 31, "weekday": 3}  # days between two that a stepped bar lists, at most
 ENOUGH = 0.5  # of the rows that have a day, in wide bars
 MOST_DAYS = 10**6  # from the first to the last of each bar, of all together
 LATEST = 2**31  # day, from 1970 on
@@ -45,49 +45,50 @@ def on_line(block: NumericBlock, values: np.ndarray) -> np.ndarray:
     return np.where(np.abs(days) < LATEST, days, np.nan)
 
 
-def classes_of(days: np.ndarray, part: str) -> np.ndarray:
+def classes_of(days: np.ndarray, role: Role) -> np.ndarray:
     """The class of each day since the epoch, a number of `NAMES`."""
     whole = np.floor(days).astype(np.int64)
-    if part == WEEKDAY:
-        return whole % len(NAMES[WEEKDAY])
-    return whole.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % len(NAMES[MONTH])
+    if role == "weekday":
+        return whole % len(NAMES["weekday"])
+    return whole.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64) % len(NAMES["month"])
 
 
-def names_of(days: np.ndarray, part: str) -> pa.Array:
+def names_of(days: np.ndarray, role: Role) -> pa.Array:
     """The month or the weekday of each day since the epoch; null where that is NaN."""
     missing = np.isnan(days)
-    index = classes_of(np.where(missing, 0, days), part).astype(np.int8)
-    names = pa.array(NAMES[part], pa.large_string())
+    index = classes_of(np.where(missing, 0, days), role).astype(np.int8)
+    names = pa.array(NAMES[role], pa.large_string())
     return pa.DictionaryArray.from_arrays(pa.array(index, mask=missing), names).dictionary_decode()
 
 
-def fit(column: str, stats: NumericStats, block: Block, min_rows: int) -> dict[str, CategoryBlock]:
+def fit(column: str, stats: NumericStats, block: Block, min_rows: int) -> dict[Part, CategoryBlock]:
     """Blocks of the parts of the calendar that the days of `block` do not tell, and of which something has
-    `min_rows` rows, by name; none of more distinct days than `stats` hold."""
-    found: dict[str, CategoryBlock] = {}
+    `min_rows` rows; none of more distinct days than `stats` hold."""
+    found: dict[Part, CategoryBlock] = {}
     if not isinstance(block, NumericBlock) or stats.sketch is not None:
         return found
     days = on_line(block, stats.values)
     days, rows_of = days[~np.isnan(days)], stats.counts[~np.isnan(days)]
-    for part in CALENDAR:
-        if _is_wide(block, part):
-            came = np.bincount(classes_of(days, part), rows_of, len(NAMES[part]))
-            counts = {name: int(rows) for name, rows in zip(NAMES[part], came, strict=True) if rows}
+    for part in Part.calendar(column):
+        if _is_wide(block, part.role):
+            names = NAMES[part.role]
+            came = np.bincount(classes_of(days, part.role), rows_of, len(names))
+            counts = {name: int(rows) for name, rows in zip(names, came, strict=True) if rows}
             some = CategoryStats(stats.num_rows, stats.num_rows - sum(counts.values()), counts)
-            own = CategoryBlock.fit(some, len(NAMES[part]), min_rows)
-            found |= {column + part: own} if own.members else {}
+            own = CategoryBlock.fit(some, len(names), min_rows)
+            found |= {part: own} if own.members else {}
     return found
 
 
-def _is_wide(block: NumericBlock, part: str) -> bool:
+def _is_wide(block: NumericBlock, role: Role) -> bool:
     """Whether the bars of a block of days say too little of a part, and any of its days can be near."""
     if not block.is_bar.any() or are_too_many(block.grid[block.is_bar]):
         return False
     days, every = block.days, block.spacing.step <= 1
-    if part == WEEKDAY and not (every and (days is None or (days.step <= 1 and not any(days.classes[1:])))):
+    if role == "weekday" and not (every and (days is None or (days.step <= 1 and not any(days.classes[1:])))):
         return False
     spans, listed = block.grid[:, -1] - block.grid[:, 0], 1 + np.sum(np.diff(block.grid) > 0, axis=1)
-    wide = (spans >= WIDE[part]) & (~block.stepped | (listed * APART[part] >= spans))
+    wide = (spans >= WIDE[role]) & (~block.stepped | (listed * APART[role] >= spans))
     return bool(np.sum((block.high - block.low)[wide]) >= ENOUGH)
 
 
@@ -150,11 +151,11 @@ class Mover:
 
     Attributes:
         block: Of the days.
-        parts: Of `CALENDAR`, those that are drawn.
+        parts: Of the calendar, those that are drawn.
     """
 
     block: NumericBlock
-    parts: tuple[str, ...]
+    parts: tuple[Part, ...]
 
     def decode(self, codes: np.ndarray, position: np.ndarray, names: list[pa.Array]) -> np.ndarray:
         """Values of the block's column; NaN where missing.
@@ -168,15 +169,16 @@ class Mover:
         bar = np.searchsorted(self._bars, codes[rows])
         number, inside = self._orders[()].at(bar, np.clip(position[rows].astype(float), 0, 1))
         has_month = np.zeros(len(rows), bool)
-        for part, own in zip(self.parts, names, strict=True):
-            index = pc.index_in(own, pa.array(NAMES[part], own.type)).fill_null(-1)
+        month: tuple[Role, ...] = ("month",)
+        for role, own in zip(self._roles, names, strict=True):
+            index = pc.index_in(own, pa.array(NAMES[role], own.type)).fill_null(-1)
             wanted = index.to_numpy(zero_copy_only=False).astype(np.int64)[rows]
-            for held, among in (((), ~has_month), ((MONTH,), has_month.copy())):
+            for held, among in (((), ~has_month), (month, has_month.copy())):
                 some = np.flatnonzero(among & (wanted >= 0))
                 if len(some):
-                    moved = self._spread(held, part, number[some], inside[some], wanted[some])
+                    moved = self._spread(held, role, number[some], inside[some], wanted[some])
                     number[some], inside[some], comes = moved
-                    has_month[some] |= comes & (part == MONTH)
+                    has_month[some] |= comes & (role == "month")
         days = self._days[1][number]
         values = self.block.decode(codes, position)
         values[rows] = readings.from_line(days, self.block.reading) if self.block.reading else days
@@ -195,17 +197,17 @@ class Mover:
         bars, day, mass = self._days
         begin, end = np.searchsorted(bars, [bar, bar + 1])
         number = (begin + np.searchsorted(day[begin:end], days)).clip(begin, end - 1)
-        order = self._orders[self.parts]
+        order = self._orders[self._roles]
         return mass[number] / np.maximum(order.total[order.group[number]], 1e-300)
 
     def _spread(
-        self, held: tuple[str, ...], part: str, number: np.ndarray, inside: np.ndarray, wanted: np.ndarray
+        self, held: tuple[Role, ...], role: Role, number: np.ndarray, inside: np.ndarray, wanted: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Days, by number and how much of each day's mass is left behind, moved to those of their bar, and
-        with the classes of the parts `held` that they have, that are of a class that is wanted of a part; and
+        with the classes of the roles `held` that they have, that are of a class that is wanted of a role; and
         whether there are some."""
-        within, to = self._orders[held], self._orders[(*held, part)]
-        target = within.group[number] * len(NAMES[part]) + wanted
+        within, to = self._orders[held], self._orders[(*held, role)]
+        target = within.group[number] * len(NAMES[role]) + wanted
         comes = to.total[target] > 0
         some = np.flatnonzero(comes & (to.group[number] != target))
         day, target = number[some], target[some]
@@ -215,6 +217,10 @@ class Mover:
         number, inside = number.copy(), inside.copy()
         number[some], inside[some] = to.at(target, np.clip(ahead / np.maximum(rest, 1e-300), 0, 1) * mass)
         return number, inside, comes
+
+    @cached_property
+    def _roles(self) -> tuple[Role, ...]:
+        return tuple(part.role for part in self.parts)
 
     @cached_property
     def _bars(self) -> np.ndarray:
@@ -246,12 +252,12 @@ class Mover:
         return days, np.diff(np.concatenate([[0.0], upto, [1.0]]))
 
     @cached_property
-    def _orders(self) -> dict[tuple[str, ...], _Order]:
-        """The days by bar, and by bar and what they have of some parts."""
+    def _orders(self) -> dict[tuple[Role, ...], _Order]:
+        """The days by bar, and by bar and what they have of some roles."""
         bars, days, mass = self._days
-        chosen = dict.fromkeys([(), *((part,) for part in self.parts), self.parts])
-        group: dict[tuple[str, ...], np.ndarray] = {(): np.searchsorted(self._bars, bars)}
-        count: dict[tuple[str, ...], int] = {(): len(self._bars)}
+        chosen = dict.fromkeys([(), *((role,) for role in self._roles), self._roles])
+        group: dict[tuple[Role, ...], np.ndarray] = {(): np.searchsorted(self._bars, bars)}
+        count: dict[tuple[Role, ...], int] = {(): len(self._bars)}
         for some in chosen:
             if some:
                 group[some] = group[some[:-1]] * len(NAMES[some[-1]]) + classes_of(days, some[-1])

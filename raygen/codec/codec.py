@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -20,10 +21,10 @@ from raygen.errors import ModelError, SchemaError
 from raygen.fakes.columns import Fakes
 from raygen.relations.reduction import Given, Reduction
 from raygen.table import arrow
-from raygen.table.part_names import calendar_of, column_of, is_calendar, parts_of, role_of, time_of
+from raygen.table.part import Part
 from raygen.table.protection import UNPROTECTED, Protection
 from raygen.table.schema import MADE, Schema
-from raygen.table.stats import CategoryStats, NumericStats
+from raygen.table.stats import CategoryStats, NumericStats, Stats
 
 
 class Codec:
@@ -32,8 +33,8 @@ class Codec:
     Args:
         schema: The table's columns.
         blocks: A block for each part (a column, month and weekday of its days, the time of day of a timestamp
-            column) by its name; of an `id` or `fake` column, only where some of its values are missing, of
-            months and weekdays, only where the days do not tell them.
+            column); of an `id` or `fake` column, only where some of its values are missing, of months and
+            weekdays, only where the days do not tell them.
         moments: First and last moment of each timestamp column, as a clock in its zone shows them and in its
             units.
         reduction: What relations leave of the table to learn; None: all of it.
@@ -45,27 +46,27 @@ class Codec:
     def __init__(
         self,
         schema: Schema,
-        blocks: dict[str, Block],
+        blocks: dict[Part, Block],
         moments: dict[str, tuple] | None = None,
         reduction: Reduction | None = None,
-        explained: dict[str, list[float]] | None = None,
+        explained: dict[Part, list[float]] | None = None,
         fakes: Fakes | None = None,
     ):
         self.schema, self.reduction, self.fakes = schema, reduction or Reduction(schema), fakes
         self.explained = explained or {}
         self.moments = moments or {}
-        with_offsets = [n for n, b in blocks.items() if b.has_offset.any()]
-        self.parts = with_offsets + [n for n in blocks if n not in with_offsets]
-        self.blocks = {name: blocks[name] for name in self.parts}
+        with_offsets = [part for part, block in blocks.items() if block.has_offset.any()]
+        self.parts = with_offsets + [part for part in blocks if part not in with_offsets]
+        self.blocks = {part: blocks[part] for part in self.parts}
         self.num_offsets = len(with_offsets)
-        self.movers = {name: self._mover(name) for name in map(column_of, filter(is_calendar, blocks))}
+        self.movers = {Part(part.column): self._mover(part.column) for part in blocks if part.is_calendar}
         self.gaussian = any(isinstance(block, GaussianBlock) for block in blocks.values())
 
     @classmethod
     def fit(
         cls,
         schema: Schema,
-        stats: dict,
+        stats: dict[Part, Stats],
         bars: int,
         max_categories: int,
         numeric: str = "bars",
@@ -73,7 +74,7 @@ class Codec:
         limits: Mapping[str, int] = MappingProxyType({}),
         reduction: Reduction | None = None,
         explained: dict[str, np.ndarray] | None = None,
-        given: dict[str, CategoryStats] | None = None,
+        given: dict[Part, Stats] | None = None,
         fakes: Fakes | None = None,
     ) -> "Codec":
         """Build the codec from the statistics of each part of what is learned (see `observe`).
@@ -93,35 +94,35 @@ class Codec:
             given: Statistics of the columns of dictionaries that relations give in every row.
             fakes: What `fake` columns are made of.
         """
-        explained = explained or {}
-        blocks: dict[str, Block] = {}
+        blocks: dict[Part, Block] = {}
+        moments: dict[str, tuple] = {}
         whole, schema = schema, reduction.inner if reduction else schema
-        shares = {name: (rows / max(1, stats[name].num_rows)).tolist() for name, rows in explained.items()}
-        observed = stats
-        for name, rows in explained.items():  # the block is of the other rows
-            stats = stats | {name: _without_missing(stats[name], int(rows.sum()))}
-        for name, part in stats.items():
+        tied = {Part(name): rows for name, rows in (explained or {}).items()}
+        shares = {part: (rows / max(1, stats[part].num_rows)).tolist() for part, rows in tied.items()}
+        for part, own in stats.items():
+            name = part.column
+            if part in tied:  # the block is of the other rows
+                own = _without_missing(own, int(tied[part].sum()))
             min_rows = protection.of(name)
-            if schema.kinds.get(name) in MADE and part.num_missing < min_rows:
+            if schema.kinds[name] in MADE and own.num_missing < min_rows:
                 continue
-            if isinstance(part, CategoryStats):
+            if isinstance(own, CategoryStats):
                 room, text = limits.get(name, max_categories), support.is_text(schema, name)
                 kin = reduction.kin(name) if reduction else {}
-                blocks[name] = CategoryBlock.fit(part, room, min_rows, protection.rare_of(name), text, kin)
-            else:
-                most = bars if numeric == "bars" else 0
-                block = number_blocks.fit(schema, name, part, most, min_rows)
-                blocks[name] = block
-                if parts.holds_days(schema, name) or calendar_parts.is_of_days(block):
-                    blocks |= calendar_parts.fit(name, observed[name], block, min_rows)
-        timed = [name for name in stats if parts.is_moment(schema, name)]
-        ends = number_blocks.ends
-        moments = {n: ends(schema, n, stats[n], blocks[n], protection.of(n)) for n in timed}
+                blocks[part] = CategoryBlock.fit(own, room, min_rows, protection.rare_of(name), text, kin)
+                continue
+            most = bars if numeric == "bars" else 0
+            block = number_blocks.fit(schema, part, own, most, min_rows)
+            blocks[part] = block
+            if parts.holds_days(schema, part) or calendar_parts.is_of_days(block):
+                blocks |= calendar_parts.fit(name, cast(NumericStats, stats[part]), block, min_rows)
+            if parts.is_moment(schema, part):
+                moments[name] = number_blocks.ends(schema, name, own, block, min_rows)
         whole = replace(whole, levels=support.known_levels(whole, stats | (given or {}), protection))
-        lost = {column_of(n) for n, b in blocks.items() if b.missing == 1 and protection.of(n) > 1}
+        lost = {p.column for p, b in blocks.items() if b.missing == 1 and protection.of(p.column) > 1}
         whole = support.with_missing(whole, lost)
-        own = Reduction(whole, reduction.uses) if reduction else None
-        return cls(whole, blocks, moments, own, shares, fakes)
+        reduction = Reduction(whole, reduction.uses) if reduction else None
+        return cls(whole, blocks, moments, reduction, shares, fakes)
 
     @property
     def num_columns(self) -> int:
@@ -130,7 +131,7 @@ class Codec:
     @property
     def cardinalities(self) -> list[int]:
         """Codes of each block, those that stand for relations among them."""
-        return [block.cardinality + len(self.explained.get(n, ())) for n, block in self.blocks.items()]
+        return [block.cardinality + len(self.explained.get(p, ())) for p, block in self.blocks.items()]
 
     @property
     def turn_order(self) -> list[int]:
@@ -138,30 +139,30 @@ class Codec:
         before what it gives, a day before its month and weekday; empty: as they are."""
         if not (self.explained or self.reduction.differences or self.movers):
             return []
-        order: list[str] = []
+        order: list[Part] = []
 
         def put(column: str) -> None:
             for relation in self.reduction.giving(column):
                 for name in relation.inputs:
                     put(name)
-            order.extend(n for n in parts_of(column) if n in self.blocks and n not in order)
+            order.extend(p for p in Part.every(column) if p in self.blocks and p not in order)
 
-        for name in self.parts:
-            put(column_of(name))
-        return [self.parts.index(name) for name in order]
+        for part in self.parts:
+            put(part.column)
+        return [self.parts.index(part) for part in order]
 
     @property
     def offset_type(self) -> type:
         return np.float32 if self.gaussian else np.uint8
 
-    def values(self, inner: pa.Table) -> dict:
+    def values(self, inner: pa.Table) -> dict[Part, parts.Values]:
         """The learned values of a table of what relations leave, by part (see `parts.values`)."""
         blocks = self.blocks.items()
-        exact = {n: isinstance(b, NumericBlock) and b.scale is not None for n, b in blocks}
+        exact = {part: isinstance(b, NumericBlock) and b.scale is not None for part, b in blocks}
         found = parts.values(self.reduction.inner, inner, exact)
-        for name, mover in self.movers.items():
-            days = calendar_parts.on_line(mover.block, found[name])
-            found |= {name + part: calendar_parts.names_of(days, part) for part in mover.parts}
+        for part, mover in self.movers.items():
+            days = calendar_parts.on_line(mover.block, found[part])
+            found |= {one: calendar_parts.names_of(days, one.role) for one in mover.parts}
         return found
 
     def encode(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
@@ -182,19 +183,18 @@ class Codec:
         values = self.values(inner)
         codes = np.empty((table.num_rows, self.num_columns), np.uint16)
         offsets = np.empty((table.num_rows, self.num_offsets), self.offset_type)
-        for i, (name, block) in enumerate(self.blocks.items()):
-            codes[:, i], offset = block.encode(values[name])
+        for i, (part, block) in enumerate(self.blocks.items()):
+            codes[:, i], offset = block.encode(values[part])
             if i < self.num_offsets:
                 offsets[:, i] = offset
             if isinstance(block, CategoryBlock) and block.min_rows > 1:
-                kin = self.reduction.kin_of_rows(name, table)
-                codes[:, i] = block.by_kin(codes[:, i], values[name], self.reduction.kin(name), kin)
-            tie = ties.get(name)
+                kin, others = self.reduction.kin(part.column), self.reduction.kin_of_rows(part.column, table)
+                codes[:, i] = block.by_kin(codes[:, i], values[part], kin, others)
+            tie = ties[part.column] if part in self.explained else None
             learned = codes[:, i] if tie is None else codes[tie < 0, i]
             if learned.max(initial=0) >= block.cardinality:
                 message = (
-                    f"column '{column_of(name)}' has missing values; when its "
-                    "statistics were taken it had none."
+                    f"column '{part.column}' has missing values; when its statistics were taken it had none."
                 )
                 raise SchemaError(message, "leave the source as it is while it is read.")
             if tie is not None:
@@ -224,56 +224,63 @@ class Codec:
             SchemaError: If an `id` column cannot hold the rows' numbers.
         """
         self.schema.check_ids(first_row + len(codes))
-        values, ties, days = dict[str, Any](), {}, {}
-        for i, (name, block) in enumerate(self.blocks.items()):
+        values, ties, days = dict[Part, Any](), {}, {}
+        for i, (part, block) in enumerate(self.blocks.items()):
             own = codes[:, i].astype(np.int64)
-            if name in self.explained:
-                ties[name] = np.maximum(own - block.cardinality, -1)
+            if part in self.explained:
+                ties[part.column] = np.maximum(own - block.cardinality, -1)
                 own = np.minimum(own, block.cardinality - 1)
-            if name in self.movers:
-                days[name] = own, positions[:, i]
+            if part in self.movers:
+                days[part] = own, positions[:, i]
             else:
-                values[name] = block.decode(own, positions[:, i])
-        for name, mover in self.movers.items():
-            values[name] = mover.decode(*days[name], [values[name + part] for part in mover.parts])
+                values[part] = block.decode(own, positions[:, i])
+        for part, mover in self.movers.items():
+            values[part] = mover.decode(*days[part], [values[one] for one in mover.parts])
         for name in self.moments:
-            block, times = self.blocks[time_of(name)], values[time_of(name)]
-            alone = np.isnan(times) & ~np.isnan(values[name])  # a day that was drawn no time
+            block, times = self.blocks[Part.time(name)], values[Part.time(name)]
+            alone = np.isnan(times) & ~np.isnan(values[Part(name)])  # a day that was drawn no time
             if not isinstance(block, CategoryBlock):
                 times[alone] = block.present(_chance(codes[alone], positions[alone]))
         inner = self.reduction.inner
         made = first_row, len(codes), seed
         columns = [self._column(field, values, *made) for field in inner.output]
 
+        @cache  # relations may ask for it hundreds of times
+        def chances() -> np.ndarray:
+            return _chance(codes, positions)
+
         def present(name: str, shift: float = 0.0) -> pa.Array:
-            chance = (_chance(codes, positions) + shift) % 1.0
-            drawn = {n: self.blocks[n].present(chance) for n in (name, time_of(name)) if n in self.blocks}
+            chance = (chances() + shift) % 1.0
+            own = [part for part in (Part(name), Part.time(name)) if part in self.blocks]
+            drawn = {part: self.blocks[part].present(chance) for part in own}
             return self._column(inner.arrow.field(name), drawn, *made)
 
         rows = self.reduction.restore(pa.table(columns, schema=inner.output), ties, present, given)
         whole = self.schema.output
         return pa.Table.from_arrays([rows[name] for name in whole.names], schema=whole)
 
-    def _mover(self, name: str) -> Mover:
+    def _mover(self, column: str) -> Mover:
         """Of the days of a column, some of whose parts of the calendar have blocks."""
-        drawn = tuple(role_of(part) for part in calendar_of(name) if part in self.blocks)
-        return Mover(cast(NumericBlock, self.blocks[name]), drawn)
+        drawn = tuple(part for part in Part.calendar(column) if part in self.blocks)
+        return Mover(cast(NumericBlock, self.blocks[Part(column)]), drawn)
 
-    def _column(self, field: pa.Field, values: dict, first_row: int, rows: int, seed: int) -> pa.Array:
+    def _column(
+        self, field: pa.Field, values: dict[Part, Any], first_row: int, rows: int, seed: int
+    ) -> pa.Array:
         """A column of what is learned, of the values of its parts."""
-        name, kind = field.name, self.reduction.inner.kinds[field.name]
+        name, part, kind = field.name, Part(field.name), self.reduction.inner.kinds[field.name]
         if kind == "id":
-            return parts.numbered(first_row, rows, field.type, values.get(name))
+            return parts.numbered(first_row, rows, field.type, values.get(part))
         if self.fakes and kind == "fake":
-            return self.fakes.column(field, seed, first_row, rows, values.get(name))
+            return self.fakes.column(field, seed, first_row, rows, values.get(part))
         if kind == "datetime" and arrow.is_moment(field.type):
-            own = values[name], values[time_of(name)]
+            own = values[part], values[Part.time(name)]
             return arrow.from_day_and_time(*own, field.type, *self.moments[name])
         if kind == "datetime":
-            return arrow.whole_units(values[name], field.type)
+            return arrow.whole_units(values[part], field.type)
         if kind == "numeric":
-            return arrow.from_numbers(values[name], field.type, field.nullable)
-        return arrow.from_strings(values[name], field.type, self.reduction.inner.levels.get(name, ()))
+            return arrow.from_numbers(values[part], field.type, field.nullable)
+        return arrow.from_strings(values[part], field.type, self.reduction.inner.levels.get(name, ()))
 
     def tables(self) -> Tables:
         """Constants of the code space for the network."""
@@ -292,15 +299,19 @@ class Codec:
     def frequencies(self) -> np.ndarray:
         """Share of the table's rows that have each code, float64 of shape (sum of cardinalities,)."""
         shares = []
-        for name, block in self.blocks.items():
-            explained = np.array(self.explained.get(name, ()))
+        for part, block in self.blocks.items():
+            explained = np.array(self.explained.get(part, ()))
             shares += [block.frequencies() * (1 - explained.sum()), explained]
         return np.concatenate(shares)
 
     def to_dict(self) -> dict:
-        blocks = {n: {"type": type(b).__name__, **b.to_dict()} for n, b in self.blocks.items()}
+        blocks = [
+            {**part._asdict(), "type": type(block).__name__, **block.to_dict()}
+            for part, block in self.blocks.items()
+        ]
         moments = {name: list(ends) for name, ends in self.moments.items()}
-        relations = {"relations": self.reduction.to_dict(), "explained": self.explained}
+        explained = {part.column: shares for part, shares in self.explained.items()}
+        relations = {"relations": self.reduction.to_dict(), "explained": explained}
         fakes = {"fakes": self.fakes.to_dict()} if self.fakes else {}
         return {"blocks": blocks, "moments": moments, **relations, **fakes}
 
@@ -311,10 +322,11 @@ class Codec:
         }
         try:
             reduction = Reduction.from_dict(schema, state["relations"])
-            saved.check(reduction.inner, state)
-            blocks = {n: types[block["type"]].from_dict(block) for n, block in state["blocks"].items()}
+            saved_blocks = saved.blocks(reduction.inner, state)
+            blocks = {part: types[block["type"]].from_dict(block) for part, block in saved_blocks.items()}
             moments = {name: tuple(ends) for name, ends in state["moments"].items()}
-            explained = saved.explained(state["explained"], reduction.tied)
+            shares = saved.explained(state["explained"], reduction.tied)
+            explained = {Part(name): own for name, own in shares.items()}
             made = "fake" in schema.kinds.values()
             fakes = Fakes.from_dict(schema, state["fakes"]) if made else None
             return cls(schema, blocks, moments, reduction, explained, fakes)
@@ -324,7 +336,7 @@ class Codec:
             ) from None
 
 
-def _without_missing(stats: NumericStats | CategoryStats, rows: int) -> NumericStats | CategoryStats:
+def _without_missing(stats: Stats, rows: int) -> Stats:
     """Statistics without so many of the rows that have no value."""
     return replace(stats, num_rows=stats.num_rows - rows, num_missing=stats.num_missing - rows)
 

@@ -8,7 +8,7 @@ from raygen.codec.bins import NumericBlock
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
 from raygen.codec.parts import holds_days
-from raygen.table.part_names import is_time, title
+from raygen.table.part import Part
 
 
 @dataclass(frozen=True)
@@ -54,16 +54,16 @@ class Content:
 def contents(codec: Codec, rows: int) -> list[Content]:
     """What a codec holds of a table of so many rows, column by column, lookups last."""
     found = []
-    for name, block in codec.blocks.items():
-        there = rows * (1 - block.missing) * (1 - sum(codec.explained.get(name, ())))
+    for part, block in codec.blocks.items():
+        there = rows * (1 - block.missing) * (1 - sum(codec.explained.get(part, ())))
         least, ends, rare, what, count = None, None, "", "numbers", 0
         if isinstance(block, CategoryBlock):
             least, what, count = _least(block.shares, there), "categories", len(block.members)
             rare = block.rare if block.min_rows > 1 else ""
         elif isinstance(block, NumericBlock):
             atoms = (block.high - block.low)[~block.is_bar]
-            least, count, ends = _least(atoms, there), len(atoms), _ends(codec, name, block)
-        found.append(Content(title(name), what, count, least, block.min_rows, ends, rare))
+            least, count, ends = _least(atoms, there), len(atoms), _ends(codec, part, block)
+        found.append(Content(part.title, what, count, least, block.min_rows, ends, rare))
     for use in codec.reduction.uses:
         pairs = use.relation.pairs
         if pairs is not None:
@@ -72,12 +72,12 @@ def contents(codec: Codec, rows: int) -> list[Content]:
     return found
 
 
-def _ends(codec: Codec, name: str, block: NumericBlock) -> tuple[str, str] | None:
+def _ends(codec: Codec, part: Part, block: NumericBlock) -> tuple[str, str] | None:
     """The least and the greatest value, days as a calendar has them."""
-    if not len(block.grid) or is_time(name):
+    if not len(block.grid) or part.role == "time":
         return None
     low, high = block.ends.tolist()
-    if holds_days(codec.reduction.inner, name):
+    if holds_days(codec.reduction.inner, part):
         return str(np.datetime64(int(low), "D")), str(np.datetime64(int(high), "D"))
     return f"{low:.15g}", f"{high:.15g}"
 

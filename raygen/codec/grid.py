@@ -156,7 +156,7 @@ class Days:
             came = np.bincount(of_day, counts, len(shares))
             comes = came > RARE * shares * counts.sum()
             some, never = comes & (came >= min_rows), shares[~comes].sum()
-            is_weekend = number == 0 and tuple(np.flatnonzero(~comes)) == WEEKEND
+            is_weekend = number == 0 and tuple(np.flatnonzero(~comes).tolist()) == WEEKEND
             chance = CHANCE_OF_WEEKEND if is_weekend else CHANCE
             unlikely = never > 0 and len(days) * np.log(max(1 - never, 1e-300)) < np.log(chance)
             found.append(tuple(np.flatnonzero(some).tolist()) if unlikely else None)

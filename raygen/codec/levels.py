@@ -13,6 +13,7 @@ from raygen.codec.codec import Codec
 from raygen.relations.relation import Relation
 from raygen.relations.syntax import Column, columns_of
 from raygen.table import arrow
+from raygen.table.part import Part
 
 MOST_COMBINED = 2**16  # categories of several columns, from which a relation computes others
 
@@ -30,7 +31,7 @@ def levels_of(codec: Codec, column: str) -> Levels | None:
     relation computes them of other things than categories."""
     if codec.schema.kinds[column] not in ("categorical", "boolean"):
         return None
-    reduction, block = codec.reduction, codec.blocks.get(column)
+    reduction, block = codec.reduction, codec.blocks.get(Part(column))
     if column not in reduction.touched:
         if not isinstance(block, CategoryBlock):
             return None
@@ -51,7 +52,7 @@ def levels_of(codec: Codec, column: str) -> Levels | None:
 def pieces_of(codec: Codec, column: str, texts: set[str]) -> Pieces | None:
     """Pieces of the codes of a column that relations give, outside of which no row has one of these
     categories; None: there are no such pieces, or they are all of its codes."""
-    reduction, block = codec.reduction, codec.blocks.get(column)
+    reduction, block = codec.reduction, codec.blocks.get(Part(column))
     if not isinstance(block, CategoryBlock):
         return None
     tied, overrides = reduction.tied.get(column, []), reduction.overrides.get(column, [])

@@ -55,7 +55,7 @@ def log_volume(codec: Codec, codes: np.ndarray, offsets: np.ndarray) -> np.ndarr
         float64 of shape (rows,).
     """
     total = np.zeros(len(codes))
-    for i, (name, block) in enumerate(codec.blocks.items()):
+    for i, (part, block) in enumerate(codec.blocks.items()):
         own = codes[:, i] < block.cardinality  # the others stand for what a relation gives
         code = codes[own, i]
         if isinstance(block, CategoryBlock):
@@ -65,7 +65,7 @@ def log_volume(codec: Codec, codes: np.ndarray, offsets: np.ndarray) -> np.ndarr
         elif isinstance(block, GaussianBlock):
             total[own] += np.where(code == 0, gaussian_volume(block, offsets[own, i]), 0.0)
         elif isinstance(block, NumericBlock):
-            total[own] += bar_volume(block, codec.movers.get(name))[code, offsets[own, i]]
+            total[own] += bar_volume(block, codec.movers.get(part))[code, offsets[own, i]]
     return total
 
 

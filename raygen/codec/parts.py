@@ -1,60 +1,66 @@
 """What a codec learns of a table: parts of its columns, and their statistics."""
 
+from typing import Any, TypeAlias
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from raygen.table import arrow
-from raygen.table.part_names import column_of, time_of
+from raygen.table.part import Part
 from raygen.table.schema import MADE, Schema
-from raygen.table.stats import TAIL, CategoryStats, NumericStats
+from raygen.table.stats import TAIL, CategoryStats, NumericStats, Stats
+
+Values: TypeAlias = np.ndarray | pa.Array
 
 
-def values(schema: Schema, table: pa.Table, exact: dict[str, bool] | None = None) -> dict:
-    """The learned values of a table by part name: float64 arrays for numbers, string arrays for categories;
+def values(schema: Schema, table: pa.Table, exact: dict[Part, bool] | None = None) -> dict[Part, Values]:
+    """The learned values of a table by part: float64 arrays for numbers, string arrays for categories;
     of an `id` or `fake` column, that there is a value. Of numbers, `exact` says whether they are whole
     numbers of their last place (see `arrow.marked_numbers`); None: where float64 has too few digits."""
-    out = {}
+    out: dict[Part, Values] = {}
     for name, kind in schema.kinds.items():
+        part = Part(name)
         if kind == "drop":
             continue
         if kind in MADE:  # rows that are compared with others have none
             known = name in table.column_names
             there = arrow.plain(table[name]).is_valid() if known else pa.repeat(True, table.num_rows)
-            out[name] = pc.if_else(there, "", pa.scalar(None, pa.large_string()))
+            out[part] = pc.if_else(there, "", pa.scalar(None, pa.large_string()))
             continue
         column = table[name]
         if kind == "numeric":
-            out[name] = arrow.marked_numbers(column, None if exact is None else exact[name])
+            out[part] = arrow.marked_numbers(column, None if exact is None else exact[part])
         elif kind == "datetime":
             whole, missing = arrow.moments(column)
             day, time = arrow.day_and_time(whole, missing, column.type)
             if arrow.is_moment(column.type) or arrow.is_day(column.type):
-                out[name] = day
+                out[part] = day
             else:
-                out[name] = arrow.units(whole, missing, None if exact is None else exact[name])
+                out[part] = arrow.units(whole, missing, None if exact is None else exact[part])
             if arrow.is_moment(column.type):
-                out[time_of(name)] = time
+                out[Part.time(name)] = time
         else:
-            out[name] = arrow.strings(column)
+            out[part] = arrow.strings(column)
     return out
 
 
-def observe(schema: Schema, table: pa.Table) -> dict[str, NumericStats | CategoryStats]:
+def observe(schema: Schema, table: pa.Table) -> dict[Part, Stats]:
     """Statistics of every part of a table; merge two of them with `merge`."""
-    out: dict = {}
+    out: dict[Part, Stats] = {}
     read = values(schema, table)
-    for name, own in read.items():
+    for part, own in read.items():
         if isinstance(own, np.ndarray):
-            kind = arrow.value_type(schema.arrow.field(column_of(name)).type)
+            source = schema.arrow.field(part.column).type
+            kind = arrow.value_type(source)
             single = pa.types.is_float32(kind) or pa.types.is_float16(kind)
             scale = arrow.scale_of(kind)
-            out[name] = NumericStats.observe(own, single, scale)
+            seen = NumericStats.observe(own, single, scale)
+            if is_moment(schema, part):
+                seen.first, seen.last = _tails(own, read[Part.time(part.column)], source)
+            out[part] = seen
         else:
-            out[name] = CategoryStats.observe(own)
-        if is_moment(schema, name):
-            tails = _tails(own, read[time_of(name)], schema.arrow.field(name).type)
-            out[name].first, out[name].last = tails
+            out[part] = CategoryStats.observe(own)
     return out
 
 
@@ -67,19 +73,24 @@ def numbered(first_row: int, rows: int, kind: pa.DataType, there: pa.Array | Non
     return numbers.cast(arrow.value_type(kind)).cast(kind)
 
 
-def merge(a: dict, b: dict) -> dict:
+def merge(a: dict[Part, Stats], b: dict[Part, Stats]) -> dict[Part, Stats]:
     """Statistics of the rows of `a` and `b` together."""
-    return {name: type(a[name]).merge(a[name], b[name]) for name in a}
+    kinds: dict[Part, Any] = {part: type(own) for part, own in a.items()}
+    return {part: kind.merge(a[part], b[part]) for part, kind in kinds.items()}
 
 
-def is_moment(schema: Schema, part: str) -> bool:
+def is_moment(schema: Schema, part: Part) -> bool:
     """Whether a part holds the days of timestamps."""
-    return schema.kinds.get(part) == "datetime" and arrow.is_moment(schema.arrow.field(part).type)
+    return _is_datetime(schema, part) and arrow.is_moment(schema.arrow.field(part.column).type)
 
 
-def holds_days(schema: Schema, part: str) -> bool:
-    day = schema.kinds.get(part) == "datetime" and arrow.is_day(schema.arrow.field(part).type)
+def holds_days(schema: Schema, part: Part) -> bool:
+    day = _is_datetime(schema, part) and arrow.is_day(schema.arrow.field(part.column).type)
     return day or is_moment(schema, part)
+
+
+def _is_datetime(schema: Schema, part: Part) -> bool:
+    return part.role == "value" and schema.kinds[part.column] == "datetime"
 
 
 def _tails(days: np.ndarray, times: np.ndarray, kind: pa.DataType) -> tuple[np.ndarray, np.ndarray]:

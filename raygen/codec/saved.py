@@ -8,9 +8,9 @@ from pydantic import Field, model_validator
 
 from raygen.codec import calendar_parts
 from raygen.codec.parts import holds_days
-from raygen.records import Record, checked
+from raygen.records import Record, checked, shown
 from raygen.table import arrow, readings
-from raygen.table.part_names import column_of, is_calendar, role_of, time_of
+from raygen.table.part import Part, Role
 from raygen.table.protection import MADE_UP
 from raygen.table.schema import MADE, Schema
 from raygen.table.stats import MAX_DECIMALS
@@ -24,6 +24,13 @@ Share = Annotated[float, Field(ge=0, le=1 + 1e-9)]
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Day = Annotated[int, Field(ge=-(2**31), lt=2**31)]
 Classes = Annotated[list[Annotated[int, Field(ge=0, le=31)]], Field(max_length=32)]
+
+
+class Of(Record):
+    """Whose block it is."""
+
+    column: str
+    role: Role
 
 
 class Spacing(Record):
@@ -126,50 +133,68 @@ OF_KIND = {
 }
 
 
-def check(schema: Schema, state: Any) -> None:
-    """Refuse the state of a codec that is not one of this schema.
+def blocks(schema: Schema, state: Any) -> dict[Part, dict]:
+    """The blocks of a codec's state, by part; refused if it is not one of this schema.
 
     Raises:
         ValueError: Saying what is wrong with it.
     """
+    found = _by_part(state["blocks"])
     moments = {f.name for f in schema.arrow if schema.kinds[f.name] == "datetime" and arrow.is_moment(f.type)}
-    kinds = schema.kinds | {time_of(name): "datetime" for name in moments}
-    for name, block in state["blocks"].items():
-        if is_calendar(name):
+    kinds = {Part(name): kind for name, kind in schema.kinds.items()}
+    kinds |= {Part.time(name): "datetime" for name in moments}
+    for part, block in found.items():
+        if part.is_calendar:
             continue
-        if name not in kinds or kinds[name] == "drop":
-            raise ValueError(f"it has a block of '{name}', which is no column")
+        if part not in kinds or kinds[part] == "drop":
+            raise ValueError(f"it has a block of '{part.title}', which is of no column")
         kind = block["type"]
-        if kind in BLOCKS and kind not in OF_KIND.get(kinds[name], BLOCKS):
-            raise ValueError(f"the block of '{name}', of kind {kinds[name]}, is a {kind}")
+        if kind in BLOCKS and kind not in OF_KIND.get(kinds[part], BLOCKS):
+            raise ValueError(f"the block of '{part.title}', of kind {kinds[part]}, is a {kind}")
         if kind in BLOCKS:
             try:
                 checked(BLOCKS[kind], block)
             except ValueError as error:
-                raise ValueError(f"the block of '{name}': {error}") from None
-    lacking = [name for name, kind in kinds.items() if kind not in ("drop", *MADE)]
-    lacking = [name for name in lacking if name not in state["blocks"]]
+                raise ValueError(f"the block of '{part.title}': {error}") from None
+    lacking = [part for part, kind in kinds.items() if kind not in ("drop", *MADE) and part not in found]
     if lacking:
-        raise ValueError(f"it has no block of '{lacking[0]}'")
-    for name in filter(is_calendar, state["blocks"]):
-        _check_calendar(schema, name, state["blocks"])
+        raise ValueError(f"it has no block of '{lacking[0].title}'")
+    for part in found:
+        if part.is_calendar:
+            _check_calendar(schema, part, found)
     if set(state["moments"]) != moments:
         raise ValueError(f"it has moments of {sorted(state['moments'])}; the schema of {sorted(moments)}")
     for name, ends in state["moments"].items():
         if len(ends) != 2 or not all(one is None or _is_moment(one) for one in ends):
             raise ValueError(f"the moments of '{name}' are {ends!r:.60}")
+    return found
 
 
-def _check_calendar(schema: Schema, name: str, blocks: dict) -> None:
+def _by_part(states: Any) -> dict[Part, dict]:
+    """The states of blocks, by the part that each names."""
+    if not isinstance(states, list):
+        raise ValueError(f"blocks: no list but {shown(states)}")
+    found: dict[Part, dict] = {}
+    for state in states:
+        of = checked(Of, state)
+        part = Part(of.column, of.role)
+        if part in found:
+            raise ValueError(f"it has two blocks of '{part.title}'")
+        found[part] = state
+    return found
+
+
+def _check_calendar(schema: Schema, part: Part, blocks: dict[Part, dict]) -> None:
     """Refuse a part of the calendar that is not one of the days of a column."""
-    column, block = column_of(name), blocks[name]
-    days, what = blocks.get(column), role_of(name).strip("\0") + "s"
+    column, block = part.column, blocks[part]
+    day, what = Part(column), f"{part.role}s"
+    days = blocks.get(day)
     if days is None or (days["type"], block["type"]) != ("NumericBlock", "CategoryBlock"):
         raise ValueError(f"it has {what} of '{column}', but no days")
-    if not holds_days(schema, column) and days.get("reading") not in readings.DAYS:
+    if not holds_days(schema, day) and days.get("reading") not in readings.DAYS:
         raise ValueError(f"it has {what} of '{column}', whose numbers are no days")
     checked(Categories, block)
-    if not set(block["members"]) <= set(calendar_parts.NAMES[role_of(name)]):
+    if not set(block["members"]) <= set(calendar_parts.NAMES[part.role]):
         raise ValueError(f"the {what} of '{column}' are {block['members']!r:.60}")
     grid = np.reshape(days["grid"], (-1, POINTS))
     bars = grid[grid[:, 0] != grid[:, -1]]

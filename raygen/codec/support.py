@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow as pa
 
 from raygen.table import arrow
+from raygen.table.part import Part
 from raygen.table.protection import Protection
 from raygen.table.schema import Schema
-from raygen.table.stats import CategoryStats
+from raygen.table.stats import CategoryStats, Stats
 
 
 def pooled(
@@ -42,12 +43,12 @@ def pooled(
     return kept, mass, ~own[begin]
 
 
-def known_levels(schema: Schema, stats: dict, protection: Protection) -> dict[str, list[str]]:
+def known_levels(schema: Schema, stats: dict[Part, Stats], protection: Protection) -> dict[str, list[str]]:
     """Levels of dictionaries without those that some rows have, but too few, and those of columns that are
     neither learned as categories nor given by relations that are among the statistics."""
     levels: dict[str, list[str]] = {}
     for name, known in schema.levels.items():
-        least, part = protection.of(name), stats.get(name)
+        least, part = protection.of(name), stats.get(Part(name))
         if least == 1:
             levels[name] = known
         elif isinstance(part, CategoryStats) and schema.kinds[name] in ("categorical", "boolean"):
@@ -63,10 +64,10 @@ def with_missing(schema: Schema, lost: set[str]) -> Schema:
     return replace(schema, arrow=pa.schema(fields, schema.arrow.metadata))
 
 
-def is_text(schema: Schema, part: str) -> bool:
-    kind = arrow.value_type(schema.arrow.field(part).type)
+def is_text(schema: Schema, column: str) -> bool:
+    kind = arrow.value_type(schema.arrow.field(column).type)
     text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    return schema.kinds[part] == "categorical" and text
+    return schema.kinds[column] == "categorical" and text
 
 
 def nearest(points: np.ndarray, values: np.ndarray) -> np.ndarray:

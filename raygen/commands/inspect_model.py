@@ -12,7 +12,7 @@ from raygen.config_privacy import PrivacySettings
 from raygen.model import folder as model_folder
 from raygen.report.latent import terminal
 from raygen.report.redrawn import Say
-from raygen.table.part_names import parts_of
+from raygen.table.part import Part
 
 USES = {
     "computed": "computed in every row",
@@ -39,14 +39,14 @@ def inspect(model: str | os.PathLike[str], say: Say = print) -> dict:
     columns = {}
     for field in found.codec.schema.arrow:
         kind = found.codec.schema.kinds[field.name]
-        own = [n for n in parts_of(field.name) if n in found.codec.blocks]
-        codes = " + ".join(_codes(found.codec.blocks[n]) for n in own)
+        own = [part for part in Part.every(field.name) if part in found.codec.blocks]
+        codes = " + ".join(_codes(found.codec.blocks[part]) for part in own)
         if kind == "fake" and found.codec.fakes:
-            missing = ", missing" if field.name in found.codec.blocks else ""
+            missing = ", missing" if Part(field.name) in found.codec.blocks else ""
             codes = f"{found.codec.fakes.columns[field.name]}, {found.codec.fakes.state.locale}{missing}"
         if field.name in found.codec.reduction.computed:
             codes = "computed"
-        if count := len(found.codec.explained.get(field.name, ())):
+        if count := len(found.codec.explained.get(Part(field.name), ())):
             codes += f", {count} relation{'s' * (count > 1)}"
         columns[field.name] = {"kind": kind, "type": str(field.type), "codes": codes}
         say(f"{field.name[:24]:24} {kind:12} {str(field.type)[:22]:22} {codes or '-'}")

@@ -14,7 +14,7 @@ from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
 from raygen.completion.partial import Partial
 from raygen.table import arrow
-from raygen.table.part_names import calendar_of, column_of, is_calendar
+from raygen.table.part import Part
 from raygen.table.schema import MADE, Schema
 
 PLACES = 16  # inside a bar, that are asked what a relation says of them
@@ -72,7 +72,7 @@ class Encoder:
         self.certain = {
             one.column
             for one, block in told
-            if not is_calendar(codec.parts[one.block])
+            if not codec.parts[one.block].is_calendar
             and isinstance(block, CategoryBlock)
             and block.num_codes == len(block.members)
         }
@@ -84,7 +84,7 @@ class Encoder:
         known, codes, places = np.zeros(shape, np.float32), np.zeros(shape, np.int32), np.full(shape, 0.5)
         allowed, unseen = np.zeros((shape[0], self.num_codes), np.float32), dict[str, np.ndarray]()
         for i, (part, block) in enumerate(self.codec.blocks.items()):
-            name = column_of(part)
+            name = part.column
             span = slice(int(self.starts[i]), int(self.starts[i]) + self.codec.cardinalities[i])
             self._forbid_missing(part, block, rows.valued[name], allowed[:, span])
             here = rows.known[name]
@@ -92,9 +92,9 @@ class Encoder:
                 inputs = self.reduction.differences[name].inputs
                 here = here & np.logical_and.reduce([rows.known[one] for one in inputs])
             own, place, seen = _encoded(block, values[part])
-            tie = self._tie(name, rows, ties)
+            tie = self._tie(part, rows, ties)
             own, seen = np.where(tie >= 0, block.cardinality + tie, own), seen | (tie >= 0)
-            if part == name:
+            if part.role == "value":
                 unseen[name] = here & ~seen
             here = here & seen
             known[:, i], codes[here, i], places[here, i] = here, own[here], place[here]
@@ -106,20 +106,22 @@ class Encoder:
 
     def blocks_of(self, known: dict[str, np.ndarray]) -> np.ndarray:
         """bool of shape (rows, blocks) of what is known by column."""
-        return np.stack([known[column_of(part)] for part in self.codec.parts], axis=1)
+        return np.stack([known[part.column] for part in self.codec.parts], axis=1)
 
-    def _tie(self, name: str, rows: Partial, ties: dict[str, np.ndarray]) -> np.ndarray:
-        """Number of the relation that gives a column's value, all of whose inputs are known; -1: none."""
-        tie = ties.get(name, np.full(rows.num_rows, -1))
+    def _tie(self, part: Part, rows: Partial, ties: dict[str, np.ndarray]) -> np.ndarray:
+        """Number of the relation that gives a column's value, all of whose inputs are known; -1: none, as of
+        its month, weekday and time, which are missing where a relation gives it."""
+        name, none = part.column, np.full(rows.num_rows, -1)
+        tie = ties.get(name, none) if part.role == "value" else none
         for number, relation in enumerate(self.reduction.tied.get(name, ())):
             known = np.logical_and.reduce([rows.known[one] for one in relation.inputs])
             tie = np.where((tie == number) & ~known, -1, tie)
         return tie
 
-    def _forbid_missing(self, part: str, block: Block, valued: np.ndarray, allowed: np.ndarray) -> None:
+    def _forbid_missing(self, part: Part, block: Block, valued: np.ndarray, allowed: np.ndarray) -> None:
         """No missing value is drawn where one is asked for, if there are others."""
         there = len(block.members) if isinstance(block, CategoryBlock) else block.cardinality > 1
-        if self.codec.schema.kinds[column_of(part)] not in MADE and block.missing > 0 and there:
+        if self.codec.schema.kinds[part.column] not in MADE and block.missing > 0 and there:
             allowed[valued, block.cardinality - 1] = FORBIDDEN
 
     def _restrictions(self) -> "list[_Restriction]":
@@ -131,37 +133,38 @@ class Encoder:
             if use.how not in ("computed", "tied", "override") or not relation.gives or relation.rule.where:
                 continue
             name = relation.inputs[0] if len(relation.inputs) == 1 else ""
-            if relation.is_total and name in self.codec.blocks and name not in self.reduction.touched:
+            if relation.is_total and Part(name) in self.codec.blocks and name not in self.reduction.touched:
                 codes, values = self._values_of_codes(name)
                 says = _texts(relation.values(pa.table({name: values})))
-                own = {name: codes, **self._codes_of_calendar(name, values)}
+                own = {Part(name): codes, **self._codes_of_calendar(name, values)}
                 where = self.codec.parts.index
                 found += [_Restriction(where(part), relation.column, own[part], says) for part in own]
         return found
 
     def _values_of_codes(self, name: str) -> tuple[np.ndarray, pa.Array]:
         """Values of a column, each with its code: all members of categories, some of each bar."""
-        block, i = self.codec.blocks[name], self.codec.parts.index(name)
+        block, i = self.codec.blocks[Part(name)], self.codec.parts.index(Part(name))
         kind = self.codec.schema.arrow.field(name).type
         if isinstance(block, CategoryBlock):
             return block.codes, arrow.from_strings(pa.array(block.members, pa.string()), kind)
-        places = DAYS if name in self.codec.movers else PLACES
+        places = DAYS if Part(name) in self.codec.movers else PLACES
         own = np.repeat(np.arange(block.cardinality), places)
         codes = np.zeros((len(own), len(self.codec.parts)), np.int64)
         inside = np.full(codes.shape, 0.5)
         codes[:, i], inside[:, i] = own, np.tile((np.arange(places) + 0.5) / places, block.cardinality)
-        for part in set(calendar_of(name)) & set(self.codec.parts):  # no month or weekday moves them
+        for part in set(Part.calendar(name)) & set(self.codec.parts):  # no month or weekday moves them
             codes[:, self.codec.parts.index(part)] = self.codec.blocks[part].cardinality
         return own, arrow.plain(self.codec.decode(codes, inside)[name])
 
-    def _codes_of_calendar(self, name: str, values: pa.Array) -> dict[str, np.ndarray]:
+    def _codes_of_calendar(self, name: str, values: pa.Array) -> dict[Part, np.ndarray]:
         """Codes of the month and the weekday of days, where these are parts of their own."""
-        mover = self.codec.movers.get(name)
+        mover = self.codec.movers.get(Part(name))
         if mover is None:
             return {}
         alone = Schema(self.codec.schema.arrow, {name: self.codec.schema.kinds[name]})
-        days = calendar_parts.on_line(mover.block, parts.values(alone, pa.table({name: values}))[name])
-        names = {name + part: calendar_parts.names_of(days, part) for part in mover.parts}
+        known = parts.values(alone, pa.table({name: values}))[Part(name)]
+        days = calendar_parts.on_line(mover.block, known)
+        names = {part: calendar_parts.names_of(days, part.role) for part in mover.parts}
         return {part: self.codec.blocks[part].encode(names[part])[0] for part in names}
 
     def _restrict(self, one: "_Restriction", rows: Partial, known: np.ndarray, allowed: np.ndarray) -> None:

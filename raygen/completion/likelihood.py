@@ -10,7 +10,6 @@ from raygen.completion.givens import Encoder, Givens
 from raygen.completion.loaded import Loaded
 from raygen.completion.partial import FILL_ABSENT, Reader
 from raygen.relations.relation import BREAKS, Relation
-from raygen.table.part_names import column_of
 
 ROW, NATS, BROKEN, SURPRISE = "row", "log_likelihood", "breaks", "surprise_"
 
@@ -51,7 +50,7 @@ class Scorer:
         self.rules = [use.relation for use in found.codec.reduction.uses if use.relation.is_total]
         self.blocks: dict[str, list[int]] = {}
         for i, part in enumerate(found.codec.parts):
-            self.blocks.setdefault(column_of(part), []).append(i)
+            self.blocks.setdefault(part.column, []).append(i)
 
     def scores(self, rows: pa.Table, first: int, by_column: bool = False) -> Scores:
         """Of rows from number `first` on, which is a multiple of `particles.rows`, so many at most."""

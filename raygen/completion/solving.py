@@ -15,6 +15,7 @@ from raygen.relations.differences import added, difference
 from raygen.relations.relation import BREAKS, Relation
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.table import arrow
+from raygen.table.part import Part
 
 IMPOSSIBLE = -1e6  # log weight of a row that breaks a relation
 OUTSIDE = -20.0  # nats of a solved value that the model never saw
@@ -37,7 +38,7 @@ class Solver:
         total = [u.relation for u in used if u.relation.is_total]
         self.always = [one for one in total if one.gives or one.rule.within is not None]
         order = [codec.parts[i] for i in codec.turn_order] or codec.parts
-        self.turn = {name: place for place, name in enumerate(order)}
+        self.turn = {part: place for place, part in enumerate(order)}
 
     def hard(self, rows: Partial) -> np.ndarray:
         """Whether a row has a given cell that follows from others, some of which are not given."""
@@ -107,7 +108,7 @@ class Solver:
         """Solve a relation for one of its inputs where its column is given and is not what it says."""
         broken = known[relation.column] & (relation.keeps(made) == BREAKS)
         found = False
-        for name in sorted(relation.inputs, key=lambda one: -self.turn.get(one, -1)):
+        for name in sorted(relation.inputs, key=lambda one: -self.turn.get(Part(one), -1)):
             where = broken & ~known[name]
             told = inverse.solved(relation, name, self.codec.schema.arrow.field(name).type)
             if told is None or not where.any():

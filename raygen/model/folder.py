@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from raygen.model.proposal import Proposal
     from raygen.model.vae import VAE
 
-FORMAT = 5
+FORMAT = 6
 FILES = (
     "schema.json",
     "codec.json",

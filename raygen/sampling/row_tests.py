@@ -13,6 +13,7 @@ from raygen.codec.codec import Codec
 from raygen.sampling import condition_values
 from raygen.sampling.conditions import Condition, Value
 from raygen.table import arrow
+from raygen.table.part import Part
 from raygen.table.schema import Schema
 
 COMPARE = {
@@ -45,7 +46,7 @@ class RowTests:
         values = parts.values(Schema(schema.arrow, {name: schema.kinds[name] for name in names}), table)
         satisfied = np.ones(len(codes), bool)
         for condition, compared in self.conditions:
-            own, kind = values[condition.column], schema.arrow.field(condition.column).type
+            own, kind = values[Part(condition.column)], schema.arrow.field(condition.column).type
             if isinstance(own, np.ndarray):
                 compared = tuple(_as_written(value, own, kind) for value in compared)
             satisfied &= _satisfied(own, condition.sign, compared)
@@ -55,7 +56,7 @@ class RowTests:
 def of(codec: Codec, conditions: list[Condition]) -> RowTests | None:
     """The conditions on columns that relations give, and on days that their month or weekday moves."""
     tested = codec.reduction.touched
-    given = [c for c in conditions if c.column in tested or c.column in codec.movers]
+    given = [c for c in conditions if c.column in tested or Part(c.column) in codec.movers]
     compared: list[tuple[Condition, tuple]] = []
     for one in given:
         kind = codec.schema.kinds[one.column]

@@ -18,7 +18,7 @@ from raygen.sampling.conditions import Condition, parse, parse_per
 from raygen.sampling.row_tests import RowTests
 from raygen.sampling.strata import Stratum, strata_of
 from raygen.table import arrow
-from raygen.table.part_names import parts_of
+from raygen.table.part import Part
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def select(codec: Codec, where: str, per: str = "") -> Selection | None:
             f"generate.per = '{per}': no category of '{column}' satisfies generate.where = \"{text}\".",
             "loosen the condition.",
         )
-    place = codec.parts.index(column) if column in codec.blocks else None
+    place = codec.parts.index(Part(column)) if Part(column) in codec.blocks else None
     rest = {number: own for number, own in pieces.items() if number != place}
     return Selection(" AND ".join(map(str, others)), rest, column, place, strata, rows)
 
@@ -168,12 +168,13 @@ def _check_column(codec: Codec, column: str, setting: str) -> None:
         raise ConfigError(message, f"name one of: {listed(codec.schema.learned)}.")
 
 
-def _column(codec: Codec, column: str, conditions: list[Condition]) -> dict[str, Pieces]:
+def _column(codec: Codec, column: str, conditions: list[Condition]) -> dict[Part, Pieces]:
     """Pieces of each part of a column; none of one that relations give, where any code may satisfy them."""
+    value = Part(column)
     if column in codec.reduction.touched:
         pieces = _given(codec, column, conditions)
-        return {} if pieces is None else {column: pieces}
-    parts = [part for part in parts_of(column) if part in codec.blocks]
+        return {} if pieces is None else {value: pieces}
+    parts = [part for part in Part.every(column) if part in codec.blocks]
     signs = {c.sign for c in conditions}
     if "is null" in signs:
         if len(signs) > 1:
@@ -189,16 +190,16 @@ def _column(codec: Codec, column: str, conditions: list[Condition]) -> dict[str,
     known = {part: _known(codec.blocks[part]) for part in parts}
     if not rest:
         return known
-    block = codec.blocks[column]
+    block = codec.blocks[value]
     if isinstance(block, CategoryBlock):
-        known[column] = of_members(block, condition_values.allowed(block.members, rest))
+        known[value] = of_members(block, condition_values.allowed(block.members, rest))
     elif isinstance(block, NumericBlock):
         cast = _caster(codec, column)
         intervals = _intervals(codec, rest)
-        if column in codec.movers:
-            known[column] = whole(codec.movers[column].near_codes(intervals))
+        if value in codec.movers:
+            known[value] = whole(codec.movers[value].near_codes(intervals))
         else:
-            known[column] = of_values(block, intervals, lambda x: cast(block.floats(x)))
+            known[value] = of_values(block, intervals, lambda x: cast(block.floats(x)))
     else:
         message = (
             f"generate.where: column '{column}' was learned by squared error (schema.numeric = \"gaussian\")."
@@ -269,7 +270,7 @@ def _intervals(codec: Codec, conditions: list[Condition]) -> list[Interval]:
         left = [(max(a, c), min(b, d)) for a, b in left for c, d in own if max(a, c) <= min(b, d)]
     if not left:
         raise condition_values.nothing(conditions, "its range is empty")
-    block = codec.blocks[column]
+    block = codec.blocks[Part(column)]
     if not isinstance(block, NumericBlock) or not len(block.grid):
         return left
     least, most = block.ends

@@ -13,6 +13,7 @@ from raygen.errors import ConfigError
 from raygen.sampling import condition_values, row_tests
 from raygen.sampling.conditions import Condition
 from raygen.sampling.row_tests import RowTests
+from raygen.table.part import Part
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def strata_of(
     Raises:
         ConfigError: If the column has no categories, or one of them cannot be drawn.
     """
-    kind, block = codec.schema.kinds[column], codec.blocks.get(column)
+    kind, block = codec.schema.kinds[column], codec.blocks.get(Part(column))
     is_given = column in codec.reduction.touched
     if kind not in ("categorical", "boolean") or not (is_given or isinstance(block, CategoryBlock)):
         raise ConfigError(

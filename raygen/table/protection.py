@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from raygen.table.part_names import column_of
-
 MADE_UP = "_rare_"  # stands for rare texts
 
 
@@ -22,9 +20,9 @@ class Protection:
     columns: dict[str, int] = field(default_factory=dict)
     rare: dict[str, str] = field(default_factory=dict)
 
-    def of(self, *names: str) -> int:
-        """Rows that what is stored of some columns, or of parts of them, must stand for."""
-        return max(self.columns.get(column_of(name), self.min_rows) for name in names)
+    def of(self, *columns: str) -> int:
+        """Rows that what is stored of some columns must stand for."""
+        return max(self.columns.get(name, self.min_rows) for name in columns)
 
     def of_units(self, most: int) -> "Protection":
         """The same of persons with so many rows each, at most."""

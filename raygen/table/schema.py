@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from raygen.errors import ModelError, SchemaError, did_you_mean, listed
-from raygen.table import arrow, keys, part_names, readings, texts
-from raygen.table.stats import CategoryStats, NumericStats
+from raygen.table import arrow, keys, readings, texts
+from raygen.table.part import Part
+from raygen.table.stats import CategoryStats, NumericStats, Stats
 
 MIN_ROWS = 10
 LEARNED = ("numeric", "categorical", "boolean", "datetime")
@@ -84,10 +85,6 @@ class Schema:
             raise SchemaError(
                 f"source '{where}' has a column '{unnamed[0]}' that [schema.columns] does not name.", hint
             )
-        ours = [name for name in source.names if part_names.column_of(name) != name]
-        if taken := [name for name in ours if kinds[name] != "drop"]:
-            message = f"source '{where}' has a column {taken[0]!r}: raygen itself ends names so."
-            raise SchemaError(message, "rename it, or give it the kind drop.")
         schema = cls(source, {name: kinds[name] for name in source.names}, levels or {})
         if not schema.learned:
             raise SchemaError(
@@ -175,7 +172,7 @@ def check_rows(rows: int, where: str) -> None:
         )
 
 
-def check_table(schema: Schema, stats: dict, where: str) -> None:
+def check_table(schema: Schema, stats: dict[Part, Stats], where: str) -> None:
     """Refuse a table that cannot be learned, from its statistics by part (see `codec.parts.observe`).
 
     Raises:
@@ -183,8 +180,8 @@ def check_table(schema: Schema, stats: dict, where: str) -> None:
     """
     check_rows(max((s.num_rows for s in stats.values()), default=0), where)
     for name in schema.learned:
-        part, kind = stats[name], schema.arrow.field(name).type
-        if schema.kinds[name] == "categorical" and pa.types.is_dictionary(kind):
+        part, kind = stats[Part(name)], schema.arrow.field(name).type
+        if isinstance(part, CategoryStats) and pa.types.is_dictionary(kind):
             count, most = len(part.frequencies()), int(np.iinfo(kind.index_type.to_pandas_dtype()).max) + 1
             if count > most:
                 message = (

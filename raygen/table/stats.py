@@ -7,6 +7,7 @@ Apache DataSketches.
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -215,6 +216,9 @@ class CategoryStats:
         if len(self.counts) > MAX_DISTINCT:
             self.sketch, self.counts = _frequent(self), {}
         return self
+
+
+Stats: TypeAlias = NumericStats | CategoryStats
 
 
 def _digits(values: np.ndarray, single: bool) -> np.ndarray:

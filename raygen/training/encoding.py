@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 MARKER = "_encoded.json"
 MARKER_BYTES = 2**31
-LAYOUT = "records in the order of their hashes, codes on grids, weekdays and months"
+LAYOUT = "records in the order of their hashes, codes on grids, weekdays and months, parts by column and role"
 SORTED_HERE = 2**20  # rows of a table that the driver sorts, if they are
 SORTED_BYTES = 2**28  # or less
 HASH_BYTES = 8
@@ -229,9 +229,9 @@ def encode(config: Config, say: Say = print) -> Encoded:
 def grouped(built: Codec) -> list[str]:
     """A sentence on each column whose rare categories share codes."""
     found = []
-    for name, block in built.blocks.items():
+    for part, block in built.blocks.items():
         if isinstance(block, CategoryBlock) and block.num_codes < len(block.members):
-            alone = int((np.bincount(block.codes) == 1).sum())
+            name, alone = part.column, int((np.bincount(block.codes) == 1).sum())
             found.append(
                 f"column '{name}' has {len(block.members):,} categories; all but the {alone} most frequent "
                 f"share {block.num_codes - alone} codes, within which they are drawn by frequency alone. "

@@ -15,10 +15,10 @@ from raygen.config import Config
 from raygen.errors import ConfigError, SchemaError, did_you_mean, listed
 from raygen.report.redrawn import Say
 from raygen.table import arrow
-from raygen.table.part_names import column_of
+from raygen.table.part import Part
 from raygen.table.protection import MADE_UP, Protection
 from raygen.table.schema import Schema
-from raygen.table.stats import CategoryStats, NumericStats
+from raygen.table.stats import CategoryStats, NumericStats, Stats
 
 if TYPE_CHECKING:
     from ray.data import Dataset
@@ -90,31 +90,32 @@ def of_people(protection: Protection, dataset: "Dataset", unit: str, say: Say) -
     return by_row
 
 
-def losses(built: Codec, stats: dict) -> list[str]:
+def losses(built: Codec, stats: dict[Part, Stats]) -> list[str]:
     """A sentence on each column that lost values of too few rows, from the statistics of what is learned."""
-    found = [_of_column(name, block, stats[name]) for name, block in built.blocks.items() if name in stats]
+    found = [_of_column(part, block, stats[part]) for part, block in built.blocks.items() if part in stats]
     return [sentence for sentence in [*found, _of_numbers(built, stats)] if sentence]
 
 
-def _of_numbers(built: Codec, stats: dict) -> str:
+def _of_numbers(built: Codec, stats: dict[Part, Stats]) -> str:
     """How much is left of the numbers of a small table."""
     left = {}
-    for name, block in built.blocks.items():
-        if isinstance(block, NumericBlock) and block.min_rows > 1 and len(block.grid) > 0:
-            small = stats[name].num_usual < FEW_LEVELS * block.min_rows
-            if small and len(stats[name].values) > len(block.grid):
-                left[column_of(name)] = len(block.grid)
+    for part, block in built.blocks.items():
+        own = stats.get(part)
+        if isinstance(block, NumericBlock) and isinstance(own, NumericStats) and block.min_rows > 1:
+            small = own.num_usual < FEW_LEVELS * block.min_rows
+            if small and len(own.values) > len(block.grid) > 0:
+                left[part.column] = len(block.grid)
     if not left:
         return ""
     names, most = listed([f"'{name}'" for name in left], 5), max(left.values())
-    rows = max(part.num_rows for part in stats.values())
+    rows = max(own.num_rows for own in stats.values())
     values = f"{most} value{'s' * (most > 1)} or ranges"
     return f"of {rows:,} rows, numbers and moments keep at most {values}: {names}."
 
 
-def _of_column(part: str, block: Block, stats: CategoryStats | NumericStats) -> str:
-    name, least = column_of(part), block.min_rows
-    if least == 1 or part != name:
+def _of_column(part: Part, block: Block, stats: Stats) -> str:
+    name, least = part.column, block.min_rows
+    if least == 1 or part.role != "value":
         return ""
     start = f"column '{name}': "
     if isinstance(block, CategoryBlock) and isinstance(stats, CategoryStats):
@@ -140,9 +141,9 @@ def _of_column(part: str, block: Block, stats: CategoryStats | NumericStats) -> 
     return ""
 
 
-def levels_given(schema: Schema, table: pa.Table, touched: set[str]) -> dict[str, CategoryStats]:
+def levels_given(schema: Schema, table: pa.Table, touched: set[str]) -> dict[Part, Stats]:
     """Statistics of the columns of dictionaries that do not follow from codes of their own, whole as they
     are."""
     names = [name for name in schema.levels if name in touched and name in table.column_names]
     names = [name for name in names if schema.kinds[name] in ("categorical", "boolean")]
-    return {name: CategoryStats.observe(arrow.strings(table[name])) for name in names}
+    return {Part(name): CategoryStats.observe(arrow.strings(table[name])) for name in names}

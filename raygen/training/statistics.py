@@ -20,10 +20,11 @@ from raygen.relations.sample import find
 from raygen.relations.uses import uses, why_unused
 from raygen.report.redrawn import Say
 from raygen.table.files import check_text
+from raygen.table.part import Part
 from raygen.table.protection import UNPROTECTED, Protection
 from raygen.table.schema import Schema
 from raygen.table.source import Source
-from raygen.table.stats import CategoryStats
+from raygen.table.stats import Stats
 from raygen.training.protection import levels_given
 
 if TYPE_CHECKING:
@@ -89,9 +90,9 @@ class TableStatistics:
         left_out: Rows that an enforced relation leaves out.
     """
 
-    parts: dict
+    parts: dict[Part, Stats]
     explained: dict[str, np.ndarray]
-    levels: dict[str, CategoryStats]
+    levels: dict[Part, Stats]
     counts: Counts
     left_out: int = 0
 

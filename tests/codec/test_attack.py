@@ -8,6 +8,7 @@ import pytest
 
 from raygen.codec import parts
 from raygen.codec.codec import Codec
+from raygen.table.part import Part
 from raygen.table.protection import Protection
 from raygen.table.schema import Schema
 
@@ -73,7 +74,7 @@ def solved(grid: np.ndarray) -> np.ndarray:
 
 def stored(built: Codec, name: str) -> np.ndarray:
     """All that codec.json says of a number, solved."""
-    block = built.blocks[name]
+    block = built.blocks[Part(name)]
     found = [solved(np.asarray(one, float)) for one in block.grid[block.is_bar]]
     found += [np.asarray(block.grid, float).ravel(), np.array([block.minimum, block.maximum], float)]
     return np.unique(block.spacing.snap(np.concatenate(found)))
@@ -93,14 +94,16 @@ def shares(min_rows: int, seed: int) -> dict[str, tuple[float, float]]:
     real, drawn, rng = parts.values(built.schema, table), generated(built), np.random.default_rng([9, seed])
     out = {}
     for name in ("salary", "born", "postcode", "card"):
-        guesses, values = stored(built, name), np.unique(drawn[name])
-        chance = [recovered(real[name], rng.permutation(values)[: len(guesses)]) for _ in range(GUESSES)]
-        out[name] = recovered(real[name], guesses), float(np.mean(chance))
-    counts = dict(zip(*np.unique(real["name"].to_pylist(), return_counts=True), strict=True))
+        guesses, values = stored(built, name), np.unique(drawn[Part(name)])
+        chance = [
+            recovered(real[Part(name)], rng.permutation(values)[: len(guesses)]) for _ in range(GUESSES)
+        ]
+        out[name] = recovered(real[Part(name)], guesses), float(np.mean(chance))
+    counts = dict(zip(*np.unique(real[Part("name")].to_pylist(), return_counts=True), strict=True))
     rare = [name for name, count in counts.items() if count < 8]
-    seen = set(drawn["name"].to_pylist())
+    seen = set(drawn[Part("name")].to_pylist())
     out["name"] = (
-        float(np.isin(rare, built.blocks["name"].members).mean()),
+        float(np.isin(rare, built.blocks[Part("name")].members).mean()),
         float(np.isin(rare, list(seen)).mean()),
     )
     return out
@@ -129,7 +132,7 @@ def test_numbers_of_single_rows_are_drawn_as_often_as_those_beside_them_that_no_
     table = pa.table({"n": values})
     schema = Schema.of(table.schema, {"n": "numeric"}, "here")
     stats = parts.observe(schema, table)
-    block = Codec.fit(schema, stats, 128, 256, protection=Protection(min_rows)).blocks["n"]
+    block = Codec.fit(schema, stats, 128, 256, protection=Protection(min_rows)).blocks[Part("n")]
     codes = rng.choice(len(block.frequencies()), 400_000, p=block.frequencies())
     drawn = np.bincount(block.decode(codes, rng.random(len(codes))).astype(int), minlength=3100)
     inner = np.arange(1100, 2900)

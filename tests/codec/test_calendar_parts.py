@@ -12,11 +12,13 @@ from raygen.codec.codec import Codec
 from raygen.codec.log_volume import log_volume
 from raygen.errors import ModelError
 from raygen.table import arrow
-from raygen.table.part_names import MONTH, WEEKDAY
+from raygen.table.part import Part
 from raygen.table.protection import Protection
 from raygen.table.schema import Schema, infer
+from tests.codec.round_trip import block_in
 
 ROWS, FIRST = 12_000, 18_000
+DAY, (MONTH, WEEKDAY) = Part("day"), Part.calendar("day")
 DAYS = {
     "a century": lambda rng: rng.integers(FIRST, FIRST + 36_525, ROWS),
     "twenty years": lambda rng: rng.integers(FIRST, FIRST + 7300, ROWS),
@@ -76,7 +78,7 @@ def days_of(column: pa.ChunkedArray) -> np.ndarray:
     return np.array(texts, "datetime64[D]").astype(np.int64)
 
 
-def parts_that_are_drawn(name: str) -> list[str]:
+def parts_that_are_drawn(name: str) -> list[Part]:
     return [MONTH, WEEKDAY] if name in BOTH else [MONTH] if name in MONTH_ALONE else [WEEKDAY]
 
 
@@ -86,12 +88,12 @@ def test_a_day_keeps_its_month_and_its_weekday(name, min_rows):
     days = DAYS[name](np.random.default_rng(1))
     built = fitted(table(days), min_rows)
     drawn = parts_that_are_drawn(name)
-    assert built.parts == ["day", *("day" + part for part in drawn)]
+    assert built.parts == [DAY, *drawn]
     assert built.turn_order == list(range(1 + len(drawn)))
     made = back(built, table(days))
-    rare = np.isin(days, np.flatnonzero(np.bincount(days) < min_rows)) & built.blocks["day"].stepped.any()
+    rare = np.isin(days, np.flatnonzero(np.bincount(days) < min_rows)) & built.blocks[DAY].stepped.any()
     for part in drawn:
-        assert (classes_of(made, part) == classes_of(days, part))[~rare].mean() > (
+        assert (classes_of(made, part.role) == classes_of(days, part.role))[~rare].mean() > (
             0.98 if name == "of 300 rows" else 0.995
         )
     assert days.min() <= made.min() and made.max() <= days.max()
@@ -108,10 +110,11 @@ def test_any_codes_make_days_that_can_be(name):
     assert set(np.unique(made % 7)) <= set(np.unique(days % 7))
     if name in ("a panel", "months of fifty years"):
         assert set(made.tolist()) <= set(days.tolist())
-    block, drawn = built.blocks["day"], parts_that_are_drawn(name)
+    block, drawn = built.blocks[DAY], parts_that_are_drawn(name)
     span, free = (block.grid[:, -1] - block.grid[:, 0])[codes[:, 0]], ~block.stepped[codes[:, 0]]
-    wanted = [np.array(built.blocks["day" + part].members)[codes[:, 1 + i]] for i, part in enumerate(drawn)]
-    has = [np.array(NAMES[p])[classes_of(made, p)] == own for p, own in zip(drawn, wanted, strict=True)]
+    wanted = [np.array(built.blocks[part].members)[codes[:, 1 + i]] for i, part in enumerate(drawn)]
+    roles = [part.role for part in drawn]
+    has = [np.array(NAMES[r])[classes_of(made, r)] == own for r, own in zip(roles, wanted, strict=True)]
     if name in BOTH:
         begins, ends = block.grid[codes[:, 0], 0].round(), block.grid[codes[:, 0], -1].round()
         can = np.array([can_be(a, b, *own) for a, b, *own in zip(begins, ends, *wanted, strict=True)])
@@ -123,25 +126,25 @@ def test_any_codes_make_days_that_can_be(name):
 def can_be(first: float, last: float, month: str, weekday: str) -> bool:
     """Whether some day from the first to the last is in a month and on a weekday."""
     days = np.arange(first + 1, last)  # beyond, there may be next to none
-    own = classes_of(days, MONTH) == NAMES[MONTH].index(month)
-    return bool((own & (classes_of(days, WEEKDAY) == NAMES[WEEKDAY].index(weekday))).any())
+    own = classes_of(days, "month") == NAMES["month"].index(month)
+    return bool((own & (classes_of(days, "weekday") == NAMES["weekday"].index(weekday))).any())
 
 
 def test_where_a_bar_lacks_a_month_or_a_weekday_the_rest_holds():
     built = fitted(table(DAYS["twenty years"](np.random.default_rng(1))))
-    mover, low, high = built.movers["day"], *built.blocks["day"].grid[[64, 64], [0, -1]].round()
+    mover, low, high = built.movers[DAY], *built.blocks[DAY].grid[[64, 64], [0, -1]].round()
     inside = np.arange(low, high + 1)
-    lacks = next(i for i in range(12) if i not in classes_of(inside, MONTH))
-    short = np.bincount(classes_of(inside, MONTH), minlength=12)
+    lacks = next(i for i in range(12) if i not in classes_of(inside, "month"))
+    short = np.bincount(classes_of(inside, "month"), minlength=12)
     few = int(np.argmin(np.where(short > 0, short, 99)))
-    absent = set(range(7)) - set(classes_of(inside[classes_of(inside, MONTH) == few], WEEKDAY).tolist())
+    absent = set(range(7)) - set(classes_of(inside[classes_of(inside, "month") == few], "weekday").tolist())
     cases = [(lacks, 2), (few, min(absent, default=2))]
     position = np.linspace(0, 0.999, 50)
     for month, weekday in cases:
-        names = pa.array([NAMES[MONTH][month]] * 50), pa.array([NAMES[WEEKDAY][weekday]] * 50)
+        names = pa.array([NAMES["month"][month]] * 50), pa.array([NAMES["weekday"][weekday]] * 50)
         days = mover.decode(np.full(50, 64), position, list(names))
         assert ((low <= days) & (days <= high)).all()
-        held = (WEEKDAY, weekday) if month == lacks or not absent else (MONTH, month)
+        held = ("weekday", weekday) if month == lacks or not absent else ("month", month)
         assert (classes_of(days, held[0]) == held[1]).all()
 
 
@@ -154,8 +157,8 @@ def test_days_come_as_often_where_a_month_begins_as_elsewhere(name, make):
     built = fitted(rows)
     codes = np.tile(built.encode(rows)[0], (4, 1))
     made = days_of(built.decode(codes, rng.random(codes.shape))["day"])
-    assert (classes_of(made, MONTH) == np.tile(classes_of(days, MONTH), 4)).mean() > 0.999
-    assert (classes_of(made, WEEKDAY) == np.tile(classes_of(days, WEEKDAY), 4)).mean() > 0.99
+    assert (classes_of(made, "month") == np.tile(classes_of(days, "month"), 4)).mean() > 0.999
+    assert (classes_of(made, "weekday") == np.tile(classes_of(days, "weekday"), 4)).mean() > 0.99
     of_month = (made - first_days(made.astype("datetime64[D]").astype("datetime64[M]"))).astype(int)
     counts = np.bincount(of_month)[:28] / len(made) * 30.44
     assert counts.min() > 0.93 and counts.max() < 1.07
@@ -165,14 +168,14 @@ def test_days_come_as_often_where_a_month_begins_as_elsewhere(name, make):
 def test_there_is_no_part_where_the_days_tell_it(name):
     days = TOLD_BY_BARS[name](np.random.default_rng(1))
     built = fitted(table(days))
-    assert built.parts == ["day"] and built.turn_order == []
+    assert built.parts == [DAY] and built.turn_order == []
 
 
 def test_few_rows_have_no_weekdays_to_tell():
     days = pa.array((FIRST + 36 * np.arange(28)).astype(np.int32), pa.date32())  # four of each weekday
     rows = pa.table([days], pa.schema([pa.field("day", pa.date32(), nullable=False)]))
     built = fitted(rows)
-    assert built.parts == ["day"] and not built.schema.output.field("day").nullable
+    assert built.parts == [DAY] and not built.schema.output.field("day").nullable
 
 
 def test_missing_days_have_no_month_and_no_weekday():
@@ -203,41 +206,33 @@ def test_nats_of_values_are_those_of_the_law(name, entropy):
     nats = -np.sum([np.log(b.frequencies()[codes[:, i]]) for i, b in enumerate(built.blocks.values())], 0)
     if MONTH in parts_that_are_drawn(name):  # which depends on the bar
         both = codes[:, 0] * 13 + codes[:, 1]
-        nats += np.log(built.blocks["day" + MONTH].frequencies()[codes[:, 1]])
+        nats += np.log(built.blocks[MONTH].frequencies()[codes[:, 1]])
         nats -= np.log(np.bincount(both)[both] / np.bincount(codes[:, 0])[codes[:, 0]])
     assert np.mean(nats - log_volume(built, codes, offsets)) == pytest.approx(entropy, abs=0.15)
 
 
-def renamed(blocks: dict) -> None:
-    blocks["x" + MONTH] = blocks.pop("day" + MONTH)
-
-
-def spread_out(blocks: dict) -> None:
-    blocks["day"]["grid"] = [
-        [1e5 * i + 3e3 * j for j in range(32)] for i in range(len(blocks["day"]["grid"]))
-    ]
+def spread_out(day: dict, month: dict, weekday: dict) -> None:
+    day["grid"] = [[1e5 * i + 3e3 * j for j in range(32)] for i in range(len(day["grid"]))]
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (
-            lambda blocks: blocks["day" + WEEKDAY]["members"].__setitem__(0, "Doomsday"),
-            "the weekdays of 'day'",
-        ),
-        (lambda blocks: blocks["day" + MONTH]["members"].__setitem__(0, "Brumaire"), "the months of 'day'"),
-        (lambda blocks: blocks["day" + WEEKDAY].update(type="NumericBlock"), "no days"),
-        (lambda blocks: blocks["day" + MONTH].update(shares=[0.5]), "different lengths"),
-        (renamed, "it has months of 'x', but no days"),
+        (lambda day, month, weekday: weekday["members"].__setitem__(0, "Doomsday"), "the weekdays of 'day'"),
+        (lambda day, month, weekday: month["members"].__setitem__(0, "Brumaire"), "the months of 'day'"),
+        (lambda day, month, weekday: weekday.update(type="NumericBlock"), "no days"),
+        (lambda day, month, weekday: month.update(shares=[0.5]), "different lengths"),
+        (lambda day, month, weekday: month.update(column="x"), "it has months of 'x', but no days"),
+        (lambda day, month, weekday: month.update(role="weekday"), r"two blocks of 'day \(weekday\)'"),
         (spread_out, "whose days are too many"),
-        (lambda blocks: blocks["day"].update(grid=[], low=[], high=[], stepped=[]), "no ranges of days"),
+        (lambda day, month, weekday: day.update(grid=[], low=[], high=[], stepped=[]), "no ranges of days"),
     ],
 )
 def test_other_months_and_weekdays_are_refused(change, told):
     built = fitted(table(DAYS["twenty years"](np.random.default_rng(1))))
     state = json.loads(json.dumps(built.to_dict()))
     assert Codec.from_dict(built.schema, state).to_dict() == built.to_dict()
-    change(state["blocks"])
+    change(*(block_in(state, "day", role) for role in ("value", "month", "weekday")))
     with pytest.raises(ModelError, match=told):
         Codec.from_dict(built.schema, state)
 
@@ -246,7 +241,7 @@ def test_months_of_numbers_that_are_no_days_are_refused():
     built = fitted(numbers(DAYS["twenty years"](np.random.default_rng(1))))
     state = json.loads(json.dumps(built.to_dict()))
     assert Codec.from_dict(built.schema, state).to_dict() == built.to_dict()
-    del state["blocks"]["day"]["reading"]
+    del block_in(state, "day")["reading"]
     with pytest.raises(ModelError, match="months of 'day', whose numbers are no days"):
         Codec.from_dict(built.schema, state)
 
@@ -256,7 +251,7 @@ def test_a_moment_beyond_any_calendar_has_none():
     seconds[:20] = 2**60
     rows = pa.table({"day": pa.array(seconds, pa.timestamp("s"))})
     built = fitted(rows)
-    assert {"day" + MONTH, "day" + WEEKDAY} < set(built.parts)
+    assert {MONTH, WEEKDAY} < set(built.parts)
     again = Codec.from_dict(built.schema, json.loads(json.dumps(built.to_dict())))
     codes, _ = again.encode(rows)
     assert (again.decode(codes, np.full(codes.shape, 0.5))["day"].cast(pa.int64()).to_numpy() > 2**59)[
@@ -267,4 +262,4 @@ def test_a_moment_beyond_any_calendar_has_none():
 def test_a_calendar_is_not_seen_in_few_rows():
     days = table(DAYS["of 300 rows"](np.random.default_rng(1)))
     assert infer(days)[0] == {"day": "datetime"}
-    assert fitted(days).blocks["day"].days is None
+    assert fitted(days).blocks[DAY].days is None

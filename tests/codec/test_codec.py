@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from raygen.codec import parts
 from raygen.codec.codec import Codec
 from raygen.errors import ModelError, SchemaError
-from raygen.table.part_names import column_of, is_calendar
+from raygen.table.part import Part
 from raygen.table.schema import Schema
 from tests.codec.round_trip import fitted, there_and_back
 
@@ -56,15 +56,15 @@ def test_any_table(table, bars, max_categories):
     back = there_and_back(built, table)
     assert back.schema.equals(table.schema)
     before, after = built.values(table), built.values(back)
-    for name, block in built.blocks.items():
-        if isinstance(before[name], np.ndarray):
-            assert np.array_equal(np.isnan(after[name]), np.isnan(before[name]))
-            exact = ~np.isin(codes[:, built.parts.index(name)], np.flatnonzero(block.is_bar)) & np.isin(
-                before[name], block.grid
+    for part, block in built.blocks.items():
+        if isinstance(before[part], np.ndarray):
+            assert np.array_equal(np.isnan(after[part]), np.isnan(before[part]))
+            exact = ~np.isin(codes[:, built.parts.index(part)], np.flatnonzero(block.is_bar)) & np.isin(
+                before[part], block.grid
             )
-            assert np.array_equal(after[name][exact], before[name][exact])
+            assert np.array_equal(after[part][exact], before[part][exact])
         else:
-            assert after[name].is_null().equals(before[name].is_null())
+            assert after[part].is_null().equals(before[part].is_null())
 
 
 @patient
@@ -83,7 +83,7 @@ def test_what_the_network_is_told(table):
             built.blocks[built.parts[i]].is_bar.sum() if i < tables.num_offsets else 0
         )
         assert tables.ordered[i] == (
-            KINDS[column_of(built.parts[i])] in ("numeric", "datetime") and not is_calendar(built.parts[i])
+            KINDS[built.parts[i].column] in ("numeric", "datetime") and not built.parts[i].is_calendar
         )
         assert built.frequencies()[first:last].sum() == pytest.approx(1)
         assert np.all(built.frequencies()[first:last] >= 0)
@@ -124,12 +124,42 @@ def test_a_codec_survives_json_any_number_of_times():
         assert there_and_back(again, table).equals(there_and_back(built, table))
 
 
-@pytest.mark.parametrize(
-    "state", [{"x": {}}, {"x": {"type": "Other"}}, {"x": {"type": "NumericBlock"}}, {"x": 5}, []]
-)
+@pytest.mark.parametrize("state", [{"x": {}}, []])
 def test_a_damaged_codec(state):
     with pytest.raises(ModelError, match="codec cannot be read"):
         Codec.from_dict(fitted(small_table()).schema, state)
+
+
+@pytest.mark.parametrize(
+    ("block", "told"),
+    [
+        (5, "it holds no object but 5"),
+        ({"role": "value"}, "it lacks column"),
+        ({"column": 5, "role": "value"}, "column = 5: expected a valid string"),
+        ({"column": "x", "role": "hour"}, 'role = "hour": expected'),
+        ({"column": "x", "role": ["time"]}, "role = "),
+        ({"column": "x", "role": "time"}, r"a block of 'x \(time of day\)', which is of no column"),
+        ({"column": "x", "role": "month"}, "it has no block of 'x'"),
+        ({"column": "x\0time", "role": "value"}, "a block of 'x\0time', which is of no column"),
+        ({"column": "noise", "role": "value"}, "a block of 'noise', which is of no column"),
+        ({"column": "word", "role": "value"}, "two blocks of 'word'"),
+        ({"column": "x", "role": "value"}, "the block of 'x': it lacks grid"),
+        ({"column": "x", "role": "value", "type": "Other"}, "'Other'"),
+    ],
+)
+def test_a_block_of_no_part_is_refused(block, told):
+    built = fitted(small_table())
+    others = [one for one in built.to_dict()["blocks"] if one["column"] != "x"]
+    forged = {"type": "NumericBlock", **block} if isinstance(block, dict) else block
+    with pytest.raises(ModelError, match=f"codec cannot be read: .*{told}"):
+        Codec.from_dict(built.schema, built.to_dict() | {"blocks": [*others, forged]})
+
+
+@pytest.mark.parametrize(("blocks", "told"), [({"x": {}}, "blocks: no list but"), ([], "no block of 'word'")])
+def test_blocks_that_are_not_those_of_the_schema_are_refused(blocks, told):
+    built = fitted(small_table())
+    with pytest.raises(ModelError, match=told):
+        Codec.from_dict(built.schema, built.to_dict() | {"blocks": blocks})
 
 
 def test_columns_may_come_in_any_order_and_more_of_them():
@@ -201,10 +231,11 @@ def test_chunks_with_dictionaries_of_their_own():
     ]
     table = pa.table({"c": pa.chunked_array(chunks)})
     built = fitted(table)
-    assert built.blocks["c"].cardinality == 200
+    assert built.blocks[Part("c")].cardinality == 200
     codes, _ = built.encode(table)
     assert (
-        built.blocks["c"].decode(codes[:, 0].astype(int), np.zeros(600)).to_pylist() == table["c"].to_pylist()
+        built.blocks[Part("c")].decode(codes[:, 0].astype(int), np.zeros(600)).to_pylist()
+        == table["c"].to_pylist()
     )
 
 

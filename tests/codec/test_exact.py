@@ -13,6 +13,7 @@ from raygen.codec.codec import Codec
 from raygen.errors import SchemaError
 from raygen.sampling.selection import select
 from raygen.table import arrow
+from raygen.table.part import Part
 from raygen.table.protection import Protection
 from raygen.table.schema import Schema
 from raygen.table.stats import MAX_DISTINCT, NumericStats
@@ -68,7 +69,7 @@ def test_digits_come_back(column, missing):
     back = built.decode(codes.astype(int), positions)["c"]
     assert back.is_null().equals(table["c"].is_null())
     real, new = whole(column), whole(back)
-    block = built.blocks["c"]
+    block = built.blocks[Part("c")]
     atom = ~block.has_offset[codes[:, 0]][column.is_valid().to_numpy(zero_copy_only=False)]
     assert np.array_equal(real[atom], new[atom])
     made = built.decode(codes.astype(int), rng.random(codes.shape))["c"]
@@ -99,7 +100,7 @@ def test_one_huge_value_changes_no_other():
         with_odd = pa.array(np.append(real.to_numpy(), odd))
         (plain, _), (built, table) = fitted(real), fitted(with_odd)
         made = whole(built.decode(built.encode(table)[0].astype(int), rng.random((ROWS + 1, 1)))["c"])
-        assert len(plain.blocks["c"].grid) <= len(built.blocks["c"].grid) + 1
+        assert len(plain.blocks[Part("c")].grid) <= len(built.blocks[Part("c")].grid) + 1
         assert np.sort(made)[-30] < 10**6 and (made == odd).sum() <= 30
     prices = rng.integers(100, 10**6, ROWS).astype(object) * 10**16
     odd = [10**16 + 1, 3 * 10**36 + 7]
@@ -128,7 +129,7 @@ def test_more_values_than_are_known_one_by_one():
 def test_with_support():
     built, table = fitted(EXACT["moments in nanoseconds"], min_rows=8)
     real = set(whole(table["c"]))
-    block = built.blocks["c"]
+    block = built.blocks[Part("c")]
     assert not real & {*block.grid.ravel(), block.minimum, block.maximum}
     made = whole(built.decode(built.encode(table)[0].astype(int), rng.random((ROWS, 1)))["c"])
     assert min(real) < made.min() and made.max() < max(real) and len(set(made)) > ROWS - 50

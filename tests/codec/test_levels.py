@@ -8,6 +8,7 @@ import pytest
 from raygen.codec.code_ranges import STEP
 from raygen.codec.levels import Levels, levels_of, pieces_of
 from raygen.relations.language import parse
+from raygen.table.part import Part
 from tests.relations import given
 from tests.relations.test_reduction import any_codes, fitted, reduced
 
@@ -64,7 +65,7 @@ def test_any_codes_give_these_and_only_codes_of_the_pieces_give_one(codec, colum
     for text in levels.texts:
         pieces = pieces_of(codec, column, {text})
         if pieces is not None:
-            own = codes[:, codec.parts.index(column)]
+            own = codes[:, codec.parts.index(Part(column))]
             assert np.isin(own[texts == text], pieces.codes).all()
 
 
@@ -74,10 +75,10 @@ def test_pieces_are_those_that_lead_to_a_category(codec):
         return None if found is None else found.codes.tolist()
 
     for column, text, more in (("bank", "south", []), ("brand", "rare", [2])):  # missing stays, or is filled
-        assert codes(column, text) == [codec.blocks[column].members.index(text), *more]
+        assert codes(column, text) == [codec.blocks[Part(column)].members.index(text), *more]
     assert codes("channel", "till") is None  # any code, where it is set
-    assert codes("channel", "web") == [codec.blocks["channel"].members.index("web")]
-    block = codec.blocks["ship_to"]
+    assert codes("channel", "web") == [codec.blocks[Part("channel")].members.index("web")]
+    block = codec.blocks[Part("ship_to")]
     assert codes("ship_to", "C") == [block.members.index("C"), block.cardinality]  # or as the relation says
     assert codes("borough", "borough 1") is None  # it has no codes
     alone = pieces_of(codec, "bank", {"north"})

@@ -30,7 +30,7 @@ from raygen.codec.log_volume import (
     resolution,
     share,
 )
-from raygen.table.part_names import is_calendar
+from raygen.table.part import Part
 from raygen.table.schema import Schema, infer
 from raygen.table.stats import CategoryStats, NumericStats
 
@@ -216,19 +216,19 @@ def test_what_has_one_value_counts_nothing():
     for numeric in ("bars", "gaussian"):
         built = Codec.fit(schema, parts.observe(schema, table), 128, 256, numeric)
         codes, offsets = built.encode(table)
-        for i, (name, block) in enumerate(built.blocks.items()):
-            if is_calendar(name):
+        for i, (part, block) in enumerate(built.blocks.items()):
+            if part.is_calendar:
                 continue
-            one = Codec(schema, {name: block})
+            one = Codec(schema, {part: block})
             volume = log_volume(one, codes[:, i : i + 1], offsets[:, i : i + 1][:, : one.num_offsets])
             varies = (
                 ~gone
-                if name == "number" or (name == "few" and built.gaussian)
+                if part.column == "number" or (part.column == "few" and built.gaussian)
                 else ~gone | gone
                 if one.num_offsets
                 else np.zeros(1000, bool)
             )
-            assert np.array_equal(volume != 0, varies), name
+            assert np.array_equal(volume != 0, varies), part.title
         assert log_volume(built, codes[:0], offsets[:0]).shape == (0,)
 
 
@@ -315,7 +315,7 @@ def test_members_of_groups():
 
 def test_a_gaussian_block_of_hundreds():
     table = pa.table({"c": 100 * np.arange(1000)})
-    block = fitted(table, numeric="gaussian").blocks["c"]
+    block = fitted(table, numeric="gaussian").blocks[Part("c")]
     assert gaussian_volume(block, np.array([-1.0, 0.5], np.float32)) == pytest.approx(
         [np.log(100 / block.std)] * 2
     )

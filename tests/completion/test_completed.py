@@ -15,7 +15,7 @@ from raygen.completion.settings import Settings
 from raygen.errors import ConfigError, SchemaError
 from raygen.model import folder as model_folder
 from raygen.table import arrow
-from raygen.table.part_names import MONTH
+from raygen.table.part import Part
 from tests import untrained
 from tests.relations import every_use
 
@@ -132,8 +132,8 @@ def test_a_relation_gives_a_value_where_its_own_inputs_are_known(tmp_path):
     found = model_folder.load(untrained.save(tmp_path / "model", rows, relations={"y": ["a", "b"]}))
     given = Reader(found.codec, pa.schema([("a", pa.int64()), ("y", pa.int64())]))
     givens = Encoder(found.codec).of(given.read(pa.table({"a": a, "y": a})))
-    block = found.codec.parts.index("y")
-    own = found.codec.blocks["y"].cardinality
+    block = found.codec.parts.index(Part("y"))
+    own = found.codec.blocks[Part("y")].cardinality
     assert found.codec.reduction.tied["y"] and (givens.codes[:, block] == own).all()
     assert givens.known[:, block].all() and not givens.unseen["y"].any()
 
@@ -233,7 +233,7 @@ def test_a_given_weekday_or_month_leaves_all_days_that_have_it(tmp_path, says, d
     day[:600], day[600:900] = 18_501, 18_500
     class_of = {
         "weekday(day)": lambda day: (day + 3) % 7,
-        "month(day)": lambda day: classes_of(day, MONTH) + 1,
+        "month(day)": lambda day: classes_of(day, "month") + 1,
     }
     rows = pa.table({"day": pa.array(day, pa.date32()), "of_day": class_of[says](day)})
     model = untrained.save(tmp_path / "model", rows, relations={"of_day": says})

@@ -16,6 +16,7 @@ from raygen.completion.settings import Settings
 from raygen.model import folder as model_folder
 from raygen.model import proposal
 from raygen.sampling.decoder import decoder_of
+from raygen.table.part import Part
 from tests import untrained
 
 pytestmark = pytest.mark.slow
@@ -57,7 +58,7 @@ def proposals(network):
 def test_probabilities_and_cells_are_those_of_rows_drawn_by_chance(trained):
     found, network = trained
     rows, names = chance(found, network), found.codec.parts
-    members = [found.codec.blocks[name].members for name in CATEGORIES]
+    members = [found.codec.blocks[Part(name)].members for name in CATEGORIES]
     place = [names.index(name) for name in CATEGORIES]
     for way, (first, last) in itertools.product(proposals(network), [(0, 1), (1, 0), (2, 1)]):
         given = pa.table({n: [members[i][k]] for i, (n, k) in enumerate([("a", first), ("c", last)][:1])})
@@ -85,13 +86,13 @@ def test_a_number_given_weighs_its_density(trained):
     values = np.sort(table()["x"].to_numpy())[5:-5:2]
     particles = Particles(network, found.samplers[found.sampler], None, 64, 3)
     reader, encoder = Reader(found.codec, pa.schema([("x", pa.float64())])), Encoder(found.codec)
-    block = found.codec.blocks["x"]
+    block = found.codec.blocks[Part("x")]
     total = []
     for i in range(0, len(values), particles.rows):
         some = pa.table({"x": values[i : i + particles.rows]})
         givens = encoder.of(reader.read(some))
         cloud = particles.cloud(i, givens.padded(particles.rows))
-        column = found.codec.parts.index("x")
+        column = found.codec.parts.index(Part("x"))
         mass = block.frequencies()[givens.codes[:, column]]
         total += list(np.exp(cloud.log_probability[: some.num_rows]) / mass)
     assert abs(np.mean(total) - 1) < 0.2
@@ -117,7 +118,7 @@ def test_draws_of_a_row_share_their_particles(trained):
     found, network = trained
     rows, names = chance(found, network), found.codec.parts
     place = [names.index(name) for name in CATEGORIES]
-    members = [found.codec.blocks[name].members for name in CATEGORIES]
+    members = [found.codec.blocks[Part(name)].members for name in CATEGORIES]
     rare = np.argmin(np.bincount(rows[:, place[2]]))
     same = rows[:, place[2]] == rare
     wanted = np.bincount(rows[same, place[1]], minlength=4) / same.sum()

@@ -11,6 +11,7 @@ from raygen.model.vae import VAE, positions
 from raygen.sampling.decoder import Decoder
 from raygen.sampling.draws import draw_gaussian
 from raygen.table import arrow
+from raygen.table.part import Part
 from raygen.training.trainer import vae_settings
 from tests.codec.test_gaussian import a_table, fitted
 
@@ -114,14 +115,14 @@ def test_draws_are_around_the_mean_with_the_learned_variance():
     for i in range(built.num_offsets):
         assert stats.kstest(position[:, i], stats.norm(centre[i], np.exp(-0.75)).cdf).pvalue > 1e-4
     assert np.abs(np.corrcoef(position[:, : built.num_offsets].T) - np.eye(built.num_offsets)).max() < 0.04
-    price = built.parts.index("price")
-    assert (codes[:, price] == 1).mean() == pytest.approx(built.blocks["price"].missing, abs=0.02)
+    price = built.parts.index(Part("price"))
+    assert (codes[:, price] == 1).mean() == pytest.approx(built.blocks[Part("price")].missing, abs=0.02)
     again = Decoder(model, normal, seed=3).block(7)
     assert all(np.array_equal(a, b) for a, b in zip(drawn[7], again, strict=True))
     out = built.decode(codes, position)
     out.validate(full=True)
     assert np.nanstd(arrow.numbers(out["x"])) == pytest.approx(
-        built.blocks["x"].std * np.exp(-0.75), rel=0.03
+        built.blocks[Part("x")].std * np.exp(-0.75), rel=0.03
     )
 
 

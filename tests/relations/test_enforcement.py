@@ -13,6 +13,7 @@ from raygen.relations.language import parse
 from raygen.relations.reduction import Reduction
 from raygen.relations.uses import uses
 from raygen.sampling.selection import select
+from raygen.table.part import Part
 from raygen.table.schema import Schema, infer
 from tests.relations.test_reduction import any_codes, fitted, reduced
 
@@ -110,7 +111,10 @@ def test_what_is_drawn_from_a_gaussian_keeps_its_bounds():
         kept = relation.keeps(made)
         assert (kept == 1).all(), relation.text
     assert (np.array(made["price"]) == 0).mean() < 0.01  # drawn again, not put beside the bound
-    assert np.array(made["price"]).min() < 1 and np.median(made["price"]) < codec.blocks["price"].mean * 1.5
+    assert (
+        np.array(made["price"]).min() < 1
+        and np.median(made["price"]) < codec.blocks[Part("price")].mean * 1.5
+    )
 
 
 def test_a_value_that_must_be_missing_by_a_circle_is_emptied():

@@ -15,7 +15,7 @@ from raygen.relations.differences import added, difference
 from raygen.relations.language import parse
 from raygen.relations.reduction import Reduction, Use
 from raygen.relations.uses import uses, why_unused
-from raygen.table.part_names import time_of
+from raygen.table.part import Part
 from raygen.table.schema import Schema, infer
 from tests.relations import every_use as planted
 
@@ -70,8 +70,8 @@ def test_each_kind_has_its_use(whole):
 
 
 def test_a_computed_column_has_no_codes(whole):
-    assert not {"total", "borough", "doubled", "year"} & set(whole.parts)
-    assert time_of("ended") not in whole.parts  # a duration is one part
+    assert not {"total", "borough", "doubled", "year"} & {part.column for part in whole.parts}
+    assert Part.time("ended") not in whole.parts  # a duration is one part
 
 
 def test_what_is_reduced_comes_back(table, whole):
@@ -102,7 +102,7 @@ def test_codes_of_real_rows_have_the_share_of_a_partial_relation(table, whole):
 
 
 def test_a_relation_is_one_more_code(table, whole):
-    place, block = whole.parts.index("paid"), whole.blocks["paid"]
+    place, block = whole.parts.index(Part("paid")), whole.blocks[Part("paid")]
     assert whole.cardinalities[place] == block.cardinality + 1 and block.missing == 0
     codes, _ = whole.encode(table)
     share = np.equal(table["paid"], table["bill"]).mean()
@@ -117,7 +117,7 @@ def test_a_relation_is_one_more_code(table, whole):
 def test_what_a_relation_needs_is_drawn_before_what_it_gives(whole):
     order = [whole.parts[number] for number in whole.turn_order]
     assert sorted(order) == sorted(whole.parts)
-    assert order.index("bill") < order.index("paid")
+    assert order.index(Part("bill")) < order.index(Part("paid"))
 
 
 def test_a_value_that_must_be_there_is_made_up(table, whole):

@@ -13,6 +13,7 @@ from raygen.sampling.decoder import decoder_of
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.sampling.selection import Selection, select
 from raygen.sampling.strata import Stratum
+from raygen.table.part import Part
 from raygen.table.schema import Schema
 from tests.relations import every_use as planted
 from tests.relations.test_reduction import any_codes, fitted, reduced
@@ -99,7 +100,7 @@ def test_conditions_are_read_as_sql_reads_them(codec, where, true):
 
 def test_conditions_on_both_kinds_of_columns_are_kept_apart(codec):
     wanted = select(codec, "borough = 'borough 1' AND zone IN ('zone 1', 'zone 2')")
-    assert [codec.parts[number] for number in wanted.pieces] == ["zone"]
+    assert [codec.parts[number] for number in wanted.pieces] == [Part("zone")]
     assert [one.column for one, _ in wanted.tests.conditions] == ["borough"]
 
 

@@ -15,7 +15,7 @@ from raygen.codec.codec import Codec
 from raygen.codec.parts import observe
 from raygen.errors import ConfigError
 from raygen.sampling.selection import select
-from raygen.table.part_names import calendar_of, parts_of
+from raygen.table.part import Part
 from raygen.table.schema import Schema
 
 ROWS = 4000
@@ -126,9 +126,9 @@ def test_a_position_is_in_a_piece_if_and_only_if_its_value_satisfies_the_conditi
     column, holds = where.split()[0], CASES[where]
     found = select(codec, where)
     rng = np.random.default_rng(1)
-    number = codec.parts.index(column)
+    number = codec.parts.index(Part(column))
     pieces = found.pieces[number]
-    size = codec.blocks[column].cardinality
+    size = codec.blocks[Part(column)].cardinality
     ends = np.concatenate([pieces.low, pieces.high])
     codes = np.concatenate([np.repeat(np.arange(size), 300), np.tile(pieces.codes, 2)])
     position = np.concatenate([rng.random(300 * size).astype(np.float32), ends])
@@ -137,7 +137,7 @@ def test_a_position_is_in_a_piece_if_and_only_if_its_value_satisfies_the_conditi
         np.zeros((len(codes), codec.num_columns), np.float32),
     )
     every[:, number], inside[:, number] = codes, position
-    for part in set(calendar_of(column)) & set(codec.parts):
+    for part in set(Part.calendar(column)) & set(codec.parts):
         own = codec.parts.index(part)
         every[:, own] = rng.integers(0, codec.cardinalities[own], len(codes))
     values = codec.decode(every, inside)[column].to_pylist()
@@ -149,7 +149,7 @@ def test_a_position_is_in_a_piece_if_and_only_if_its_value_satisfies_the_conditi
     ).any(axis=1) & ~within
     assert truth.any() and within[-len(ends) :].all()
     if found.tests:
-        assert column in codec.movers and within[truth].all()
+        assert Part(column) in codec.movers and within[truth].all()
     held = within & found.tests.hold(every, inside) if found.tests else within
     np.testing.assert_array_equal(held[~beyond], truth[~beyond])
     shares = np.bincount(pieces.codes, pieces.share, size)
@@ -158,18 +158,18 @@ def test_a_position_is_in_a_piece_if_and_only_if_its_value_satisfies_the_conditi
 
 
 def test_a_rare_member_of_a_group_restricts_its_draw(codec):
-    block = codec.blocks["city"]
+    block = codec.blocks[Part("city")]
     rare = block.members[-1]
-    pieces = select(codec, f"city = '{rare}'").pieces[codec.parts.index("city")]
+    pieces = select(codec, f"city = '{rare}'").pieces[codec.parts.index(Part("city"))]
     assert len(pieces.codes) == 1 and 0 < pieces.share[0] < 1
     of_code = block.shares[block.codes == pieces.codes[0]]
     assert pieces.share[0] == pytest.approx(of_code[-1] / of_code.sum(), abs=1e-6)
 
 
 def test_a_member_too_rare_for_any_position_is_refused(codec):
-    block = codec.blocks["city"]
+    block = codec.blocks[Part("city")]
     shares = np.where(np.arange(len(block.members)) == len(block.members) - 2, 1e-12, block.shares)
-    other = Codec(codec.schema, codec.blocks | {"city": replace(block, shares=shares)})
+    other = Codec(codec.schema, codec.blocks | {Part("city"): replace(block, shares=shares)})
     rare = block.members[-2]
     with pytest.raises(ConfigError, match="no value that the model can give"):
         select(other, f"city = '{rare}'")
@@ -181,10 +181,10 @@ def test_a_member_too_rare_for_any_position_is_refused(codec):
 def test_conditions_on_a_missing_datetime_concern_both_parts(codec):
     parts = {codec.parts[i]: p for i, p in select(codec, "when IS NULL").pieces.items()}
     assert {n: list(p.codes) for n, p in parts.items()} == {
-        n: [codec.blocks[n].cardinality - 1] for n in parts_of("when") if n in codec.parts
+        n: [codec.blocks[n].cardinality - 1] for n in Part.every("when") if n in codec.parts
     }
     assert set(select(codec, "when > '2024-02-01'").pieces) == {
-        codec.parts.index(part) for part in parts_of("when") if part in codec.parts
+        codec.parts.index(part) for part in Part.every("when") if part in codec.parts
     }
 
 
@@ -228,11 +228,11 @@ def test_a_condition_that_cannot_be_met_is_refused(where, message, hint, codec):
 def test_strata_are_the_categories_in_order_each_with_its_rows(codec):
     found = select(codec, "age > 30 AND city NOT IN ('city 001', 'city 002')", "city=7")
     names = [s.name for s in found.strata]
-    assert names == sorted(set(codec.blocks["city"].members) - {"city 001", "city 002"})
+    assert names == sorted(set(codec.blocks[Part("city")].members) - {"city 001", "city 002"})
     assert found.num_rows == 7 * len(names)
-    assert set(found.pieces) == {codec.parts.index("age")}
+    assert set(found.pieces) == {codec.parts.index(Part("age"))}
     assert found.describe(3) == f"city = '{names[3]}' AND age > 30"
-    block = codec.blocks["city"]
+    block = codec.blocks[Part("city")]
     for one in found.strata:
         (code,), ends = one.pieces.codes, np.concatenate([one.pieces.low, one.pieces.high])
         both = block.decode(np.full(2, code), ends)
@@ -272,5 +272,5 @@ def test_numbers_learned_by_squared_error_have_no_pieces(table):
     with pytest.raises(ConfigError, match="learned by squared error"):
         select(gaussian, "age > 30")
     assert list(select(gaussian, "wage IS NULL AND flag = true").pieces) == [
-        gaussian.parts.index(n) for n in ("wage", "flag")
+        gaussian.parts.index(Part(n)) for n in ("wage", "flag")
     ]

@@ -10,6 +10,7 @@ from raygen.codec.codec import Codec
 from raygen.commands.init import init
 from raygen.config import Config
 from raygen.errors import ConfigError, SchemaError
+from raygen.table.part import Part
 from raygen.table.schema import Schema
 from raygen.training import encoding
 
@@ -22,7 +23,7 @@ def test_a_column_has_a_limit_of_its_own():
     schema = Schema.of(TABLE.schema, KINDS, "here")
     stats = parts.observe(schema, TABLE)
     built = Codec.fit(schema, stats, 16, 16, limits={"b": 64})
-    assert built.blocks["a"].num_codes == 16 and built.blocks["b"].num_codes == 40
+    assert built.blocks[Part("a")].num_codes == 16 and built.blocks[Part("b")].num_codes == 40
     (note,) = encoding.grouped(built)
     assert note.startswith("column 'a' has 40 categories; all but the 8 most frequent share 8 codes")
     assert "set schema.limits.a for this column alone" in note

@@ -15,9 +15,11 @@ from raygen.relations.counts import Counts
 from raygen.relations.reduction import Reduction
 from raygen.relations.sample import is_supported
 from raygen.relations.uses import uses
+from raygen.table.part import Part
 from raygen.table.protection import MADE_UP, Protection
 from raygen.table.schema import Schema
 from raygen.training.protection import levels_given, losses, protection_of
+from tests.codec.round_trip import block_in
 
 ROWS = 400
 KINDS = {"city": "categorical", "boss": "boolean", "age": "numeric", "size": "categorical"}
@@ -82,7 +84,7 @@ def test_settings_are_by_column():
     config = made(min_rows=5, columns={"age": 20}, public=["city"], rare={"size": "star"})
     protection = protection_of(config, schema_of(people()))
     assert [protection.of(name) for name in ("city", "age", "boss")] == [1, 20, 5]
-    assert protection.of("city", "age") == 20 and protection.of("seen\0time") == 5
+    assert protection.of("city", "age") == 20
     overridden = config.override({"privacy.columns.boss": 3, "privacy.rare.city": "missing"})
     assert overridden.privacy.columns == {"age": 20, "boss": 3}
     assert overridden.privacy.rare == {"size": "star", "city": "missing"}
@@ -91,25 +93,27 @@ def test_settings_are_by_column():
 @pytest.mark.parametrize("rare", ["merge", "star", "missing"])
 def test_what_stands_for_rare_categories(rare):
     built, _, table = fitted(Protection(8, rare={"city": rare}))
-    block = built.blocks["city"]
+    block = built.blocks[Part("city")]
     assert not [name for name in block.members if name.startswith("rare ")]
     codes, _ = built.encode(table)
     drawn = built.decode(codes.astype(int), np.zeros(codes.shape))["city"].to_pylist()[:10]
     expected = {"merge": {f"c{k}" for k in range(5)}, "star": {MADE_UP}, "missing": {None}}[rare]
     assert set(drawn) <= expected
-    share = (np.bincount(codes[:, built.parts.index("city")]) / ROWS).tolist()
+    share = (np.bincount(codes[:, built.parts.index(Part("city"))]) / ROWS).tolist()
     if rare == "merge":  # rows of one category go together: the shares are those of many categories
         assert sum(share) == pytest.approx(sum(block.frequencies()))
     else:
         assert share == pytest.approx(block.frequencies().tolist(), abs=1e-9 if rare == "missing" else 0.01)
     again = Codec.from_dict(built.schema, built.to_dict())
-    assert again.blocks["city"].rare == rare and np.array_equal(again.encode(table)[0], codes)
+    assert again.blocks[Part("city")].rare == rare and np.array_equal(again.encode(table)[0], codes)
 
 
 def test_too_few_rare_rows_for_a_category_of_their_own_are_merged():
     for rare in ("star", "missing"):
         built, _, _ = fitted(Protection(14, rare={"city": rare}))
-        assert built.blocks["city"].rare == "merge" and MADE_UP not in built.blocks["city"].members
+        assert (
+            built.blocks[Part("city")].rare == "merge" and MADE_UP not in built.blocks[Part("city")].members
+        )
 
 
 def test_levels_of_few_rows_go_and_those_of_nobody_stay():
@@ -192,7 +196,7 @@ def test_a_lookup_knows_no_pair_of_few_rows(protection, how):
 def test_what_a_codec_holds_is_told_with_the_rows_behind_it():
     built, _, table = fitted(Protection(8, {"boss": 1}, {"city": "star"}))
     held = {one.name: one for one in contents(built, ROWS)}
-    counts = {name: table["city"].to_pylist().count(name) for name in built.blocks["city"].members}
+    counts = {name: table["city"].to_pylist().count(name) for name in built.blocks[Part("city")].members}
     counts[MADE_UP] = 10
     assert (held["city"].count, held["city"].rows) == (6, min(counts.values()))
     assert held["city"].sentence == "6 categories of 10 rows or more; rarer ones are _rare_"
@@ -208,12 +212,13 @@ def test_what_a_codec_holds_is_told_with_the_rows_behind_it():
 def test_a_forged_codec_that_sends_rare_categories_nowhere_is_refused():
     built, _, _ = fitted(Protection(8, rare={"city": "star"}))
     state = built.to_dict()
+    others = [one for one in state["blocks"] if one["column"] != "city"]
     for rare, members in (("star", ["c0"]), ("elsewhere", None)):
-        block = state["blocks"]["city"] | {"rare": rare}
+        block = block_in(state, "city") | {"rare": rare}
         if members:
             block |= {"members": members, "codes": [0], "shares": [1.0]}
         with pytest.raises(ModelError, match="the block of 'city'"):
-            Codec.from_dict(built.schema, state | {"blocks": state["blocks"] | {"city": block}})
+            Codec.from_dict(built.schema, state | {"blocks": [*others, block]})
 
 
 def test_ends_are_told_as_a_calendar_has_them_and_rows_without_a_value_do_not_count():
@@ -251,7 +256,7 @@ def test_a_rare_key_is_merged_into_those_that_a_lookup_says_the_same_of():
 @pytest.mark.parametrize("forged", [{"reading": "sundial"}, {"scale": 10**9}, {"min_rows": 0}])
 def test_a_forged_number_is_refused(forged):
     state = fitted(Protection(8))[0].to_dict()
-    state["blocks"]["age"] |= forged
+    block_in(state, "age").update(forged)
     with pytest.raises(ModelError, match="the block of 'age'"):
         Codec.from_dict(schema_of(people()), state)
 

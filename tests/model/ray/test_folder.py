@@ -102,13 +102,13 @@ def test_an_index_of_something_else_is_refused(content, model):
 
 def test_a_newer_format_is_refused_by_name(model):
     edit_index(model, lambda index: index.update(format=99, raygen="9.1.0"))
-    error = refused(model, r"was made by raygen 9\.1\.0 \(format 99\); this is raygen .* \(format 5\)")
+    error = refused(model, r"was made by raygen 9\.1\.0 \(format 99\); this is raygen .* \(format 6\)")
     assert error.hint == "pip install -U raygen"
 
 
 def test_a_model_of_the_release_before_is_refused_by_name(model):
     edit_index(model, lambda index: index.update(format=1, raygen="0.1.0"))
-    error = refused(model, r"was made by raygen 0\.1\.0 \(format 1\); this is raygen .* \(format 5\)")
+    error = refused(model, r"was made by raygen 0\.1\.0 \(format 1\); this is raygen .* \(format 6\)")
     assert error.hint == "train again with this raygen, in another run.folder or after deleting this folder."
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import raygen
 from raygen.config import Config
+from raygen.table.part import Part
 from raygen.training import encoding
 from tests import planted
 
@@ -116,7 +117,7 @@ def test_a_unit_counts_people(local_ray, tmp_path):
     members = {}
     for unit in ("", "customer"):
         made = config(table, tmp_path, **settings, **{"privacy.unit": unit})
-        members[unit] = set(encoding.encode(made.settled(), told.append).codec.blocks["town"].members)
+        members[unit] = set(encoding.encode(made.settled(), told.append).codec.blocks[Part("town")].members)
     assert members[""] == {"Quux", "Busy", "A", "B"} and members["customer"] == {"Busy", "A", "B"}
     line = "privacy.unit = 'customer': 873 of them have 10 rows at most, so that 80 rows stand for 8 of them."
     assert line in told

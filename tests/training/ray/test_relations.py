@@ -7,6 +7,7 @@ import pytest
 
 from raygen.config import Config
 from raygen.errors import ConfigError
+from raygen.table.part import Part
 from raygen.training import encoding
 from tests.relations import every_use
 
@@ -32,7 +33,7 @@ def test_what_is_found_is_told_and_used(local_ray, tmp_path):
     uses = {use.relation.column: use.how for use in found.codec.reduction.uses}
     assert uses["total"] == uses["borough"] == uses["doubled"] == "computed"
     assert uses["ended"] == "difference" and uses["paid"] == "tied"
-    assert "total" not in found.codec.blocks
+    assert Part("total") not in found.codec.blocks
     assert any(line == f"Relation: total = price + tax, in all of {ROWS:,} rows" for line in told)
     again, silent = encoded(made)
     assert again.content == found.content and not silent
@@ -40,7 +41,7 @@ def test_what_is_found_is_told_and_used(local_ray, tmp_path):
 
 def test_the_config_decides(local_ray, tmp_path):
     none, _ = encoded(config(every_use.table(ROWS), tmp_path, []))
-    assert none.codec.reduction.uses == () and "total" in none.codec.blocks
+    assert none.codec.reduction.uses == () and Part("total") in none.codec.blocks
 
 
 def test_a_relation_that_some_rows_break_is_told_and_learned_as_one_that_holds_often(local_ray, tmp_path):
@@ -55,7 +56,7 @@ def test_a_relation_that_some_rows_break_is_told_and_learned_as_one_that_holds_o
     assert any(f"7 rows break it, which was to hold always: {numbers}. It is learned" in one for one in told)
     assert found.num_rows == ROWS
     codes, _ = found.rows(0, ROWS)
-    place, block = found.codec.parts.index("total"), found.codec.blocks["total"]
+    place, block = found.codec.parts.index(Part("total")), found.codec.blocks[Part("total")]
     assert (codes[:, place] == block.cardinality).sum() == ROWS - 7
 
 
