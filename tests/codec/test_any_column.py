@@ -120,7 +120,11 @@ def test_what_comes_out_went_in(kind, data):
         kinds["c"] = "numeric" if kind in WHOLE else "categorical"
     schema = Schema.of(table.schema, kinds, "here")
     stats = parts.observe(schema, table)
-    if numeric == "gaussian" and stats["c"].__dict__.get("scale") is not None and kinds["c"] == "numeric":
+    if (
+        numeric == "gaussian"
+        and stats[Part("c")].__dict__.get("scale") is not None
+        and kinds["c"] == "numeric"
+    ):
         return
     built = Codec.fit(schema, stats, data.draw(st.integers(4, 40)), 20, numeric, Protection(least))
     codes, offsets = built.encode(table)

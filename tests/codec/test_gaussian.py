@@ -180,7 +180,7 @@ def test_what_the_network_is_told():
         )
         assert built.frequencies()[own].sum() == pytest.approx(1)
         assert not tables.ordered[i]
-    words = {name: inspect_model._codes(block) for name, block in built.blocks.items()}
+    words = {part.title: inspect_model._codes(block) for part, block in built.blocks.items()}
     assert (words["x"], words["price"], words["constant"], words["word"]) == (
         "Gaussian",
         "Gaussian, missing",
