@@ -59,7 +59,7 @@ def test_probabilities_and_cells_are_those_of_rows_drawn_by_chance(trained):
     found, network = trained
     rows, names = chance(found, network), found.codec.parts
     members = [found.codec.blocks[Part(name)].members for name in CATEGORIES]
-    place = [names.index(name) for name in CATEGORIES]
+    place = [names.index(Part(name)) for name in CATEGORIES]
     for way, (first, last) in itertools.product(proposals(network), [(0, 1), (1, 0), (2, 1)]):
         given = pa.table({n: [members[i][k]] for i, (n, k) in enumerate([("a", first), ("c", last)][:1])})
         given = given.append_column("c", pa.array([members[2][last]]))
@@ -117,7 +117,7 @@ def test_draws_of_a_row_share_their_particles(trained):
     though one draw by itself would come from the few that it has."""
     found, network = trained
     rows, names = chance(found, network), found.codec.parts
-    place = [names.index(name) for name in CATEGORIES]
+    place = [names.index(Part(name)) for name in CATEGORIES]
     members = [found.codec.blocks[Part(name)].members for name in CATEGORIES]
     rare = np.argmin(np.bincount(rows[:, place[2]]))
     same = rows[:, place[2]] == rare

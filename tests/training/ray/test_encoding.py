@@ -15,6 +15,7 @@ from raygen.codec import parts, row_hash
 from raygen.config import Config
 from raygen.errors import SchemaError, StorageError
 from raygen.generation.formats import json_lines
+from raygen.table.part import Part
 from raygen.table.schema import Schema
 from raygen.training import encoding
 from raygen.training.statistics import TableRelations, statistics
@@ -111,10 +112,10 @@ def test_statistics_are_those_of_the_whole_table(rows, local_ray, tmp_path):
     found, reduction = statistics(dataset, "t", source.head(), schema, nothing, silent)
     whole, spread = parts.observe(schema, rows), found.parts
     assert reduction.inner == schema and not found.explained
-    for name in whole:
-        assert spread[name].num_rows == len(rows) and spread[name].num_missing == whole[name].num_missing
-    np.testing.assert_array_equal(spread["x"].values, whole["x"].values)
-    assert spread["text"].counts == whole["text"].counts
+    for part in whole:
+        assert spread[part].num_rows == len(rows) and spread[part].num_missing == whole[part].num_missing
+    np.testing.assert_array_equal(spread[Part("x")].values, whole[Part("x")].values)
+    assert spread[Part("text")].counts == whole[Part("text")].counts
 
 
 def test_any_rows_of_a_table_that_ray_data_sorted_can_be_read(rows, local_ray, tmp_path, monkeypatch):
