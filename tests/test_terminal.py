@@ -1,5 +1,6 @@
 """What is printed, on terminals of few letters, and of what a table holds that would move a cursor."""
 
+import io
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from raygen import cli
 from raygen.errors import printable
 from raygen.report.redrawn import Terminal
 from tests import untrained
@@ -30,20 +32,34 @@ def test_help_on_any_terminal(encoding):
 
 
 @pytest.mark.slow
-def test_a_table_of_odd_names_on_any_terminal(tmp_path):
+def test_a_table_of_odd_names_on_any_terminal(tmp_path, monkeypatch):
+    """As `PYTHONIOENCODING` makes the streams of a process."""
     table = untrained.table()
     table = table.append_column(f"text {ODD}", pa.array([ODD, "b"] * (table.num_rows // 2)))
     pq.write_table(table, tmp_path / "table.parquet")
     model = untrained.save(tmp_path / "run" / "model", table)
+
+    def here(encoding: str, *arguments: object) -> tuple[int, bytes, bytes]:
+        streams = [io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2)]
+        for name, stream in zip(("stdout", "stderr"), streams, strict=True):
+            monkeypatch.setattr(sys, name, stream)
+        status = cli.main([*map(str, arguments)])
+        said = []
+        for stream in streams:
+            stream.flush()
+            said.append(stream.buffer.getvalue())
+        monkeypatch.undo()
+        return status, *said
+
     for encoding in ("ascii", "latin-1", "utf-8"):
         for verb in (["init", tmp_path / "table.parquet", "-o", tmp_path / encoding], ["inspect", model]):
-            done = raygen(*map(str, verb), encoding=encoding)
-            assert done.returncode == 0 and b"Traceback" not in done.stderr, done.stderr
-            assert b"\x1b" not in done.stdout
-            assert "\u202e".encode() not in done.stdout
-        wrong = raygen("inspect", f"{tmp_path}/no {ODD}", encoding=encoding)
-        assert wrong.returncode == 2 and b"\\x1b[31m" in wrong.stderr and b"\x1b" not in wrong.stderr
-    assert b"\\x1b" in raygen("inspect", model, encoding="utf-8").stdout
+            status, said, errors = here(encoding, *verb)
+            assert status == 0 and b"Traceback" not in errors, errors
+            assert b"\x1b" not in said
+            assert "\u202e".encode() not in said
+        assert b"\\x1b" in said
+        status, _, errors = here(encoding, "inspect", f"{tmp_path}/no {ODD}")
+        assert status == 2 and b"\\x1b[31m" in errors and b"\x1b" not in errors
 
 
 def test_control_characters_are_escaped(capsys):
