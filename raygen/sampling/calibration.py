@@ -78,6 +78,7 @@ def _shift(probabilities: np.ndarray, shares: np.ndarray) -> np.ndarray:
         probabilities: Of shape (rows, codes).
         shares: Of the table's rows, sum 1.
     """
+    probabilities = probabilities.astype(float)  # here, or each product below does it anew
     shift, target = np.zeros(len(shares)), np.maximum(shares, FLOOR)
     for _ in range(ROUNDS):
         factor = np.exp(shift)

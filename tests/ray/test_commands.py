@@ -37,9 +37,9 @@ def test_inspect_shows_columns_training_and_samplers(trained, run_cli):
     assert not any("latent.html" in line for line in lines), "latent.report = false draws none"
 
 
-def test_plan_of_a_trillion_rows_tells_what_would_finish_in_time(trained, toml, run_cli):
-    config = toml(trained.config.override({"generate.num_actors": 0}))
-    status, out, _ = run_cli("plan", config, "--rows", "1e12", "--within", "2d", "--json")
+def test_plan_of_a_trillion_rows_tells_what_would_finish_in_time(trained, run_cli):
+    asked = "--rows", "1e12", "--num-actors", 0, "--within", "2d"
+    status, out, _ = run_cli("plan", trained.model, *asked, "--json")
     assert status == 0
     assert "in 1,000,000 shard(s) by 4 actor(s)" in out
     answer = json.loads(out.splitlines()[-1])["generate"]

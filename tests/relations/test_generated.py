@@ -12,7 +12,7 @@ REAL = planted(8000)
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     settings = {"model.dropout": 0.35, "train.steps": 200}
-    return sample(trained.save(tmp_path_factory.mktemp("planted") / "model", REAL, settings), 20_000)
+    return sample(trained.save(tmp_path_factory.mktemp("planted") / "model", REAL, settings), 10_000)
 
 
 @pytest.mark.slow

@@ -74,22 +74,6 @@ def test_it_learns_that_the_columns_depend(encoded):
 
 
 @pytest.mark.slow
-def test_a_resumed_run_ends_in_the_same_weights(encoded):
-    whole = loop(encoded, config())
-    whole.run(60)
-    first = loop(encoded, config())
-    first.run(25)
-    second = loop(encoded, config())
-    second.load_state(checkpoints.unpack(checkpoints.pack(first.state() | {"history": np.array("[]")})))
-    second.run(35)
-    assert second.step == whole.step == 60
-    assert all(
-        np.array_equal(a, b)
-        for a, b in zip(whole.model.get_weights(), second.model.get_weights(), strict=True)
-    )
-
-
-@pytest.mark.slow
 def test_a_round_that_a_notice_broke_off_has_the_figures_of_a_whole_one(encoded, tmp_path):
     """Workers ask after 50 steps of a round of 120; the run goes on from the checkpoint that the notice led
     to."""
@@ -144,7 +128,8 @@ def test_a_worker_that_does_not_see_the_run_folder_is_told_what_it_must_be(tmp_p
 
 
 @pytest.mark.slow
-def test_dropout_is_of_training_alone_and_goes_on_where_it_was(encoded):
+def test_a_resumed_run_ends_in_the_same_weights_and_dropout_is_of_training_alone(encoded):
+    """Units are left out where they would have been, too."""
     whole, first, second, plain = (
         loop(encoded, config(**{"model.dropout": share})) for share in (0.3, 0.3, 0.3, 0.0)
     )
@@ -153,6 +138,7 @@ def test_dropout_is_of_training_alone_and_goes_on_where_it_was(encoded):
     first.run(25)
     second.load_state(checkpoints.unpack(checkpoints.pack(first.state() | {"history": np.array("[]")})))
     second.run(35)
+    assert second.step == whole.step == 60
     assert all(
         np.array_equal(a, b)
         for a, b in zip(whole.model.get_weights(), second.model.get_weights(), strict=True)

@@ -32,9 +32,9 @@ def complete(made, folder, **settings):
 
 
 def test_actors_write_what_one_process_writes(local_ray, made, tmp_path):
-    done, said = complete(made, tmp_path / "out", num_actors=3)
+    done, said = complete(made, tmp_path / "out", num_actors=2)
     assert (done.rows, done.shards, done.kept) == (ROWS, 12, 0)
-    assert done.told["rows"] == ROWS and "with 3 actor(s)" in " ".join(said)
+    assert done.told["rows"] == ROWS and "with 2 actor(s)" in " ".join(said)
     assert hashes(tmp_path / "out") == made[2]
     assert raygen.verify(str(tmp_path / "out"), say=print).passed
     with pytest.raises(OutputError, match="made by raygen complete"):

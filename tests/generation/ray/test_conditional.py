@@ -15,6 +15,7 @@ import pytest
 import raygen
 from raygen.errors import ConfigError, OutputError
 from raygen.model import folder as model_folder
+from tests import untrained
 
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("here")]
 ROWS, SHARD = 5000, 1100
@@ -186,17 +187,15 @@ def test_a_plan_before_there_is_a_model(trained, toml, tiny, tmp_path, run_cli):
         assert status == 2 and err.startswith("ConfigError:") and message in err
 
 
-def test_a_plan_of_more_rows_than_an_id_can_number_is_refused(local_ray, tiny, table, tmp_path, run_cli):
+def test_a_plan_of_more_rows_than_an_id_can_number_is_refused(local_ray, table, tmp_path, run_cli):
     rows = (
         pq.read_table(table)
         .slice(0, 100)
         .select(["age", "income"])
         .append_column("n", pa.array(range(100), pa.int32()))
     )
-    pq.write_table(rows, tmp_path / "table.parquet")
     kinds = {"age": "numeric", "income": "categorical", "n": "id"}
-    settings = {"data.source": str(tmp_path / "table.parquet"), "schema.columns": kinds, "train.steps": 5}
-    model = raygen.train(tiny(tmp_path / "run", settings), silent).model
+    model = untrained.save(tmp_path / "run" / "model", rows, {"schema.columns": kinds})
     status, out, err = run_cli("plan", model, "--rows", 2**31 - 1)
     assert status == 0 and "Generate: 2,147,483,647 rows" in out, err
     for verb in ("plan", "generate"):

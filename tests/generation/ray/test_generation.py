@@ -10,14 +10,13 @@ import urllib.request
 from pathlib import Path
 
 import numpy as np
-import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 import pytest
 
 import raygen
 from raygen.cluster import resources
 from raygen.config import Config
-from raygen.errors import ClusterError, ConfigError, GenerationError, OutputError
+from raygen.errors import ClusterError, GenerationError, OutputError
 from raygen.generation import driver
 from raygen.model import folder as model_folder
 from raygen.report.latent.record import LatentReport
@@ -103,37 +102,10 @@ def test_this_process_writes_the_bytes_of_an_actor(trained, one_actor, toml, tmp
     assert hashes(tmp_path / "out") == hashes(one_actor)
 
 
-def test_one_row_of_another_seed(trained, one_actor, tmp_path):
-    done = generate(trained, tmp_path / "out", rows=1, seed=1)
-    assert (done.rows, done.shards) == (1, 1)
-    made = rows(tmp_path / "out")
-    assert made.num_rows == 1
-    assert not made.equals(rows(one_actor).slice(0, 1))
-    assert made.equals(sampling.Rows(model_folder.load(trained.model), seed=1).table(0, 1))
-
-
 def test_any_rows_can_be_asked_for_alone(trained, one_actor):
     made = sampling.Rows(model_folder.load(trained.model), seed=0)
     for first, last in ((0, 1), (2047, 2049), (4999, 5000), (100, 4500)):
         assert made.table(first, last).equals(rows(one_actor).slice(first, last - first)), first
-
-
-def test_running_again_makes_only_what_is_missing(trained, one_actor, tmp_path):
-    out = shutil.copytree(one_actor, tmp_path / "out")
-    (out / "part-00000001.parquet").unlink()
-    whole = (out / "part-00000002.parquet").read_bytes()
-    (out / "part-00000002.parquet").write_bytes(whole[: len(whole) // 2])
-    (out / "part-00000003.parquet").write_bytes(b"")
-    (out / f"_tmp-{'0' * 32}-part-00000001.parquet").write_bytes(whole[:1000])
-    shutil.rmtree(out / "_manifest")
-    (out / "_manifest.json").unlink()
-    before = {
-        name: (out / name).stat().st_mtime_ns for name in ("part-00000000.parquet", "part-00000004.parquet")
-    }
-    done = generate(trained, out)
-    assert (done.rows, done.shards, done.kept) == (ROWS, 5, 2)
-    assert hashes(out) == hashes(one_actor)
-    assert {name: (out / name).stat().st_mtime_ns for name in before} == before
 
 
 def test_what_is_gone_on_with_has_as_many_actors_as_shards_are_missing(trained, one_actor, tmp_path):
@@ -143,19 +115,6 @@ def test_what_is_gone_on_with_has_as_many_actors_as_shards_are_missing(trained, 
     done = generate(trained, out, {"generate.num_actors": 2}, lines.append)
     assert done.kept == 4 and hashes(out) == hashes(one_actor)
     assert any("in 5 shard(s) with 1 actor(s) of 1 CPU(s)" in line for line in lines), lines
-
-
-def test_a_shard_that_nothing_vouches_for_is_read_to_its_end(trained, one_actor, tmp_path):
-    """Its part of the manifest is lost, and its rows were edited: the pages' checksums tell."""
-    out = shutil.copytree(one_actor, tmp_path / "out")
-    for number in (1, 2):
-        (out / "_manifest" / f"{number:08d}-{number:08d}.jsonl").unlink()
-    content = bytearray((out / "part-00000002.parquet").read_bytes())
-    content[len(content) // 3] ^= 1
-    (out / "part-00000002.parquet").write_bytes(content)
-    done = generate(trained, out)
-    assert done.kept == 4
-    assert hashes(out) == hashes(one_actor)
 
 
 @pytest.mark.parametrize(
@@ -196,21 +155,6 @@ def test_a_folder_of_another_generation_is_refused(change, difference, trained, 
         generate(trained, one_actor, change)
     assert "--out" in caught.value.hint
     assert hashes(one_actor) == before
-
-
-def test_another_sampler_gives_other_rows_and_naive_warns(trained, one_actor, tmp_path):
-    lines = []
-    generate(trained, tmp_path / "naive", rows=3000, sampler="naive", say=lines.append)
-    assert any(line.startswith("Warning: the sampler 'naive'") for line in lines)
-    with pytest.raises(OutputError, match=r"sampler .*this one has sampler naive"):
-        generate(trained, one_actor, sampler="naive")
-    naive, own = (
-        pads.dataset(str(f), exclude_invalid_files=True).to_table().slice(0, 3000)
-        for f in (tmp_path / "naive", one_actor)
-    )
-    assert naive.schema.equals(own.schema) and not naive.equals(own)
-    with pytest.raises(ConfigError, match=r"generate.sampler = 'flow'.* has .*mixture"):
-        generate(trained, tmp_path / "flow", sampler="flow")
 
 
 def test_the_folder_of_another_model_is_refused(trained, one_actor, tmp_path):

@@ -280,13 +280,13 @@ def test_plan_tells_shards_of_a_size_and_the_files_of_partitions(trained, run_cl
 
 def test_a_plan_knows_that_a_name_of_a_file_is_one(trained, tmp_path):
     lines = []
-    answer = raygen.plan(trained.config, rows=5000, out=str(tmp_path / "x.csv"), say=lines.append)
+    answer = raygen.plan(trained.model, rows=5000, out=str(tmp_path / "x.csv"), say=lines.append)
     assert answer["generate"]["shards"] == answer["generate"]["actors"] == 1
     assert any("Generate: 5,000 rows, seed 0, in one file, x.csv, by 1 actor(s); " in line for line in lines)
     for settings, words in (({"format": "jsonl"}, "name two formats"), ({"rows": 10**8}, "for one file")):
         with pytest.raises(ConfigError, match=words):
-            raygen.plan(trained.config, out=str(tmp_path / "x.csv"), say=silent, **settings)
+            raygen.plan(trained.model, out=str(tmp_path / "x.csv"), say=silent, **settings)
     (tmp_path / "y.parquet").write_bytes(b"mine")
     with pytest.raises(OutputError, match="did not write it"):
-        raygen.plan(trained.config, out=str(tmp_path / "y.parquet"), say=silent)
+        raygen.plan(trained.model, out=str(tmp_path / "y.parquet"), say=silent)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["y.parquet"]

@@ -13,7 +13,7 @@ from raygen.errors import ConfigError, ModelError, OutputError
 from raygen.model import folder as model_folder
 from raygen.report.latent.record import LatentReport
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("here")]
 ROWS, FACTOR = 5000, 3
 
 

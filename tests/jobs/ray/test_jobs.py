@@ -136,18 +136,13 @@ def test_jobs_on_a_cluster_without_a_node_get_one_and_tell_how_they_fail(submit,
     }
     config = toml(tiny(tmp_path / "run", settings))
 
-    failed = submit("python", "jobs/train.py", config, "--set", "trian.steps=3")
-    assert failed.finish() != 0
-    assert "ConfigError: unknown setting 'trian'." in failed.output
-    assert "Hint: did you mean 'train'?" in failed.output
-    assert "failed" in failed.output
-
     too_many = submit("python", "jobs/train.py", config, "--set", "train.num_workers=3")
     assert too_many.finish() != 0
     assert (
         "ClusterError: train.num_workers = 3 with 1 CPUs and 0 GPUs each needs 3 CPUs; the cluster has 0 CPUs"
         in too_many.output
     )
+    assert "Hint: " in too_many.output and "failed" in too_many.output
 
     done = submit(
         "bash", "-c", f"cd {ROOT} && python jobs/train.py {config} --json && python jobs/generate.py {config}"

@@ -107,7 +107,7 @@ def test_a_dataset_of_the_rows_of_generate(of_frame, local_ray, free_cpus):
     expected = model.sample(rows, seed=5, to_pandas=False)
     assert made.cast(expected.schema).equals(expected)
     free_cpus()
-    rich = model.dataset(3000, num_actors=2, where="age > 60", first_row=100)
+    rich = model.dataset(3000, num_actors=2, where="age > 60", first_row=100).materialize()
     assert rich.count() == 3000 and rich.min("age") > 60
     free_cpus()
     assert rich.take(1)[0] == model.sample(1, where="age > 60", first_row=100, to_pandas=False).to_pylist()[0]
@@ -226,7 +226,8 @@ import os, ray, sys, raygen
 from raygen.cluster import connection
 names = connection.ENVIRONMENT | connection.DRIVER_ENVIRONMENT
 model, before = raygen.load(sys.argv[1]), [os.environ.get(name) for name in names]
-rows = model.dataset(3000, num_actors=1)
+lazy = model.dataset(3000, num_actors=1)
+rows = lazy.materialize()
 assert ray.is_initialized() and [os.environ.get(name) for name in names] == before
 stored = sum(node["Resources"]["object_store_memory"] for node in ray.nodes())
 assert stored <= connection.OBJECT_STORE_BYTES, stored
@@ -234,7 +235,7 @@ print(rows.count(), rows.take(1)[0] == model.sample(1, to_pandas=False).to_pylis
 with connection.connected():
     pass
 assert ray.is_initialized(), "what others find is left to those who came before"
-print(rows.count())
+print(lazy.count())
 """
 
 

@@ -214,11 +214,11 @@ def test_optuna_with_two_objectives_c2st_and_a_log(local_ray, quick, tmp_path):
         "search.cost": "rows_per_second",
     }
     done = raygen.tune(
-        quick(tmp_path, {**settings, "search.trials": 3, "search.log_to": "tensorboard"}),
+        quick(tmp_path, {**settings, "search.log_to": "tensorboard"}),
         say=lambda line: None,
     )
     trials = done.search.model_dump()["trials"]
-    assert [t["state"] for t in trials] == ["finished"] * 3
+    assert [t["state"] for t in trials] == ["finished"] * 2
     assert trials[0]["params"] == done.search.model_dump()["defaults"]
     assert all(0 <= t["objective"] <= 1 and t["objective"] == t["c2st"] for t in trials)
     assert done.search.model_dump()["best"] == max(trials, key=lambda t: t["objective"])["number"]

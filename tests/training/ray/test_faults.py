@@ -47,12 +47,12 @@ def small_disk(tmp_path):
 
 
 def test_a_killed_worker_of_two(undisturbed, trained, tiny, tmp_path, kill_one, seen):
-    settings = {"train.num_workers": 2, "train.steps": 300, "train.patience": 0}
+    settings = {"train.num_workers": 2, "train.steps": 120, "train.patience": 0}
     expected, killed, lines = undisturbed(settings)[1], [], []
 
     def say(line):
         lines.append(line)
-        if line.startswith("step     90") and not killed:
+        if line.startswith("step     36") and not killed:
             killed.append(kill_one("RayTrainWorker"))
 
     done = raygen.train(tiny(trained.fresh_run(tmp_path), settings), say)
