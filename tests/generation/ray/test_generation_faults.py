@@ -16,7 +16,7 @@ from tests.generation.ray.rows_of import generate, hashes, rows
 
 pytestmark = pytest.mark.ray
 # long enough to lose an actor, a node or a driver in a shard
-LARGE = {"generate.rows": 192_000, "generate.rows_per_shard": 8_000, "generate.num_actors": 1}
+LARGE = {"generate.rows": 384_000, "generate.rows_per_shard": 16_000, "generate.num_actors": 1}
 LARGE_SHARDS = 24
 
 
@@ -67,13 +67,13 @@ def test_a_killed_actor_changes_nothing(trained, large, tmp_path, kill_one):
 
     def say(line):
         lines.append(line)
-        if "/192,000 rows" in line and not killed:
+        if "/384,000 rows" in line and not killed:
             killed.append(kill_one("MapWorker"))
 
     done = generate(trained, tmp_path / "out", LARGE, say)
     assert killed == [True]
     assert done.rows == LARGE["generate.rows"]
-    assert lines[-1].lstrip().startswith("192,000/192,000")
+    assert lines[-1].lstrip().startswith("384,000/384,000")
     assert hashes(tmp_path / "out") == hashes(large)
 
 
@@ -85,7 +85,7 @@ def test_a_stopped_actor_is_told_and_started_again(trained, large, tmp_path, kil
 
     def say(line):
         lines.append(line)
-        if "/192,000 rows" in line and not stopped:
+        if "/384,000 rows" in line and not stopped:
             stopped.append(kill_one("MapWorker", signal.SIGSTOP))
 
     done = generate(trained, tmp_path / "out", LARGE, say)
@@ -109,7 +109,7 @@ def test_a_generation_that_lost_its_driver_twice_goes_on_where_it_was(
     os.mkfifo(pipe)
 
     interrupted = raygen_command(*command)
-    interrupted.wait_for("/192,000 rows")
+    interrupted.wait_for("/384,000 rows")
     interrupted.send(signal.SIGINT)
     assert interrupted.finish() == 130, interrupted.output
     assert f"to go on, run: raygen generate {config} --out {out}" in interrupted.output
@@ -118,7 +118,7 @@ def test_a_generation_that_lost_its_driver_twice_goes_on_where_it_was(
     assert not (out / "_manifest.json").exists()
 
     killed = raygen_command(*command, "--set", "generate.num_actors=2")  # another number of actors
-    killed.wait_for("/192,000 rows")
+    killed.wait_for("/384,000 rows")
     killed.send(signal.SIGKILL)
     assert killed.finish() == -signal.SIGKILL
     assert killed.wait_for_no_others() == []
@@ -127,7 +127,7 @@ def test_a_generation_that_lost_its_driver_twice_goes_on_where_it_was(
     pipe.unlink()
     finished = raygen_command(*command)
     assert finished.finish() == 0, finished.output
-    assert f"192,000 rows in {LARGE_SHARDS} shard(s)" in finished.output
+    assert f"384,000 rows in {LARGE_SHARDS} shard(s)" in finished.output
     assert "were there before" in finished.output
     assert hashes(out) == hashes(large)
 
@@ -183,7 +183,7 @@ killed = []
 
 def say(line):
     print(line, flush=True)
-    if "/192,000 rows" in line and not killed:
+    if "/384,000 rows" in line and not killed:
         killed.append(nodes.remove_node(lost, allow_graceful=False))
 
 
