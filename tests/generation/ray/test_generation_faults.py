@@ -135,7 +135,10 @@ def test_a_generation_that_lost_its_driver_twice_goes_on_where_it_was(
 def test_two_drivers_on_one_folder_make_the_rows_of_one(trained, large, tmp_path, toml, raygen_command):
     config = toml(trained.config.override(LARGE))
     out = tmp_path / "out"
-    both = [raygen_command("generate", config, "--out", str(out)) for _ in range(2)]
+    both = [
+        raygen_command("generate", config, "--out", str(out), "--set", f"generate.num_actors={actors}")
+        for actors in (1, 2)
+    ]
     for one in both:
         assert one.finish() == 0, one.output
     assert hashes(out) == hashes(large)
