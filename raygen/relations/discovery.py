@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from raygen.errors import ConfigError
 from raygen.relations.expressions import evaluate
-from raygen.relations.finding import bounds, lookups, missing, orders, rounded_sums
+from raygen.relations.finding import bands, bounds, lookups, missing, orders, rounded_sums
 from raygen.relations.finding import functions as of_one
 from raygen.relations.finding import sums as of_several
 from raygen.relations.language import parse
@@ -50,6 +50,7 @@ def _found(sample: Sample) -> list[Finding]:
     sums = _verified(of_several.candidates(sample, ties), sample)
     _choose(ties, sums, sample)
     _choose(ties, _verified(rounded_sums.candidates(sample, ties), sample), sample)
+    bands.choose(sample, ties)
     lookups.choose(sample, ties)
     _choose_partial(ties, functions + sums, sample)
     for maker in (missing, bounds, orders):

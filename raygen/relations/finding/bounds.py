@@ -24,7 +24,7 @@ MOST_OF_A_COLUMN = 3
 def findings(sample: Sample, ties: Ties) -> list[Finding]:
     """`0 where x = 'a'` and `>= 0 where x = 'a'`, of columns that no relation gives."""
     keys = [k for k in range(len(sample.names)) if 1 < sample.distinct[k] <= MOST_CATEGORIES]
-    keys = [k for k in keys if sample.names[k] not in ties.derived and _spells(sample, k)]
+    keys = [k for k in keys if sample.names[k] not in ties.derived and is_written(sample, k)]
     columns = [k for k in sample.of_kind("number", "text", "truth") if sample.names[k] not in ties.derived]
     numbers = [k for k in columns if sample.kinds[sample.names[k]] == "number"]
     numbers = [k for k in numbers if np.nanmin(sample.numbers[k]) < 0 < np.nanmax(sample.numbers[k])]
@@ -74,7 +74,7 @@ def _signed_somewhere(sample: Sample, x: int, columns: list[int]) -> list[int]:
     return [k for k, is_signed in zip(columns, signed, strict=True) if is_signed and k != x]
 
 
-def _spells(sample: Sample, x: int) -> bool:
+def is_written(sample: Sample, x: int) -> bool:
     """Whether the language can write the column's values: texts, truths and whole numbers."""
     name = sample.names[x]
     if sample.kinds[name] in ("text", "truth"):
@@ -106,7 +106,7 @@ def _fixed(sample: Sample, x: int, y: int) -> list[Finding]:
         text = _text(sample, y, int(value))
         gain = rows / len(one) * -np.log(float((other == value).mean()))
         if text is not None:
-            found.append(_finding(sample, y, f"{text} where {among(sample, x, codes)}", float(gain)))
+            found.append(found_in(sample, y, f"{text} where {among(sample, x, codes)}", float(gain)))
     return found
 
 
@@ -133,7 +133,7 @@ def _signed(sample: Sample, x: int, y: int) -> list[Finding]:
             continue
         gain = float(inside.mean() * -np.log(1 - wrong.mean()))
         if gain >= LEAST_OF_SIGNS:
-            found.append(_finding(sample, y, f"{sign} 0 where {among(sample, x, codes)}", gain))
+            found.append(found_in(sample, y, f"{sign} 0 where {among(sample, x, codes)}", gain))
     return found
 
 
@@ -142,7 +142,7 @@ def _text(sample: Sample, y: int, code: int) -> str | None:
     return written(str(value), sample.kinds[sample.names[y]])
 
 
-def _finding(sample: Sample, y: int, text: str, gain: float) -> Finding:
+def found_in(sample: Sample, y: int, text: str, gain: float) -> Finding:
     relation = parse(sample.names[y], text, "always", sample.schema)
     kept = relation.keeps(sample.table.select([sample.names[y], *relation.inputs]))
     holds, breaks = int((kept == 1).sum()), int((kept == 0).sum())
