@@ -13,6 +13,7 @@ from raygen.codec.block import Block
 from raygen.codec.categories import CategoryBlock
 from raygen.codec.codec import Codec
 from raygen.completion.partial import Partial
+from raygen.relations.relation import Relation
 from raygen.table import arrow
 from raygen.table.part import Part
 from raygen.table.schema import MADE, Schema
@@ -127,18 +128,21 @@ class Encoder:
     def _restrictions(self) -> "list[_Restriction]":
         """Relations that say a column by one other: where the column is given, the other's code is one of
         some."""
-        found = []
+        together: dict[tuple[str, str, bool], list[Relation]] = {}
         for use in self.reduction.uses:
             relation = use.relation
-            if use.how not in ("computed", "tied", "override") or not relation.gives or relation.rule.where:
-                continue
             name = relation.inputs[0] if len(relation.inputs) == 1 else ""
-            if relation.is_total and Part(name) in self.codec.blocks and name not in self.reduction.touched:
-                codes, values = self._values_of_codes(name)
-                says = _texts(relation.values(pa.table({name: values})))
-                own = {Part(name): codes, **self._codes_of_calendar(name, values)}
-                where = self.codec.parts.index
-                found += [_Restriction(where(part), relation.column, own[part], says) for part in own]
+            is_used = use.how in ("computed", "tied", "override") and relation.gives and relation.is_total
+            if is_used and Part(name) in self.codec.blocks and name not in self.reduction.touched:
+                key = relation.column, name, bool(relation.rule.where)
+                together.setdefault(key, []).append(relation)
+        found = []
+        for (column, name, in_some), relations in together.items():
+            codes, values = self._values_of_codes(name)
+            says = pc.coalesce(*(_texts(one.values(pa.table({name: values}))) for one in relations))
+            own = {Part(name): codes, **self._codes_of_calendar(name, values)}
+            where = self.codec.parts.index
+            found += [_Restriction(where(part), column, own[part], says, in_some) for part in own]
         return found
 
     def _values_of_codes(self, name: str) -> tuple[np.ndarray, pa.Array]:
@@ -174,7 +178,7 @@ class Encoder:
         size = self.codec.cardinalities[one.block]
         span = slice(int(self.starts[one.block]), int(self.starts[one.block]) + size)
         for number, value in enumerate(given.dictionary):
-            fits = pc.equal(one.says, value).fill_null(False).to_numpy(zero_copy_only=False)
+            fits = pc.equal(one.says, value).fill_null(one.in_some).to_numpy(zero_copy_only=False)
             if fits.any():
                 mask = np.full(size, FORBIDDEN, np.float32)
                 mask[one.codes[fits]] = 0.0
@@ -185,12 +189,14 @@ class Encoder:
 
 @dataclass(frozen=True)
 class _Restriction:
-    """What a relation says of a column for values of block `block`: of each its code, and the text."""
+    """What relations say of a column for values of block `block`: of each its code, and the text, null where
+    they say nothing; with `in_some` they do so of some values alone, and the others may come."""
 
     block: int
     column: str
     codes: np.ndarray
     says: pa.Array
+    in_some: bool
 
 
 def _texts(array: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -36,3 +36,25 @@ def test_a_moment_that_a_relation_gives_has_codes_that_each_of_its_parts_has():
     assert found.known.all()
     assert np.array_equal(found.codes, codec.encode(table)[0])
     assert np.array_equal((found.allowed == 0).sum(axis=1), np.full(ROWS, len(codec.parts)))
+
+
+def test_a_given_category_leaves_codes_of_the_numbers_that_may_have_it():
+    """Rules of some numbers forbid where they say something else, and nothing where they are silent."""
+    rng = np.random.default_rng(1)
+    amount = rng.gamma(2, 100, ROWS).round(2)
+    band = np.where(amount >= 200, "high", rng.choice(["low", "other"], ROWS))
+    band[amount < 50] = "low"
+    table = pa.table({"amount": amount, "band": band})
+    schema = Schema.of(table.schema, {"amount": "numeric", "band": "categorical"}, "here")
+    rules = ("'high' where amount >= 200", "'low' where amount < 50")
+    counts = Counts([language.parse("band", rule, "always", schema.arrow) for rule in rules])
+    counts.observe(table)
+    reduction = Reduction(schema, uses(counts.verified(), counts.counts, schema))
+    codec = Codec.fit(schema, parts.observe(reduction.inner, table), 64, 64, reduction=reduction)
+    rows = pa.table({"amount": pa.nulls(3, pa.float64()), "band": ["high", "low", "other"]})
+    known = {"amount": np.zeros(3, bool), "band": np.ones(3, bool)}
+    block = codec.blocks[Part("amount")]
+    free = Encoder(codec).of(Partial(rows, known, known)).allowed[:, : block.cardinality] == 0
+    low, high = block.grid[:, 0], block.grid[:, -1]
+    assert np.array_equal(free[0], high >= 50) and np.array_equal(free[1], low < 200)
+    assert np.array_equal(free[2], (high >= 50) & (low < 200))
