@@ -7,7 +7,7 @@ import numpy as np
 
 from raygen.relations.finding.bounds import FEWEST_OF_EACH, MOST_CATEGORIES, MOST_PAIRS, found_in, is_written
 from raygen.relations.finding.missing import written
-from raygen.relations.sampled import Sample
+from raygen.relations.sampled import LOOK, Sample
 from raygen.relations.ties import Finding, Ties
 from raygen.relations.tokens import spelled
 
@@ -38,8 +38,10 @@ def choose(sample: Sample, ties: Ties) -> None:
     keys = [k for k in keys if sample.names[k] not in ties.derived and is_written(sample, k)]
     numbers = [k for k in sample.of_kind("number") if sample.distinct[k] > MANY]
     learned = [sample.names[k] not in ties.derived for k in range(len(sample.names))]
+    first = sample.numbers[numbers, :LOOK]
     for y in keys[: MOST_PAIRS // max(len(numbers), 1)]:
-        others = [x for x in numbers if not _tied(sample, ties, x, y)]
+        likely = np.array(numbers, int)[_are_apart(sample.codes[y][:LOOK], first)].tolist()
+        others = [x for x in likely if not _tied(sample, ties, x, y)]
         decided = [(x, codes, _limits(sample, x, ends)) for x, codes, ends in _apart(sample, y, others)]
         if decided:
             best = [(learned[x], min(limit.unit for limit in limits)) for x, _, limits in decided]
@@ -52,6 +54,21 @@ def choose(sample: Sample, ties: Ties) -> None:
 def _tied(sample: Sample, ties: Ties, x: int, y: int) -> bool:
     one, other = sample.names[x], sample.names[y]
     return x == y or ties.are_tied(one, other) or other in ties.before.get(one, ())
+
+
+def _are_apart(codes: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Whether the ranges of each row of some numbers do not overlap in categories with these codes."""
+    order = np.argsort(codes, kind="stable")
+    order = order[codes[order] >= 0]
+    if not len(order):
+        return np.ones(len(numbers), bool)
+    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    values = numbers[:, order]
+    low, high = (ends.reduceat(values, starts, axis=1) for ends in (np.fmin, np.fmax))
+    ranked = np.argsort(low, axis=1)
+    low, high = (np.take_along_axis(each, ranked, axis=1) for each in (low, high))
+    overlap: np.ndarray = (high[:, :-1] >= low[:, 1:]).sum(axis=1)
+    return overlap == 0
 
 
 def _apart(sample: Sample, y: int, columns: list[int]) -> list[tuple[int, np.ndarray, np.ndarray]]:
