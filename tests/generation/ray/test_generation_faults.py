@@ -147,12 +147,12 @@ def test_two_drivers_on_one_folder_make_the_rows_of_one(trained, large, tmp_path
 def test_a_temporary_file_that_another_driver_swept_away(trained, tmp_path):
     """It sweeps once all shards are there: then ours is. If it is not, somebody else deleted the file, and
     that is an error."""
-    settings, ours = {"generate.rows": 150_000, "generate.rows_per_shard": 150_000}, tmp_path / "ours"
+    settings, ours = {"generate.rows": 400_000, "generate.rows_per_shard": 400_000}, tmp_path / "ours"
     generate(trained, tmp_path / "theirs", settings)
     swept = []
 
     def sweep(line, finished):
-        if "/150,000 rows" in line and not swept:
+        if "/400,000 rows" in line and not swept:
             if finished:
                 shutil.copy(tmp_path / "theirs" / "part-00000000.parquet", ours)
             swept.extend(path.unlink() for path in ours.glob("_tmp-*"))
