@@ -42,12 +42,14 @@ class Ties:
     Attributes:
         chosen: In the order of choice.
         derived: Columns that a relation gives in all rows.
+        decided: Columns of categories that the ranges of a number decide, where it is there.
         before: For each column those from which it is computed in some rows, directly or not.
         wholly: The same of relations that always hold.
     """
 
     chosen: list[Finding] = field(default_factory=list)
     derived: set[str] = field(default_factory=set)
+    decided: set[str] = field(default_factory=set)
     before: dict[str, set[str]] = field(default_factory=dict)
     wholly: dict[str, set[str]] = field(default_factory=dict)
 

@@ -57,6 +57,17 @@ def test_ranges_that_overlap_are_none(broken):
     assert not found(TABLE.set_column(1, "band", pa.array(band)))
 
 
+def test_a_category_is_missing_where_its_number_is():
+    gone = STREAM.random(ROWS) < 0.2
+    table = pa.table({"amount": pa.array(AMOUNT, mask=gone), "band": pa.array(BAND, mask=gone)})
+    assert found(table) == {("band", rule) for rule in (*RULES, "missing where amount is missing")}
+
+
+@pytest.mark.parametrize("factor", [1e-40, 1e40])
+def test_limits_that_the_language_cannot_write_are_none(factor):
+    assert not found(pa.table({"amount": AMOUNT * factor, "band": BAND}))
+
+
 def test_few_rows_divided_by_chance_are_none():
     amount = STREAM.normal(size=60).round(2)
     kind = np.where(np.argsort(np.argsort(amount)) < 8, "a", "b")

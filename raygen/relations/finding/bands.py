@@ -15,6 +15,7 @@ FEWEST = 25  # rows of each category that have a number, two of them at least: n
 MANY = 30  # values of a number, at the least: of fewer a lookup tells more
 SHORTER = 10  # steps of a column's numbers; a limit of fewer may be the value of a row
 DIGITS = 12
+SPELLED = 1e-25, 1e25  # limits but 0 are between these, which the language can write
 
 
 class Limit(NamedTuple):
@@ -43,12 +44,17 @@ def choose(sample: Sample, ties: Ties) -> None:
         likely = np.array(numbers, int)[_are_apart(sample.codes[y][:LOOK], first)].tolist()
         others = [x for x in likely if not _tied(sample, ties, x, y)]
         decided = [(x, codes, _limits(sample, x, ends)) for x, codes, ends in _apart(sample, y, others)]
+        decided = [one for one in decided if all(_is_spelled(limit) for limit in one[2])]
         if decided:
             best = [(learned[x], min(limit.unit for limit in limits)) for x, _, limits in decided]
             x, codes, limits = decided[best.index(max(best))]
             for one in _findings(sample, x, y, codes, limits):
-                ties.add(one)
-            ties.derived.add(sample.names[y])
+                if ties.add(one):
+                    ties.decided.add(sample.names[y])
+
+
+def _is_spelled(limit: Limit) -> bool:
+    return not limit.at or SPELLED[0] < abs(limit.at) < SPELLED[1]
 
 
 def _tied(sample: Sample, ties: Ties, x: int, y: int) -> bool:

@@ -24,8 +24,9 @@ MOST_OF_A_COLUMN = 3
 def findings(sample: Sample, ties: Ties) -> list[Finding]:
     """`0 where x = 'a'` and `>= 0 where x = 'a'`, of columns that no relation gives."""
     keys = [k for k in range(len(sample.names)) if 1 < sample.distinct[k] <= MOST_CATEGORIES]
-    keys = [k for k in keys if sample.names[k] not in ties.derived and is_written(sample, k)]
-    columns = [k for k in sample.of_kind("number", "text", "truth") if sample.names[k] not in ties.derived]
+    given = ties.derived | ties.decided
+    keys = [k for k in keys if sample.names[k] not in given and is_written(sample, k)]
+    columns = [k for k in sample.of_kind("number", "text", "truth") if sample.names[k] not in given]
     numbers = [k for k in columns if sample.kinds[sample.names[k]] == "number"]
     numbers = [k for k in numbers if np.nanmin(sample.numbers[k]) < 0 < np.nanmax(sample.numbers[k])]
     out: dict[int, list[Finding]] = {}

@@ -24,7 +24,7 @@ def choose(sample: Sample, ties: Ties) -> None:
     """Add lookups greedily by gain: those that always hold, by one column and then by two, and then those
     that nearly always do."""
     comparable = sample.of_kind("number", "moment", "span", "text", "truth")
-    columns = [k for k in comparable if sample.names[k] not in ties.derived]
+    columns = [k for k in comparable if sample.names[k] not in ties.derived | ties.decided]
     keys = [k for k in comparable if not _tells_as_much(sample, k, ties)]
     alone = np.ones(len(sample.names))  # the fewest differences that one key leaves of a column
     found = [one for x in keys for one in _by_key(sample, (x,), columns, alone)]
