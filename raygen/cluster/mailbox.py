@@ -18,13 +18,14 @@ LIVE_SECONDS = 2.0  # between two signs of life
 
 @dataclass
 class Member:
-    """A process of an actor at work, and when (by the clock of the board) it last showed that it lives, and
-    that it gets on."""
+    """A process of an actor, when (by the clock of the board) it last showed that it lives, and that it gets
+    on, and whether it has something to do."""
 
     name: str
     actor: Any
     alive: float
     moved: float
+    busy: bool = True
 
 
 class Board:
@@ -36,13 +37,13 @@ class Board:
         self.members: list[ActorHandle] = []
         self.error: RaygenError | None = None
         self.closed = False
-        self.at_work: dict[str, Member] = {}  # by the actor's id, which stays when its process is another
+        self.living: dict[str, Member] = {}  # by the actor's id, which stays when its process is another
 
     def add(self, item: Any, who: str = "") -> None:
         """Put something on the board; a member's id shows that it gets on."""
         self.waiting.append(item)
-        if who in self.at_work:
-            self.at_work[who].alive = self.at_work[who].moved = time.monotonic()
+        if who in self.living:
+            self.living[who].alive = self.living[who].moved = time.monotonic()
 
     def add_unless_failed(self, item: Any) -> None:
         if not self.error:
@@ -64,25 +65,33 @@ class Board:
         return not self.closed
 
     def begin(self, who: str, name: str, actor: Any) -> None:
-        """Note that a member has something to do."""
+        """Note a member that shows from now on that it lives, and has something to do."""
         now = time.monotonic()
-        self.at_work[who] = Member(name, actor, now, now)
+        self.living[who] = Member(name, actor, now, now)
 
     def live(self, who: str) -> None:
         """Note that a member lives."""
-        if who in self.at_work:
-            self.at_work[who].alive = time.monotonic()
+        if who in self.living:
+            self.living[who].alive = time.monotonic()
 
-    def rest(self, who: str) -> None:
-        """Note that a member has nothing to do."""
-        self.at_work.pop(who, None)
+    def turn(self, who: str, busy: bool) -> None:
+        """Note that a member has something to do from now on, or nothing."""
+        if who in self.living:
+            one, now = self.living[who], time.monotonic()
+            one.busy, one.alive, one.moved = busy, now, now
+
+    def end(self, who: str) -> None:
+        """Note that a member shows no longer that it lives."""
+        self.living.pop(who, None)
 
     def silent(self, seconds: float, still: float) -> list[tuple[str, str, float, float, Any]]:
-        """Members at work without a sign of life for so many seconds, or that got no further for so many: id,
-        name, seconds of both, and the actor."""
+        """Members without a sign of life for so many seconds, or with something to do that got no further for
+        so many: id, name, seconds of both, and the actor."""
         now = time.monotonic()
-        members = self.at_work.items()
-        since = [(who, one.name, now - one.alive, now - one.moved, one.actor) for who, one in members]
+        members = self.living.items()
+        since = [
+            (who, one.name, now - one.alive, (now - one.moved) * one.busy, one.actor) for who, one in members
+        ]
         return [one for one in since if one[2] >= seconds or one[3] >= still]
 
     def close(self) -> list:
@@ -107,10 +116,9 @@ def node_name() -> str:
     return f"{ray.util.get_node_ip_address()} ({ray.get_runtime_context().get_node_id()[:8]})"
 
 
-@contextlib.contextmanager
-def at_work(board: Any) -> Iterator[None]:
-    """Show on a board that this process, of an actor, has something to do, and lives, until the block
-    ends."""
+def show_life(board: Any) -> Callable[[], None]:
+    """Show on a board that this process, of an actor, lives, and has something to do; what comes back ends
+    that."""
     import ray
 
     context, stop = ray.get_runtime_context(), threading.Event()
@@ -120,13 +128,13 @@ def at_work(board: Any) -> Iterator[None]:
         while not stop.wait(LIVE_SECONDS):
             board.live.remote(who)
 
+    def end() -> None:
+        stop.set()
+        board.end.remote(who)
+
     board.begin.remote(who, f"process {os.getpid()} on node {node_name()}", context.current_actor)
     threading.Thread(target=live, daemon=True).start()
-    try:
-        yield
-    finally:
-        stop.set()
-        board.rest.remote(who)
+    return end
 
 
 @contextlib.contextmanager

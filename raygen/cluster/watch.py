@@ -17,10 +17,10 @@ STILL_SECONDS = 600.0  # without getting on, until it is told
 
 
 class Watch:
-    """Looks after processes at work now and then.
+    """Looks after processes now and then.
 
     Args:
-        board: Where they show that they live (see `cluster.mailbox.at_work`).
+        board: Where they show that they live (see `cluster.mailbox.show_life`).
         say: Called with each line.
         still: What is told of one that does not get on, with {} for how long; "" if nothing.
     """
@@ -30,7 +30,7 @@ class Watch:
         self.looked, self.told = time.monotonic(), set[tuple[str, str]]()
 
     def look(self) -> None:
-        """Tell of processes at work that stand still, once each, and end those that have for long."""
+        """Tell of processes that stand still, once each, and end those that have for long."""
         import ray
 
         if time.monotonic() - self.looked < EVERY_SECONDS:
@@ -41,10 +41,10 @@ class Watch:
         gone = _gone({who: actor for who, _, silent, _, actor in members if silent >= SILENT_SECONDS})
         for who, name, silent, still, actor in members:
             if who in gone:
-                self.board.rest.remote(who)
+                self.board.end.remote(who)
             elif silent >= LOST_SECONDS:
                 self.say(f"Warning: {name} has shown no sign of life for {duration(silent)}: started again.")
-                self.board.rest.remote(who)
+                self.board.end.remote(who)
                 ray.kill(actor, no_restart=False)
             elif silent >= SILENT_SECONDS:
                 when = f"started again after {duration(LOST_SECONDS)}"
@@ -61,7 +61,7 @@ class Watch:
 def _gone(actors: dict[str, Any]) -> set[str]:
     """Ids of those actors of which Ray knows that they have ended, and starts them no more."""
     import ray
-    from ray.exceptions import RayActorError
+    from ray.exceptions import ActorUnavailableError, RayActorError
 
     if not actors:
         return set()
@@ -71,6 +71,8 @@ def _gone(actors: dict[str, Any]) -> set[str]:
     for answer in answers:
         try:
             ray.get(answer)
+        except ActorUnavailableError:
+            continue  # its process stands still, and Ray has noticed
         except RayActorError:
             gone.add(asked[answer])
     return gone

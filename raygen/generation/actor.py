@@ -36,11 +36,12 @@ class ShardActor(ABC):
         self.byte_counter = Counter("raygen_generated_bytes", "bytes of synthetic shards written", **tags)
         for counter in (self.row_counter, self.byte_counter):
             counter.set_default_tags({"run": storage.name(storage.parent(model))})
+        mailbox.show_life(board)  # between items too: Ray waits for a process that stands still
         try:
-            with mailbox.at_work(board):
-                self.writer = ShardWriter(*self.opened(model, *arguments), self._tell, self._count)
+            self.writer = ShardWriter(*self.opened(model, *arguments), self._tell, self._count)
         except RaygenError as error:
             self._fail(error)
+        board.turn.remote(self.who, False)
 
     @abstractmethod
     def opened(self, model: str, *arguments: Any) -> tuple[Work, NumberedRows]:
@@ -53,8 +54,9 @@ class ShardActor(ABC):
     def __call__(self, batch: dict) -> dict:
         try:
             ((first, last),) = zip(batch["first"], batch["last"], strict=True)
-            with mailbox.at_work(self.board):
-                done = self.writer.item(int(first), int(last)) | {"node": self.node} | self.more()
+            self.board.turn.remote(self.who, True)
+            done = self.writer.item(int(first), int(last)) | {"node": self.node} | self.more()
+            self.board.turn.remote(self.who, False)
             return {key: [value] for key, value in done.items()}
         except RaygenError as error:
             self._fail(error)

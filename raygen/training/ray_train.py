@@ -262,14 +262,16 @@ def joined(job: TrainingJob, board: ActorHandle) -> Iterator[WorkerContext | Non
     say = functools.partial(_say, board) if rank == 0 else lambda line: None
     if job.config.train.elastic:
         say(f"{world} of {job.config.train.most_workers} worker(s) are there.")
+    end = mailbox.show_life(board)
     try:
-        with mailbox.at_work(board):
-            yield _context(job, say, rank, world)
-            barrier()  # the others wait for rank 0's model: a peer that leaves would end its collectives
+        yield _context(job, say, rank, world)
+        barrier()  # the others wait for rank 0's model: a peer that leaves would end its collectives
     except Exception as error:
         if _is_final(error):
             ray.get(board.fail.remote(_known(error)))
         raise
+    finally:
+        end()
 
 
 def _context(job: TrainingJob, say: Say, rank: int, world: int) -> WorkerContext:

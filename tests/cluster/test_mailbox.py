@@ -13,7 +13,7 @@ def clock(monkeypatch):
     return now
 
 
-def test_who_is_at_work_and_silent_is_named(clock):
+def test_who_is_silent_is_named(clock):
     board = mailbox.Board()
     board.begin("a", "process 1", "actor a")
     board.begin("b", "process 2", "actor b")
@@ -22,8 +22,14 @@ def test_who_is_at_work_and_silent_is_named(clock):
     assert board.silent(50, 1000) == [("b", "process 2", 50.0, 50.0, "actor b")]
     board.add("rows", "b")
     assert board.silent(50, 1000) == [] and board.silent(50, 50) == [("a", "process 1", 0.0, 50.0, "actor a")]
-    board.rest("a")
+    board.turn("a", False)
+    assert board.silent(50, 50) == []
+    clock[0] = 99.0
+    assert board.silent(60, 1) == [("b", "process 2", 49.0, 49.0, "actor b")]
+    board.turn("a", True)
     clock[0] = 100.0
+    assert ("a", "process 1", 1.0, 1.0, "actor a") in board.silent(60, 1)
+    board.end("a")
     assert [one[0] for one in board.silent(50, 1000)] == ["b"]
 
 
@@ -34,5 +40,5 @@ def test_a_process_that_took_the_place_of_another_is_not_taken_for_it(clock):
     board.begin("a", "process 7", "actor a")
     assert board.silent(60, 600) == []
     board.live("nobody")
-    board.rest("nobody")
-    assert board.take() == [] and list(board.at_work) == ["a"]
+    board.end("nobody")
+    assert board.take() == [] and list(board.living) == ["a"]

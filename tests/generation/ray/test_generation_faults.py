@@ -1,6 +1,7 @@
 """What is lost while rows are generated (an actor, a driver, a node, room on the disk, a file) changes
 nothing in them."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -12,6 +13,8 @@ import pytest
 
 from raygen.cluster import watch
 from raygen.errors import OutputError
+from raygen.generation import driver
+from raygen.generation.actor import WriteShards
 from tests.generation.ray.rows_of import generate, hashes, rows
 
 pytestmark = pytest.mark.ray
@@ -77,22 +80,38 @@ def test_a_killed_actor_changes_nothing(trained, large, tmp_path, kill_one):
     assert hashes(tmp_path / "out") == hashes(large)
 
 
-def test_a_stopped_actor_is_told_and_started_again(trained, large, tmp_path, kill_one, monkeypatch):
-    """As a process is that waits for a dead disk, or whose machine stands still."""
-    for name, seconds in (("EVERY", 1), ("SILENT", 20), ("LOST", 40)):
+class StopsItself(WriteShards):
+    """One actor stops amid an item, one after its first: as a process does that waits for a dead disk, or
+    whose machine stands still."""
+
+    def _stop(self, when: str) -> None:
+        with contextlib.suppress(FileExistsError):
+            Path(f"{self.writer.folder} {when}").touch(exist_ok=False)
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    def _tell(self, event) -> None:
+        super()._tell(event)
+        self._stop("amid an item")
+
+    def __call__(self, batch: dict) -> dict:
+        done = super().__call__(batch)
+        self._stop("after an item")
+        return done
+
+
+def test_stopped_actors_are_told_and_started_again(trained, large, tmp_path, monkeypatch):
+    for name, seconds in (("EVERY", 1), ("SILENT", 10), ("LOST", 20)):
         monkeypatch.setattr(watch, f"{name}_SECONDS", seconds)
-    stopped, lines = [], []
+    monkeypatch.setattr(driver, "WriteShards", StopsItself)
+    lines: list[str] = []
 
-    def say(line):
-        lines.append(line)
-        if "/384,000 rows" in line and not stopped:
-            stopped.append(kill_one("MapWorker", signal.SIGSTOP))
-
-    done = generate(trained, tmp_path / "out", LARGE, say)
-    assert stopped == [True] and done.rows == LARGE["generate.rows"]
+    done = generate(trained, tmp_path / "out", LARGE | {"generate.num_actors": 2}, lines.append)
+    assert sorted(path.name for path in tmp_path.glob("out *")) == ["out after an item", "out amid an item"]
+    assert done.rows == LARGE["generate.rows"]
     told = [line for line in lines if line.startswith("Warning: process ")]
-    assert len(told) == 2 and "on node" in told[0] and "no sign of life for" in told[0]
-    assert told[0].endswith("it is started again after 40 s.") and told[1].endswith(": started again.")
+    assert len(told) == 4 and all("on node" in line and "no sign of life for" in line for line in told)
+    assert sum(line.endswith("it is started again after 20 s.") for line in told) == 2
+    assert sum(line.endswith(": started again.") for line in told) == 2
     assert hashes(tmp_path / "out") == hashes(large)
 
 
