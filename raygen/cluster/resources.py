@@ -43,6 +43,7 @@ def check_shared(folder: str, available: Resources, setting: str = "run.folder")
         ClusterError: Naming the node.
     """
     import ray
+    from ray.exceptions import TaskUnschedulableError
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     filesystem, path = filesystems.resolve(folder)
@@ -51,15 +52,19 @@ def check_shared(folder: str, available: Resources, setting: str = "run.folder")
     mark = storage.join(path, f".raygen-{uuid.uuid4().hex}")
     storage.write(mark, b"seen from other nodes?")
     try:
+        asked = []
         for node in (n for n in ray.nodes() if n["Alive"]):
             place = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             there = ray.remote(os.path.exists).options(num_cpus=0, scheduling_strategy=place)
-            if not ray.get(there.remote(mark)):
+            asked.append((node["NodeManagerAddress"], there.remote(mark)))
+        for address, answer in asked:
+            try:
+                seen = ray.get(answer)
+            except TaskUnschedulableError:  # the node has left the cluster
+                continue
+            if not seen:
                 named = f"{setting} = " if setting else ""
-                message = (
-                    f"{named}'{folder}': node {node['NodeManagerAddress']} does not see what "
-                    "this one writes there."
-                )
+                message = f"{named}'{folder}': node {address} does not see what this one writes there."
                 raise ClusterError(
                     message, "set it to a mount that all nodes share, or to a URI such as s3://bucket/run."
                 )

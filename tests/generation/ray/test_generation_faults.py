@@ -186,21 +186,28 @@ def test_a_temporary_file_that_another_driver_swept_away(trained, tmp_path):
 
 
 NODES = """
+import os
+import signal
 import sys
+import threading
 import time
-import urllib.request
 import ray
 import raygen
-from raygen.cluster import connection
+from raygen.cluster import connection, resources
 from ray.cluster_utils import Cluster
 
 connection.prepare_environment(connection.ENVIRONMENT | connection.DRIVER_ENVIRONMENT)
 config, out = sys.argv[1:]
 memory = {"object_store_memory": 80_000_000}
 nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, **memory})
-lost = nodes.add_node(num_cpus=1, **memory)
+lost, going = (nodes.add_node(num_cpus=1, **memory) for _ in range(2))
 ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
 killed = []
+
+# a node that stands still, and goes while it is asked what it sees
+os.kill(going.all_processes["raylet"][0].process.pid, signal.SIGSTOP)
+threading.Timer(2, lambda: nodes.remove_node(going, allow_graceful=False)).start()
+resources.check_shared(out, resources.resources())
 
 
 def say(line):
