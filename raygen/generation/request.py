@@ -12,7 +12,7 @@ from raygen.cluster import devices, surroundings
 from raygen.cluster.surroundings import Surroundings
 from raygen.config import Config
 from raygen.config_sections import GenerateSettings
-from raygen.errors import ConfigError, OutputError, RaygenError
+from raygen.errors import ConfigError, GenerationError, OutputError, RaygenError
 from raygen.generation import manifest, one_file
 from raygen.generation.formats import Format
 from raygen.generation.hive import Partitions
@@ -23,6 +23,7 @@ from raygen.sampling import conditions, selection
 from raygen.sampling.row_blocks import BLOCK_ROWS
 from raygen.sampling.rows import Rows, check_oversample, drawing_from, num_rows
 
+TRIES = 2  # of what is called in a process like an actor's, if that is lost
 PROBE_ROWS = 64 * BLOCK_ROWS  # at most, to find how many make a shard of a size
 
 
@@ -227,20 +228,30 @@ def _prepared(job: Job, measure: bool) -> tuple[list, int]:
 def like_an_actor(
     settings: GenerateSettings, function: Callable, *arguments: Any, pinned: Surroundings | None = None
 ) -> Any:
-    """`function(*arguments)`, called in a process that has what a decode actor is given.
+    """`function(*arguments)`, called in a process that has what a decode actor is given; in another one if
+    that is lost.
 
     Args:
         pinned: What it is to compute as (see `cluster.surroundings.pin`).
 
     Raises:
         RaygenError: That it raises there.
+        GenerationError: If `TRIES` processes were lost.
     """
     import ray
+    from ray.exceptions import RayActorError
 
     place: dict[str, Any] = {"num_cpus": settings.cpus_per_actor, "num_gpus": settings.gpus_per_actor}
-    process: Any = ray.remote(**place)(_NewProcess).remote()
+    again = {"max_restarts": TRIES - 1, "max_task_retries": TRIES - 1}
+    process: Any = ray.remote(**place, **again)(_NewProcess).remote()
     try:
         answer = ray.get(process.call.remote(settings, function, arguments, pinned))
+    except RayActorError as error:
+        raise GenerationError(
+            f"{TRIES} processes that were given what an actor is given were lost, one after the other: "
+            f"{str(error).strip().splitlines()[-1]}",
+            "look at the memory of the cluster's nodes, and at Ray's logs.",
+        ) from error
     finally:
         ray.kill(process)
     if isinstance(answer, RaygenError):

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from raygen.cluster import watch
-from raygen.errors import OutputError
-from raygen.generation import driver
+from raygen.config_sections import GenerateSettings
+from raygen.errors import GenerationError, OutputError
+from raygen.generation import driver, request
 from raygen.generation.actor import WriteShards
 from tests.generation.ray.rows_of import generate, hashes, rows
 
@@ -183,6 +184,16 @@ def test_a_temporary_file_that_another_driver_swept_away(trained, tmp_path):
     generate(trained, ours, settings, lambda line: sweep(line, finished=True))
     assert swept == [None]
     assert hashes(ours) == hashes(tmp_path / "theirs")
+
+
+def test_a_lost_process_that_is_like_an_actors_is_followed_by_another(local_ray, tmp_path):
+    def lost() -> None:
+        (tmp_path / f"{os.getpid()}").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(GenerationError, match=f"{request.TRIES} processes"):
+        request.like_an_actor(GenerateSettings(), lost)
+    assert len(list(tmp_path.iterdir())) == request.TRIES
 
 
 NODES = """
