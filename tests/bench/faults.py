@@ -30,6 +30,7 @@ from importlib import resources
 from pathlib import Path
 
 import psutil
+import pyarrow.parquet as pq
 
 from raygen.cluster import connection
 from tests import stores
@@ -50,9 +51,9 @@ KINDS = [
     *((TRAIN, what) for what in ("worker killed", "worker suspended", *BOTH)),
 ]
 AT_WORK = {GENERATE: " rows ", TRAIN: "step "}  # in a line of who has begun
-SECONDS = {GENERATE: 3.0, TRAIN: 12.0}  # from there to the fault, at most
+SECONDS = {GENERATE: 3.0, TRAIN: 6.0}  # from there to the fault, at most
 ROWS, SHARD_ROWS = 1_600_000, 20_000
-STEPS = 2000
+TABLE_ROWS, STEPS = 4000, 600
 PAUSE_SECONDS = 20.0  # a driver or a store is suspended
 HANG_SECONDS = 420.0  # a command that takes longer hangs
 TRIES = 4
@@ -119,7 +120,7 @@ class Place:
     def command(self, verb: str, run: Path, *more: str) -> list[str]:
         settings = (TINY if verb == TRAIN else {}) | {
             "run.folder": str(run),
-            "data.source": str(resources.files("raygen") / "datasets" / "adult.parquet"),
+            "data.source": str(self.folder / "table.parquet"),
             "train.num_workers": 2,
             "train.max_failures": -1,
             "train.steps": STEPS,
@@ -127,7 +128,7 @@ class Place:
             "generate.rows_per_shard": SHARD_ROWS,
             "generate.num_actors": 2,
         }
-        file = self.folder / "config.toml"
+        file = self.folder / f"{verb}.toml"
         file.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items()))
         return [sys.executable, "-c", DRIVER, verb, str(file), *more]
 
@@ -175,6 +176,8 @@ def main() -> int:
 
 def undisturbed(place: Place) -> tuple[Path, dict[str, object]]:
     """The folder of the run, and what each verb makes."""
+    adult = pq.read_table(resources.files("raygen") / "datasets" / "adult.parquet")
+    pq.write_table(adult.slice(0, TABLE_ROWS), place.folder / "table.parquet")
     run, out = place.folder / "undisturbed", place.folder / "undisturbed-out"
     for command in place.command(TRAIN, run), place.command(GENERATE, run, "--out", str(out)):
         driver = place.begin(command)
