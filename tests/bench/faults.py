@@ -50,9 +50,9 @@ KINDS = [
     *((GENERATE, what) for what in ("actor killed", "actor suspended", "store silent", *BOTH)),
     *((TRAIN, what) for what in ("worker killed", "worker suspended", *BOTH)),
 ]
-AT_WORK = {GENERATE: " rows ", TRAIN: "step "}  # in a line of who has begun
 SECONDS = {GENERATE: 3.0, TRAIN: 6.0}  # from there to the fault, at most
 ROWS, SHARD_ROWS = 1_600_000, 20_000
+AT_WORK = {GENERATE: f"/{ROWS:,} rows", TRAIN: "step "}  # in a line of who has begun
 TABLE_ROWS, STEPS = 4000, 600
 PAUSE_SECONDS = 20.0  # a driver or a store is suspended
 HANG_SECONDS = 420.0  # a command that takes longer hangs
